@@ -1,0 +1,11 @@
+"""How long a model takes: one contract, and a source for each way of knowing."""
+
+from .source import (
+    Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency, WeightGranularity,
+)  # fmt: skip
+from .worker import Worker, WorkerError
+
+__all__ = [
+    "Latency", "LatencyError", "LatencyRequest", "LatencySource", "OperatorLatency",
+    "WeightGranularity", "Worker", "WorkerError",
+]  # fmt: skip

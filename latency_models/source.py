@@ -1,0 +1,90 @@
+"""What every source of latencies promises: a device, a compiler or a model of either."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from search_spaces import CandidateError, Graph, InputSpec, Kernel, lower
+
+
+class WeightGranularity(StrEnum):
+    """How a device takes INT8 weights: a scale for each output channel, or one for all."""
+
+    CHANNEL = "channel"
+    TENSOR = "tensor"
+
+
+class LatencyError(CandidateError):
+    """No trustworthy latency for this model from this source, and why."""
+
+
+@dataclass(frozen=True)
+class OperatorLatency:
+    """One operator of the deployed model: where it ran, and for how long."""
+
+    name: str
+    #: TFLite's name, CONV_2D
+    kind: str
+    #: "npu", "cpu", or what the device calls its engine
+    engine: str
+    ms: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one inference, its interval, and where it comes from; all in milliseconds."""
+
+    ms: float
+    low_ms: float
+    high_ms: float
+    operators: tuple[OperatorLatency, ...]
+    #: names of operators that fell back to the CPU; their cost is within ``ms``
+    on_cpu: tuple[str, ...]
+    #: "vela 5.2.0", "host", "regression"
+    source: str
+    #: what the figure was taken under: clocks, threads, versions
+    conditions: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        values = (self.low_ms, self.ms, self.high_ms)
+        if not all(math.isfinite(value) and value > 0 for value in values):
+            raise LatencyError(f"{self.source} gave {values} ms; a latency is finite and positive")
+        if not self.low_ms <= self.ms <= self.high_ms:
+            raise LatencyError(f"{self.source} gave an interval {values} that does not hold its value")
+
+
+@dataclass(frozen=True)
+class LatencyRequest:
+    """A model to be timed: its kernels, and the file itself, made only if the source needs it.
+
+    From a graph by ``of_graph``; from anybody's file by ``latency_models.tflite.request_of_file``.
+    """
+
+    name: str
+    kernels: tuple[Kernel, ...]
+    input: InputSpec
+    make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
+
+    @classmethod
+    def of_graph(
+        cls, graph: Graph, spec: InputSpec, make_tflite: Callable[[], bytes]
+    ) -> LatencyRequest:
+        """For the deployed ``graph``; weights do not matter, so they may be the initial ones."""
+        return cls(graph.hash, lower(graph, spec), spec, make_tflite)
+
+
+class LatencySource(abc.ABC):
+    """Answers requests for one device.
+
+    An answer covers every kernel of the request: those that leave the NPU are listed in ``on_cpu``
+    and costed. A source that cannot answer raises LatencyError; it never returns 0 or leaves an
+    operator out. Sources are used from one thread, and own no files.
+    """
+
+    @abc.abstractmethod
+    def measure(self, request: LatencyRequest) -> Latency:
+        """The latency of one inference."""

@@ -1,0 +1,37 @@
+"""From a graph and its weights to an integer-only TFLite file. Runs in the worker process."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+from latency_models import WeightGranularity
+from search_spaces import Graph, InputSpec
+
+from .interpretation import Interpreter, Mode
+from .network import Weights
+
+
+def convert(
+    graph: Graph, weights: Weights, spec: InputSpec, granularity: WeightGranularity
+) -> bytes:
+    """TFLite file of batch 1 for images of ``spec``, int8 in and out, level g as byte g - 128.
+
+    ``weights`` are a network's ``snapshot``: parameters and learned ranges.
+    """
+    interpreter, mode = Interpreter(graph), Mode(quantise=True, granularity=granularity)
+
+    # Weights as constants: of variables, the converter folds no fake quantisation.
+    @tf.function(autograph=False)
+    def model(image: tf.Tensor) -> tf.Tensor:
+        values = {name: tf.constant(value) for name, value in weights.items()}
+        return interpreter(values, image, mode)
+
+    image = tf.TensorSpec([1, spec.height, spec.width, 3], tf.float32)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([model.get_concrete_function(image)])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return bytes(converter.convert())

@@ -1,0 +1,283 @@
+"""How a graph computes: a plain interpretation, one small function per operator.
+
+The values of a network are those of the network normalised to images of 0..1, where every
+initialisation and learning rate is the usual one; its tensors are real grey levels 0..255, so that
+the exported model counts in levels. The ``units`` of the graph's analysis lead from one to the
+other: bias and range times the unit of the output, kernel times the unit of the output over that of
+the input.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import tensorflow as tf
+
+from latency_models import WeightGranularity
+from search_spaces import (
+    INPUT, LEVELS, Activation, Add, Clip, ClipForm, Concat, Conv, DepthToSpace, DepthwiseConv,
+    Graph, Interpolation, LeakyRelu, Mean, Multiply, Node, Operator, Pad, Padding, Pool, PRelu,
+    Reduction, Relu, Resize, ScaleGroup, Sigmoid, Slice, SpaceToDepth, Split, Subtract, Tanh,
+    Tensors, Tile, TransposedConv, analyse,
+)  # fmt: skip
+
+from .quantisation import (
+    MIN_RANGE, fake_quantise, fake_quantise_fixed, fake_quantise_weights,
+)  # fmt: skip
+
+#: "node/variable" (kernel, bias, alpha) and "range/tensor/bound" (low, high) -> float32
+Values = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a network is run: with INT8 rounding or without, in which precision, to train or to use."""
+
+    quantise: bool
+    granularity: WeightGranularity = WeightGranularity.CHANNEL
+    #: convolutions in bfloat16; sums, activations and rounding stay in float32
+    bfloat16: bool = False
+    training: bool = False
+
+
+@dataclass(frozen=True)
+class _Variables:
+    """What an operator's function needs of its surroundings."""
+
+    values: Values
+    unit_in: float
+    unit_out: float
+    mode: Mode
+
+    def kernel(self, *, transposed: bool = False) -> tf.Tensor:
+        kernel = self.values["kernel"] * (self.unit_out / self.unit_in)
+        if self.mode.quantise:
+            kernel = fake_quantise_weights(kernel, self.mode.granularity, transposed=transposed)
+        return kernel
+
+    def finish(self, result: tf.Tensor, activation: Activation) -> tf.Tensor:
+        """Adds the bias, if there is one, and applies the fused activation."""
+        if "bias" in self.values:
+            result = result + self.values["bias"] * self.unit_out
+        return _activate(result, activation)
+
+
+class Interpreter:
+    """Runs one graph on any values of it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.tensors: Tensors = analyse(graph)
+        self._groups = {name: group for group in self.tensors.groups for name in group.tensors}
+
+    def __call__(self, values: Values, images: tf.Tensor, mode: Mode) -> tf.Tensor:
+        """Float32 grey levels (N, H, W, 3) to (N, scale H, scale W, 3)."""
+        return self.run(values, images, mode)[self.graph.nodes[-1].name]
+
+    def run(self, values: Values, images: tf.Tensor, mode: Mode) -> dict[str, tf.Tensor]:
+        """Every tensor of the graph by its name."""
+        tensors = {INPUT: self._quantised(values, INPUT, images, mode)}
+        for node in self.graph.nodes:
+            inputs = [
+                self._quantised(values, node.name, tensors[name], mode)
+                if (node.name, index) in self.tensors.requantised
+                else tensors[name]
+                for index, name in enumerate(node.inputs)
+            ]
+            result = interpret(node.operator, inputs, self._variables(values, node, mode))
+            tensors[node.name] = self._quantised(values, node.name, result, mode)
+        return tensors
+
+    def _variables(self, values: Values, node: Node, mode: Mode) -> _Variables:
+        prefix = f"{node.name}/"
+        own = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        units = self.tensors.units
+        return _Variables(own, units[node.inputs[0]], units[node.name], mode)
+
+    def _quantised(self, values: Values, name: str, tensor: tf.Tensor, mode: Mode) -> tf.Tensor:
+        if not mode.quantise:
+            return tensor
+        group = self._groups[name]
+        if group.fixed is not None:
+            return fake_quantise_fixed(tensor, group.fixed)
+        low, high = (values[f"{range_key(group)}/{bound}"] for bound in ("low", "high"))
+        unit = self.tensors.units[group.tensors[0]]
+        floor = 0.0 if group.positive else tf.minimum(low, 0.0) * unit
+        return fake_quantise(tensor, floor, tf.maximum(high, MIN_RANGE) * unit)
+
+
+def range_key(group: ScaleGroup) -> str:
+    """Under what name the learned range of ``group`` stands among a network's values."""
+    return f"range/{group.tensors[0]}"
+
+
+def _activate(tensor: tf.Tensor, activation: Activation) -> tf.Tensor:
+    return tf.nn.relu(tensor) if activation is Activation.RELU else tensor
+
+
+@singledispatch
+def interpret(operator: Operator, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    """``operator`` applied to ``inputs``."""
+    raise TypeError(f"no interpretation of {operator.kind}")
+
+
+def _in_precision(at: _Variables, *tensors: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.cast(t, tf.bfloat16) for t in tensors] if at.mode.bfloat16 else list(tensors)
+
+
+@interpret.register
+def _(operator: Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    x, kernel = _in_precision(at, inputs[0], at.kernel())
+    result = tf.nn.conv2d(
+        x, kernel, operator.stride, _padding(operator.padding), dilations=operator.dilation
+    )
+    return at.finish(tf.cast(result, tf.float32), operator.activation)
+
+
+@interpret.register
+def _(operator: DepthwiseConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    strides = [1, operator.stride, operator.stride, 1]
+    # Per channel means per input channel here: the third axis, which is brought to the end.
+    values = {**at.values, "kernel": tf.transpose(at.values["kernel"], [0, 1, 3, 2])}
+    kernel = _Variables(values, at.unit_in, at.unit_out, at.mode).kernel()
+    result = tf.nn.depthwise_conv2d(
+        inputs[0],
+        tf.transpose(kernel, [0, 1, 3, 2]),
+        strides,
+        _padding(operator.padding),
+        dilations=[operator.dilation] * 2,
+    )
+    return at.finish(result, operator.activation)
+
+
+@interpret.register
+def _(operator: TransposedConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    shape, stride = tf.shape(inputs[0]), operator.stride
+    static = inputs[0].shape
+    size = [
+        static[0] or shape[0],
+        (static[1] or shape[1]) * stride,
+        (static[2] or shape[2]) * stride,
+        operator.filters,
+    ]
+    result = tf.nn.conv2d_transpose(inputs[0], at.kernel(transposed=True), size, stride, "SAME")
+    return at.finish(result, Activation.NONE)
+
+
+def _padding(padding: Padding) -> str:
+    return padding.value.upper()
+
+
+@interpret.register
+def _(operator: Add, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return _activate(inputs[0] + inputs[1], operator.activation)
+
+
+@interpret.register
+def _(operator: Subtract, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return _activate(inputs[0] - inputs[1], operator.activation)
+
+
+@interpret.register
+def _(operator: Multiply, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return _activate(inputs[0] * inputs[1], operator.activation)
+
+
+@interpret.register
+def _(operator: Concat, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.concat(inputs, axis=-1)
+
+
+@interpret.register
+def _(operator: Split, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.split(inputs[0], operator.parts, axis=-1)[operator.index]
+
+
+@interpret.register
+def _(operator: Slice, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return inputs[0][..., operator.begin : operator.begin + operator.size]
+
+
+@interpret.register
+def _(operator: Relu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.nn.relu(inputs[0])
+
+
+@interpret.register
+def _(operator: LeakyRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.nn.leaky_relu(inputs[0], operator.alpha)
+
+
+@interpret.register
+def _(operator: PRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    # Keras' own layer: written out by hand, the converter falls back to float.
+    layer = keras.layers.PReLU(shared_axes=[1, 2])
+    alpha = at.values["alpha"][tf.newaxis, tf.newaxis]
+    layer.build(inputs[0].shape)
+    layer.alpha = alpha
+    return layer(inputs[0])
+
+
+@interpret.register
+def _(operator: Sigmoid, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.sigmoid(inputs[0])
+
+
+@interpret.register
+def _(operator: Tanh, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.tanh(inputs[0])
+
+
+@interpret.register
+def _(operator: Clip, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    (x,) = inputs
+    if at.mode.training:
+        return x  # a hard clip has no gradient outside, and a net may start outside
+    if operator.form is ClipForm.OPERATOR:
+        return tf.nn.relu(tf.minimum(x, LEVELS))
+    return x if at.mode.quantise else tf.clip_by_value(x, 0.0, LEVELS)
+
+
+@interpret.register
+def _(operator: DepthToSpace, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.nn.depth_to_space(inputs[0], operator.block)
+
+
+@interpret.register
+def _(operator: SpaceToDepth, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.nn.space_to_depth(inputs[0], operator.block)
+
+
+@interpret.register
+def _(operator: Resize, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    size = tf.shape(inputs[0])[1:3] * operator.factor
+    nearest = operator.interpolation is Interpolation.NEAREST
+    return tf.image.resize(inputs[0], size, "nearest" if nearest else "bilinear")
+
+
+@interpret.register
+def _(operator: Tile, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.tile(inputs[0], [1, 1, 1, operator.count])
+
+
+@interpret.register
+def _(operator: Pad, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    border = [operator.border] * 2
+    return tf.pad(inputs[0], [[0, 0], border, border, [0, 0]])
+
+
+@interpret.register
+def _(operator: Mean, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    return tf.reduce_mean(inputs[0], axis=[1, 2], keepdims=True)
+
+
+@interpret.register
+def _(operator: Pool, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    kind = "MAX" if operator.reduction is Reduction.MAX else "AVG"
+    return tf.nn.pool2d(inputs[0], operator.size, operator.stride, kind, "SAME")

@@ -1,0 +1,46 @@
+"""Fake quantisation of INT8: TensorFlow's own operators, with the ranges that a network learns."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+from latency_models import WeightGranularity
+from search_spaces import Range
+
+#: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantisable.
+MIN_RANGE = 1e-3
+
+
+def fake_quantise_weights(
+    kernel: tf.Tensor, granularity: WeightGranularity, *, transposed: bool = False
+) -> tf.Tensor:
+    """``kernel`` on 255 symmetric levels of the largest absolute weight, a channel or all in all.
+
+    A transposed convolution is always per tensor: the converter takes nothing else for it.
+    """
+    magnitude = tf.abs(kernel)
+    if granularity is WeightGranularity.TENSOR or transposed:
+        limit = tf.maximum(tf.reduce_max(magnitude), 1e-6)
+        return tf.quantization.fake_quant_with_min_max_vars(
+            kernel, -limit, limit, num_bits=8, narrow_range=True
+        )
+    limit = tf.maximum(tf.reduce_max(magnitude, axis=[0, 1, 2]), 1e-6)
+    return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        kernel, -limit, limit, num_bits=8, narrow_range=True
+    )
+
+
+def fake_quantise(tensor: tf.Tensor, low: tf.Tensor | float, high: tf.Tensor | float) -> tf.Tensor:
+    """``tensor`` on the 256 levels of low..high; gradients reach the bounds."""
+    return tf.quantization.fake_quant_with_min_max_vars(tensor, low, high, num_bits=8)
+
+
+def fake_quantise_fixed(tensor: tf.Tensor, bounds: Range) -> tf.Tensor:
+    """``tensor`` on the 256 levels of a range that the format fixes."""
+    return tf.quantization.fake_quant_with_min_max_args(
+        tensor, min=bounds.low, max=bounds.high, num_bits=8
+    )

@@ -1,0 +1,48 @@
+"""Writing a graph down, operator by operator: each call adds a node and returns its name."""
+
+from __future__ import annotations
+
+from .graph import INPUT, Graph, Node
+from .operators import (
+    Activation, Add, Clip, ClipForm, Concat, Conv, DepthToSpace, Operator,
+)  # fmt: skip
+
+
+class GraphBuilder:
+    """Collects nodes; names are the operator's kind and a running number."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+
+    @property
+    def input(self) -> str:
+        """The low-resolution image."""
+        return INPUT
+
+    def add_node(self, operator: Operator, *inputs: str) -> str:
+        """Any operator, applied to earlier nodes."""
+        name = f"{operator.kind}_{len(self._nodes) + 1}"
+        self._nodes.append(Node(name, operator, inputs))
+        return name
+
+    def conv(
+        self, source: str, filters: int, *, kernel: int = 3, groups: int = 1, relu: bool = False
+    ) -> str:
+        """Convolution of stride 1, padded to keep its size."""
+        activation = Activation.RELU if relu else Activation.NONE
+        operator = Conv(kernel=kernel, activation=activation, filters=filters, groups=groups)
+        return self.add_node(operator, source)
+
+    def add(self, a: str, b: str) -> str:
+        """Sum of two tensors."""
+        return self.add_node(Add(), a, b)
+
+    def concat(self, *sources: str) -> str:
+        """Tensors one after another in channels."""
+        return self.add_node(Concat(), *sources)
+
+    def image(self, source: str, block: int, clip: ClipForm = ClipForm.SATURATE) -> Graph:
+        """The finished graph: depth_to_space of ``source`` (3 block^2 channels), held in 0..255."""
+        pixels = self.add_node(DepthToSpace(block=block), source)
+        self.add_node(Clip(form=clip), pixels)
+        return Graph(tuple(self._nodes))

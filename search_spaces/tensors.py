@@ -1,0 +1,175 @@
+"""What INT8 asks of a graph's tensors: which share one scale, and in what unit each is counted.
+
+A tensor is named after the node that gives it, or ``input``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .errors import GraphError
+from .graph import INPUT, Graph, Node
+from .operators import (
+    Activation, Clip, ClipForm, Concat, Conv, DepthToSpace, DepthwiseConv,
+    Multiply, Pad, Pool, Relu, Resize, Sigmoid, Slice, SpaceToDepth, Split, Tanh, Tile,
+    TransposedConv,
+)  # fmt: skip
+
+#: One normalised step of a network is a whole image range: it trains on 0..1, and runs on 0..255.
+LEVELS = 255.0
+
+_CONVS = (Conv, DepthwiseConv, TransposedConv)
+_SQUASHES = (Sigmoid, Tanh)
+#: TFLite defines these operators on one scale, the same at both ends.
+_KEEP_SCALE = (DepthToSpace, SpaceToDepth, Slice, Split, Tile, Pad, Pool, Resize)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Real values that an INT8 tensor's -128 and 127 stand for."""
+
+    low: float
+    high: float
+
+
+IMAGE_RANGE = Range(0.0, LEVELS)
+#: TFLite's quantisation specification fixes these two outputs: scale 1/256 and 1/128.
+_SQUASHED = {Sigmoid: Range(0.0, 255 / 256), Tanh: Range(-1.0, 127 / 128)}
+
+
+@dataclass(frozen=True)
+class ScaleGroup:
+    """Tensors that share one INT8 scale: fixed by the format, or learned."""
+
+    tensors: tuple[str, ...]
+    fixed: Range | None
+    #: no value below zero: every tensor of the group comes out of a ReLU
+    positive: bool
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """The analysis of one graph."""
+
+    groups: tuple[ScaleGroup, ...]
+    #: (node, index of its input) that a QUANTIZE must bring to the node's own scale first
+    requantised: frozenset[tuple[str, int]]
+    #: real value of one normalised step
+    units: dict[str, float]
+
+    def group_of(self, tensor: str) -> ScaleGroup:
+        """The group that holds ``tensor``."""
+        return next(group for group in self.groups if tensor in group.tensors)
+
+
+class _Ties:
+    """Disjoint sets of names."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._parent = {name: name for name in names}
+
+    def root(self, name: str) -> str:
+        while self._parent[name] != name:
+            name = self._parent[name]
+        return name
+
+    def tie(self, a: str, b: str) -> None:
+        self._parent[self.root(b)] = self.root(a)
+
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        members: dict[str, list[str]] = {}
+        for name in self._parent:
+            members.setdefault(self.root(name), []).append(name)
+        return {root: tuple(names) for root, names in members.items()}
+
+
+def analyse(graph: Graph) -> Tensors:
+    """Scales and units of ``graph``; GraphError where no unit fits."""
+    ties, fixed, requantised = _tie_scales(graph)
+    by_name = {node.name: node for node in graph.nodes}
+    groups = tuple(
+        ScaleGroup(
+            tensors,
+            fixed.get(root),
+            positive=all(name in by_name and _positive(by_name[name]) for name in tensors),
+        )
+        for root, tensors in ties.sets().items()
+    )
+    return Tensors(groups, requantised, _units(graph))
+
+
+def _positive(node: Node) -> bool:
+    operator = node.operator
+    return isinstance(operator, Relu) or getattr(operator, "activation", None) is Activation.RELU
+
+
+def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[str, int]]]:
+    ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
+    fixed = {INPUT: IMAGE_RANGE}
+    requantised = set()
+    for node in graph.nodes:
+        operator = node.operator
+        if type(operator) in _SQUASHED:
+            fixed[node.name] = _SQUASHED[type(operator)]
+        elif isinstance(operator, _KEEP_SCALE) or _saturates(node):
+            ties.tie(node.inputs[0], node.name)
+        elif isinstance(operator, Concat):
+            roots = [ties.root(name) for name in node.inputs]
+            free = [root for root in roots if root not in fixed]
+            # All from one fixed range: so is the concat. Else the fixed ones are requantised.
+            common = free or roots[:1]
+            for root in common:
+                ties.tie(common[0], root)
+            ties.tie(common[0], node.name)
+            requantised |= {
+                (node.name, index)
+                for index, root in enumerate(roots)
+                if ties.root(root) != ties.root(node.name)
+            }
+    output = ties.root(graph.nodes[-1].name)
+    if fixed.setdefault(output, IMAGE_RANGE) != IMAGE_RANGE:
+        raise GraphError(
+            f"node {graph.nodes[-1].name!r}: the output keeps the fixed range of a sigmoid or tanh; "
+            "put a convolution behind it"
+        )
+    return ties, {ties.root(name): value for name, value in fixed.items()}, frozenset(requantised)
+
+
+def _saturates(node: Node) -> bool:
+    return isinstance(node.operator, Clip) and node.operator.form is ClipForm.SATURATE
+
+
+def _units(graph: Graph) -> dict[str, float]:
+    """255 for tensors that hold grey levels; 1 around sigmoid and tanh, which are not homogeneous."""
+    ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
+    plain: set[str] = set()
+    products: list[Node] = []
+    for node in graph.nodes:
+        if isinstance(node.operator, _SQUASHES):
+            plain |= {node.name, node.inputs[0]}
+        elif isinstance(node.operator, Multiply):
+            products.append(node)
+        elif not isinstance(node.operator, _CONVS):
+            for name in node.inputs:
+                ties.tie(name, node.name)
+    ones = {ties.root(name) for name in plain}
+    units = {
+        name: 1.0 if ties.root(name) in ones else LEVELS
+        for tensors in ties.sets().values()
+        for name in tensors
+    }
+    for node in products:
+        a, b = (units[name] for name in node.inputs)
+        if a * b != units[node.name]:
+            raise GraphError(
+                f"node {node.name!r}: a product needs one factor from a sigmoid or tanh, "
+                "and its result may not go into another without a convolution between"
+            )
+    for name in (INPUT, graph.nodes[-1].name):
+        if units[name] != LEVELS:
+            raise GraphError(
+                f"{name!r} holds grey levels and meets a sigmoid or tanh; "
+                "put a convolution between them"
+            )
+    return units
