@@ -1,8 +1,13 @@
 """How long a model takes: one contract, and a source for each way of knowing."""
 
 from .source import (
-    Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency, WeightGranularity,
-)  # fmt: skip
+    Latency,
+    LatencyError,
+    LatencyRequest,
+    LatencySource,
+    OperatorLatency,
+    WeightGranularity,
+)
 from .worker import Worker, WorkerError
 
 __all__ = [

@@ -54,7 +54,7 @@ class Latency:
         if not all(math.isfinite(value) and value > 0 for value in values):
             raise LatencyError(f"{self.source} gave {values} ms; a latency is finite and positive")
         if not self.low_ms <= self.ms <= self.high_ms:
-            raise LatencyError(f"{self.source} gave an interval {values} that does not hold its value")
+            raise LatencyError(f"{self.source} gave {values} ms, an interval without its value")
 
 
 @dataclass(frozen=True)

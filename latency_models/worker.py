@@ -45,7 +45,8 @@ class Worker:
         except BrokenProcessPool:
             self.close()
             raise WorkerError(
-                f"{function.__name__}: the worker process died (a crash in native code, or out of memory)"
+                f"{function.__name__}: the worker process died: "
+                "a crash in native code, or out of memory"
             ) from None
         except TimeoutError:
             if future.done():  # raised by the function itself
@@ -54,6 +55,9 @@ class Worker:
             raise WorkerError(
                 f"{function.__name__}: no answer within {timeout_seconds:g} s; stopped"
             ) from None
+        except KeyboardInterrupt:
+            self.close()  # else Python waits for the child before it exits
+            raise
 
     def close(self) -> None:
         """Ends the child at once; the next call starts another."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import tensorflow as tf
-
 from latency_models import WeightGranularity
 from search_spaces import Graph, InputSpec
 
 from .interpretation import Interpreter, Mode
 from .network import Weights
+from .tensorflow_quietly import tf
 
 
 def convert(
@@ -31,7 +26,9 @@ def convert(
         return interpreter(values, image, mode)
 
     image = tf.TensorSpec([1, spec.height, spec.width, 3], tf.float32)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([model.get_concrete_function(image)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [model.get_concrete_function(image)]
+    )
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     return bytes(converter.convert())

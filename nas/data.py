@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from search_spaces import InputError
+
+from .files import write_whole
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -67,7 +70,9 @@ class ImageSet:
     def __post_init__(self) -> None:
         if not self.pairs:
             reasons = "; ".join(f"{item.name}: {item.reason}" for item in self.skipped[:3])
-            raise InputError(f"no usable image ({reasons or 'none found'}); give a folder of photos")
+            raise InputError(
+                f"no usable image ({reasons or 'none found'}); give a folder of photos"
+            )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -119,6 +124,15 @@ def load_data(name: str, scale: int) -> Data:
     return Data(name, ImageSet(scale, kept, whole.skipped), ImageSet(scale, out))
 
 
+def load_validation(name: str, scale: int) -> ImageSet:
+    """What to judge on: the validation part of ``embedded`` or of a folder that has one, else all."""
+    if name == EMBEDDED:
+        return _load_embedded(_VALIDATION, scale)
+    folder = _existing(Path(name))
+    parts = _parts(folder)
+    return load_images(folder if parts is None else parts[1], scale)
+
+
 def load_images(folder: Path, scale: int) -> ImageSet:
     """Every image of a folder, in the order of their names; broken and too small ones are skipped.
 
@@ -134,7 +148,8 @@ def load_images(folder: Path, scale: int) -> ImageSet:
 
 def degrade(hr: Pixels, scale: int) -> ImagePair:
     """The pair of an HR image: cropped from the top left to a multiple of ``scale``, LR by Pillow's
-    antialiased bicubic."""
+    antialiased bicubic.
+    """
     height, width = (side // scale * scale for side in hr.shape[:2])
     hr = np.ascontiguousarray(hr[:height, :width])
     size = (width // scale, height // scale)
@@ -153,6 +168,15 @@ def read_rgb(path: Path) -> Pixels:
         raise InputError(f"{path}: {error}") from None
 
 
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Writes uint8 RGB (H, W, 3) in the format of the file's ending, whole or not at all."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, Image.registered_extensions()[path.suffix.lower()])
+    write_whole(path, buffer.getvalue())
+
+
 @dataclass(frozen=True)
 class PatchSampler:
     """Random crops of a set, flipped and rotated: batches of ``batch`` patches of ``patch`` LR pixels."""
@@ -161,16 +185,21 @@ class PatchSampler:
     batch: int
     patch: int
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+        """Of the LR and HR patches of one batch."""
+        hr = self.patch * self.images.scale
+        return (self.batch, self.patch, self.patch, 3), (self.batch, hr, hr, 3)
+
     def batch_of(self, seed: int, step: int) -> tuple[Pixels, Pixels]:
         """(N, p, p, 3) and (N, scale p, scale p, 3) of uint8; the same for the same seed and step."""
         random = np.random.default_rng((seed, step))
         patch, scale = self.patch, self.images.scale
-        lr = np.empty((self.batch, patch, patch, 3), np.uint8)
-        hr = np.empty((self.batch, patch * scale, patch * scale, 3), np.uint8)
+        lr, hr = (np.empty(shape, np.uint8) for shape in self.shapes)
         for index in range(self.batch):
             pair = self.images.pairs[random.integers(len(self.images.pairs))]
             top, left = (random.integers(side - patch + 1) for side in pair.lr.shape[:2])
-            turns, mirror = random.integers(4), random.integers(2)
+            turns, mirror = int(random.integers(4)), random.integers(2)
             for out, pixels, zoom in ((lr, pair.lr, 1), (hr, pair.hr, scale)):
                 y, x, side = top * zoom, left * zoom, patch * zoom
                 crop = np.rot90(pixels[y : y + side, x : x + side], turns)

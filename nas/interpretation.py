@@ -9,27 +9,57 @@ the input.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import singledispatch
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
-import tensorflow as tf
-
 from latency_models import WeightGranularity
 from search_spaces import (
-    INPUT, LEVELS, Activation, Add, Clip, ClipForm, Concat, Conv, DepthToSpace, DepthwiseConv,
-    Graph, Interpolation, LeakyRelu, Mean, Multiply, Node, Operator, Pad, Padding, Pool, PRelu,
-    Reduction, Relu, Resize, ScaleGroup, Sigmoid, Slice, SpaceToDepth, Split, Subtract, Tanh,
-    Tensors, Tile, TransposedConv, analyse,
+    INPUT,
+    LEVELS,
+    Activation,
+    Add,
+    Clip,
+    ClipForm,
+    Concat,
+    Conv,
+    DepthToSpace,
+    DepthwiseConv,
+    Graph,
+    Interpolation,
+    LeakyRelu,
+    Mean,
+    Multiply,
+    Node,
+    Operator,
+    Pad,
+    Padding,
+    Pool,
+    PRelu,
+    Reduction,
+    Relu,
+    Resize,
+    ScaleGroup,
+    Sigmoid,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Subtract,
+    Tanh,
+    Tensors,
+    Tile,
+    TransposedConv,
+    analyse,
 )  # fmt: skip
 
 from .quantisation import (
-    MIN_RANGE, fake_quantise, fake_quantise_fixed, fake_quantise_weights,
+    MIN_RANGE,
+    fake_quantise,
+    fake_quantise_fixed,
+    fake_quantise_weights,
 )  # fmt: skip
+from .tensorflow_quietly import tf
 
 #: "node/variable" (kernel, bias, alpha) and "range/tensor/bound" (low, high) -> float32
 Values = Mapping[str, tf.Tensor]
@@ -83,15 +113,11 @@ class Interpreter:
     def run(self, values: Values, images: tf.Tensor, mode: Mode) -> dict[str, tf.Tensor]:
         """Every tensor of the graph by its name."""
         tensors = {INPUT: self._quantised(values, INPUT, images, mode)}
-        for node in self.graph.nodes:
-            inputs = [
-                self._quantised(values, node.name, tensors[name], mode)
-                if (node.name, index) in self.tensors.requantised
-                else tensors[name]
-                for index, name in enumerate(node.inputs)
-            ]
-            result = interpret(node.operator, inputs, self._variables(values, node, mode))
-            tensors[node.name] = self._quantised(values, node.name, result, mode)
+        for index, node in enumerate(self.graph.nodes):
+            with _in_order(index):
+                inputs = [tensors[name] for name in node.inputs]
+                result = interpret(node.operator, inputs, self._variables(values, node, mode))
+                tensors[node.name] = self._quantised(values, node.name, result, mode)
         return tensors
 
     def _variables(self, values: Values, node: Node, mode: Mode) -> _Variables:
@@ -110,6 +136,17 @@ class Interpreter:
         unit = self.tensors.units[group.tensors[0]]
         floor = 0.0 if group.positive else tf.minimum(low, 0.0) * unit
         return fake_quantise(tensor, floor, tf.maximum(high, MIN_RANGE) * unit)
+
+
+@contextmanager
+def _in_order(index: int) -> Iterator[None]:
+    """What is built within comes ``index``-th in the converted file.
+
+    The converter walks a graph from its sources, last name first, and puts what is finished in front:
+    so each node gets a source of its own, named by its place.
+    """
+    with tf.name_scope(f"node_{index:05d}"), tf.control_dependencies([tf.constant(index)]):
+        yield
 
 
 def range_key(group: ScaleGroup) -> str:
@@ -216,12 +253,9 @@ def _(operator: LeakyRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor
 
 @interpret.register
 def _(operator: PRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
-    # Keras' own layer: written out by hand, the converter falls back to float.
-    layer = keras.layers.PReLU(shared_axes=[1, 2])
-    alpha = at.values["alpha"][tf.newaxis, tf.newaxis]
-    layer.build(inputs[0].shape)
-    layer.alpha = alpha
-    return layer(inputs[0])
+    # Keras' way to write it, slopes of three axes: the converter knows PRELU by nothing else.
+    (x,), slopes = inputs, at.values["alpha"][tf.newaxis, tf.newaxis]
+    return tf.nn.relu(x) + -slopes * tf.nn.relu(-x)
 
 
 @interpret.register
@@ -280,4 +314,5 @@ def _(operator: Mean, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
 @interpret.register
 def _(operator: Pool, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     kind = "MAX" if operator.reduction is Reduction.MAX else "AVG"
-    return tf.nn.pool2d(inputs[0], operator.size, operator.stride, kind, "SAME")
+    window, strides = [operator.size] * 2, [operator.stride] * 2
+    return tf.nn.pool(inputs[0], window, kind, strides, "SAME")

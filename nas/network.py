@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
 import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
 
-from search_spaces import (
-    INPUT, Add, Clip, Concat, Conv, DepthToSpace, Graph, InputSpec, Resize, Tile, TransposedConv,
-    infer,
-)  # fmt: skip
+from search_spaces import LEVELS, Graph
 
+from .data import Pixels
+from .initialisation import Array, initial_parameters
 from .interpretation import Interpreter, Mode, range_key
 from .quantisation import MIN_RANGE
+from .tensorflow_quietly import keras, tf
 
-Array = npt.NDArray[np.float32]
 #: A network's values as arrays, by the names of ``interpretation.Values``.
 Weights = Mapping[str, Array]
 
 
-class Network(keras.layers.Layer):  # type: ignore[misc]
+class Network(keras.layers.Layer):
     """``graph``, initialised from ``seed``.
 
     Called on float32 RGB images of grey levels (N, H, W, 3), it returns (N, scale H, scale W, 3).
@@ -43,7 +36,10 @@ class Network(keras.layers.Layer):  # type: ignore[misc]
         self._ranges = {
             f"{range_key(group)}/{bound}": self._variable(f"{range_key(group)}/{bound}", value)
             for group in self._learned
-            for bound, value in (("low", np.float32(-1)), ("high", np.float32(1)))
+            for bound, value in (
+                ("low", np.array(-1, np.float32)),
+                ("high", np.array(1, np.float32)),
+            )
         }
 
     def _variable(self, name: str, value: Array) -> keras.Variable:
@@ -100,54 +96,18 @@ class Network(keras.layers.Layer):  # type: ignore[misc]
             self._ranges[f"{range_key(group)}/high"].assign(tf.maximum(high, MIN_RANGE))
 
 
-def initial_parameters(graph: Graph, seed: int) -> dict[str, Array]:
-    """He-normal kernels; the last one small and, where nothing carries the image, grey.
+def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:
+    """``graph`` with these values as a function of one whole uint8 image (H, W, 3)."""
+    interpreter = Interpreter(graph)
+    values = {name: tf.constant(value) for name, value in weights.items()}
 
-    A residual net starts as its bare residual. Wide plain nets started otherwise lose all their
-    ReLUs within the first steps.
-    """
-    random = np.random.default_rng(seed)
-    side = graph.multiple * 8
-    figures = infer(graph, InputSpec(side, side))
-    shapes = {INPUT: (side, side, 3)} | {name: f.shape for name, f in figures.nodes.items()}
-    last, carried = _last_conv(graph), _carries_image(graph)
-    parameters = {}
-    for node in graph.nodes:
-        inputs = tuple(shapes[name] for name in node.inputs)
-        for name, shape in node.operator.variables(inputs).items():
-            value = _initial_value(name, shape, random)
-            if node.name == last:
-                value *= 0.0 if carried else 0.1
-                if name == "bias" and not carried:
-                    value += 0.5
-            parameters[f"{node.name}/{name}"] = value
-    return parameters
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    def run(images: tf.Tensor) -> tf.Tensor:
+        levels = interpreter(values, tf.cast(images, tf.float32), mode)
+        return tf.cast(tf.clip_by_value(tf.round(levels), 0.0, LEVELS), tf.uint8)
 
+    def upscale(lr: Pixels) -> Pixels:
+        result: Pixels = run(lr[np.newaxis]).numpy()[0]
+        return result
 
-def _initial_value(
-    name: str, shape: tuple[int, ...], random: np.random.Generator
-) -> Array:
-    match name:
-        case "kernel":
-            fan_in = int(np.prod(shape[:3]))
-            return random.normal(0.0, np.sqrt(2 / fan_in), shape).astype(np.float32)
-        case "alpha":
-            return np.full(shape, 0.25, np.float32)
-    return np.zeros(shape, np.float32)
-
-
-def _last_conv(graph: Graph) -> str:
-    """The last node that owns a kernel."""
-    convs = [n.name for n in graph.nodes if isinstance(n.operator, Conv | TransposedConv)]
-    return convs[-1] if convs else ""
-
-
-def _carries_image(graph: Graph) -> bool:
-    """Does the image reach the output by an addition that no convolution stands before?"""
-    image = {INPUT}
-    for node in graph.nodes:
-        if isinstance(node.operator, Add | Concat | Resize | Tile | DepthToSpace | Clip):
-            some = [name in image for name in node.inputs]
-            if any(some) if isinstance(node.operator, Add) else all(some):
-                image.add(node.name)
-    return graph.nodes[-1].name in image
+    return upscale

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import tensorflow as tf
-
 from latency_models import WeightGranularity
 from search_spaces import Range
+
+from .tensorflow_quietly import tf
 
 #: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantisable.
 MIN_RANGE = 1e-3

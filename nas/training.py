@@ -7,64 +7,30 @@ without rounding from there: same seed, same batches, same number of steps.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
 import numpy as np
-import tensorflow as tf
 
 from latency_models import WeightGranularity
 from search_spaces import CandidateError, Graph
 
+from .choices import Quantization
 from .data import ImageSet, PatchSampler
+from .initialisation import Array
 from .interpretation import Mode
-from .network import Array, Network, Weights
+from .network import Network, Weights
+from .recipe import Recipe
+from .tensorflow_quietly import keras, tf
 
 _CALIBRATION_BATCHES = 8
 Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How long and on what a network is trained."""
-
-    steps: int
-    batch: int = 16
-    #: side of a crop in low-resolution pixels
-    patch: int = 32
-    #: Adam's, after linear warm-up; from there it falls to zero along a cosine
-    learning_rate: float = 2e-3
-    #: of all steps, the first ones, in which the learning rate rises
-    warmup_fraction: float = 0.05
-    #: of all steps, the last ones, which run with INT8 rounding
-    qat_fraction: float = 0.3
-    #: convolutions in bfloat16
-    bfloat16: bool = False
-
-    @property
-    def fork_step(self) -> int:
-        """Where the network and its floating-point twin part."""
-        return self.steps - max(1, round(self.steps * self.qat_fraction))
-
-    @property
-    def warmup_steps(self) -> int:
-        """Steps in which the learning rate rises."""
-        return max(1, round(self.steps * self.warmup_fraction))
-
-    @property
-    def ema_momentum(self) -> float:
-        """Of the weights' moving average: over the last hundredth of the steps, at most 1,000."""
-        return max(0.0, min(0.999, 1 - 100 / self.steps))
-
-
 class Phase(StrEnum):
-    """A stretch of the schedule."""
+    """A stretch of the schedule. Post-training quantisation knows only the first."""
 
     FLOAT = "float"
     INT8 = "int8"
@@ -120,7 +86,7 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.network = Network(graph, seed)
-        self._sampler = PatchSampler(images, recipe.batch, recipe.patch)
+        self.sampler = PatchSampler(images, recipe.batch, recipe.patch)
         self._granularity, self._seed, self._observe = granularity, seed, observe
         self._variables = self.network.parameters + self.network.ranges
         self._optimizer = _optimizer(recipe)
@@ -134,20 +100,24 @@ class Trainer:
         if self.checkpoint.phase is Phase.FLOAT:
             self._advance(self.recipe.fork_step)
             self._refuse_dead_layers()
+            if self.recipe.quantization is Quantization.PTQ:
+                return self._quantised_afterwards()
             forked = self._state()
             self._calibrate()
-            self.checkpoint = Checkpoint(
-                Phase.INT8, self.recipe.fork_step, self._state(), forked
-            )
+            self.checkpoint = Checkpoint(Phase.INT8, self.recipe.fork_step, self._state(), forked)
         if self.checkpoint.phase is Phase.INT8:
             self._advance(self.recipe.steps)
             forked, int8 = self.checkpoint.forked, self._averaged()
             self._restore(forked)
-            self.checkpoint = Checkpoint(
-                Phase.TWIN, self.recipe.fork_step, forked, int8=int8
-            )
+            self.checkpoint = Checkpoint(Phase.TWIN, self.recipe.fork_step, forked, int8=int8)
         self._advance(self.recipe.steps)
         return Trained(self.checkpoint.int8, self._averaged(), self._seconds)
+
+    def _quantised_afterwards(self) -> Trained:
+        averaged = self._averaged()
+        self.network.restore(averaged)
+        self._calibrate()
+        return Trained(self.network.snapshot(), averaged, self._seconds)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes on where ``checkpoint`` was taken."""
@@ -166,7 +136,9 @@ class Trainer:
         return self._steps[quantise]
 
     def _compile(self, mode: Mode) -> Step:
-        @tf.function(autograph=False)
+        lr, hr = (tf.TensorSpec(shape, tf.uint8) for shape in self.sampler.shapes)
+
+        @tf.function(autograph=False, input_signature=[lr, hr])
         def step(lr: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 predicted = self.network(tf.cast(lr, tf.float32), mode=mode)
@@ -179,7 +151,9 @@ class Trainer:
             self._optimizer.apply(gradients, self._variables)
             return loss
 
-        return step  # type: ignore[no-any-return]
+        # Traced here, so that no gradient step is charged with it.
+        compiled: Step = step.get_concrete_function()
+        return compiled
 
     def _mode(self, quantise: bool) -> Mode:
         return Mode(quantise, self._granularity, self.recipe.bfloat16, training=True)
@@ -189,7 +163,7 @@ class Trainer:
         phase = self.checkpoint.phase
         step = self.step(quantise=phase is Phase.INT8)
         for index in range(self.checkpoint.step, last):
-            lr, hr = self._sampler.batch_of(self._seed, index)
+            lr, hr = self.sampler.batch_of(self._seed, index)
             started = time.perf_counter()
             loss = float(step(lr, hr))
             self._seconds += time.perf_counter() - started
@@ -201,14 +175,14 @@ class Trainer:
 
     def _calibrate(self) -> None:
         batches = [
-            self._sampler.batch_of(self._seed, self.recipe.steps + index)[0]
+            self.sampler.batch_of(self._seed, self.recipe.steps + index)[0]
             for index in range(_CALIBRATION_BATCHES)
         ]
         self.network.calibrate(tf.constant(np.concatenate(batches), tf.float32))
 
     def _refuse_dead_layers(self) -> None:
         """A layer that no gradient reaches has lost all its ReLUs, and will not come back."""
-        lr, hr = self._sampler.batch_of(self._seed, 0)
+        lr, hr = self.sampler.batch_of(self._seed, 0)
         kernels = self.network.kernels
         with tf.GradientTape() as tape:
             predicted = self.network(tf.cast(lr, tf.float32), mode=self._mode(quantise=False))

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from .graph import INPUT, Graph, Node
 from .operators import (
-    Activation, Add, Clip, ClipForm, Concat, Conv, DepthToSpace, Operator,
-)  # fmt: skip
+    Activation,
+    Add,
+    Clip,
+    ClipForm,
+    Concat,
+    Conv,
+    DepthToSpace,
+    Operator,
+)
 
 
 class GraphBuilder:
@@ -20,7 +27,10 @@ class GraphBuilder:
         return INPUT
 
     def add_node(self, operator: Operator, *inputs: str) -> str:
-        """Any operator, applied to earlier nodes."""
+        """Any operator, applied to earlier nodes; the node that does just that, if there is one."""
+        for node in self._nodes:
+            if (node.operator, node.inputs) == (operator, inputs) and not operator.trained:
+                return node.name
         name = f"{operator.kind}_{len(self._nodes) + 1}"
         self._nodes.append(Node(name, operator, inputs))
         return name
@@ -41,8 +51,13 @@ class GraphBuilder:
         """Tensors one after another in channels."""
         return self.add_node(Concat(), *sources)
 
+    @property
+    def graph(self) -> Graph:
+        """What was written, as a graph whose last node is the output."""
+        return Graph(tuple(self._nodes))
+
     def image(self, source: str, block: int, clip: ClipForm = ClipForm.SATURATE) -> Graph:
         """The finished graph: depth_to_space of ``source`` (3 block^2 channels), held in 0..255."""
         pixels = self.add_node(DepthToSpace(block=block), source)
         self.add_node(Clip(form=clip), pixels)
-        return Graph(tuple(self._nodes))
+        return self.graph

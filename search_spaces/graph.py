@@ -79,14 +79,15 @@ class Figures:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in an order in which they can run. Checked at construction; GraphError names the node."""
+    """Nodes in an order in which they can run; a GraphError at construction names the node."""
 
     nodes: tuple[Node, ...]
 
     def __post_init__(self) -> None:
         if not self.nodes:
             raise GraphError("the graph has no node; give it at least one")
-        known, used = {INPUT}, set()
+        known, used = {INPUT}, set[str]()
+        done: dict[tuple[Operator, tuple[str, ...]], str] = {}
         for node in self.nodes:
             arity = node.operator.arity
             if node.name in known or not node.name:
@@ -99,6 +100,10 @@ class Graph:
             for name in node.inputs:
                 if name not in known:
                     raise GraphError(f"node {node.name!r}: input {name!r} is not an earlier node")
+            if not node.operator.trained:
+                twin = done.setdefault((node.operator, node.inputs), node.name)
+                if twin != node.name:
+                    raise GraphError(f"node {node.name!r} repeats {twin!r}; read that one twice")
             known.add(node.name)
             used.update(node.inputs)
         idle = known - used - {self.nodes[-1].name}
@@ -124,7 +129,7 @@ class Graph:
 
     @cached_property
     def hash(self) -> str:
-        """Canonical name, 16 hex digits: the same whatever the nodes are called, in any valid order."""
+        """Canonical name, 16 hex digits: the same for any node names, in any valid order."""
         return hashlib.sha256(json.dumps(self._canonical()).encode()).hexdigest()[:16]
 
     def _canonical(self) -> list[Any]:
@@ -160,7 +165,7 @@ class Graph:
 
 
 def infer(graph: Graph, spec: InputSpec) -> Figures:
-    """Shapes, parameters, multiply-accumulates and INT8 bytes of ``graph`` on one image of ``spec``.
+    """Shapes, parameters, multiply-accumulates and INT8 bytes of ``graph`` on an image of ``spec``.
 
     Raises GraphError, naming the node, if the size does not fit.
     """

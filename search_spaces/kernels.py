@@ -1,4 +1,4 @@
-"""From a graph to what TFLite runs: one kernel for each operator of the converted file, in its order.
+"""From a graph to what TFLite runs: a kernel for each operator of the converted file, in order.
 
 Every latency model reads kernels; so does whoever cuts an image into tiles. The same value is read
 from anybody's file by ``latency_models.tflite``.
@@ -7,16 +7,43 @@ from anybody's file by ``latency_models.tflite``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .graph import INPUT, Graph, InputSpec, Node, infer
 from .operators import (
-    Add, Clip, ClipForm, Concat, Conv, DepthToSpace, DepthwiseConv, Interpolation, LeakyRelu,
-    Mean, Multiply, Operator, Pad, Pool, PRelu, Reduction, Relu, Resize, Shape, Sigmoid, Slice,
-    SpaceToDepth, Split, Subtract, Tanh, Tile, TransposedConv,
-)  # fmt: skip
+    Activation,
+    Add,
+    Clip,
+    ClipForm,
+    Concat,
+    Conv,
+    DepthToSpace,
+    DepthwiseConv,
+    Interpolation,
+    LeakyRelu,
+    Mean,
+    Multiply,
+    Operator,
+    Pad,
+    Padding,
+    Pool,
+    PRelu,
+    Reduction,
+    Relu,
+    Resize,
+    Shape,
+    Sigmoid,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Subtract,
+    Tanh,
+    Tile,
+    TransposedConv,
+)
 from .tensors import analyse
 
 _NAMES: dict[type[Operator], str] = {
@@ -26,6 +53,12 @@ _NAMES: dict[type[Operator], str] = {
     Sigmoid: "LOGISTIC", Tanh: "TANH", DepthToSpace: "DEPTH_TO_SPACE",
     SpaceToDepth: "SPACE_TO_DEPTH", Tile: "TILE", Pad: "PAD", Mean: "MEAN",
 }  # fmt: skip
+
+#: Kernels whose size says nothing of their pixels: they pad, leave the border out, or see it all.
+_BY_STRIDE = frozenset({
+    "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "PADV2", "MIRROR_PAD",
+    "MEAN",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,34 +96,93 @@ class Kernel:
 
 def lower(graph: Graph, spec: InputSpec) -> tuple[Kernel, ...]:
     """The kernels of ``graph`` as an INT8 model for images of ``spec``."""
-    return tuple(_lower(graph, spec))
+    return tuple(_lower(_fused(graph), spec))
+
+
+def _fused(graph: Graph) -> Graph:
+    """As the converter fuses it: a ReLU or a padding becomes part of what it belongs to."""
+    readers = Counter(name for node in graph.nodes for name in node.inputs)
+    fused: dict[str, Node] = {}
+    for node in graph.nodes:
+        node = _with_own_padding(node, fused)  # noqa: PLW2901
+        source = fused.get(node.inputs[0])
+        if source and readers[source.name] == 1 and isinstance(node.operator, Relu):
+            operator = _with_relu(source.operator)
+            if operator:
+                del fused[source.name]
+                node = Node(node.name, operator, source.inputs)  # noqa: PLW2901
+        fused[node.name] = node
+    used = {name for node in fused.values() for name in node.inputs} | {graph.nodes[-1].name}
+    return Graph(tuple(node for node in fused.values() if node.name in used))
+
+
+def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:
+    """A convolution behind the padding that keeps its size, made one that pads by itself."""
+    source, operator = earlier.get(node.inputs[0]), node.operator
+    if (
+        source
+        and isinstance(source.operator, Pad)
+        and isinstance(operator, Conv | DepthwiseConv)
+        and operator.padding is Padding.VALID
+        and operator.stride == 1
+        and (operator.kernel - 1) * operator.dilation == 2 * source.operator.border
+    ):
+        return Node(node.name, replace(operator, padding=Padding.SAME), source.inputs)
+    return node
+
+
+def _with_relu(operator: Operator) -> Operator | None:
+    """``operator`` with a ReLU of its own, if TFLite has that and it has none yet."""
+    if not isinstance(operator, Conv | DepthwiseConv | Add | Subtract | Multiply):
+        return None
+    if operator.activation is not Activation.NONE:
+        return None
+    return replace(operator, activation=Activation.RELU)
 
 
 def _lower(graph: Graph, spec: InputSpec) -> Iterator[Kernel]:
-    figures, requantised = infer(graph, spec), analyse(graph).requantised
+    figures, copies = infer(graph, spec), _requantised_copies(graph)
     tensors = {INPUT: Tensor(INPUT, (spec.height, spec.width, 3))}
     splits: set[tuple[str, int]] = set()
+    yield from _quantize(tensors[INPUT], copies[INPUT].values())
     for node in graph.nodes:
         output = Tensor(node.name, figures.nodes[node.name].shape)
-        inputs = [tensors[name] for name in node.inputs]
+        inputs = tuple(
+            replace(tensors[name], name=copies[name].get(node.name, tensors[name].name))
+            for name in node.inputs
+        )
         tensors[node.name] = output
-        for index, tensor in enumerate(inputs):
-            if (node.name, index) in requantised:
-                inputs[index] = Tensor(f"{node.name}/{index}", tensor.shape)
-                yield Kernel("QUANTIZE", inputs[index].name, (tensor,), (inputs[index],))
         match node.operator:
             case Clip(form=ClipForm.SATURATE):
                 tensors[node.name] = inputs[0]
             case Clip():
                 capped = Tensor(f"{node.name}/minimum", output.shape)
-                yield Kernel("MINIMUM", capped.name, (inputs[0],), (capped,))
+                yield Kernel("MINIMUM", capped.name, inputs, (capped,))
                 yield Kernel("RELU", node.name, (capped,), (output,))
             case Split(parts=parts):
                 if (node.inputs[0], parts) not in splits:
                     splits.add((node.inputs[0], parts))
-                    yield Kernel("SPLIT", node.name, (inputs[0],), _siblings(graph, node, output))
+                    yield Kernel("SPLIT", node.name, inputs, _siblings(graph, node, output))
             case _:
-                yield _kernel(node, tuple(inputs), output)
+                yield _kernel(node, inputs, output)
+        yield from _quantize(tensors[node.name], copies[node.name].values())
+
+
+def _requantised_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
+    """Tensor -> concat -> name of the copy that the concat reads: one for each scale."""
+    analysis = analyse(graph)
+    copies: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for node in graph.nodes:
+        for index, source in enumerate(node.inputs):
+            if (node.name, index) in analysis.requantised:
+                copies[source][node.name] = f"{source}/{analysis.group_of(node.name).tensors[0]}"
+    return copies
+
+
+def _quantize(source: Tensor, copies: Iterable[str]) -> Iterator[Kernel]:
+    """The converter puts a tensor's QUANTIZE operators right behind what makes it."""
+    for name in dict.fromkeys(copies):
+        yield Kernel("QUANTIZE", name, (source,), (Tensor(name, source.shape),))
 
 
 def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
@@ -110,6 +202,8 @@ def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
 def _kernel(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> Kernel:
     shapes = tuple(tensor.shape for tensor in inputs)
     operator = node.operator
+    if isinstance(operator, Conv | DepthwiseConv):
+        operator = replace(operator, bias=True)  # TFLite's always has one, of zeros if need be
     return Kernel(
         kind=_tflite_name(operator, inputs),
         name=node.name,
@@ -155,18 +249,43 @@ def _window(operator: Operator) -> int:
 def halo(kernels: tuple[Kernel, ...]) -> int | None:
     """Low-resolution pixels around a pixel of the input that its output can depend on.
 
-    None: the output depends on the whole image (MEAN), or on more than can be told.
+    None: the output depends on the whole image (MEAN).
     """
-    source = kernels[0].inputs[0]
-    #: tensor -> (pixels of the input seen to one side)
-    reach: dict[str, Fraction] = {}
+    if any(kernel.kind == "MEAN" for kernel in kernels):
+        return None
+    pixels = _pixels(kernels)
+    #: tensor -> pixels of the input that are seen to either side
+    reach: defaultdict[str, Fraction] = defaultdict(Fraction)
     for kernel in kernels:
-        if kernel.kind == "MEAN":
-            return None
-        seen = Fraction(0)
-        for tensor in kernel.inputs:
-            pixel = Fraction(source.shape[0], tensor.shape[0])
-            seen = max(seen, reach.get(tensor.name, Fraction(0)) + pixel * (kernel.window - 1) / 2)
+        side = _side(kernel)
+        seen = max((reach[t.name] + pixels[t.name] * side for t in kernel.inputs), default=0)
         for tensor in kernel.outputs:
-            reach[tensor.name] = seen
+            reach[tensor.name] = Fraction(seen)
     return math.ceil(max(reach.values()))
+
+
+def multiple(kernels: tuple[Kernel, ...]) -> int:
+    """Pixels by multiples of which an image may be shifted: the output is then shifted likewise."""
+    return math.lcm(*(pixel.numerator for pixel in _pixels(kernels).values()))
+
+
+def _side(kernel: Kernel) -> int:
+    """Pixels of its input that a kernel sees to one side, from any pixel that its output covers."""
+    if kernel.stride == 1 or kernel.kind == "TRANSPOSE_CONV":
+        return kernel.window // 2
+    return kernel.window + kernel.stride - 2
+
+
+def _pixels(kernels: tuple[Kernel, ...]) -> Mapping[str, Fraction]:
+    """How many pixels of the input, across, each tensor's pixels stand for."""
+    pixels: defaultdict[str, Fraction] = defaultdict(lambda: Fraction(1))
+    for kernel in kernels:
+        if not kernel.inputs:
+            continue
+        source = max(kernel.inputs, key=lambda tensor: tensor.shape[0])
+        for tensor in kernel.outputs:
+            step = Fraction(kernel.stride)
+            if kernel.kind not in _BY_STRIDE:
+                step = Fraction(source.shape[0], tensor.shape[0])
+            pixels[tensor.name] = pixels[source.name] * step
+    return pixels

@@ -66,6 +66,8 @@ class Operator(abc.ABC):
     kind: ClassVar[str]
     #: number of inputs; None: one or more
     arity: ClassVar[int | None] = 1
+    #: owns variables, so that two of them on one input are not the same
+    trained: ClassVar[bool] = False
 
     @abc.abstractmethod
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -81,15 +83,15 @@ class Operator(abc.ABC):
 
     @property
     def divisor(self) -> int:
-        """Its input's sides must be a multiple of this many pixels for a network of a whole scale."""
+        """Pixels of which its input's sides must be a multiple, for a network of a whole scale."""
         return 1
-
 
 
 @dataclass(frozen=True)
 class _Windowed(Operator):
     """What every operator with a sliding kernel shares."""
 
+    trained = True
     kernel: int = 3
     stride: int = 1
     dilation: int = 1
@@ -117,10 +119,9 @@ class _Windowed(Operator):
         return self.stride
 
 
-
 @dataclass(frozen=True)
 class Conv(_Windowed):
-    """2-D convolution, plain or grouped; variables ``kernel`` (k, k, in / groups, filters) and ``bias``."""
+    """Plain or grouped; variables ``kernel`` (k, k, in / groups, filters) and ``bias``."""
 
     kind = "conv"
     filters: int = 0
@@ -171,9 +172,10 @@ class DepthwiseConv(_Windowed):
 
 @dataclass(frozen=True)
 class TransposedConv(Operator):
-    """Transposed convolution, ``same`` padding; variables ``kernel`` (k, k, filters, in) and ``bias``."""
+    """``same`` padding; variables ``kernel`` (k, k, filters, in) and ``bias``."""
 
     kind = "transposed_conv"
+    trained = True
     filters: int = 3
     kernel: int = 9
     stride: int = 2
@@ -195,7 +197,6 @@ class TransposedConv(Operator):
 
     def macs(self, inputs: tuple[Shape, ...]) -> int:
         return math.prod(inputs[0]) * self.kernel**2 * self.filters
-
 
 
 @dataclass(frozen=True)
@@ -237,12 +238,13 @@ class Multiply(_Elementwise):
 
 @dataclass(frozen=True)
 class Concat(Operator):
-    """Tensors one after another in channels."""
+    """Two or more tensors one after another in channels."""
 
     kind = "concat"
     arity = None
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        _require(len(inputs) >= 2, "a concat of one tensor is that tensor; leave it out")
         sizes = {(h, w) for h, w, _ in inputs}
         _require(len(sizes) == 1, f"sizes {sorted(sizes)} differ")
         height, width = sizes.pop()
@@ -319,6 +321,7 @@ class PRelu(_Pointwise):
     """Leaky ReLU with one trained slope a channel; variable ``alpha`` (in,)."""
 
     kind = "prelu"
+    trained = True
 
     def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
         return {"alpha": (inputs[0][2],)}
@@ -388,7 +391,6 @@ class SpaceToDepth(Operator):
         return self.block
 
 
-
 @dataclass(frozen=True)
 class Resize(Operator):
     """Enlarges by a whole factor, half-pixel centres."""
@@ -403,7 +405,6 @@ class Resize(Operator):
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
         return height * self.factor, width * self.factor, channels
-
 
 
 @dataclass(frozen=True)
@@ -446,7 +447,6 @@ class Mean(Operator):
         return 1, 1, inputs[0][2]
 
 
-
 @dataclass(frozen=True)
 class Pool(Operator):
     """Largest or average value of each window, ``same`` padding."""
@@ -467,7 +467,6 @@ class Pool(Operator):
     @property
     def divisor(self) -> int:
         return self.stride
-
 
 
 OPERATORS: tuple[type[Operator], ...] = (

@@ -11,10 +11,27 @@ from dataclasses import dataclass
 from .errors import GraphError
 from .graph import INPUT, Graph, Node
 from .operators import (
-    Activation, Clip, ClipForm, Concat, Conv, DepthToSpace, DepthwiseConv,
-    Multiply, Pad, Pool, Relu, Resize, Sigmoid, Slice, SpaceToDepth, Split, Tanh, Tile,
+    Activation,
+    Clip,
+    ClipForm,
+    Concat,
+    Conv,
+    DepthToSpace,
+    DepthwiseConv,
+    Multiply,
+    Operator,
+    Pad,
+    Pool,
+    Relu,
+    Resize,
+    Sigmoid,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Tanh,
+    Tile,
     TransposedConv,
-)  # fmt: skip
+)
 
 #: One normalised step of a network is a whole image range: it trains on 0..1, and runs on 0..255.
 LEVELS = 255.0
@@ -35,7 +52,10 @@ class Range:
 
 IMAGE_RANGE = Range(0.0, LEVELS)
 #: TFLite's quantisation specification fixes these two outputs: scale 1/256 and 1/128.
-_SQUASHED = {Sigmoid: Range(0.0, 255 / 256), Tanh: Range(-1.0, 127 / 128)}
+_SQUASHED: dict[type[Operator], Range] = {
+    Sigmoid: Range(0.0, 255 / 256),
+    Tanh: Range(-1.0, 127 / 128),
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +127,8 @@ def _positive(node: Node) -> bool:
 def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[str, int]]]:
     ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
     fixed = {INPUT: IMAGE_RANGE}
-    requantised = set()
+    concats = [node for node in graph.nodes if isinstance(node.operator, Concat)]
+    pools = {node.name for node in graph.nodes if isinstance(node.operator, Pool)}
     for node in graph.nodes:
         operator = node.operator
         if type(operator) in _SQUASHED:
@@ -117,23 +138,33 @@ def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[
         elif isinstance(operator, Concat):
             roots = [ties.root(name) for name in node.inputs]
             free = [root for root in roots if root not in fixed]
-            # All from one fixed range: so is the concat. Else the fixed ones are requantised.
-            common = free or roots[:1]
-            for root in common:
-                ties.tie(common[0], root)
-            ties.tie(common[0], node.name)
-            requantised |= {
-                (node.name, index)
-                for index, root in enumerate(roots)
-                if ties.root(root) != ties.root(node.name)
-            }
+            # All from fixed ranges: so is the concat. Else the fixed ones are requantised.
+            for root in free:
+                ties.tie(free[0], root)
+            ties.tie((free or roots)[0], node.name)
+        elif isinstance(operator, Relu) and node.inputs[0] in pools:
+            raise GraphError(
+                f"node {node.name!r}: TFLite fuses a relu into the pool before it, on a scale that "
+                "does not fit; put the relu before the pool"
+            )
     output = ties.root(graph.nodes[-1].name)
     if fixed.setdefault(output, IMAGE_RANGE) != IMAGE_RANGE:
         raise GraphError(
-            f"node {graph.nodes[-1].name!r}: the output keeps the fixed range of a sigmoid or tanh; "
-            "put a convolution behind it"
+            f"node {graph.nodes[-1].name!r}: the output keeps the fixed range of a sigmoid or "
+            "tanh; put a convolution behind it"
         )
-    return ties, {ties.root(name): value for name, value in fixed.items()}, frozenset(requantised)
+    requantised = frozenset(
+        (node.name, index)
+        for node in concats
+        for index, name in enumerate(node.inputs)
+        if _scale(ties.root(name), fixed) != _scale(ties.root(node.name), fixed)
+    )
+    return ties, {ties.root(name): value for name, value in fixed.items()}, requantised
+
+
+def _scale(root: str, fixed: dict[str, Range]) -> Range | str:
+    """What two groups of tensors have in common if they have one scale."""
+    return fixed.get(root, root)
 
 
 def _saturates(node: Node) -> bool:
@@ -141,7 +172,7 @@ def _saturates(node: Node) -> bool:
 
 
 def _units(graph: Graph) -> dict[str, float]:
-    """255 for tensors that hold grey levels; 1 around sigmoid and tanh, which are not homogeneous."""
+    """255 for tensors of grey levels; 1 around sigmoid and tanh, which are not homogeneous."""
     ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
     plain: set[str] = set()
     products: list[Node] = []

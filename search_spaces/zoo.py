@@ -26,14 +26,14 @@ class ZooNetwork:
 
 
 def abpn(scale: int) -> Graph:
-    """Anchor-based plain net: seven 3x3 convs and the input, repeated, added before depth_to_space."""
+    """Seven 3x3 convs, and the input, repeated, added before depth_to_space: the anchor."""
     net = GraphBuilder()
+    anchor = net.concat(*[net.input] * scale**2)
     features = net.conv(net.input, 28, relu=True)
     for _ in range(4):
         features = net.conv(features, 28, relu=True)
     features = net.conv(features, 3 * scale**2, relu=True)
     features = net.conv(features, 3 * scale**2)
-    anchor = net.concat(*[net.input] * scale**2)
     return net.image(net.add(features, anchor), scale)
 
 

@@ -1,0 +1,174 @@
+"""From anybody's TFLite file to kernels, and from a request to the operators of its file."""
+
+from __future__ import annotations
+
+import math
+
+from search_spaces import InputError, InputSpec, Kernel, Shape, Tensor
+
+from .source import LatencyError, LatencyRequest
+from .tflite_checks import (
+    SuperResolution,
+    require_integer_only,
+    require_one_image,
+    require_static,
+    require_super_resolution,
+)
+from .tflite_file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
+
+__all__ = [
+    "SuperResolution",
+    "TfliteModel",
+    "TfliteOperator",
+    "TfliteTensor",
+    "kernels_of",
+    "kernels_of_model",
+    "read_tflite",
+    "request_of_file",
+    "require_integer_only",
+    "require_one_image",
+    "require_same_kernels",
+    "require_static",
+    "require_super_resolution",
+]  # fmt: skip
+
+#: kind -> positions of the inputs that are parameters: kernel and bias, slopes, a constant operand
+_PARAMETERS = {
+    "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "TRANSPOSE_CONV": (1, 3),
+    "FULLY_CONNECTED": (1, 2), "PRELU": (1,), "ADD": (0, 1), "SUB": (0, 1), "MUL": (0, 1),
+}  # fmt: skip
+#: kind -> (position of the weights, number of their dimensions)
+_WEIGHTS = {
+    "CONV_2D": (1, 4), "DEPTHWISE_CONV_2D": (1, 4), "TRANSPOSE_CONV": (1, 4),
+    "FULLY_CONNECTED": (1, 2),
+}  # fmt: skip
+#: Operators whose output pixel depends on one pixel of each input (MEAN is known to be global).
+_POINTWISE = frozenset({
+    "ABS", "ADD", "CAST", "CONCATENATION", "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "ELU", "EXP",
+    "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MEAN", "MINIMUM", "MUL", "NEG",
+    "PAD", "POW", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1",
+    "RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SPLIT", "SPLIT_V", "SQRT", "SQUARE",
+    "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "TANH", "TILE",
+})  # fmt: skip
+
+
+def kernels_of(data: bytes) -> tuple[Kernel, ...]:
+    """The kernels of a TFLite file, one for each operator, in the file's order.
+
+    An operator that is not known here is a kernel like any other, of 0 MACs and a window as large
+    as the image. Raises InputError if the file is damaged or its size is left open.
+    """
+    return kernels_of_model(read_tflite(data))
+
+
+def kernels_of_model(model: TfliteModel) -> tuple[Kernel, ...]:
+    """As ``kernels_of``, of a file that has been read."""
+    require_static(model)
+    return tuple(map(_kernel, model.operators))
+
+
+def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> LatencyRequest:
+    """A request for anybody's file of one image in; ``spec`` may only confirm its size."""
+    model = read_tflite(data)
+    size = require_one_image(model)
+    if spec not in (None, size):
+        raise InputError(f"{name} takes {size} images only, not {spec}; export it at that size")
+    return LatencyRequest(name, kernels_of_model(model), size, lambda: data)
+
+
+def require_same_kernels(request: LatencyRequest, model: TfliteModel) -> None:
+    """LatencyError unless ``model``, the request's file as made, runs the request's kernels in order."""
+    made = kernels_of_model(model)
+    if [_figures(kernel) for kernel in made] != [_figures(kernel) for kernel in request.kernels]:
+        raise LatencyError(
+            f"the converted file runs {_kinds(made)}, not the {_kinds(request.kernels)} of its graph"
+        )
+
+
+def _figures(kernel: Kernel) -> tuple[object, ...]:
+    shapes = tuple(tensor.shape for tensor in kernel.inputs + kernel.outputs)
+    return kernel.kind, shapes, kernel.macs, kernel.window, kernel.stride
+
+
+def _kinds(kernels: tuple[Kernel, ...]) -> str:
+    return " ".join(kernel.kind for kernel in kernels)
+
+
+def _kernel(operator: TfliteOperator) -> Kernel:
+    inputs = tuple(t for t in operator.inputs if t is not None and not t.constant)
+    return Kernel(
+        kind=operator.kind,
+        name=operator.outputs[0].name if operator.outputs else operator.kind,
+        inputs=tuple(map(_activation, inputs)),
+        outputs=tuple(map(_activation, operator.outputs)),
+        macs=_macs(operator),
+        window=_window(operator, inputs),
+        stride=operator.stride,
+        groups=_groups(operator, inputs),
+        weight_bytes=_weight_bytes(operator),
+    )
+
+
+def _activation(tensor: TfliteTensor) -> Tensor:
+    """Any shape as (height, width, channels): the same number of values, outer sides together."""
+    shape: Shape = (
+        math.prod(tensor.shape[:-2]),
+        math.prod(tensor.shape[-2:-1]),
+        math.prod(tensor.shape[-1:]),
+    )
+    return Tensor(tensor.name, shape)
+
+
+def _weights(operator: TfliteOperator) -> tuple[int, ...]:
+    position, dimensions = _WEIGHTS[operator.kind]
+    tensor = operator.inputs[position] if len(operator.inputs) > position else None
+    if tensor is None or len(tensor.shape) != dimensions or min(tensor.shape) < 1:
+        shape = "none" if tensor is None else f"of shape {tensor.shape}"
+        raise InputError(f"{operator.label}: its weights are {shape}, not {dimensions}-dimensional")
+    return tensor.shape
+
+
+def _macs(operator: TfliteOperator) -> int:
+    if operator.kind not in _WEIGHTS or not operator.outputs:
+        return 0
+    weights, output = _weights(operator), operator.outputs[0]
+    match operator.kind:
+        case "DEPTHWISE_CONV_2D":
+            return output.elements * weights[1] * weights[2]
+        case "TRANSPOSE_CONV":
+            # inputs: the output's shape, the weights, the image
+            source = operator.inputs[2] if len(operator.inputs) > 2 else None
+            if source is None:
+                raise InputError(f"{operator.label} has no image to enlarge")
+            return source.elements * math.prod(weights[:3])
+    return output.elements * math.prod(weights[1:])
+
+
+def _window(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:
+    kind, window = operator.kind, 1
+    if kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        window = (max(_weights(operator)[1:3]) - 1) * operator.dilation + 1
+    elif kind == "TRANSPOSE_CONV":
+        window = 2 * math.ceil(max(_weights(operator)[1:3]) / (2 * operator.stride)) + 1
+    elif kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+        window = operator.size
+    elif kind == "SPACE_TO_DEPTH":
+        window = 2 * operator.size - 1
+    elif kind == "RESIZE_BILINEAR":
+        window = 3
+    elif kind not in _POINTWISE:
+        window = max((2 * max(_activation(t).shape[:2]) - 1 for t in inputs), default=1)
+    return window
+
+
+def _groups(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:
+    if operator.kind != "CONV_2D" or not inputs:
+        return 1
+    return max(1, _activation(inputs[0]).shape[2] // _weights(operator)[3])
+
+
+def _weight_bytes(operator: TfliteOperator) -> int:
+    """One byte a parameter, a bias as well, as ``search_spaces.lower`` counts them."""
+    positions = _PARAMETERS.get(operator.kind, ())
+    tensors = [operator.inputs[i] for i in positions if i < len(operator.inputs)]
+    return sum(t.elements for t in tensors if t is not None and t.constant)

@@ -1,0 +1,118 @@
+"""``nas latency``: devices, predict, measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .output import JsonOption, print_json, print_table
+
+if TYPE_CHECKING:
+    from latency_models import Latency
+
+app = typer.Typer(
+    help="How long a model takes on a device.", no_args_is_help=True, rich_markup_mode=None
+)
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A TFLite file, a zoo network, or STUDY#TRIAL."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="A device or a device folder.")]
+InputOption = Annotated[str | None, typer.Option("--input", help="LR size [the device's own].")]
+ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")]
+
+
+@app.command()
+def devices(as_json: JsonOption = False) -> None:
+    """The devices that are known, and where their latencies come from."""
+    from latency_models.device import device_names, load_device
+
+    known = [load_device(name) for name in device_names()]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": device.name, "title": device.title, "source": device.settings.source,
+                    "stack": device.stack, "input": str(device.input),
+                    "weights": device.weights,
+                }
+                for device in known
+            ]
+        )  # fmt: skip
+        return
+    print_table(
+        ("device", "source", "input", "weights per", "stack", "title"),
+        [(d.name, d.settings.source, str(d.input), d.weights, d.stack, d.title) for d in known],
+    )
+
+
+@app.command()
+def predict(
+    model: Model,
+    device: DeviceOption,
+    input: InputOption = None,
+    scale: ScaleOption = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """The latency by the device's compiler or model, operator by operator; nothing is run on it."""
+    from latency_models.device import load_device
+    from search_spaces import InputError
+
+    if load_device(device).settings.source == "host":
+        raise InputError(f"device {device} can only be measured: `nas latency measure`")
+    _answer(model, device, input, scale, as_json=as_json)
+
+
+@app.command()
+def measure(
+    model: Model,
+    device: DeviceOption,
+    input: InputOption = None,
+    scale: ScaleOption = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """The latency measured on the device itself."""
+    from latency_models.device import load_device
+    from search_spaces import InputError
+
+    if load_device(device).settings.source != "host":
+        raise InputError(
+            f"device {device} is a compiler's, there is nothing to run on: `nas latency predict`"
+        )
+    _answer(model, device, input, scale, as_json=as_json)
+
+
+def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: bool) -> None:
+    from ..timing import time_model
+
+    latency = time_model(model, device, size, scale)
+    if as_json:
+        print_json(_to_json(device, latency))
+        return
+    print(
+        f"{model} on {device}: {latency.ms:.2f} ms "
+        f"({latency.low_ms:.2f} to {latency.high_ms:.2f}), {latency.source}"
+    )
+    print_table(
+        ("operator", "kind", "engine", "ms"),
+        [(row.name, row.kind, row.engine, f"{row.ms:.3f}") for row in latency.operators],
+    )
+    if latency.on_cpu:
+        print(f"on the CPU: {', '.join(latency.on_cpu)}")
+    for key, value in latency.conditions:
+        print(f"{key}: {value}")
+
+
+def _to_json(device: str, latency: Latency) -> dict[str, Any]:
+    return {
+        "device": Path(device).name,
+        "source": latency.source,
+        "ms": latency.ms,
+        "low_ms": latency.low_ms,
+        "high_ms": latency.high_ms,
+        "operators": [vars(row) for row in latency.operators],
+        "on_cpu": list(latency.on_cpu),
+        "conditions": dict(latency.conditions),
+    }

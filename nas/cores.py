@@ -1,0 +1,50 @@
+"""Which processor cores a worker may use: TensorFlow, LiteRT and their children all keep to them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from search_spaces import InputError
+
+
+@dataclass(frozen=True)
+class Cores:
+    """A worker's own cores, by the operating system's numbers."""
+
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def available(cls) -> Self:
+        """All that this process may run on."""
+        return cls(tuple(sorted(os.sched_getaffinity(0))))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``0,1``; InputError if it is no list of cores that this process may run on."""
+        try:
+            numbers = tuple(int(part) for part in text.split(","))
+        except ValueError:
+            raise InputError(f"cores {text!r}: write their numbers as 0,1") from None
+        usable = cls.available().numbers
+        if not numbers or not set(numbers) <= set(usable):
+            raise InputError(f"cores {text!r}: this process may use {','.join(map(str, usable))}")
+        return cls(numbers)
+
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.numbers))
+
+    def divided(self, workers: int) -> list[Cores]:
+        """A share for each worker; InputError if there are more workers than cores."""
+        if not 1 <= workers <= self.count:
+            raise InputError(f"{workers} workers: choose 1 to {self.count}, one core each at least")
+        return [Cores(self.numbers[index::workers]) for index in range(workers)]
+
+    def apply(self) -> None:
+        """Binds this process and its future children."""
+        os.sched_setaffinity(0, self.numbers)

@@ -1,0 +1,133 @@
+"""What a trial remembers: Optuna keeps it as user attributes, this module gives it types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from latency_models import Latency, OperatorLatency
+from search_spaces import Graph
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+BASELINE_KEY = "baseline"
+OUTCOME_KEY = "outcome"
+REASON_KEY = "reason"
+CANDIDATE_KEY = "candidate"
+GRAPH_KEY = "graph"
+WORKER_KEY = "worker"
+RETRY_OF_KEY = "retry_of"
+ATTEMPT_KEY = "attempt"
+
+
+class Outcome(StrEnum):
+    """How a trial ended; a trial without one was interrupted, and is run again."""
+
+    TRAINED = "trained"
+    INFEASIBLE = "infeasible"
+    DUPLICATE = "duplicate"
+    UNFIT = "does not fit the budget"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything measured of one trained candidate."""
+
+    psnr_db: float
+    ssim: float
+    psnr_float_db: float
+    ssim_float: float
+    latency: Latency
+    macs: int
+    parameters: int
+    tflite_kb: float
+    seed: int
+    #: seconds by stage: latency, training, gradient (part of training), conversion, quality, total
+    seconds: dict[str, float]
+
+    @property
+    def drop_db(self) -> float:
+        """What INT8 cost, positive for a loss."""
+        return self.psnr_float_db - self.psnr_db
+
+    def to_attributes(self) -> dict[str, Any]:
+        """Plain values, each under a name of its own, as the dashboard shows them."""
+        plain = {name: value for name, value in vars(self).items() if name != "latency"}
+        rows = [vars(row) for row in self.latency.operators]
+        latency = {**vars(self.latency), "operators": rows, "on_cpu": list(self.latency.on_cpu)}
+        latency["conditions"] = [list(pair) for pair in self.latency.conditions]
+        return {**plain, "runtime_ms": self.latency.ms, "latency": latency}
+
+    @classmethod
+    def from_attributes(cls, attributes: dict[str, Any]) -> Result:
+        """The result that ``to_attributes`` described."""
+        values = {name: attributes[name] for name in cls.__dataclass_fields__}
+        latency = dict(values["latency"])
+        latency["operators"] = tuple(OperatorLatency(**row) for row in latency["operators"])
+        latency["on_cpu"] = tuple(latency["on_cpu"])
+        latency["conditions"] = tuple((key, value) for key, value in latency["conditions"])
+        return cls(**{**values, "latency": Latency(**latency)})
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a study, as far as it went."""
+
+    number: int
+    running: bool
+    waiting: bool
+    complete: bool
+    #: name of the zoo network, for a reference trial
+    baseline: str | None
+    outcome: Outcome | None
+    reason: str
+    candidate: str | None
+    graph_json: list[dict[str, Any]] | None
+    result: Result | None
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> TrialRecord:
+        """What ``trial`` remembers."""
+        from optuna.trial import TrialState
+
+        attributes = trial.user_attrs
+        outcome = attributes.get(OUTCOME_KEY)
+        return cls(
+            number=trial.number,
+            running=trial.state is TrialState.RUNNING,
+            waiting=trial.state is TrialState.WAITING,
+            complete=trial.state is TrialState.COMPLETE,
+            baseline=attributes.get(BASELINE_KEY),
+            outcome=Outcome(outcome) if outcome else None,
+            reason=attributes.get(REASON_KEY, ""),
+            candidate=attributes.get(CANDIDATE_KEY),
+            graph_json=attributes.get(GRAPH_KEY),
+            result=Result.from_attributes(attributes)
+            if trial.state is TrialState.COMPLETE
+            else None,
+        )
+
+    @property
+    def graph(self) -> Graph:
+        """The sampled architecture; GraphError if the trial never got that far."""
+        return Graph.from_json(self.graph_json)
+
+    @property
+    def is_finding(self) -> bool:
+        """Trained by the search, not put in as a reference."""
+        return self.complete and self.baseline is None
+
+
+def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
+    """Findings that no other beats in both PSNR and runtime, fastest first."""
+    front: list[TrialRecord] = []
+    best_db = float("-inf")
+    found = [(record, record.result) for record in records if record.is_finding and record.result]
+    for record, result in sorted(found, key=lambda pair: (pair[1].latency.ms, -pair[1].psnr_db)):
+        if result.psnr_db > best_db:
+            best_db = result.psnr_db
+            front.append(record)
+    return front

@@ -1,0 +1,38 @@
+"""The score of the Mobile AI 2021 challenge: fidelity against time, 2^(2 PSNR) / (C ms).
+
+Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI 2021
+Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. Its table 1 (PSNR of the INT8 model in
+dB, runtime on the Synaptics VS680 in ms, score): 29.87, 36.89, 92.7; 29.58, 44.85, 51.02; 29.41,
+38.32, 47.18; 29.52, 62.25, 33.82; 28.82, 76.61, 10.41; 28.92, 718, 1.28. The report does not give
+C; 2.815e14 reproduces the table. Half a dB more is worth twice the time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from search_spaces import InputError
+
+#: Fitted to the report's table.
+C = 2.815e14
+
+
+def log2_score(psnr_db: float, runtime_ms: float) -> float:
+    """The score's binary logarithm, which never overflows.
+
+    Raises InputError unless both are finite and positive.
+    """
+    for value, name in ((psnr_db, "PSNR"), (runtime_ms, "runtime")):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"a {name} of {value} has no score; it must be finite and positive")
+    return 2 * psnr_db - math.log2(C * runtime_ms)
+
+
+def score(psnr_db: float, runtime_ms: float) -> float:
+    """The challenge's score, comparable only on its images and its device; raises as above."""
+    return 2 ** log2_score(psnr_db, runtime_ms)
+
+
+def score_ratio(a_log2: float, b_log2: float) -> float:
+    """How many times better ``a`` scores than ``b``, both given by ``log2_score``."""
+    return 2 ** (a_log2 - b_log2)

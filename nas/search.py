@@ -1,0 +1,178 @@
+"""The search: one worker's loop over a study, until its budget is used up."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+import numpy as np
+import optuna
+
+from latency_models import Worker
+from latency_models.device import load_device, open_source
+from search_spaces import InputError, InputSpec, NasError
+from search_spaces.space import Space, load_space
+
+from .budget import Budget
+from .cores import Cores
+from .data import Data, load_data
+from .laboratory import Laboratory
+from .objective import SearchObserver, TrialEnded, TrialRunner
+from .pace import Pace
+from .record import TrialRecord
+from .sampling import make_sampler
+from .settings import Settings
+from .study import Study, worker_label, worker_lock
+
+_POLL_SECONDS = 1.0
+_SESSION_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What every worker of a study reads: its space and its images."""
+
+    space: Space
+    data: Data
+
+    @classmethod
+    def of(cls, settings: Settings) -> Resources:
+        """InputError if the space or the images are no longer those that the study was made with."""
+        space = load_space(settings.space)
+        if space.fingerprint != settings.space_fingerprint:
+            raise InputError(
+                f"space {settings.space} has changed since the study was made "
+                f"({settings.space_fingerprint}, now {space.fingerprint}); start another by --study"
+            )
+        data = load_data(settings.data, settings.scale)
+        if data.fingerprint != settings.data_fingerprint:
+            raise InputError(
+                f"the images of {settings.data} have changed since the study was made; "
+                "restore them, or start another study by --study"
+            )
+        return cls(space, data)
+
+
+def work(
+    study: Study,
+    budget: Budget,
+    resources: Resources,
+    worker: Worker,
+    observer: SearchObserver,
+) -> str:
+    """Runs trials on the cores of this process until the budget is used up; returns why it ended.
+
+    Interrupted, it leaves the trial in hand to be run again next time.
+    """
+    settings, cores = study.settings, Cores.available()
+    device = load_device(settings.device)
+    laboratory = Laboratory(
+        source=open_source(device, worker),
+        worker=worker,
+        data=resources.data,
+        recipe=settings.recipe,
+        input=InputSpec.parse(settings.input),
+        granularity=device.weights,
+        threads=cores.count,
+    )
+    study.optuna.sampler = make_sampler(settings.sampler, _sampler_seed(study, cores))
+    with worker_lock(study.folder) as name, _noted_session(study, name):
+        label = worker_label(name)
+        return _Loop(study, budget, resources.space, laboratory, label, observer).run()
+
+
+@dataclass(frozen=True)
+class _Loop:
+    study: Study
+    budget: Budget
+    space: Space
+    laboratory: Laboratory
+    worker: str
+    observer: SearchObserver
+
+    def run(self) -> str:
+        while True:
+            with contextlib.ExitStack() as beginning:
+                beginning.enter_context(self.study.beginning())
+                self.study.recover()
+                pace = self._pace()
+                reason = pace.reason_to_end()
+                if pace.awaits_baseline() or (reason is None and not pace.must_wait()):
+                    self._run_trial(beginning)
+                    continue
+            if reason is not None:
+                return reason
+            time.sleep(_POLL_SECONDS)
+
+    def _run_trial(self, beginning: contextlib.ExitStack) -> None:
+        runner = TrialRunner(
+            study=self.study,
+            space=self.space,
+            laboratory=self.laboratory,
+            worker=self.worker,
+            observer=self.observer,
+            refusal=lambda number, macs: self._pace().refusal(number, macs),
+            begun=beginning.close,
+        )
+
+        def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            self.observer.ended(TrialRecord.of(trial))
+
+        # While this machine slept, another may have taken the trial for a dead worker's.
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,), callbacks=[ended])
+
+    def _pace(self) -> Pace:
+        return Pace(self.budget, self.study.records(), self.study.elapsed_seconds())
+
+
+def _sampler_seed(study: Study, cores: Cores) -> int:
+    """Another for every run and every worker: a sampler with its old seed proposes its old trials."""
+    existing = len(study.optuna.get_trials(deepcopy=False))
+    entropy = [study.settings.seed, existing, cores.numbers[0]]
+    if not study.folder.database.exists():  # shared between machines
+        entropy.append(zlib.crc32(socket.gethostname().encode()))
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends this process as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def _noted_session(study: Study, worker: str) -> Iterator[None]:
+    """Keeps writing down that this worker is alive: the budget's time."""
+    started, ended = time.time(), threading.Event()
+
+    def note() -> None:
+        while not ended.wait(_SESSION_SECONDS):
+            # A full disk ends the search where a trial is written, with its reason.
+            with contextlib.suppress(NasError, OSError, optuna.exceptions.StorageInternalError):
+                study.note_session(worker, started)
+
+    study.note_session(worker, started)
+    thread = threading.Thread(target=note, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        study.note_session(worker, started)

@@ -1,0 +1,104 @@
+"""How far a study has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .budget import Budget, format_seconds
+from .record import Outcome, TrialRecord
+from .results import findings
+from .study import Study
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """A study in figures."""
+
+    name: str
+    budget: Budget
+    elapsed_seconds: float
+    records: tuple[TrialRecord, ...]
+    best_ratio: float | None
+    best_trial: int | None
+
+    @property
+    def trained(self) -> int:
+        """Trained candidates, without the reference trials."""
+        return sum(record.is_finding for record in self.records)
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts, times, and a row for each trial."""
+        return {
+            "study": self.name,
+            "budget": {"trials": self.budget.trials, "seconds": self.budget.seconds},
+            "elapsed_seconds": self.elapsed_seconds,
+            "trained": self.trained,
+            "running": sum(record.running for record in self.records),
+            "waiting": sum(record.waiting for record in self.records),
+            "outcomes": self._counts(),
+            "best_trial": self.best_trial,
+            "best_score_to_abpn": self.best_ratio,
+            "trials": [
+                {
+                    "trial": record.number,
+                    "baseline": record.baseline,
+                    "outcome": _outcome(record),
+                    "reason": record.reason,
+                    "candidate": record.candidate,
+                    "psnr_db": record.result.psnr_db if record.result else None,
+                    "runtime_ms": record.result.latency.ms if record.result else None,
+                }
+                for record in self.records
+            ],
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        counts = ", ".join(f"{count} {name}" for name, count in self._counts().items())
+        lines = [
+            f"study {self.name}: {self.trained} trained trials in "
+            f"{format_seconds(self.elapsed_seconds)}, budget {self.budget}",
+            f"trials: {counts or 'none'}",
+        ]
+        if self.best_trial is not None:
+            ratio = "" if self.best_ratio is None else f", {self.best_ratio:.2f} x ABPN's score"
+            lines.append(f"best: trial {self.best_trial}{ratio}")
+        lines += [
+            f"trial {record.number}: {_outcome(record)}: {record.reason}"
+            for record in self.records
+            if record.outcome is Outcome.FAILED
+        ]
+        return lines
+
+    def _counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for record in self.records:
+            name = _outcome(record)
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+def _outcome(record: TrialRecord) -> str:
+    if record.running:
+        return "running"
+    if record.waiting:
+        return "waiting"
+    if record.complete and record.baseline:
+        return "baseline"
+    if record.complete or record.outcome not in (None, Outcome.TRAINED):
+        return str(record.outcome)
+    return "interrupted"
+
+
+def summarise(study: Study) -> StudyStatus:
+    """The state of ``study`` now."""
+    best = next(iter(findings(study)), None)
+    return StudyStatus(
+        name=study.name,
+        budget=study.budget(),
+        elapsed_seconds=study.elapsed_seconds(),
+        records=tuple(study.records()),
+        best_ratio=best.ratio_to_abpn if best else None,
+        best_trial=best.trial if best else None,
+    )

@@ -1,0 +1,38 @@
+"""TensorFlow and Keras, imported in one place without their start-up messages.
+
+They write these from C++ before any log level is read: CPU features, missing GPU drivers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Standard error goes nowhere, whoever writes to it."""
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
+with _silence():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()  # starts the runtime, which has its say as well
+
+# Every candidate is a network of its own: retracing is what we do.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,41 @@
+"""The latency of a model that a person names: a file, a zoo network, or a study's trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latency_models import Latency, LatencyRequest, Worker
+from latency_models.device import Device, load_device, open_source
+from latency_models.tflite import request_of_file
+from search_spaces import InputError, InputSpec
+
+from .laboratory import untrained_tflite
+from .long_training import find_graph
+
+
+def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
+    """Time on the device of that name, at ``size`` (HxW) or at the device's own input size.
+
+    A network without a file is converted with its initial weights: they do not change its time.
+    """
+    device = load_device(device_name)
+    spec = InputSpec.parse(size) if size else None
+    with Worker() as worker:
+        request = _request(what, device, spec, scale, worker)
+        return open_source(device, worker).measure(request)
+
+
+def _request(
+    what: str, device: Device, spec: InputSpec | None, scale: int, worker: Worker
+) -> LatencyRequest:
+    path = Path(what)
+    if path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json"):
+        try:
+            return request_of_file(path.name, path.read_bytes(), spec)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    graph = find_graph(what, scale)[1]
+    spec = spec or device.input
+    return LatencyRequest.of_graph(
+        graph, spec, lambda: untrained_tflite(worker, graph, spec, device.weights)
+    )

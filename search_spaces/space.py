@@ -1,0 +1,126 @@
+"""What a search space is: a function that draws a network, and a name for what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from .errors import InputError, NasError
+from .graph import Graph
+
+class Trial(Protocol):
+    """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """A whole number from ``low`` to ``high``, both included."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of ``choices``."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space: where it is from, its version, and 16 hex digits of its source text."""
+
+    name: str
+    version: int
+    fingerprint: str
+    sample: Callable[..., Any] = field(repr=False, compare=False)
+
+    def draw(self, trial: Trial, scale: int) -> Graph:
+        """One network for ``scale``.
+
+        A combination that the space itself refuses comes as the GraphError that it raised. Any
+        other failure of its function, or a result that is no such network, is an InputError.
+        """
+        takes_scale = "scale" in inspect.signature(self.sample).parameters
+        try:
+            graph = self.sample(trial, scale=scale) if takes_scale else self.sample(trial)
+        except NasError:
+            raise
+        except Exception as error:
+            raise InputError(f"search space {_where(self.name, error)}") from error
+        if not isinstance(graph, Graph):
+            raise InputError(
+                f"search space {self.name}: sample() returned {type(graph).__name__}; "
+                "it must return a Graph"
+            )
+        if graph.scale != scale:
+            raise InputError(
+                f"search space {self.name}: sample() returned a x{graph.scale} network where "
+                f"x{scale} is asked for; give it a parameter named scale"
+            )
+        return graph
+
+
+def load_space(name: str) -> Space:
+    """A built-in space by its name, or a user's by the path of its file, FILE.py.
+
+    Raises InputError, in one line and with the line of the file, if it cannot be used.
+    """
+    for module in built_in():
+        if name == _short_name(module):
+            return _space(name, module, inspect.getsource(module))
+    if name.endswith(".py"):
+        return _load_file(Path(name))
+    known = ", ".join(map(_short_name, built_in()))
+    raise InputError(
+        f"unknown search space {name!r}; known: {known}, or the path of a FILE.py with a "
+        "function sample(trial)"
+    )
+
+
+def built_in() -> tuple[ModuleType, ...]:
+    """The spaces that come with this package."""
+    from . import anchor  # they import this module
+
+    return (anchor,)
+
+
+def _short_name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def _load_file(path: Path) -> Space:
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"search space {path}: cannot be read ({error})") from None
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None:
+        raise InputError(f"search space {path}: is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        # Not by the loader: what runs is what the fingerprint says, and no cache is left behind.
+        exec(compile(source, path, "exec"), vars(module))
+    except SyntaxError as error:
+        raise InputError(f"search space {path}, line {error.lineno}: {error.msg}") from None
+    except Exception as error:
+        raise InputError(f"search space {_where(str(path), error)}") from error
+    return _space(str(path), module, source)
+
+
+def _space(name: str, module: ModuleType, source: str) -> Space:
+    sample, version = getattr(module, "sample", None), getattr(module, "VERSION", 1)
+    if not callable(sample):
+        raise InputError(f"search space {name}: has no function sample(trial); add one")
+    if not isinstance(version, int):
+        raise InputError(f"search space {name}: VERSION is {version!r}; it must be a whole number")
+    fingerprint = hashlib.sha256(source.encode()).hexdigest()[:16]
+    return Space(name, version, fingerprint, sample)
+
+
+def _where(name: str, error: Exception) -> str:
+    """The file, its last line on the way to ``error``, and the error, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == Path(name)]
+    place = f"{name}, line {lines[-1]}" if lines else name
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{place}: {text}"

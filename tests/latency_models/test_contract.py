@@ -1,0 +1,52 @@
+"""What every source promises, held for each device that comes with the package."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from latency_models import LatencyError, LatencySource, Worker
+from latency_models.device import HostSettings, device_names, load_device, open_source
+
+from .models import GRAPHS, Models
+
+
+@pytest.fixture(params=device_names())
+def source(request: pytest.FixtureRequest, worker: Worker) -> LatencySource:
+    device = load_device(request.param)
+    if isinstance(device.settings, HostSettings):
+        quick = device.settings.model_copy(update={"minimum_runs": 3, "minimum_seconds": 0.02})
+        device = device.model_copy(update={"settings": quick})
+    return open_source(device, worker)
+
+
+class TestContract:
+    @pytest.mark.parametrize("name", ["abpn", "xlsr", "tiny"])
+    def test_answer_is_whole(self, source: LatencySource, models: Models, name: str) -> None:
+        request = models.request(GRAPHS[name]())
+        latency = source.measure(request)
+
+        assert all(map(math.isfinite, (latency.low_ms, latency.ms, latency.high_ms)))
+        assert 0 < latency.low_ms <= latency.ms <= latency.high_ms
+        assert [(row.name, row.kind) for row in latency.operators] == [
+            (kernel.name, kernel.kind) for kernel in request.kernels
+        ]
+        assert all(row.ms >= 0 for row in latency.operators)
+        assert math.isclose(sum(row.ms for row in latency.operators), latency.ms, rel_tol=1e-6)
+        assert set(latency.on_cpu) <= {row.name for row in latency.operators}
+        assert latency.source
+        assert latency.conditions
+
+    @pytest.mark.parametrize("data", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + bytes(99), b"\xff" * 999])
+    def test_garbage_is_refused(self, source: LatencySource, models: Models, data: bytes) -> None:
+        request = replace(models.request(GRAPHS["tiny"]()), make_tflite=lambda: data)
+        with pytest.raises(LatencyError):
+            source.measure(request)
+
+    def test_file_of_another_graph_is_refused(self, source: LatencySource, models: Models) -> None:
+        other = models.request(GRAPHS["abpn"]())
+        request = replace(models.request(GRAPHS["tiny"]()), make_tflite=other.make_tflite)
+        with pytest.raises(LatencyError, match="not in the converted file"):
+            source.measure(request)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from latency_models import LatencyError, WeightGranularity, Worker
+from latency_models.device import HostSettings, device_names, load_device, open_source
+from search_spaces import InputError, InputSpec
+
+from .models import GRAPHS, Models
+
+GOOD = (files("latency_models") / "devices" / "ethos-u55-256" / "device.toml").read_text()
+
+
+def folder(path: Path, text: str) -> Path:
+    (path / "device.toml").write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_shipped_device_is_whole(name: str) -> None:
+    device = load_device(name)
+    assert device.name == name
+    assert device.input == InputSpec(360, 640)
+    assert device.weights is WeightGranularity.CHANNEL
+    card = (files("latency_models") / "devices" / name / "README.md").read_text()
+    assert device.title in card
+    if not isinstance(device.settings, HostSettings):
+        assert f"{device.settings.cpu_bandwidth_gb_per_s:g} GB/s" in card
+        assert f"{device.settings.cpu_gmac_per_s:g} GMAC/s" in card
+
+
+def test_names() -> None:
+    assert set(device_names()) >= {
+        "ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024", "host",
+    }  # fmt: skip
+
+
+def test_folder_of_the_users_own(tmp_path: Path) -> None:
+    path = folder(tmp_path, GOOD.replace("ethos-u55-256", "mine", 1))
+    assert load_device(path).name == "mine"
+    assert load_device(str(path)) == load_device(path)
+
+
+def test_unknown_device_lists_the_known(tmp_path: Path) -> None:
+    for name in ("ethos-u99", str(tmp_path)):
+        with pytest.raises(InputError, match=r"unknown device .*ethos-u55-256, .*host"):
+            load_device(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('weights = "channel"', 'weights = "row"', "weights: .*'channel' or 'tensor'"),
+        ('input = "360x640"', 'input = "big"', "input: .*'big' is not HEIGHTxWIDTH"),
+        ('operators = "any"', "operators = []", "operators: .*'any' or a list"),
+        ("cpu_gmac_per_s = 0.5", "cpu_gmac_per_s = 0", "settings.cpu_gmac_per_s: .*greater than 0"),
+        ("cpu_gmac_per_s = 0.5", "", "settings.cpu_gmac_per_s: Field required"),
+        ('source = "vela"', 'source = "magic"', "settings: .*'magic'"),
+        ('accelerator = "ethos-u55-256"', 'accelerator = "u55"', "settings.accelerator: "),
+        ('title = "', 'colour = "red"\ntitle = "', "colour: Extra inputs are not permitted"),
+        ('title = "', "title = ", "line 2"),
+    ],
+)
+def test_mistake_is_named_by_file_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    path = folder(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"device\.toml: .*{message}") as caught:
+        load_device(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_operator_beyond_the_allowed_is_named(
+    tmp_path: Path, worker: Worker, models: Models
+) -> None:
+    text = GOOD.replace('operators = "any"', 'operators = ["CONV_2D", "ADD"]')
+    source = open_source(load_device(folder(tmp_path, text)), worker)
+    request = models.request(GRAPHS["tiny"]())
+    with pytest.raises(LatencyError, match=r"does not take DEPTH_TO_SPACE .*ADD, CONV_2D"):
+        source.measure(request)
+
+
+def test_package_is_light() -> None:
+    code = (
+        "import sys, latency_models; print(*sorted({name.partition('.')[0] for name in sys.modules}"
+        " & {'tensorflow', 'keras', 'pydantic', 'ethosu', 'ai_edge_litert', 'numpy', 'nas'}))"
+    )
+    heavy = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert heavy.strip() == ""

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latency_models import LatencyError
+from latency_models.tflite import (
+    TfliteModel,
+    TfliteOperator,
+    TfliteTensor,
+    kernels_of,
+    kernels_of_model,
+    read_tflite,
+    request_of_file,
+    require_integer_only,
+    require_same_kernels,
+    require_super_resolution,
+)
+from search_spaces import Graph, InputError, InputSpec, Kernel, halo, lower, zoo
+
+from .models import GRAPHS, SMALL, Models
+
+BUILDS = [(network.build, scale) for network in zoo.ZOO for scale in (2, 3, 4)]
+Build = Callable[[int], Graph]
+
+
+def figures(kernel: Kernel) -> tuple[object, ...]:
+    names = ("kind", "macs", "window", "stride", "groups", "weight_bytes")
+    shapes = tuple(tensor.shape for tensor in kernel.inputs + kernel.outputs)
+    return (*(getattr(kernel, name) for name in names), shapes)
+
+
+@pytest.mark.parametrize(("build", "scale"), BUILDS)
+class TestZoo:
+    def test_kernels_are_the_operators_of_the_file_in_order(
+        self, models: Models, build: Build, scale: int
+    ) -> None:
+        graph = build(scale)
+        read, lowered = kernels_of(models.tflite(graph)), lower(graph, SMALL)
+        assert list(map(figures, read)) == list(map(figures, lowered))
+        assert halo(read) == halo(lowered)
+
+    def test_file_is_integer_only_super_resolution(
+        self, models: Models, build: Build, scale: int
+    ) -> None:
+        model = read_tflite(models.tflite(build(scale)))
+        require_integer_only(model)
+        found = require_super_resolution(model)
+        assert (found.input, found.scale, found.dtype, found.black) == (SMALL, scale, "int8", -128)
+
+
+@pytest.fixture(scope="module")
+def data(models: Models) -> bytes:
+    return models.tflite(GRAPHS["tiny"]())
+
+
+class TestDamage:
+    @staticmethod
+    def check(data: bytes) -> None:
+        """Reads or refuses in one line; nothing else."""
+        message = ""
+        try:
+            request_of_file("damaged", data)
+            require_integer_only(read_tflite(data))
+            require_super_resolution(read_tflite(data))
+        except InputError as error:
+            message = str(error)
+        assert "\n" not in message
+
+    @settings(deadline=None)
+    @given(st.data())
+    def test_truncated(self, data: bytes, draw: st.DataObject) -> None:
+        self.check(data[: draw.draw(st.integers(0, len(data)))])
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.data())
+    def test_words_replaced(self, data: bytes, draw: st.DataObject) -> None:
+        damaged = bytearray(data)
+        word = st.integers(0, 64) | st.integers(0, 2**32 - 1)
+        place = st.integers(0, len(data) // 4 - 1)
+        for index, value in draw.draw(st.lists(st.tuples(place, word), min_size=1, max_size=8)):
+            struct.pack_into("<I", damaged, 4 * index, value)
+        self.check(bytes(damaged))
+
+    @settings(deadline=None)
+    @given(st.binary(max_size=300))
+    def test_noise_behind_a_good_header(self, noise: bytes) -> None:
+        self.check(b"\x10\0\0\0TFL3" + noise)
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"", "is empty"),
+            (b"PK\x03\x04 a zip archive", "not a TFLite file"),
+            (b"\x08\0\0\0TFL3", "is damaged"),
+        ],
+    )
+    def test_message_says_what_it_is(self, data: bytes, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            kernels_of(data)
+
+
+IMAGE = TfliteTensor("image", (1, 8, 8, 3), "int8", (1.0,), (-128,), constant=False, dynamic=False)
+PIXELS = replace(IMAGE, name="pixels", shape=(1, 16, 16, 3))
+KERNEL = TfliteTensor("kernel", (3, 3, 3, 3), "int8", (0.1,), (0,), constant=True, dynamic=False)
+
+
+def model_of(
+    image: TfliteTensor = IMAGE, pixels: TfliteTensor = PIXELS, kernel: TfliteTensor = KERNEL
+) -> TfliteModel:
+    return TfliteModel(
+        (image,), (pixels,), (TfliteOperator("CONV_2D", (image, kernel, None), (pixels,)),)
+    )
+
+
+class TestIntegerOnly:
+    def test_good(self) -> None:
+        require_integer_only(model_of())
+
+    @pytest.mark.parametrize(
+        ("model", "message"),
+        [
+            (model_of(replace(IMAGE, dtype="float32")), r"CONV_2D 'pixels' uses float32 .*'image'"),
+            (model_of(kernel=replace(KERNEL, dtype="float16")), r"float16 tensor 'kernel'"),
+            (model_of(pixels=replace(PIXELS, scales=())), r"'pixels' without a scale"),
+        ],
+    )
+    def test_names_operator_and_tensor(self, model: TfliteModel, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            require_integer_only(model)
+
+
+class TestSuperResolution:
+    def test_uint8(self) -> None:
+        ends = (replace(t, dtype="uint8", zero_points=(0,)) for t in (IMAGE, PIXELS))
+        found = require_super_resolution(model_of(*ends))
+        assert (found.input, found.scale, found.black) == (InputSpec(8, 8), 2, 0)
+
+    @pytest.mark.parametrize(
+        ("model", "message"),
+        [
+            (replace(model_of(), inputs=()), "has 0 inputs"),
+            (replace(model_of(), inputs=(IMAGE, IMAGE)), "has 2 inputs"),
+            (replace(model_of(), outputs=(PIXELS, PIXELS)), "has 2 outputs"),
+            (model_of(replace(IMAGE, shape=(1, 8, 8, 1))), "'image' has 1 channels"),
+            (model_of(replace(IMAGE, shape=(2, 8, 8, 3))), r"shape \(2, 8, 8, 3\)"),
+            (model_of(replace(IMAGE, dynamic=True)), "open shape"),
+            (model_of(pixels=replace(PIXELS, shape=(1, 16, 16, 4))), "'pixels' has 4 channels"),
+            (model_of(pixels=replace(PIXELS, shape=(1, 16, 24, 3))), "8x8 image becomes 16x24"),
+            (model_of(pixels=replace(PIXELS, shape=(1, 768))), r"shape \(1, 768\)"),
+            (model_of(pixels=replace(PIXELS, dtype="int16")), "is int16"),
+            (model_of(pixels=replace(PIXELS, zero_points=(-127,))), r"zero points \(-127,\)"),
+            (model_of(pixels=replace(PIXELS, scales=(0.0,))), "needs a positive one"),
+            (model_of(pixels=replace(PIXELS, scales=(1.1,))), "a level does not stay a level"),
+            (
+                model_of(pixels=replace(PIXELS, dtype="uint8", zero_points=(0,))),
+                "input is int8 and output uint8",
+            ),
+        ],
+    )
+    def test_says_what_is_wrong(self, model: TfliteModel, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            require_super_resolution(model)
+
+
+class TestKernels:
+    def test_unknown_operator_is_kept_and_seen_as_global(self) -> None:
+        operator = TfliteOperator("CUSTOM:Magic", (IMAGE,), (PIXELS,))
+        (kernel,) = kernels_of_model(TfliteModel((IMAGE,), (PIXELS,), (operator,)))
+        assert (kernel.kind, kernel.macs, kernel.bytes_moved) == ("CUSTOM:Magic", 0, 192 + 768)
+        assert halo((kernel,)) == 7  # the whole image of 8x8
+
+    def test_shape_of_any_rank_keeps_its_size(self) -> None:
+        tensors = [replace(IMAGE, shape=shape) for shape in ((), (5,), (2, 5), (1, 4, 2, 3, 2, 5))]
+        operator = TfliteOperator("ADD", (), tuple(tensors))
+        (kernel,) = kernels_of_model(TfliteModel((), (), (operator,)))
+        assert [t.shape for t in kernel.outputs] == [
+            (1, 1, 1), (1, 1, 5), (1, 2, 5), (24, 2, 5),
+        ]  # fmt: skip
+
+    def test_weights_of_wrong_rank_are_refused(self) -> None:
+        with pytest.raises(InputError, match=r"CONV_2D 'pixels': its weights are of shape \(9,\)"):
+            kernels_of_model(model_of(kernel=replace(KERNEL, shape=(9,))))
+
+    def test_open_size_is_refused(self) -> None:
+        with pytest.raises(InputError, match="static size"):
+            kernels_of_model(model_of(pixels=replace(PIXELS, dynamic=True)))
+
+
+class TestRequest:
+    def test_of_file_equals_that_of_its_graph(self, models: Models) -> None:
+        request = models.request(GRAPHS["tiny"]())
+        read = request_of_file("tiny.tflite", request.make_tflite(), SMALL)
+        assert (read.name, read.input) == ("tiny.tflite", SMALL)
+        assert list(map(figures, read.kernels)) == list(map(figures, request.kernels))
+        assert read.make_tflite() == request.make_tflite()
+
+    def test_of_file_at_another_size_is_refused(self, models: Models) -> None:
+        data = models.tflite(GRAPHS["tiny"]())
+        with pytest.raises(InputError, match="takes 64x96 images only, not 360x640"):
+            request_of_file("tiny.tflite", data, InputSpec(360, 640))
+
+    def test_operator_beyond_the_graph_is_named(self, models: Models) -> None:
+        request = models.request(GRAPHS["tiny"]())
+        model = read_tflite(request.make_tflite())
+        shorter = replace(request, kernels=request.kernels[:-1])
+        with pytest.raises(LatencyError, match="the converted file runs .* DEPTH_TO_SPACE, not the"):
+            require_same_kernels(shorter, model)

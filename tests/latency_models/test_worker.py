@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from latency_models import Worker, WorkerError
+from search_spaces import InputError
+
+
+@pytest.fixture(scope="module")
+def frail() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def refuse(value: int) -> None:
+    raise InputError(f"{value} is too much")
+
+
+def give_up() -> None:
+    raise TimeoutError("the function's own")
+
+
+def test_one_child_serves_all_calls(frail: Worker) -> None:
+    first = frail.call(60, os.getpid)
+    assert first != os.getpid()
+    assert frail.call(60, os.getpid) == first
+
+
+def test_crash_costs_one_call(frail: Worker) -> None:
+    before = frail.call(60, os.getpid)
+    with pytest.raises(WorkerError, match="crash: the worker process died"):
+        frail.call(60, crash)
+    assert frail.call(60, os.getpid) != before
+
+
+def test_time_out_stops_the_child(frail: Worker) -> None:
+    before = frail.call(60, os.getpid)
+    with pytest.raises(WorkerError, match=r"sleep: no answer within 0\.1 s"):
+        frail.call(0.1, time.sleep, 60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+    assert frail.call(60, os.getpid) != before
+
+
+def test_interrupt_ends_the_child(frail: Worker) -> None:
+    before = frail.call(60, os.getpid)
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            frail.call(60, time.sleep, 60)
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+
+
+def test_exceptions_pass_through(frail: Worker) -> None:
+    before = frail.call(60, os.getpid)
+    with pytest.raises(InputError, match="3 is too much"):
+        frail.call(60, refuse, 3)
+    with pytest.raises(TimeoutError, match="the function's own"):
+        frail.call(60, give_up)
+    assert frail.call(60, os.getpid) == before
+
+
+def test_closed_worker_starts_again() -> None:
+    with Worker() as worker:
+        before = worker.call(60, os.getpid)
+        worker.close()
+        worker.close()
+        assert worker.call(60, os.getpid) != before
+
+
+_PARENT = """
+import os, time
+from latency_models import Worker
+if __name__ == "__main__":
+    print(Worker().call(60, os.getpid), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_orphan_ends_with_its_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        os.kill(parent.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while _alive(child):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.02)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

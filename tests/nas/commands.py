@@ -1,0 +1,37 @@
+"""Running ``nas`` as a person does: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Begins a command; its output is kept for ``communicate``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "nas", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, *words: str, code: int = 0) -> str:
+    """Runs a command to its end; its standard output."""
+    process = start(folder, *words)
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == code, errors
+    return output
+
+
+def run_json(folder: Path, *words: str) -> Any:
+    """What a command prints with ``--json``."""
+    return json.loads(run(folder, *words, "--json"))

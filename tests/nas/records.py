@@ -1,0 +1,31 @@
+"""Trial records for tests of what reads them."""
+
+from __future__ import annotations
+
+from latency_models import Latency
+from nas.record import Outcome, Result, TrialRecord
+
+
+def make_result(psnr_db: float = 29.0, ms: float = 30.0, macs: int = 10**9) -> Result:
+    latency = Latency(ms, ms, ms, (), (), "test")
+    return Result(
+        psnr_db=psnr_db, ssim=0.8, psnr_float_db=psnr_db + 0.01, ssim_float=0.8, latency=latency,
+        macs=macs, parameters=1000, tflite_kb=10.0, seed=1, seconds={"total": macs / 1e8},
+    )  # fmt: skip
+
+
+def make_record(
+    number: int,
+    outcome: Outcome | None = Outcome.TRAINED,
+    *,
+    result: Result | None = None,
+    baseline: str | None = None,
+    running: bool = False,
+    waiting: bool = False,
+) -> TrialRecord:
+    complete = outcome is Outcome.TRAINED
+    return TrialRecord(
+        number=number, running=running, waiting=waiting, complete=complete, baseline=baseline,
+        outcome=outcome, reason="because", candidate=f"{number:016x}", graph_json=None,
+        result=(result or make_result()) if complete else None,
+    )  # fmt: skip
