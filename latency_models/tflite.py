@@ -77,11 +77,11 @@ def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> La
 
 
 def require_same_kernels(request: LatencyRequest, model: TfliteModel) -> None:
-    """LatencyError unless ``model``, the request's file as made, runs the request's kernels in order."""
+    """LatencyError unless ``model``, made for the request, runs its kernels in their order."""
     made = kernels_of_model(model)
     if [_figures(kernel) for kernel in made] != [_figures(kernel) for kernel in request.kernels]:
         raise LatencyError(
-            f"the converted file runs {_kinds(made)}, not the {_kinds(request.kernels)} of its graph"
+            f"the converted file runs {_kinds(made)}, its graph {_kinds(request.kernels)}"
         )
 
 

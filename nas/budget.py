@@ -15,7 +15,7 @@ _PART = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smhd]?)", re.ASCII)
 
 @dataclass(frozen=True)
 class Budget:
-    """A study's total, over all its runs: ``trials`` trained ones, ``seconds`` with a worker alive."""
+    """A study's total over all runs: ``trials`` trained, ``seconds`` with a worker alive."""
 
     trials: int | None = None
     seconds: float | None = None

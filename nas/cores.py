@@ -1,4 +1,4 @@
-"""Which processor cores a worker may use: TensorFlow, LiteRT and their children all keep to them."""
+"""Which processor cores a worker may use: TensorFlow, LiteRT and their children keep to them."""
 
 from __future__ import annotations
 

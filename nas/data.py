@@ -1,4 +1,4 @@
-"""Images to train and to judge on: pairs of low and high resolution, decoded once, kept as uint8."""
+"""Images to train and to judge on: pairs of low and high resolution, kept decoded as uint8."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def load_data(name: str, scale: int) -> Data:
 
 
 def load_validation(name: str, scale: int) -> ImageSet:
-    """What to judge on: the validation part of ``embedded`` or of a folder that has one, else all."""
+    """What to judge on: the validation part of ``embedded`` or of a folder, or all of it."""
     if name == EMBEDDED:
         return _load_embedded(_VALIDATION, scale)
     folder = _existing(Path(name))
@@ -179,7 +179,7 @@ def write_image(path: Path, pixels: Pixels) -> None:
 
 @dataclass(frozen=True)
 class PatchSampler:
-    """Random crops of a set, flipped and rotated: batches of ``batch`` patches of ``patch`` LR pixels."""
+    """Random crops, flipped and rotated: batches of ``batch`` patches, ``patch`` LR pixels wide."""
 
     images: ImageSet
     batch: int
@@ -192,7 +192,7 @@ class PatchSampler:
         return (self.batch, self.patch, self.patch, 3), (self.batch, hr, hr, 3)
 
     def batch_of(self, seed: int, step: int) -> tuple[Pixels, Pixels]:
-        """(N, p, p, 3) and (N, scale p, scale p, 3) of uint8; the same for the same seed and step."""
+        """uint8 (N, p, p, 3) and (N, scale p, scale p, 3), the same for a seed and step."""
         random = np.random.default_rng((seed, step))
         patch, scale = self.patch, self.images.scale
         lr, hr = (np.empty(shape, np.uint8) for shape in self.shapes)

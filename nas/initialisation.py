@@ -2,9 +2,9 @@
 
 Plain nets that must first learn to carry the image spend a short training on that alone, and wide
 ones started at random lose all their ReLUs within the first steps. So wherever no addition carries
-the image, three channels of the convolutions on the main path do, by identity kernels (as QuickSRNet
-is initialised, Berger et al., arXiv:2303.04336); everything else is He-normal, and the last
-convolution adds nothing at first.
+the image, three channels of the convolutions on the main path do, by identity kernels (as in
+QuickSRNet, Berger et al., arXiv:2303.04336); everything else is He-normal, and the last convolution
+adds nothing at first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from search_spaces import (
     Tile,
     TransposedConv,
     infer,
-)  # fmt: skip
+)
 
 Array = npt.NDArray[np.float32]
 
@@ -96,7 +96,7 @@ def _begin_with_image(
 
 
 def _write_identity(kernel: Array, groups: int, image: _Image, *, last: bool) -> _Image:
-    """Lets one output channel pass each channel of the image on; of the last convolution, all do."""
+    """Lets an output channel pass on each channel of the image; of the last conv, all do."""
     centre, per_group, outputs = kernel.shape[0] // 2, kernel.shape[2], kernel.shape[3] // groups
     if last:
         for channel in range(kernel.shape[3]):

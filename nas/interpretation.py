@@ -51,14 +51,14 @@ from search_spaces import (
     Tile,
     TransposedConv,
     analyse,
-)  # fmt: skip
+)
 
 from .quantisation import (
     MIN_RANGE,
     fake_quantise,
     fake_quantise_fixed,
     fake_quantise_weights,
-)  # fmt: skip
+)
 from .tensorflow_quietly import tf
 
 #: "node/variable" (kernel, bias, alpha) and "range/tensor/bound" (low, high) -> float32
@@ -67,7 +67,7 @@ Values = Mapping[str, tf.Tensor]
 
 @dataclass(frozen=True)
 class Mode:
-    """How a network is run: with INT8 rounding or without, in which precision, to train or to use."""
+    """How a network is run: with INT8 rounding or without, how precisely, to train or to use."""
 
     quantise: bool
     granularity: WeightGranularity = WeightGranularity.CHANNEL
@@ -142,8 +142,8 @@ class Interpreter:
 def _in_order(index: int) -> Iterator[None]:
     """What is built within comes ``index``-th in the converted file.
 
-    The converter walks a graph from its sources, last name first, and puts what is finished in front:
-    so each node gets a source of its own, named by its place.
+    The converter walks a graph from its sources, last name first, and puts what is finished in
+    front: so each node gets a source of its own, named by its place.
     """
     with tf.name_scope(f"node_{index:05d}"), tf.control_dependencies([tf.constant(index)]):
         yield

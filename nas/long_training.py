@@ -61,7 +61,7 @@ class LongTraining:
         }
 
     def run(self, observe: Callable[[Progress], None]) -> Developed:
-        """Trains from the checkpoint, if there is one, to the end; writes model, weights and card."""
+        """Trains to the end, from the checkpoint if there is one; writes model, weights, card."""
         with Worker() as worker:
             laboratory = self._laboratory(worker)
             keeper = _Keeper(self, observe)

@@ -18,6 +18,7 @@ from search_spaces.space import Space
 from .choices import Objective
 from .files import write_arrays, write_whole
 from .laboratory import Developed, Laboratory, candidate_seed
+from .prospects import psnr_needed_db
 from .record import (
     BASELINE_KEY,
     CANDIDATE_KEY,
@@ -28,13 +29,14 @@ from .record import (
     Outcome,
     Result,
     TrialRecord,
-)  # fmt: skip
+)
 from .score import log2_score
 from .study import Study
 
 if TYPE_CHECKING:
     from .training import Progress
 
+_REFUSED = (Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED)
 _LOG = logging.getLogger(__name__)
 
 
@@ -105,6 +107,7 @@ class TrialRunner:
         latency_seconds = time.monotonic() - started
         if baseline is None:
             self._refuse_slow(trial, latency)
+            self._refuse_hopeless(trial, latency)
             refusal = self.refusal(trial.number, figures.macs)
             if refusal is not None:
                 self._end(trial, Outcome.UNFIT, refusal)
@@ -148,7 +151,7 @@ class TrialRunner:
             attributes = other.user_attrs
             same = attributes.get(CANDIDATE_KEY) == graph.hash and other.number != trial.number
             ahead = other.state is TrialState.RUNNING and other.number < trial.number
-            refused = attributes.get(OUTCOME_KEY) in (Outcome.INFEASIBLE, Outcome.FAILED)
+            refused = attributes.get(OUTCOME_KEY) in _REFUSED
             known = refused or ahead or other.state is TrialState.COMPLETE
             if same and known and BASELINE_KEY not in attributes:
                 self._end(trial, Outcome.DUPLICATE, f"the same network as trial {other.number}")
@@ -164,6 +167,18 @@ class TrialRunner:
             )
             trial.set_user_attr(OUTCOME_KEY, Outcome.INFEASIBLE)
             raise optuna.TrialPruned
+
+    def _refuse_hopeless(self, trial: optuna.Trial, latency: Latency) -> None:
+        """Where the score is all that counts, a network that cannot win is not trained."""
+        if self.study.settings.objective is not Objective.SCORE:
+            return
+        results = [record.result for record in self.study.records() if record.result]
+        needed_db = psnr_needed_db(results, latency.ms)
+        if needed_db is not None:
+            reason = f"at {latency.ms:.2f} ms it would need {needed_db:.2f} dB to win"
+            trial.set_user_attr(REASON_KEY, reason)
+            trial.set_user_attr(OUTCOME_KEY, Outcome.HOPELESS)
+            raise optuna.TrialPruned  # to the sampler: worse than all that were trained
 
     def _finish(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
         for name, value in result.to_attributes().items():

@@ -16,6 +16,9 @@ MAX_SAMPLES_WITHOUT_NEWS = 200
 MAX_UNFIT_IN_A_ROW = 30
 
 
+_BARREN = {Outcome.DUPLICATE, Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED}
+
+
 @dataclass(frozen=True)
 class Pace:
     """A search's budget against what it has done so far."""
@@ -39,7 +42,7 @@ class Pace:
         if failed >= MAX_FAILURES_IN_A_ROW:
             last = next(r for r in reversed(self.records) if r.outcome is Outcome.FAILED)
             return f"{failed} failures in a row, the last: {last.reason}"
-        barren = self._in_a_row({Outcome.DUPLICATE, Outcome.INFEASIBLE, Outcome.FAILED})
+        barren = self._in_a_row(_BARREN)
         if barren >= MAX_SAMPLES_WITHOUT_NEWS:
             return f"{barren} samples in a row gave no new candidate to train"
         if self._in_a_row({Outcome.UNFIT}) >= MAX_UNFIT_IN_A_ROW:
@@ -56,7 +59,7 @@ class Pace:
         return self.budget.trials is not None and self._claimed() >= self.budget.trials
 
     def refusal(self, number: int, macs: int) -> str | None:
-        """Why trial ``number``, of a network of ``macs``, should not be trained; None if it should."""
+        """Why trial ``number``, of a network of ``macs``, should not be trained, if so."""
         if self.budget.trials is not None and self._claimed(number) >= self.budget.trials:
             return "the trials of other workers use up the budget"
         if self.budget.seconds is not None:
@@ -83,10 +86,7 @@ class Pace:
 
 
 def expected_seconds(records: Sequence[TrialRecord], macs: int) -> float:
-    """Time of a trial of a network of ``macs``, from a line through those that are done; 0 from none.
-
-    Neither end of the line falls below what it rests on: no trial is shorter than nothing.
-    """
+    """Time of a trial of ``macs``, from a line through those that are done; 0 if none is."""
     done = [(r.result.macs, r.result.seconds["total"]) for r in records if r.result]
     if not done:
         return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from .training import Trainer
 MIN_STEPS = 50
 _WARM_UP, _TIMED = 3, 12
 #: bfloat16 must be clearly faster: its rounding costs some accuracy, and timings are noisy.
-_WORTHWHILE = 1.1
+_WORTHWHILE = 1.05
 
 
 def choose_recipe(
@@ -31,14 +32,12 @@ def choose_recipe(
 
     Convolutions run in bfloat16 where the processor has it and the timing shows it faster.
     """
-    base = Recipe(steps=1000, quantization=quantization)
-    seconds = _seconds_per_recipe_step(images, granularity, base)
-    if has_bfloat16():
-        other = replace(base, bfloat16=True)
-        other_seconds = _seconds_per_recipe_step(images, granularity, other)
-        if other_seconds * _WORTHWHILE < seconds:
-            base, seconds = other, other_seconds
-    return replace(base, steps=max(MIN_STEPS, round(trial_seconds / seconds)))
+    plain = Recipe(steps=1000, quantization=quantization)
+    recipes = [plain, replace(plain, bfloat16=True)] if has_bfloat16() else [plain]
+    trainers = [Trainer(zoo.abpn(images.scale), images, r, granularity, seed=0) for r in recipes]
+    seconds = dict(zip(recipes, _seconds_per_step(trainers), strict=True))
+    fastest = min(recipes, key=lambda r: seconds[r] * (_WORTHWHILE if r.bfloat16 else 1.0))
+    return replace(fastest, steps=max(MIN_STEPS, round(trial_seconds / seconds[fastest])))
 
 
 def has_bfloat16() -> bool:
@@ -50,21 +49,23 @@ def has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _seconds_per_recipe_step(
-    images: ImageSet, granularity: WeightGranularity, recipe: Recipe
-) -> float:
-    """Time of one step of the schedule: float and INT8 steps in the recipe's proportions."""
-    trainer = Trainer(zoo.abpn(images.scale), images, recipe, granularity, seed=0)
-    plain, rounded = (_median_seconds(trainer, quantise) for quantise in (False, True))
-    tail = 1 - recipe.fork_step / recipe.steps
-    return plain + tail * rounded
+def _seconds_per_step(trainers: list[Trainer]) -> list[float]:
+    """Time of one step of each schedule: float and INT8 steps in the recipe's proportions.
 
-
-def _median_seconds(trainer: Trainer, quantise: bool) -> float:
-    step, times = trainer.step(quantise=quantise), []
+    All are timed in turn, so that what else the machine does meets them alike.
+    """
+    kinds = [(trainer, quantise) for trainer in trainers for quantise in (False, True)]
+    times: dict[tuple[Trainer, bool], list[float]] = {kind: [] for kind in kinds}
     for index in range(_WARM_UP + _TIMED):
-        lr, hr = trainer.sampler.batch_of(0, index)
-        started = time.perf_counter()
-        float(step(lr, hr))
-        times.append(time.perf_counter() - started)
-    return sorted(times[_WARM_UP:])[_TIMED // 2]
+        for trainer, quantise in kinds:
+            step, (lr, hr) = trainer.step(quantise=quantise), trainer.sampler.batch_of(0, index)
+            started = time.perf_counter()
+            float(step(lr, hr))
+            times[trainer, quantise].append(time.perf_counter() - started)
+    medians = {kind: statistics.median(values[_WARM_UP:]) for kind, values in times.items()}
+    # Of all steps, a tail runs with rounding, and the twin runs that tail without.
+    tails = [1 - trainer.recipe.fork_step / trainer.recipe.steps for trainer in trainers]
+    return [
+        medians[trainer, False] + tail * medians[trainer, True]
+        for trainer, tail in zip(trainers, tails, strict=True)
+    ]

@@ -27,6 +27,7 @@ class Outcome(StrEnum):
 
     TRAINED = "trained"
     INFEASIBLE = "infeasible"
+    HOPELESS = "too slow to win"
     DUPLICATE = "duplicate"
     UNFIT = "does not fit the budget"
     FAILED = "failed"

@@ -1,4 +1,4 @@
-"""What a search found: the ``pareto`` folder of a study, one INT8 file and one card for each point."""
+"""What a search found: a study's ``pareto`` folder, an INT8 file and a card for each point."""
 
 from __future__ import annotations
 

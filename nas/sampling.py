@@ -1,4 +1,4 @@
-"""Optuna's samplers, kept from taking reference trials, which have no parameters, for candidates."""
+"""Optuna's samplers, kept from taking reference trials, without parameters, for candidates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POPULATION = 20
 
 
 def make_sampler(kind: SamplerKind, seed: int) -> BaseSampler:
-    """The sampler of one worker's run; ``seed`` must differ from run to run, or it repeats itself."""
+    """The sampler of one worker's run; with the seed of another run it would repeat that one."""
     match kind:
         case SamplerKind.TPE:
             with warnings.catch_warnings():

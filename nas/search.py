@@ -44,7 +44,7 @@ class Resources:
 
     @classmethod
     def of(cls, settings: Settings) -> Resources:
-        """InputError if the space or the images are no longer those that the study was made with."""
+        """InputError if space or images are no longer those that the study was made with."""
         space = load_space(settings.space)
         if space.fingerprint != settings.space_fingerprint:
             raise InputError(
@@ -134,7 +134,7 @@ class _Loop:
 
 
 def _sampler_seed(study: Study, cores: Cores) -> int:
-    """Another for every run and every worker: a sampler with its old seed proposes its old trials."""
+    """Another for every run and every worker: with an old seed come the old proposals."""
     existing = len(study.optuna.get_trials(deepcopy=False))
     entropy = [study.settings.seed, existing, cores.numbers[0]]
     if not study.folder.database.exists():  # shared between machines

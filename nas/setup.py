@@ -1,4 +1,4 @@
-"""From a wish to a study: found as it was made, or made with the defaults for whatever is not said."""
+"""From a wish to a study: found as it was made, or made with defaults for what is not said."""
 
 from __future__ import annotations
 

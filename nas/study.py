@@ -34,7 +34,7 @@ from .record import (
     WORKER_KEY,
     Outcome,
     TrialRecord,
-)  # fmt: skip
+)
 from .settings import Settings
 
 _SETTINGS_KEY = "settings"
@@ -206,7 +206,7 @@ def _is_free(lock: Path) -> bool:
 
 @contextlib.contextmanager
 def worker_lock(folder: StudyFolder) -> Iterator[str]:
-    """Holds a lock that the operating system frees when this process ends; gives the worker's name."""
+    """Gives a worker its name, and a lock that the system frees when this process ends."""
     worker = uuid.uuid4().hex[:12]
     path = folder.lock(worker)
     path.parent.mkdir(parents=True, exist_ok=True)

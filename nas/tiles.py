@@ -32,7 +32,7 @@ class Span:
     last: int
 
 
-def upscale_tiled(  # noqa: PLR0917
+def upscale_tiled(
     lr: Pixels,
     tile: InputSpec,
     halo: int | None,
@@ -44,7 +44,7 @@ def upscale_tiled(  # noqa: PLR0917
     return np.concatenate(list(strips(lr, tile, halo, scale, multiple, run)))
 
 
-def strips(  # noqa: PLR0917
+def strips(
     lr: Pixels,
     tile: InputSpec,
     halo: int | None,

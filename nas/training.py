@@ -39,7 +39,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands: ``step`` of ``steps`` in ``phase``, and the last L1 loss in levels."""
+    """Where a training stands: ``step`` of ``steps``, and the last L1 loss in grey levels."""
 
     phase: Phase
     step: int

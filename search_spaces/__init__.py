@@ -1,32 +1,28 @@
 """What can be built: graphs of TFLite-like operators, the spaces that sample them, the zoo."""
 
 from .builder import GraphBuilder
+from .convolutions import Conv, DepthwiseConv, Padding, TransposedConv
 from .errors import CandidateError, GraphError, InputError, NasError
 from .graph import INPUT, Figures, Graph, InputSpec, Node, NodeFigures, infer
 from .kernels import Kernel, Tensor, halo, lower, multiple
+from .operator import Activation, Operator, Shape
 from .operators import (
     OPERATORS,
-    Activation,
     Add,
     Clip,
     ClipForm,
     Concat,
-    Conv,
     DepthToSpace,
-    DepthwiseConv,
     Interpolation,
     LeakyRelu,
     Mean,
     Multiply,
-    Operator,
     Pad,
-    Padding,
     Pool,
     PRelu,
     Reduction,
     Relu,
     Resize,
-    Shape,
     Sigmoid,
     Slice,
     SpaceToDepth,
@@ -34,7 +30,6 @@ from .operators import (
     Subtract,
     Tanh,
     Tile,
-    TransposedConv,
 )
 from .tensors import IMAGE_RANGE, LEVELS, Range, ScaleGroup, Tensors, analyse
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
+from .convolutions import Conv
 from .graph import INPUT, Graph, Node
-from .operators import (
-    Activation,
-    Add,
-    Clip,
-    ClipForm,
-    Concat,
-    Conv,
-    DepthToSpace,
-    Operator,
-)
+from .operator import Activation, Operator
+from .operators import Add, Clip, ClipForm, Concat, DepthToSpace
 
 
 class GraphBuilder:

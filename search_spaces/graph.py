@@ -16,7 +16,8 @@ from functools import cached_property
 from typing import Any, Self
 
 from .errors import GraphError
-from .operators import OPERATORS, Operator, Shape
+from .operator import Operator, Shape
+from .operators import OPERATORS
 
 INPUT = "input"
 _KINDS = {operator.kind: operator for operator in OPERATORS}

@@ -12,29 +12,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from .convolutions import Conv, DepthwiseConv, Padding, TransposedConv
 from .graph import INPUT, Graph, InputSpec, Node, infer
+from .operator import Activation, Operator, Shape
 from .operators import (
-    Activation,
     Add,
     Clip,
     ClipForm,
     Concat,
-    Conv,
     DepthToSpace,
-    DepthwiseConv,
     Interpolation,
     LeakyRelu,
     Mean,
     Multiply,
-    Operator,
     Pad,
-    Padding,
     Pool,
     PRelu,
     Reduction,
     Relu,
     Resize,
-    Shape,
     Sigmoid,
     Slice,
     SpaceToDepth,
@@ -42,7 +38,6 @@ from .operators import (
     Subtract,
     Tanh,
     Tile,
-    TransposedConv,
 )
 from .tensors import analyse
 

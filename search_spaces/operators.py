@@ -1,36 +1,14 @@
-"""The operators that a graph is made of: TFLite-like, immutable, free of any image size.
-
-An operator knows its own arithmetic: the shape it gives, the variables it owns, its
-multiply-accumulates. How it is trained is in ``nas.network``, what it costs in ``latency_models``.
-Shapes are ``(height, width, channels)`` of one image.
-"""
+"""Every operator that a graph may be made of; the convolutions have a module of their own."""
 
 from __future__ import annotations
 
-import abc
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
-from .errors import GraphError
-
-Shape = tuple[int, int, int]
-
-
-class Activation(StrEnum):
-    """What a TFLite operator can fuse into itself."""
-
-    NONE = "none"
-    RELU = "relu"
-
-
-class Padding(StrEnum):
-    """Zero padding that keeps the size, or none."""
-
-    SAME = "same"
-    VALID = "valid"
+from .convolutions import Conv, DepthwiseConv, TransposedConv
+from .operator import Activation, Operator, Shape, require
 
 
 class ClipForm(StrEnum):
@@ -54,151 +32,6 @@ class Reduction(StrEnum):
     AVERAGE = "average"
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise GraphError(message)
-
-
-@dataclass(frozen=True)
-class Operator(abc.ABC):
-    """One operator with its attributes; validated at construction."""
-
-    kind: ClassVar[str]
-    #: number of inputs; None: one or more
-    arity: ClassVar[int | None] = 1
-    #: owns variables, so that two of them on one input are not the same
-    trained: ClassVar[bool] = False
-
-    @abc.abstractmethod
-    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        """Output shape for the input shapes; GraphError if they do not fit."""
-
-    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the operator's trained variables by name."""
-        return {}
-
-    def macs(self, inputs: tuple[Shape, ...]) -> int:
-        """Multiply-accumulates for one image."""
-        return 0
-
-    @property
-    def divisor(self) -> int:
-        """Pixels of which its input's sides must be a multiple, for a network of a whole scale."""
-        return 1
-
-
-@dataclass(frozen=True)
-class _Windowed(Operator):
-    """What every operator with a sliding kernel shares."""
-
-    trained = True
-    kernel: int = 3
-    stride: int = 1
-    dilation: int = 1
-    padding: Padding = Padding.SAME
-    bias: bool = True
-    activation: Activation = Activation.NONE
-
-    def __post_init__(self) -> None:
-        _require(1 <= self.kernel <= 31, f"kernel {self.kernel} is not within 1..31")
-        _require(1 <= self.stride <= 8, f"stride {self.stride} is not within 1..8")
-        _require(1 <= self.dilation <= 8, f"dilation {self.dilation} is not within 1..8")
-        _require(
-            self.stride == 1 or self.dilation == 1,
-            f"stride {self.stride} with dilation {self.dilation}: only one of them may exceed 1",
-        )
-
-    def _window(self, size: int) -> int:
-        reach = (self.kernel - 1) * self.dilation
-        span = size if self.padding is Padding.SAME else size - reach
-        _require(span >= 1, f"a kernel that reaches {reach + 1} pixels does not fit into {size}")
-        return math.ceil(span / self.stride)
-
-    @property
-    def divisor(self) -> int:
-        return self.stride
-
-
-@dataclass(frozen=True)
-class Conv(_Windowed):
-    """Plain or grouped; variables ``kernel`` (k, k, in / groups, filters) and ``bias``."""
-
-    kind = "conv"
-    filters: int = 0
-    groups: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require(self.filters >= 1, f"filters {self.filters} is not positive")
-        _require(
-            self.groups >= 1 and self.filters % self.groups == 0,
-            f"{self.filters} filters cannot be split into {self.groups} groups",
-        )
-
-    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width, channels = inputs[0]
-        _require(
-            channels % self.groups == 0,
-            f"{channels} input channels cannot be split into {self.groups} groups",
-        )
-        return self._window(height), self._window(width), self.filters
-
-    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
-        kernel = (self.kernel, self.kernel, inputs[0][2] // self.groups, self.filters)
-        return {"kernel": kernel, "bias": (self.filters,)} if self.bias else {"kernel": kernel}
-
-    def macs(self, inputs: tuple[Shape, ...]) -> int:
-        return math.prod(self.shape(inputs)) * self.kernel**2 * (inputs[0][2] // self.groups)
-
-
-@dataclass(frozen=True)
-class DepthwiseConv(_Windowed):
-    """One kernel a channel; variables ``kernel`` (k, k, in, 1) and ``bias``."""
-
-    kind = "depthwise_conv"
-
-    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width, channels = inputs[0]
-        return self._window(height), self._window(width), channels
-
-    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
-        channels = inputs[0][2]
-        kernel = (self.kernel, self.kernel, channels, 1)
-        return {"kernel": kernel, "bias": (channels,)} if self.bias else {"kernel": kernel}
-
-    def macs(self, inputs: tuple[Shape, ...]) -> int:
-        return math.prod(self.shape(inputs)) * self.kernel**2
-
-
-@dataclass(frozen=True)
-class TransposedConv(Operator):
-    """``same`` padding; variables ``kernel`` (k, k, filters, in) and ``bias``."""
-
-    kind = "transposed_conv"
-    trained = True
-    filters: int = 3
-    kernel: int = 9
-    stride: int = 2
-
-    def __post_init__(self) -> None:
-        _require(self.filters >= 1, f"filters {self.filters} is not positive")
-        _require(1 <= self.kernel <= 31, f"kernel {self.kernel} is not within 1..31")
-        _require(1 <= self.stride <= 8, f"stride {self.stride} is not within 1..8")
-
-    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width, _ = inputs[0]
-        return height * self.stride, width * self.stride, self.filters
-
-    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
-        return {
-            "kernel": (self.kernel, self.kernel, self.filters, inputs[0][2]),
-            "bias": (self.filters,),
-        }
-
-    def macs(self, inputs: tuple[Shape, ...]) -> int:
-        return math.prod(inputs[0]) * self.kernel**2 * self.filters
-
-
 @dataclass(frozen=True)
 class _Elementwise(Operator):
     """Two tensors, element by element, broadcast over single rows, columns or channels."""
@@ -208,7 +41,7 @@ class _Elementwise(Operator):
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         a, b = inputs
-        _require(
+        require(
             all(x == y or 1 in (x, y) for x, y in zip(a, b, strict=True)),
             f"shapes {a} and {b} do not fit together",
         )
@@ -244,9 +77,9 @@ class Concat(Operator):
     arity = None
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        _require(len(inputs) >= 2, "a concat of one tensor is that tensor; leave it out")
+        require(len(inputs) >= 2, "a concat of one tensor is that tensor; leave it out")
         sizes = {(h, w) for h, w, _ in inputs}
-        _require(len(sizes) == 1, f"sizes {sorted(sizes)} differ")
+        require(len(sizes) == 1, f"sizes {sorted(sizes)} differ")
         height, width = sizes.pop()
         return height, width, sum(c for _, _, c in inputs)
 
@@ -260,12 +93,12 @@ class Split(Operator):
     index: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.parts >= 2, f"a split into {self.parts} parts is none")
-        _require(0 <= self.index < self.parts, f"part {self.index} of {self.parts} does not exist")
+        require(self.parts >= 2, f"a split into {self.parts} parts is none")
+        require(0 <= self.index < self.parts, f"part {self.index} of {self.parts} does not exist")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
-        _require(
+        require(
             channels % self.parts == 0, f"{channels} channels cannot be split into {self.parts}"
         )
         return height, width, channels // self.parts
@@ -280,13 +113,13 @@ class Slice(Operator):
     size: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.begin >= 0, f"begin {self.begin} is negative")
-        _require(self.size >= 1, f"size {self.size} is not positive")
+        require(self.begin >= 0, f"begin {self.begin} is negative")
+        require(self.size >= 1, f"size {self.size} is not positive")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
         end = self.begin + self.size
-        _require(end <= channels, f"channels {self.begin}..{end - 1} of {channels} do not exist")
+        require(end <= channels, f"channels {self.begin}..{end - 1} of {channels} do not exist")
         return height, width, self.size
 
 
@@ -313,7 +146,7 @@ class LeakyRelu(_Pointwise):
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
-        _require(0 < self.alpha < 1, f"alpha {self.alpha} is not within 0..1")
+        require(0 < self.alpha < 1, f"alpha {self.alpha} is not within 0..1")
 
 
 @dataclass(frozen=True)
@@ -357,11 +190,11 @@ class DepthToSpace(Operator):
     block: int = 2
 
     def __post_init__(self) -> None:
-        _require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
+        require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
-        _require(
+        require(
             channels % self.block**2 == 0,
             f"{channels} channels are no multiple of block {self.block} squared",
         )
@@ -376,11 +209,11 @@ class SpaceToDepth(Operator):
     block: int = 2
 
     def __post_init__(self) -> None:
-        _require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
+        require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
-        _require(
+        require(
             height % self.block == 0 and width % self.block == 0,
             f"{height}x{width} is no multiple of block {self.block}",
         )
@@ -400,7 +233,7 @@ class Resize(Operator):
     interpolation: Interpolation = Interpolation.NEAREST
 
     def __post_init__(self) -> None:
-        _require(2 <= self.factor <= 8, f"factor {self.factor} is not within 2..8")
+        require(2 <= self.factor <= 8, f"factor {self.factor} is not within 2..8")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
@@ -415,7 +248,7 @@ class Tile(Operator):
     count: int = 2
 
     def __post_init__(self) -> None:
-        _require(self.count >= 2, f"count {self.count} repeats nothing")
+        require(self.count >= 2, f"count {self.count} repeats nothing")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
@@ -430,7 +263,7 @@ class Pad(Operator):
     border: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.border >= 1, f"border {self.border} is not positive")
+        require(self.border >= 1, f"border {self.border} is not positive")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
@@ -457,8 +290,8 @@ class Pool(Operator):
     stride: int = 1
 
     def __post_init__(self) -> None:
-        _require(2 <= self.size <= 16, f"size {self.size} is not within 2..16")
-        _require(1 <= self.stride <= 16, f"stride {self.stride} is not within 1..16")
+        require(2 <= self.size <= 16, f"size {self.size} is not within 2..16")
+        require(1 <= self.stride <= 16, f"stride {self.stride} is not within 1..16")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from .errors import InputError, NasError
 from .graph import Graph
 
+
 class Trial(Protocol):
     """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
 

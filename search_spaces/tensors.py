@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .convolutions import Conv, DepthwiseConv, TransposedConv
 from .errors import GraphError
 from .graph import INPUT, Graph, Node
+from .operator import Activation, Operator
 from .operators import (
-    Activation,
     Clip,
     ClipForm,
     Concat,
-    Conv,
     DepthToSpace,
-    DepthwiseConv,
     Multiply,
-    Operator,
     Pad,
     Pool,
     Relu,
@@ -30,7 +28,6 @@ from .operators import (
     Split,
     Tanh,
     Tile,
-    TransposedConv,
 )
 
 #: One normalised step of a network is a whole image range: it trains on 0..1, and runs on 0..255.

@@ -25,7 +25,7 @@ app.add_typer(latency.app, name="latency")
 
 
 def main() -> None:
-    """Runs one command; whatever is wrong becomes one line and the exit code that says whose fault."""
+    """Runs one command; what is wrong becomes one line and an exit code that says whose fault."""
     try:
         app()
     except NasError as error:

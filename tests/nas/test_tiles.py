@@ -34,7 +34,7 @@ def image(height: int, width: int, seed: int = 0) -> Pixels:
     st.integers(0, 4), st.integers(0, 40), st.integers(0, 40), st.integers(1, 12),
     st.integers(1, 12), st.integers(1, 3),
 )  # fmt: skip
-def test_tiles_equal_the_whole_image(  # noqa: PLR0917
+def test_tiles_equal_the_whole_image(
     reach: int, more_rows: int, more_columns: int, rows: int, columns: int, scale: int
 ) -> None:
     tile = InputSpec(2 * reach + rows, 2 * reach + columns)

@@ -120,7 +120,7 @@ def test_quantisation_after_training_leaves_the_weights_alone(images: ImageSet) 
 
 def test_a_loss_that_is_no_number_ends_the_candidate(images: ImageSet) -> None:
     recipe = Recipe(steps=40, batch=4, patch=16, learning_rate=1e30)
-    with pytest.raises(CandidateError, match="the loss is (nan|inf)"):
+    with pytest.raises(CandidateError, match=r"the loss is (nan|inf)"):
         trainer(small(), images, recipe).run()
 
 

@@ -1,0 +1,129 @@
+"""Convolutions: plain, grouped, depthwise, transposed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .operator import Activation, Operator, Shape, require
+
+
+class Padding(StrEnum):
+    """Zero padding that keeps the size, or none."""
+
+    SAME = "same"
+    VALID = "valid"
+
+
+@dataclass(frozen=True)
+class _Windowed(Operator):
+    """What every operator with a sliding kernel shares."""
+
+    trained = True
+    kernel: int = 3
+    stride: int = 1
+    dilation: int = 1
+    padding: Padding = Padding.SAME
+    bias: bool = True
+    activation: Activation = Activation.NONE
+
+    def __post_init__(self) -> None:
+        require(1 <= self.kernel <= 31, f"kernel {self.kernel} is not within 1..31")
+        require(1 <= self.stride <= 8, f"stride {self.stride} is not within 1..8")
+        require(1 <= self.dilation <= 8, f"dilation {self.dilation} is not within 1..8")
+        require(
+            self.stride == 1 or self.dilation == 1,
+            f"stride {self.stride} with dilation {self.dilation}: only one of them may exceed 1",
+        )
+
+    def _window(self, size: int) -> int:
+        reach = (self.kernel - 1) * self.dilation
+        span = size if self.padding is Padding.SAME else size - reach
+        require(span >= 1, f"a kernel that reaches {reach + 1} pixels does not fit into {size}")
+        return math.ceil(span / self.stride)
+
+    @property
+    def divisor(self) -> int:
+        return self.stride
+
+
+@dataclass(frozen=True)
+class Conv(_Windowed):
+    """Plain or grouped; variables ``kernel`` (k, k, in / groups, filters) and ``bias``."""
+
+    kind = "conv"
+    filters: int = 0
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.filters >= 1, f"filters {self.filters} is not positive")
+        require(
+            self.groups >= 1 and self.filters % self.groups == 0,
+            f"{self.filters} filters cannot be split into {self.groups} groups",
+        )
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        require(
+            channels % self.groups == 0,
+            f"{channels} input channels cannot be split into {self.groups} groups",
+        )
+        return self._window(height), self._window(width), self.filters
+
+    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
+        kernel = (self.kernel, self.kernel, inputs[0][2] // self.groups, self.filters)
+        return {"kernel": kernel, "bias": (self.filters,)} if self.bias else {"kernel": kernel}
+
+    def macs(self, inputs: tuple[Shape, ...]) -> int:
+        return math.prod(self.shape(inputs)) * self.kernel**2 * (inputs[0][2] // self.groups)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv(_Windowed):
+    """One kernel a channel; variables ``kernel`` (k, k, in, 1) and ``bias``."""
+
+    kind = "depthwise_conv"
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        return self._window(height), self._window(width), channels
+
+    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
+        channels = inputs[0][2]
+        kernel = (self.kernel, self.kernel, channels, 1)
+        return {"kernel": kernel, "bias": (channels,)} if self.bias else {"kernel": kernel}
+
+    def macs(self, inputs: tuple[Shape, ...]) -> int:
+        return math.prod(self.shape(inputs)) * self.kernel**2
+
+
+@dataclass(frozen=True)
+class TransposedConv(Operator):
+    """``same`` padding; variables ``kernel`` (k, k, filters, in) and ``bias``."""
+
+    kind = "transposed_conv"
+    trained = True
+    filters: int = 3
+    kernel: int = 9
+    stride: int = 2
+
+    def __post_init__(self) -> None:
+        require(self.filters >= 1, f"filters {self.filters} is not positive")
+        require(1 <= self.kernel <= 31, f"kernel {self.kernel} is not within 1..31")
+        require(1 <= self.stride <= 8, f"stride {self.stride} is not within 1..8")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, _ = inputs[0]
+        return height * self.stride, width * self.stride, self.filters
+
+    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
+        return {
+            "kernel": (self.kernel, self.kernel, self.filters, inputs[0][2]),
+            "bias": (self.filters,),
+        }
+
+    def macs(self, inputs: tuple[Shape, ...]) -> int:
+        return math.prod(inputs[0]) * self.kernel**2 * self.filters
