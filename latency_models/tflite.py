@@ -72,7 +72,7 @@ def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> La
     model = read_tflite(data)
     size = require_one_image(model)
     if spec not in (None, size):
-        raise InputError(f"{name} takes {size} images only, not {spec}; export it at that size")
+        raise InputError(f"it takes {size} images only, not {spec}; export it at that size")
     return LatencyRequest(name, kernels_of_model(model), size, lambda: data)
 
 

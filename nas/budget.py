@@ -9,6 +9,7 @@ from typing import Self
 
 from search_spaces import InputError
 
+_MOST = 1e9
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smhd]?)", re.ASCII)
 
@@ -30,8 +31,10 @@ class Budget:
             if match is None:
                 raise InputError(f"budget {text!r}: {part!r} is not a budget; {_EXAMPLES}")
             number, unit = float(match["number"]), match["unit"]
-            if number <= 0:
-                raise InputError(f"budget {text!r}: it must be more than 0; {_EXAMPLES}")
+            if not 0 < number <= _MOST:
+                raise InputError(
+                    f"budget {text!r}: it must be more than 0 and at most {_MOST:g}; {_EXAMPLES}"
+                )
             if unit and seconds is None:
                 seconds = number * _UNITS[unit]
             elif not unit and trials is None and number.is_integer():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from search_spaces import InputError
 
@@ -111,7 +111,7 @@ def load_data(name: str, scale: int) -> Data:
     """
     if name == EMBEDDED:
         return Data(name, _load_embedded(_TRAINING, scale), _load_embedded(_VALIDATION, scale))
-    folder = _existing(Path(name))
+    folder = _named(name)
     parts = _parts(folder)
     if parts is not None:
         return Data(name, *(load_images(part, scale) for part in parts))
@@ -128,7 +128,7 @@ def load_validation(name: str, scale: int) -> ImageSet:
     """What to judge on: the validation part of ``embedded`` or of a folder, or all of it."""
     if name == EMBEDDED:
         return _load_embedded(_VALIDATION, scale)
-    folder = _existing(Path(name))
+    folder = _named(name)
     parts = _parts(folder)
     return load_images(folder if parts is None else parts[1], scale)
 
@@ -162,18 +162,22 @@ def read_rgb(path: Path) -> Pixels:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({error})") from None
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # bytes of strangers can end in any exception
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path}: cannot be read as an image ({reason})") from None
+
+
+def image_format(path: Path) -> str:
+    """Pillow's name of the format that the ending of ``path`` says; InputError if it is unknown."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
+    return Image.registered_extensions()[path.suffix.lower()]
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
     """Writes uint8 RGB (H, W, 3) in the format of the file's ending, whole or not at all."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, Image.registered_extensions()[path.suffix.lower()])
+    Image.fromarray(pixels).save(buffer, image_format(path))
     write_whole(path, buffer.getvalue())
 
 
@@ -184,6 +188,15 @@ class PatchSampler:
     images: ImageSet
     batch: int
     patch: int
+
+    def __post_init__(self) -> None:
+        for pair in self.images.pairs:
+            height, width = pair.lr.shape[:2]
+            if self.patch > min(height, width):
+                raise InputError(
+                    f"patch {self.patch}: {pair.name} has only {height}x{width} LR pixels; "
+                    "choose a smaller patch, or leave the image out"
+                )
 
     @property
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
@@ -205,6 +218,12 @@ class PatchSampler:
                 crop = np.rot90(pixels[y : y + side, x : x + side], turns)
                 out[index] = crop[:, ::-1] if mirror else crop
         return lr, hr
+
+
+def _named(name: str) -> Path:
+    if not name:  # to pathlib it is the current folder
+        raise InputError("data '': no folder is named; give one with images, or 'embedded'")
+    return _existing(Path(name))
 
 
 def _existing(folder: Path) -> Path:

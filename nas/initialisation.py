@@ -49,12 +49,20 @@ class _Image:
 
 def initial_parameters(graph: Graph, seed: int) -> dict[str, Array]:
     """Every variable of ``graph`` by "node/variable", normalised to images of 0..1."""
+    if not _carries_image(graph):
+        parameters, carried = _parameters(graph, seed, _main_path(graph))
+        if carried:
+            return parameters
+    return _parameters(graph, seed, frozenset())[0]
+
+
+def _parameters(graph: Graph, seed: int, path: frozenset[str]) -> tuple[dict[str, Array], bool]:
+    """All values, the image carried along ``path``; and whether it gets to the end of it."""
     random = np.random.default_rng(seed)
     side = graph.multiple * 8
     figures = infer(graph, InputSpec(side, side))
     shapes = {INPUT: (side, side, 3)} | {name: f.shape for name, f in figures.nodes.items()}
     images = {INPUT: _Image(1.0, (0, 1, 2))}
-    path = set() if _carries_image(graph) else _main_path(graph)
     last, added = _last_conv(graph), _added_convs(graph, path)
     parameters: dict[str, Array] = {}
     for node in graph.nodes:
@@ -68,25 +76,24 @@ def initial_parameters(graph: Graph, seed: int) -> dict[str, Array]:
         elif path and "kernel" in values:
             values["kernel"] *= _BESIDE_IMAGE
         if node.name in path:
-            image = _begin_with_image(node, values, images, last=node.name == last)
+            image = _pass_image_on(node, values, images, last=node.name == last)
             if image is not None:
                 images[node.name] = image
+        elif node.name == last and not _carries_image(graph):
+            values["bias"] += 0.5  # grey
         parameters |= {f"{node.name}/{name}": value for name, value in values.items()}
-    return parameters
+    return parameters, last in images
 
 
-def _begin_with_image(
+def _pass_image_on(
     node: Node, values: dict[str, Array], images: dict[str, _Image], *, last: bool
 ) -> _Image | None:
     """Writes identity kernels into a convolution's values; where the image is behind ``node``."""
     sources = [images.get(name) for name in node.inputs]
     image = sources[0]
     match node.operator:
-        case Conv(stride=1) as conv if image is not None and conv.filters >= 3 * conv.groups:
+        case Conv(stride=1) as conv if image is not None:
             return _write_identity(values["kernel"], conv.groups, image, last=last)
-        case Conv() | TransposedConv() if last:
-            values["bias"] += 0.5  # grey, where the image is lost
-            return None
         case Add() if image is not None:
             there = [s.gain for s in sources if s is not None and s.channels == image.channels]
             return _Image(sum(there), image.channels)
@@ -95,22 +102,26 @@ def _begin_with_image(
     return None
 
 
-def _write_identity(kernel: Array, groups: int, image: _Image, *, last: bool) -> _Image:
-    """Lets an output channel pass on each channel of the image; of the last conv, all do."""
-    centre, per_group, outputs = kernel.shape[0] // 2, kernel.shape[2], kernel.shape[3] // groups
+def _write_identity(kernel: Array, groups: int, image: _Image, *, last: bool) -> _Image | None:
+    """Lets an output channel pass on each channel of the image; of the last conv, all do.
+
+    None if a group has too few outputs. An output sees the inputs of its own group only: so the
+    three are kept apart where any output will do.
+    """
+    centre, inputs, outputs = kernel.shape[0] // 2, kernel.shape[2], kernel.shape[3]
     if last:
-        for channel in range(kernel.shape[3]):
-            kernel[centre, centre, image.channels[channel % 3] % per_group, channel] = (
-                1 / image.gain
-            )
-        return image
-    carriers = []
-    for index, source in enumerate(image.channels):
-        # An output sees its own group's inputs only.
-        carrier = source // per_group * outputs + index
+        carriers = list(range(outputs))
+    elif groups == 1:
+        carriers = [0, outputs // 3, 2 * outputs // 3]
+    else:
+        size = outputs // groups
+        free = [iter(range(group * size, (group + 1) * size)) for group in range(groups)]
+        carriers = [next(free[source // inputs], -1) for source in image.channels]
+    if len(set(carriers)) < 3 or -1 in carriers:
+        return None
+    for index, carrier in enumerate(carriers):
         kernel[..., carrier] = 0.0
-        kernel[centre, centre, source % per_group, carrier] = 1 / image.gain
-        carriers.append(carrier)
+        kernel[centre, centre, image.channels[index % 3] % inputs, carrier] = 1 / image.gain
     return _Image(1.0, (carriers[0], carriers[1], carriers[2]))
 
 
@@ -130,19 +141,19 @@ def _last_conv(graph: Graph) -> str:
     return convs[-1] if convs else ""
 
 
-def _main_path(graph: Graph) -> set[str]:
+def _main_path(graph: Graph) -> frozenset[str]:
     """Nodes from the input to the output by way of everyone's first input."""
-    by_name, path = {node.name: node for node in graph.nodes}, set()
+    by_name, path = {node.name: node for node in graph.nodes}, set[str]()
     name = graph.nodes[-1].name
     while name != INPUT:
         path.add(name)
         name = by_name[name].inputs[0]
-    return path
+    return frozenset(path)
 
 
-def _added_convs(graph: Graph, path: set[str]) -> set[str]:
+def _added_convs(graph: Graph, path: frozenset[str]) -> frozenset[str]:
     """Convolutions beside the main path whose result is added to it: they begin at zero."""
-    convs = {node.name for node in graph.nodes if isinstance(node.operator, Conv)}
+    convs = frozenset(node.name for node in graph.nodes if isinstance(node.operator, Conv))
     sums = [node for node in graph.nodes if node.name in path and isinstance(node.operator, Add)]
     return (convs & {name for node in sums for name in node.inputs}) - path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,6 +68,11 @@ class Laboratory:
     input: InputSpec
     granularity: WeightGranularity
     threads: int
+
+    def start(self) -> None:
+        """Imports TensorFlow, here and in the worker: once a search, not within its first trial."""
+        importlib.import_module("nas.training")
+        self.worker.call(CONVERSION_TIMEOUT_SECONDS, _import_converter)
 
     def latency(self, graph: Graph) -> Latency:
         """Time of ``graph`` on the study's device, before any training."""
@@ -171,6 +177,10 @@ def candidate_seed(study_seed: int, graph_hash: str) -> int:
     """A candidate's own seed: a retry repeats itself, whoever runs it and when."""
     digest = hashlib.sha256(f"{study_seed}/{graph_hash}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def _import_converter() -> None:
+    importlib.import_module("nas.conversion")
 
 
 def _convert(

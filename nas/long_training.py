@@ -17,12 +17,13 @@ from latency_models.device import Device, open_source
 from search_spaces import Graph, InputError, InputSpec, NasError, infer, zoo
 
 from .cores import Cores
-from .data import Data, ImageSet
-from .files import write_arrays, write_whole
+from .data import Data, ImageSet, PatchSampler
+from .files import reading, write_arrays, write_whole
 from .laboratory import Developed, Laboratory
 from .quality import Quality, evaluate
 from .recipe import Recipe
 from .settings import installed_versions
+from .tiles import require_tiles
 
 if TYPE_CHECKING:
     from .initialisation import Array
@@ -62,6 +63,10 @@ class LongTraining:
 
     def run(self, observe: Callable[[Progress], None]) -> Developed:
         """Trains to the end, from the checkpoint if there is one; writes model, weights, card."""
+        # What can be refused is refused before hours of training.
+        require_tiles(self.graph, self.input, self.data.validation)
+        PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with Worker() as worker:
             laboratory = self._laboratory(worker)
             keeper = _Keeper(self, observe)
@@ -187,7 +192,8 @@ def find_graph(what: str, scale: int) -> tuple[str, Graph]:
 def _graph_of_file(path: Path) -> Graph:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error})") from None
-    # A card holds its graph under "architecture".
-    return Graph.from_json(data.get("architecture") if isinstance(data, dict) else data)
+    with reading(path):
+        # A card holds its graph under "architecture".
+        return Graph.from_json(data.get("architecture") if isinstance(data, dict) else data)

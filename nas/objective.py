@@ -32,11 +32,18 @@ from .record import (
 )
 from .score import log2_score
 from .study import Study
+from .tiles import require_tiles
 
 if TYPE_CHECKING:
     from .training import Progress
 
 _REFUSED = (Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED)
+#: The disk, the database, or another worker that has the trial now: not the candidate.
+_NOT_ITS_FAULT = (
+    OSError,
+    optuna.exceptions.StorageInternalError,
+    optuna.exceptions.UpdateFinishedTrialError,
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -68,18 +75,16 @@ class TrialRunner:
     observer: SearchObserver
     #: why a trial of that number and so many MACs should not be trained, if it should not
     refusal: Callable[[int, int], str | None]
-    #: called once the worker's name is on the trial
-    begun: Callable[[], None]
+    #: called with the trial's number once the worker's name is on it
+    begun: Callable[[int], None]
 
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
         trial.set_user_attr(WORKER_KEY, self.worker)
-        self.begun()
+        self.begun(trial.number)
         try:
             return self._run(trial)
-        except (TrialEnded, optuna.TrialPruned):
+        except (TrialEnded, optuna.TrialPruned, *_NOT_ITS_FAULT):
             raise
-        except (OSError, optuna.exceptions.StorageInternalError):
-            raise  # the disk or the database, not the candidate
         except NasError as error:
             self._end(trial, Outcome.FAILED, str(error))
         except MemoryError:
@@ -139,6 +144,7 @@ class TrialRunner:
             figures = infer(graph, self.laboratory.input)
         except GraphError as error:
             raise CandidateError(str(error)) from None
+        require_tiles(graph, self.laboratory.input, self.laboratory.data.validation)
         trial.set_user_attr(GRAPH_KEY, graph.to_json())
         trial.set_user_attr(CANDIDATE_KEY, graph.hash)
         trial.set_user_attr("macs", figures.macs)

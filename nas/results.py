@@ -89,8 +89,9 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
     of the returned findings.
     """
     found = findings(study)
+    study.folder.create()
     folder = study.folder.pareto
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     wanted = {"pareto.csv", "pareto.json"}
     for finding in found:
         source = study.folder.model(finding.candidate) / "model.tflite"
@@ -160,6 +161,8 @@ def reproducing_command(name: str, settings: Settings) -> str:
 
 def export(study: Study, trial: int | None, target: Path) -> list[Path]:
     """Copies the Pareto folder, or one trained trial's files, into ``target``, made if missing."""
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file; name a folder to export to")
     if trial is None:
         write_pareto(study)
         sources = sorted(study.folder.pareto.iterdir())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
@@ -22,12 +20,10 @@ def make_sampler(kind: SamplerKind, seed: int) -> BaseSampler:
     """The sampler of one worker's run; with the seed of another run it would repeat that one."""
     match kind:
         case SamplerKind.TPE:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                # By groups: a space may ask for a parameter only under a condition.
-                return TPESampler(
-                    n_startup_trials=_STARTUP_TRIALS, multivariate=True, group=True, seed=seed
-                )
+            # By groups: a space may ask for a parameter only under a condition.
+            return TPESampler(
+                n_startup_trials=_STARTUP_TRIALS, multivariate=True, group=True, seed=seed
+            )
         case SamplerKind.NSGA2:
             return _CandidateNsga2(population_size=_POPULATION, seed=seed)
         case SamplerKind.RANDOM:

@@ -84,7 +84,8 @@ def work(
     )
     study.optuna.sampler = make_sampler(settings.sampler, _sampler_seed(study, cores))
     with worker_lock(study.folder) as name, _noted_session(study, name):
-        label = worker_label(name)
+        label = worker_label(study.folder, name)
+        laboratory.start()
         return _Loop(study, budget, resources.space, laboratory, label, observer).run()
 
 
@@ -112,6 +113,12 @@ class _Loop:
             time.sleep(_POLL_SECONDS)
 
     def _run_trial(self, beginning: contextlib.ExitStack) -> None:
+        numbers: list[int] = []
+
+        def begun(number: int) -> None:
+            numbers.append(number)
+            beginning.close()
+
         runner = TrialRunner(
             study=self.study,
             space=self.space,
@@ -119,15 +126,18 @@ class _Loop:
             worker=self.worker,
             observer=self.observer,
             refusal=lambda number, macs: self._pace().refusal(number, macs),
-            begun=beginning.close,
+            begun=begun,
         )
 
         def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
             self.observer.ended(TrialRecord.of(trial))
 
-        # While this machine slept, another may have taken the trial for a dead worker's.
-        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+        try:
             self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,), callbacks=[ended])
+        except ValueError:  # Optuna's word for a trial that is over already
+            # While this machine slept, another took the trial for a dead worker's, and queued it.
+            if not numbers or not self.study.is_queued_again(numbers[-1]):
+                raise
 
     def _pace(self) -> Pace:
         return Pace(self.budget, self.study.records(), self.study.elapsed_seconds())

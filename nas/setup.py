@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from latency_models import WeightGranularity, Worker
-from latency_models.device import load_device
+from latency_models.device import load_device, open_source
 from search_spaces import InputSpec
 from search_spaces.space import load_space
 
-from . import baselines
+from .baselines import bicubic, nearest
 from .choices import Objective, Quantization, SamplerKind
 from .data import EMBEDDED, ImageSet, load_data
 from .quality import evaluate
 from .recipe import Recipe
+from .rehearsal import rehearse
 from .search import Resources
 from .settings import References, Settings, Wish, installed_versions
 from .study import Study, StudyFolder, create_study, find_study
+
+T = TypeVar("T")
 
 DEFAULT_SPACE = "anchor"
 DEFAULT_DEVICE = "ethos-u85-1024"
@@ -34,8 +38,8 @@ def prepare_study(
     Without a name it is called after its space, device and scale, so that the same command
     continues the same study.
     """
-    wish = _absolute(wish)
-    folder = StudyFolder.named(name or _default_name(wish))
+    wish = _canonical(wish)
+    folder = StudyFolder.named(_default_name(wish) if name is None else name)
     study = find_study(folder, storage_url)
     if study is not None:
         study.settings.refuse_other(folder.name, wish)
@@ -44,49 +48,63 @@ def prepare_study(
     return create_study(folder, storage_url, settings), resources
 
 
-def _absolute(wish: Wish) -> Wish:
+def _canonical(wish: Wish) -> Wish:
     """Files and folders by their whole path: a study may be continued from elsewhere."""
 
     def whole(text: str | None) -> str | None:
         return str(Path(text).resolve()) if text and Path(text).exists() else text
 
-    return replace(wish, space=whole(wish.space), device=whole(wish.device), data=whole(wish.data))
+    return replace(
+        wish,
+        space=whole(wish.space),
+        device=whole(wish.device),
+        data=whole(wish.data),
+        input=None if wish.input is None else str(InputSpec.parse(wish.input)),
+    )
 
 
 def _default_name(wish: Wish) -> str:
-    space = Path(wish.space or DEFAULT_SPACE).stem
-    device = Path(wish.device or DEFAULT_DEVICE).name
-    return f"{space}-{device}-x{wish.scale or DEFAULT_SCALE}"
+    space = Path(_said(wish.space, DEFAULT_SPACE)).stem
+    device = Path(_said(wish.device, DEFAULT_DEVICE)).name
+    return f"{space}-{device}-x{_said(wish.scale, DEFAULT_SCALE)}"
+
+
+def _said(value: T | None, default: T) -> T:
+    """An empty word is a word, and no default."""
+    return default if value is None else value
 
 
 def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
-    device = load_device(wish.device or DEFAULT_DEVICE)
-    space = load_space(wish.space or DEFAULT_SPACE)
-    scale = wish.scale or DEFAULT_SCALE
-    input_spec = InputSpec.parse(wish.input) if wish.input else device.input
-    data = load_data(wish.data or EMBEDDED, scale)
-    trial_seconds = wish.trial_seconds or DEFAULT_TRIAL_SECONDS
-    quantize = wish.quantize or Quantization.QAT
+    space_name, device_name = _said(wish.space, DEFAULT_SPACE), _said(wish.device, DEFAULT_DEVICE)
+    device, space = load_device(device_name), load_space(space_name)
+    open_source(device, worker)  # its settings may be refused
+    scale, data_name = _said(wish.scale, DEFAULT_SCALE), _said(wish.data, EMBEDDED)
+    input_spec = device.input if wish.input is None else InputSpec.parse(wish.input)
+    data = load_data(data_name, scale)
+    baselines = _said(wish.baselines, True)
+    rehearse(space, input_spec, data.validation, baselines=baselines)
+    trial_seconds = _said(wish.trial_seconds, DEFAULT_TRIAL_SECONDS)
+    quantize = _said(wish.quantize, Quantization.QAT)
     recipe = worker.call(
         _TIMING_TIMEOUT_SECONDS, _choose_recipe, _sample_of(data.training), device.weights,
         trial_seconds, quantize,
     )  # fmt: skip
     settings = Settings(
-        space=wish.space or DEFAULT_SPACE,
+        space=space_name,
         space_version=space.version,
         space_fingerprint=space.fingerprint,
-        device=wish.device or DEFAULT_DEVICE,
-        data=wish.data or EMBEDDED,
+        device=device_name,
+        data=data_name,
         data_fingerprint=data.fingerprint,
         input=str(input_spec),
         scale=scale,
-        objective=wish.objective or Objective.SCORE,
-        sampler=wish.sampler or SamplerKind.TPE,
+        objective=_said(wish.objective, Objective.SCORE),
+        sampler=_said(wish.sampler, SamplerKind.TPE),
         quantize=quantize,
         max_latency_ms=wish.max_latency_ms,
-        seed=wish.seed or 0,
+        seed=_said(wish.seed, 0),
         trial_seconds=trial_seconds,
-        baselines=True if wish.baselines is None else wish.baselines,
+        baselines=baselines,
         recipe=recipe,
         references=_references(data.validation),
         versions=installed_versions(),
@@ -108,6 +126,6 @@ def _choose_recipe(
 
 
 def _references(images: ImageSet) -> References:
-    bicubic = evaluate(baselines.bicubic(images.scale), images)
-    nearest = evaluate(baselines.nearest(images.scale), images)
-    return References(bicubic.psnr_db, bicubic.ssim, nearest.psnr_db, nearest.ssim)
+    smooth = evaluate(bicubic(images.scale), images)
+    blocky = evaluate(nearest(images.scale), images)
+    return References(smooth.psnr_db, smooth.ssim, blocky.psnr_db, blocky.ssim)

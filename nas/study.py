@@ -6,25 +6,24 @@ import contextlib
 import fcntl
 import re
 import socket
-import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from search_spaces import InputError, NasError
+from search_spaces import InputError
 from search_spaces.zoo import ZOO
 
 from .budget import Budget, covered_seconds
 from .choices import Objective
+from .database import GRACE_SECONDS, is_begun, open_file, open_url
+from .files import write_whole
 from .record import (
     ATTEMPT_KEY,
     BASELINE_KEY,
@@ -40,9 +39,8 @@ from .settings import Settings
 _SETTINGS_KEY = "settings"
 _BUDGET_KEY = "budget"
 _SESSION_PREFIX = "session:"
-_HEARTBEAT_SECONDS = 10
-_GRACE_SECONDS = 60
 _MAX_ATTEMPTS = 6
+_MARK = b"*\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -58,7 +56,7 @@ class StudyFolder:
         if not _NAME.fullmatch(name):
             raise InputError(f"study name {name!r}: use letters, digits, dot, dash and underscore")
         folder = cls(Path("studies") / name)
-        if folder.path.exists() and not folder.marker.exists():
+        if folder.path.exists() and not folder.is_ours:
             raise InputError(f"{folder.path} exists and is not a study of nas; choose another name")
         return folder
 
@@ -72,6 +70,19 @@ class StudyFolder:
         return self.path / ".gitignore"
 
     @property
+    def is_ours(self) -> bool:
+        """Was the folder made by ``create``?"""
+        try:
+            marked = self.marker.read_bytes() == _MARK
+        except OSError:
+            return False
+        return marked and all(path.is_dir() for path in self._parts)
+
+    @property
+    def _parts(self) -> tuple[Path, Path]:
+        return self.path / "locks", self.path / "models"
+
+    @property
     def database(self) -> Path:
         return self.path / "study.db"
 
@@ -83,14 +94,20 @@ class StudyFolder:
         """Folder of one trained candidate's files."""
         return self.path / "models" / candidate
 
+    @property
+    def place(self) -> str:
+        """Machine and folder: the reach of its locks."""
+        return f"{socket.gethostname()}:{self.path.resolve()}"
+
     def lock(self, worker: str) -> Path:
         return self.path / "locks" / f"{worker}.lock"
 
     def create(self) -> None:
         """Makes the folder, its marker last, so that it is a study only when it is whole."""
-        for path in (self.path / "locks", self.path / "models"):
+        for path in self._parts:
             path.mkdir(parents=True, exist_ok=True)
-        self.marker.write_text("*\n", encoding="utf-8")
+        if not self.marker.exists():
+            write_whole(self.marker, _MARK)
 
 
 class Study:
@@ -156,6 +173,11 @@ class Study:
                 with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
                     self.optuna.tell(trial.number, state=TrialState.FAIL)
 
+    def is_queued_again(self, number: int) -> bool:
+        """Has trial ``number`` been given up for dead and queued under another number?"""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return any(trial.user_attrs.get(RETRY_OF_KEY) == number for trial in trials)
+
     def _retry(self, trial: FrozenTrial) -> None:
         attempt = trial.user_attrs.get(ATTEMPT_KEY, 1) + 1
         kept = {BASELINE_KEY: trial.user_attrs[BASELINE_KEY]} if _is_baseline(trial) else {}
@@ -181,11 +203,11 @@ class Study:
         a database that machines share it may be another's, and counts as dead when it is old.
         Named trials of other machines are left to Optuna's heartbeat.
         """
-        host, _, worker = trial.user_attrs.get(WORKER_KEY, "").partition("/")
+        place, _, worker = trial.user_attrs.get(WORKER_KEY, "").rpartition("/")
         if worker:
-            return host == socket.gethostname() and _is_free(self.folder.lock(worker))
+            return place == self.folder.place and _is_free(self.folder.lock(worker))
         begun = trial.datetime_start
-        aged = begun is not None and time.time() - begun.timestamp() > _GRACE_SECONDS
+        aged = begun is not None and time.time() - begun.timestamp() > GRACE_SECONDS
         return aged or self.folder.database.exists()
 
 
@@ -218,40 +240,42 @@ def worker_lock(folder: StudyFolder) -> Iterator[str]:
             path.unlink(missing_ok=True)
 
 
-def worker_label(worker: str) -> str:
+def worker_label(folder: StudyFolder, worker: str) -> str:
     """How a trial names the worker that runs it."""
-    return f"{socket.gethostname()}/{worker}"
+    return f"{folder.place}/{worker}"
 
 
 def create_study(folder: StudyFolder, storage_url: str | None, settings: Settings) -> Study:
     """A new study with its reference trials queued. Whole, or not there at all."""
     folder.create()
-    storage = _storage(folder, storage_url)
+    storage = _open(folder, storage_url)
     directions = [StudyDirection.MAXIMIZE]
     if settings.objective is Objective.PARETO:
         directions.append(StudyDirection.MINIMIZE)
-    with _storage_errors(folder, storage_url):
-        study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions)
-        for network in ZOO if settings.baselines else ():
-            study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
-        study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
+    if folder.name in optuna.get_all_study_names(storage):  # killed while it was made
+        optuna.delete_study(study_name=folder.name, storage=storage)
+    study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions)
+    for network in ZOO if settings.baselines else ():
+        study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
+    study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
     return Study(folder, study)
 
 
 def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
     """The study of that name, or None; NasError if its database is damaged or out of reach."""
-    if storage_url is None and not folder.database.exists():
+    if storage_url is None and not is_begun(folder.database):
         return None
-    with _storage_errors(folder, storage_url):
-        storage = _storage(folder, storage_url)
-        names = optuna.get_all_study_names(storage)
-        if folder.name not in names:
-            return None
-        study = optuna.load_study(study_name=folder.name, storage=storage)
-        if _SETTINGS_KEY not in study.user_attrs:  # killed while it was made
-            optuna.delete_study(study_name=folder.name, storage=storage)
-            return None
-    return Study(folder, study)
+    storage = _open(folder, storage_url)
+    if folder.name not in optuna.get_all_study_names(storage):
+        return None
+    study = optuna.load_study(study_name=folder.name, storage=storage)
+    if _SETTINGS_KEY in study.user_attrs:
+        return Study(folder, study)
+    if not study.user_attrs and all(map(_is_queued_baseline, study.get_trials(deepcopy=False))):
+        return None  # killed while it was made
+    raise InputError(
+        f"study {folder.name!r} in this database is not one of nas; choose another name by --study"
+    )
 
 
 def load_study(name: str, storage_url: str | None = None) -> Study:
@@ -263,31 +287,9 @@ def load_study(name: str, storage_url: str | None = None) -> Study:
     return study
 
 
-def _storage(folder: StudyFolder, url: str | None) -> RDBStorage:
-    arguments: dict[str, Any] = {}
-    if url is None:
-        url = f"sqlite:///{folder.database}"
-        arguments = {"connect_args": {"timeout": 60}}
-        # The mode is a property of the file: readers never wait for the writer.
-        with contextlib.closing(sqlite3.connect(folder.database, timeout=60)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-    return RDBStorage(
-        url,
-        engine_kwargs=arguments,
-        heartbeat_interval=_HEARTBEAT_SECONDS,
-        grace_period=_GRACE_SECONDS,
-    )
+def _open(folder: StudyFolder, url: str | None) -> RDBStorage:
+    return open_file(folder.database) if url is None else open_url(url)
 
 
-@contextlib.contextmanager
-def _storage_errors(folder: StudyFolder, url: str | None) -> Iterator[None]:
-    """What databases raise, as one line."""
-    place = url or str(folder.database)
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
-        cause = str(error.__cause__ or error).splitlines()[0]
-        raise NasError(
-            f"{place}: the study's database cannot be used ({cause}); "
-            "restore it from a copy, or start another study by --study"
-        ) from None
+def _is_queued_baseline(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.WAITING and _is_baseline(trial)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search_spaces import InputError, InputSpec
+from search_spaces import Graph, InputError, InputSpec, halo, infer, lower
 
-from .data import Pixels
+from .data import ImageSet, Pixels
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ def strips(
                 _kept(row, scale), _kept(column, scale)
             ]
         yield strip
+
+
+def require_tiles(graph: Graph, tile: InputSpec, images: ImageSet) -> None:
+    """InputError unless ``graph`` runs on ``tile`` and such tiles cover each of ``images``."""
+    infer(graph, tile)
+    reach = halo(lower(graph, tile))
+    for pair in images.pairs:
+        for length, side in zip(pair.lr.shape, (tile.height, tile.width), strict=False):
+            spans(length, side, reach, graph.multiple)
 
 
 def spans(length: int, tile: int, halo: int | None, multiple: int) -> tuple[Span, ...]:

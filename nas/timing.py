@@ -7,8 +7,9 @@ from pathlib import Path
 from latency_models import Latency, LatencyRequest, Worker
 from latency_models.device import Device, load_device, open_source
 from latency_models.tflite import request_of_file
-from search_spaces import InputError, InputSpec
+from search_spaces import InputSpec
 
+from .files import reading
 from .laboratory import untrained_tflite
 from .long_training import find_graph
 
@@ -30,10 +31,8 @@ def _request(
 ) -> LatencyRequest:
     path = Path(what)
     if path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json"):
-        try:
+        with reading(path):
             return request_of_file(path.name, path.read_bytes(), spec)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     graph = find_graph(what, scale)[1]
     spec = spec or device.input
     return LatencyRequest.of_graph(

@@ -212,7 +212,7 @@ def _node_from_json(row: object, index: int) -> Node:
         name, kind, inputs = (fields.pop(key) for key in ("name", "kind", "inputs"))
     except KeyError as error:
         raise GraphError(f"node {index} has no {error.args[0]!r}") from None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise GraphError(f"node {index}: unknown operator {kind!r}; known: {', '.join(_KINDS)}")
     if not (isinstance(inputs, list) and all(isinstance(source, str) for source in inputs)):
         raise GraphError(f"node {index}: inputs must be a list of node names")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
+from typing import NoReturn
 
 import typer
 
@@ -26,11 +29,25 @@ app.add_typer(latency.app, name="latency")
 
 def main() -> None:
     """Runs one command; what is wrong becomes one line and an exit code that says whose fault."""
+    _silence_libraries()
     try:
         app()
     except NasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except OSError as error:
-        print(f"error: {error}; check the disk and its permissions", file=sys.stderr)
-        sys.exit(1)
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _fail(f"{what}; check the disk and its permissions", 1)
+    except MemoryError:
+        _fail("out of memory; close other programs, or take smaller images", 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _silence_libraries() -> None:
+    """Only our own lines: Optuna and the converter tell of every trial and experimental option."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)

@@ -56,17 +56,21 @@ def train(
 
     from ..data import load_data, load_images
     from ..long_training import LongTraining, find_graph
-    from ..proxy import has_bfloat16
     from ..recipe import Recipe
 
     name, graph = find_graph(what, scale)
+    target = load_device(device)
     tests = [(path, load_images(path, graph.scale)) for path in test or []]
+    images = load_data(data, graph.scale)
+
+    from ..proxy import has_bfloat16  # with it comes TensorFlow: not before the rest is right
+
     training = LongTraining(
         name=name,
         graph=graph,
-        data=load_data(data, graph.scale),
+        data=images,
         recipe=Recipe(steps, batch, patch, quantization=quantize, bfloat16=has_bfloat16()),
-        device=load_device(device),
+        device=target,
         seed=seed,
         folder=out or Path("trained") / name,
     )
@@ -165,8 +169,9 @@ def upscale(
     """Enlarge an image with an INT8 model."""
     from latency_models.worker import Worker
 
-    from ..data import read_rgb, write_image
+    from ..data import image_format, read_rgb, write_image
 
+    image_format(target)
     pixels = read_rgb(source)
     with Worker() as worker:
         enlarged = _open(model, worker).upscale(pixels)
@@ -175,13 +180,9 @@ def upscale(
 
 
 def _open(model: Path, worker: Worker) -> TfliteUpscaler:
-    from search_spaces import InputError
-
     from ..cores import Cores
+    from ..files import reading
     from ..inference import TfliteUpscaler
 
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise InputError(f"{model}: cannot be read ({error.strerror})") from None
-    return TfliteUpscaler(content, worker, Cores.available().count)
+    with reading(model):
+        return TfliteUpscaler(model.read_bytes(), worker, Cores.available().count)

@@ -37,7 +37,7 @@ def search(
     study: Annotated[str | None, typer.Option(help="Name [SPACE-DEVICE-xSCALE].")] = None,
     objective: Annotated[Objective | None, typer.Option(help="[score]")] = None,
     max_latency: Annotated[
-        float | None, typer.Option(min=1e-6, help="Slower candidates are not trained, ms.")
+        float | None, typer.Option(min=1e-6, max=1e6, help="Slower candidates are not trained, ms.")
     ] = None,
     input: Annotated[str | None, typer.Option(help="LR size on the device [360x640].")] = None,
     scale: Annotated[int | None, typer.Option(min=2, max=4, help="[3]")] = None,
@@ -47,7 +47,7 @@ def search(
     storage: StorageOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="[0]")] = None,
     trial_seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="Gradient steps of one ABPN, s [20].")
+        float | None, typer.Option(min=0.1, max=1e6, help="Gradient steps of one ABPN, s [20].")
     ] = None,
     baselines: Annotated[
         bool | None, typer.Option("--baselines/--no-baselines", help="ABPN and XLSR as reference.")

@@ -44,7 +44,7 @@ def begin(study: Study, worker: str | None) -> optuna.Trial:
     """A trial as a worker leaves it that is cut off: running, a parameter drawn."""
     trial = study.optuna.ask()
     if worker is not None:
-        trial.set_user_attr(WORKER_KEY, worker_label(worker))
+        trial.set_user_attr(WORKER_KEY, worker_label(study.folder, worker))
     trial.suggest_int("width", 8, 64)
     return trial
 
@@ -202,3 +202,11 @@ def test_a_folder_of_somebody_else_is_not_taken_for_a_study(
     for name in ("../up", "", ".hidden", "a/b", "x" * 200):
         with pytest.raises(InputError, match="study name"):
             StudyFolder.named(name)
+
+
+def test_a_worker_in_another_folder_is_another_machine_s(study: Study, tmp_path: Path) -> None:
+    trial = study.optuna.ask()
+    elsewhere = StudyFolder(tmp_path / "elsewhere/studies/s")
+    trial.set_user_attr(WORKER_KEY, worker_label(elsewhere, "0123"))
+    study.recover()
+    assert states(study) == [TrialState.RUNNING]

@@ -46,8 +46,19 @@ def same(a: Weights, b: Weights) -> bool:
         anchor.build([(24, 4), (40, 2)], 3, residual="none", tail="double"),
         anchor.build([(24, 4), (40, 2)], 4, residual="feature", tail="single"),
         anchor.build([(64, 1)] * 8, 2, residual="feature", tail="double"),
+        anchor.build([(8, 4)] * 8, 3, residual="none", tail="double"),
+        anchor.build([(64, 1), (8, 4), (64, 4)], 3, residual="none", tail="single"),
     ],
-    ids=["abpn", "xlsr", "xlsr-x2", "plain", "projected-feature", "widest-deepest"],
+    ids=[
+        "abpn",
+        "xlsr",
+        "xlsr-x2",
+        "plain",
+        "projected-feature",
+        "widest-deepest",
+        "narrowest-deepest",
+        "wide-to-narrow-groups",
+    ],  # fmt: skip
 )
 def test_every_network_starts_as_nearest_neighbour_enlargement(graph: Graph) -> None:
     lr = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)

@@ -1,0 +1,100 @@
+"""The way of one candidate with its real parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from latency_models import WeightGranularity, Worker
+from latency_models.device import load_device, open_source
+from nas.choices import Quantization
+from nas.data import EMBEDDED, Data, ImageSet, load_data
+from nas.laboratory import Developed, Laboratory, candidate_seed
+from nas.network import Weights
+from nas.quality import evaluate
+from nas.recipe import Recipe
+from nas.training import Progress
+from search_spaces import CandidateError, Graph, InputSpec, anchor, infer
+
+SPEC = InputSpec(90, 160)
+
+
+def quiet(progress: Progress) -> None:
+    pass
+
+
+def small() -> Graph:
+    return anchor.build([(8, 1), (8, 1)], 3, residual="anchor", tail="single")
+
+
+@pytest.fixture(scope="module")
+def laboratory() -> Iterator[Laboratory]:
+    data = load_data(EMBEDDED, 3)
+    short = Data("short", data.training, ImageSet(3, data.validation.pairs[:1]))
+    with Worker() as worker:
+        yield Laboratory(
+            source=open_source(load_device("ethos-u65-512"), worker),
+            worker=worker,
+            data=short,
+            recipe=Recipe(steps=200, batch=8, patch=16),
+            input=SPEC,
+            granularity=WeightGranularity.CHANNEL,
+            threads=2,
+        )
+
+
+@pytest.fixture(scope="module")
+def developed(laboratory: Laboratory) -> Developed:
+    return laboratory.develop(small(), 1, quiet)
+
+
+def test_a_developed_candidate_loses_little_to_int8(developed: Developed) -> None:
+    assert abs(developed.drop_db) < 0.1
+    assert developed.quality.psnr_db == pytest.approx(
+        developed.float_quality.psnr_db - developed.drop_db
+    )
+    assert 0 < developed.stages.gradient < developed.stages.training
+
+
+def test_quality_is_that_of_the_file(laboratory: Laboratory, developed: Developed) -> None:
+    again = evaluate(laboratory.upscaler(developed.tflite), laboratory.data.validation)
+    assert again == developed.quality
+
+
+def test_the_same_seed_gives_the_same_file(laboratory: Laboratory, developed: Developed) -> None:
+    assert laboratory.develop(small(), 1, quiet).tflite == developed.tflite
+
+
+def test_a_file_that_is_not_the_network_fails_its_candidate(laboratory: Laboratory) -> None:
+    class Careless(Laboratory):
+        def convert(self, graph: Graph, weights: Weights) -> bytes:
+            spoiled = {name: value * np.float32(1.05) for name, value in weights.items()}
+            return super().convert(graph, spoiled)
+
+    careless = Careless(**vars(laboratory))
+    with pytest.raises(CandidateError, match=r"parity: the TFLite file gives .* dB"):
+        careless.develop(small(), 1, quiet)
+
+
+def test_weights_per_tensor_and_quantisation_after_training(laboratory: Laboratory) -> None:
+    recipe = replace(laboratory.recipe, steps=60, quantization=Quantization.PTQ)
+    other = replace(laboratory, granularity=WeightGranularity.TENSOR, recipe=recipe)
+    assert other.develop(small(), 1, quiet).quality.psnr_db > 20
+
+
+def test_latency_is_known_before_training_and_covers_every_operator(
+    laboratory: Laboratory,
+) -> None:
+    latency = laboratory.latency(small())
+    assert latency.ms == pytest.approx(sum(row.ms for row in latency.operators))
+    assert [row.kind for row in latency.operators][-1] == "DEPTH_TO_SPACE"
+    assert infer(small(), SPEC).macs > 0
+
+
+def test_every_candidate_of_a_study_has_a_seed_of_its_own() -> None:
+    seeds = {candidate_seed(study, name) for study in range(5) for name in ("a", "b", "c")}
+    assert len(seeds) == 15
+    assert candidate_seed(1, "a") == candidate_seed(1, "a")
