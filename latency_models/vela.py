@@ -80,8 +80,7 @@ class VelaSource(LatencySource):
         except NasError as error:
             raise LatencyError(f"{request.name} on {self._target.accelerator}: {error}") from error
         rows = tuple(
-            self._row(kernel, index, compiled)
-            for index, kernel in enumerate(request.kernels)
+            self._row(kernel, index, compiled) for index, kernel in enumerate(request.kernels)
         )
         return self._latency(rows, compiled.clock_hz)
 

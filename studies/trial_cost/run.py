@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from latency_models import WeightGranularity, Worker
 from nas.budget import Budget
 from nas.data import EMBEDDED, load_data
-from nas.record import TrialRecord
 from nas.recipe import Recipe
+from nas.record import TrialRecord
 from nas.search import work
 from nas.settings import Wish, installed_versions
 from nas.setup import prepare_study

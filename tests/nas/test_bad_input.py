@@ -1,4 +1,4 @@
-"""What a person gets wrong, and what a machine does: one line, the right exit code, nothing lost."""
+"""What a person gets wrong, or a machine: one line, the right exit code, and nothing lost."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ def test_broken_images(console: Console, content: bytes) -> None:
 
 def test_a_patch_larger_than_an_image(console: Console) -> None:
     write_photos(console.folder / "photos")
-    with pytest.raises(InputError, match="patch 64: 0.png has only 40x40"):
+    with pytest.raises(InputError, match=r"patch 64: 0\.png has only 40x40"):
         PatchSampler(load_images(console.folder / "photos", 3), 1, 64)
     words = ("train", "ABPN", "--data", "photos", "--patch", "64")
     console.refuse(2, "patch 64", *words)
@@ -505,7 +505,7 @@ def test_a_disk_that_takes_nothing(
     assert errors.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in errors
     assert Path("studies/s/study.db").read_bytes() == before
-    assert not [path for path in disk.path.rglob(".[0-9]*")]
+    assert not list(disk.path.rglob(".[0-9]*"))
 
 
 def test_a_study_goes_on_when_its_disk_has_room_again(

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of its own, on a free port of this machine."""
     pytest.importorskip("psycopg")
     # It refuses to be run by root, and root's temporary folders are closed to others.
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/nas-postgres-XXXXXX"], text=True).strip())
+    folder = Path(tempfile.mkdtemp(prefix="nas-postgres-"))
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
         shutil.chown(folder, user)

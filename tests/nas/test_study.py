@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from nas.budget import Budget
 from nas.choices import Objective, Quantization, SamplerKind
-from nas.record import ATTEMPT_KEY, BASELINE_KEY, OUTCOME_KEY, WORKER_KEY, Outcome
 from nas.recipe import Recipe
+from nas.record import ATTEMPT_KEY, BASELINE_KEY, OUTCOME_KEY, WORKER_KEY, Outcome
 from nas.settings import References, Settings, Wish, installed_versions
 from nas.study import (
     Study,

@@ -58,7 +58,7 @@ def same(a: Weights, b: Weights) -> bool:
         "widest-deepest",
         "narrowest-deepest",
         "wide-to-narrow-groups",
-    ],  # fmt: skip
+    ],
 )
 def test_every_network_starts_as_nearest_neighbour_enlargement(graph: Graph) -> None:
     lr = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)

@@ -1,0 +1,142 @@
+"""ABPN and the extremes of the space ``anchor``, trained for 3,000 steps in all.
+
+    python studies/short_training/run.py --train DIR --valid DIR --test DIR [--test DIR ...]
+
+About 25 minutes on 2 cores. Writes ``results.json`` and ``README.md`` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latency_models.device import load_device
+from nas import baselines
+from nas.data import Data, ImageSet, load_images
+from nas.long_training import LongTraining
+from nas.proxy import has_bfloat16
+from nas.quality import evaluate
+from nas.recipe import Recipe
+from nas.settings import installed_versions
+from search_spaces import Graph, InputSpec, anchor, infer, zoo
+
+HERE = Path(__file__).parent
+SCALE = 3
+STEPS = 3000
+_WIDEST, _DEEPEST = anchor.WIDTHS[1], anchor.DEPTHS[1]
+
+NETWORKS: dict[str, Graph] = {
+    "ABPN": zoo.abpn(SCALE),
+    "narrowest and deepest, 4 groups, no residual": anchor.build(
+        [(anchor.WIDTHS[0], 4)] * _DEEPEST, SCALE, residual="none", tail="double"
+    ),
+    "widest and deepest, anchor": anchor.build(
+        [(_WIDEST, 1)] * _DEEPEST, SCALE, residual="anchor", tail="double"
+    ),
+    "widest and deepest, no residual": anchor.build(
+        [(_WIDEST, 1)] * _DEEPEST, SCALE, residual="none", tail="double"
+    ),
+    "widest and deepest, feature skip": anchor.build(
+        [(_WIDEST, 1)] * _DEEPEST, SCALE, residual="feature", tail="single"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """What to train, validate and test on; a test set goes by its folder's name."""
+
+    data: Data
+    tests: dict[str, ImageSet]
+
+    @classmethod
+    def load(cls, train: Path, valid: Path, tests: list[Path]) -> Images:
+        data = Data("given folders", load_images(train, SCALE), load_images(valid, SCALE))
+        return cls(data, {folder.name: load_images(folder, SCALE) for folder in tests})
+
+    def describe(self) -> dict[str, Any]:
+        """Enough to tell whether somebody else has the same images."""
+        sets = {"train": self.data.training, "valid": self.data.validation, **self.tests}
+        return {
+            name: {"fingerprint": s.fingerprint, "files": len(s.pairs), "pixels": s.pixels}
+            for name, s in sets.items()
+        }
+
+
+def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
+    """One network's rows, one for each test set."""
+    with tempfile.TemporaryDirectory() as folder:
+        training = LongTraining(
+            name=name,
+            graph=graph,
+            data=images.data,
+            recipe=Recipe(STEPS, bfloat16=has_bfloat16()),
+            device=load_device("ethos-u85-1024"),
+            seed=0,
+            folder=Path(folder),
+        )
+        developed = training.run(lambda progress: None)
+        rows = []
+        for test, image_set in images.tests.items():
+            int8, plain = training.test(developed, image_set)
+            bicubic = evaluate(baselines.bicubic(SCALE), image_set)
+            rows.append(
+                {
+                    "network": name,
+                    "parameters": infer(graph, InputSpec(360, 640)).parameters,
+                    "test": test,
+                    "psnr_db": int8.psnr_db,
+                    "psnr_float_db": plain.psnr_db,
+                    "drop_db": plain.psnr_db - int8.psnr_db,
+                    "above_bicubic_db": int8.psnr_db - bicubic.psnr_db,
+                    "ssim": int8.ssim,
+                }
+            )
+    return rows
+
+
+def write(rows: list[dict[str, Any]], images: Images) -> None:
+    """Brings both result files up to date."""
+    results = {"rows": rows, "images": images.describe(), "versions": installed_versions()}
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    lines = [
+        "# Short training",
+        "",
+        f"{STEPS:,} steps of 16 crops of 32x32 LR pixels, the last 30 % with INT8 rounding; x3,",
+        "RGB. INT8 figures are those of the integer-only TFLite file; the floating-point twin has",
+        "the same seed, batches and number of steps. `python studies/short_training/run.py --help`",
+        "tells how to run it; fingerprints of the images are in [results.json](results.json).",
+        "",
+        "| network | parameters | test | INT8 dB | FP32 dB | drop | above bicubic | SSIM INT8 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['network']} | {r['parameters']:,} | {r['test']} | {r['psnr_db']:.3f} "
+        f"| {r['psnr_float_db']:.3f} | {r['drop_db']:+.3f} | {r['above_bicubic_db']:+.2f} "
+        f"| {r['ssim']:.4f} |"
+        for r in rows
+    ]
+    (HERE / "README.md").write_text("\n".join([*lines, ""]))
+
+
+def main() -> None:
+    """Trains every network, writing down each as it is done."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--valid", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True, action="append")
+    options = parser.parse_args()
+    images = Images.load(options.train, options.valid, options.test)
+    rows: list[dict[str, Any]] = []
+    for name, graph in NETWORKS.items():
+        rows += train(name, graph, images)
+        write(rows, images)
+        print(*rows[-len(images.tests) :], sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
