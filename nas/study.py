@@ -282,7 +282,8 @@ def load_study(name: str, storage_url: str | None = None) -> Study:
     """The study of that name; InputError lists the known ones."""
     study = find_study(StudyFolder.named(name), storage_url)
     if study is None:
-        known = ", ".join(sorted(path.parent.name for path in Path().glob("studies/*/study.db")))
+        others = {path.parent.name for path in Path().glob("studies/*/study.db")} - {name}
+        known = ", ".join(sorted(others))
         raise InputError(f"no study {name!r} here; known: {known or 'none'}")
     return study
 

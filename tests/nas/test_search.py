@@ -201,39 +201,36 @@ from search_spaces import GraphBuilder
 
 def sample(trial, scale=3):
     net = GraphBuilder()
-    if trial.suggest_int("width", 4, 8) < {limit}:
+    width = trial.suggest_int("width", 4, {widest})
+    if {fails}:
         raise RuntimeError("an empty thought")
-    features = net.conv(net.input, trial.suggest_int("width", 4, 8), relu=True)
-    return net.image(net.conv(features, 3 * scale**2), scale)
+    return net.image(net.conv(net.conv(net.input, width, relu=True), 3 * scale**2), scale)
 """
 
 
-def test_failures_are_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(SPACE.format(limit=7))
+def search_own_space(folder: Path, budget: int, *, widest: int = 64, fails: str = "False") -> str:
+    """Searches a space of a user's own, in study ``f``; what the command prints."""
+    (folder / "mine.py").write_text(SPACE.format(widest=widest, fails=fails))
     command = ("search", "--space", "mine.py", "--study", "f", "--no-baselines", *QUICK)
-    run(tmp_path, *command, "--budget", "2")
+    return run(folder, *command, "--budget", str(budget))
+
+
+def test_failures_are_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
+    search_own_space(tmp_path, 2, fails="trial.number % 2 == 0")
     answer = status(tmp_path, "f")
     assert answer["trained"] == 2
     failed = [t["reason"] for t in answer["trials"] if t["outcome"] == "failed"]
-    assert failed
-    assert all("mine.py, line 7: RuntimeError: an empty thought" in reason for reason in failed)
+    assert len(failed) == 2
+    assert all("mine.py, line 8: RuntimeError: an empty thought" in reason for reason in failed)
 
 
-def test_a_space_of_failures_only_ends_the_search_and_says_so(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(SPACE.format(limit=99))
-    output = run(
-        tmp_path, "search", "--space", "mine.py", "--study", "f", "--no-baselines", *QUICK,
-        "--budget", "2",
-    )  # fmt: skip
+def test_failures_only_end_the_search_and_it_says_so(tmp_path: Path) -> None:
+    output = search_own_space(tmp_path, 2, fails="trial.number > 0")
     assert "20 failures in a row" in output
     assert "an empty thought" in output
 
 
 def test_a_small_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(SPACE.format(limit=0).replace("4, 8", "8, 8"))
-    output = run(
-        tmp_path, "search", "--space", "mine.py", "--study", "u", "--no-baselines", *QUICK,
-        "--budget", "5",
-    )  # fmt: skip
+    output = search_own_space(tmp_path, 5, widest=4)
     assert "200 samples in a row gave no new candidate" in output
-    assert status(tmp_path, "u")["trained"] == 1
+    assert status(tmp_path, "f")["trained"] == 1
