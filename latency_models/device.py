@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -90,6 +92,13 @@ class Device(_Table):
     weights: Annotated[WeightGranularity, Field(strict=False)]
     input: Annotated[InputSpec, BeforeValidator(_input_spec)]
     settings: Annotated[VelaSettings | HostSettings, Field(discriminator="source")]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any value of the file."""
+        values = self.model_dump(mode="json", exclude={"operators"})
+        values["operators"] = sorted(self.operators or ())
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def device_names() -> tuple[str, ...]:

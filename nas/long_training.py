@@ -23,6 +23,7 @@ from .laboratory import Developed, Laboratory
 from .quality import Quality, evaluate
 from .recipe import Recipe
 from .settings import installed_versions
+from .signals import deferred_interrupts
 from .tiles import require_tiles
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ class LongTraining:
         require_tiles(self.graph, self.input, self.data.validation)
         PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with Worker() as worker:
+        with Worker() as worker, deferred_interrupts() as interrupted:
             laboratory = self._laboratory(worker)
-            keeper = _Keeper(self, observe)
+            keeper = _Keeper(self, observe, interrupted)
             developed = laboratory.develop(self.graph, self.seed, keeper.observe, keeper.begin)
         write_arrays(self.folder / "weights.npz", developed.trained.int8)
         write_whole(self.folder / "model.tflite", developed.tflite)
@@ -120,9 +121,15 @@ class LongTraining:
 
 
 class _Keeper:
-    """Writes a checkpoint now and then, and whenever the training is broken off."""
+    """Writes a checkpoint now and then, and between two steps when the training is interrupted."""
 
-    def __init__(self, training: LongTraining, observe: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        training: LongTraining,
+        observe: Callable[[Progress], None],
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._interrupted = interrupted
         self._path = training.folder / _CHECKPOINT
         self._identity = json.loads(json.dumps(training.identity))
         self._observe = observe
@@ -136,9 +143,12 @@ class _Keeper:
 
     def observe(self, progress: Progress) -> None:
         self._observe(progress)
-        if self._trainer is not None and time.monotonic() - self._written > _CHECKPOINT_SECONDS:
+        due = time.monotonic() - self._written > _CHECKPOINT_SECONDS
+        if self._trainer is not None and (due or self._interrupted()):
             self._write(self._trainer.capture())
             self._written = time.monotonic()
+        if self._interrupted():
+            raise KeyboardInterrupt
 
     def _write(self, checkpoint: Checkpoint) -> None:
         groups = {

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
 
 import numpy as np
 import optuna
 
 from latency_models import Worker
-from latency_models.device import load_device, open_source
+from latency_models.device import Device, load_device, open_source
 from search_spaces import InputError, InputSpec, NasError
 from search_spaces.space import Space, load_space
 
@@ -37,27 +35,29 @@ _SESSION_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Resources:
-    """What every worker of a study reads: its space and its images."""
+    """What every worker of a study reads: its space, its device and its images."""
 
     space: Space
+    device: Device
     data: Data
 
     @classmethod
     def of(cls, settings: Settings) -> Resources:
-        """InputError if space or images are no longer those that the study was made with."""
-        space = load_space(settings.space)
-        if space.fingerprint != settings.space_fingerprint:
-            raise InputError(
-                f"space {settings.space} has changed since the study was made "
-                f"({settings.space_fingerprint}, now {space.fingerprint}); start another by --study"
-            )
+        """InputError if one of them is no longer what the study was made with."""
+        space, device = load_space(settings.space), load_device(settings.device)
+        _require_same(f"space {settings.space}", space.fingerprint, settings.space_fingerprint)
+        _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
         data = load_data(settings.data, settings.scale)
-        if data.fingerprint != settings.data_fingerprint:
-            raise InputError(
-                f"the images of {settings.data} have changed since the study was made; "
-                "restore them, or start another study by --study"
-            )
-        return cls(space, data)
+        _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)
+        return cls(space, device, data)
+
+
+def _require_same(what: str, now: str, made_with: str) -> None:
+    if now != made_with:
+        raise InputError(
+            f"{what} has changed since the study was made (fingerprint {made_with}, now {now}); "
+            "restore it, or start another study by --study"
+        )
 
 
 def work(
@@ -72,7 +72,7 @@ def work(
     Interrupted, it leaves the trial in hand to be run again next time.
     """
     settings, cores = study.settings, Cores.available()
-    device = load_device(settings.device)
+    device = resources.device
     laboratory = Laboratory(
         source=open_source(device, worker),
         worker=worker,
@@ -150,20 +150,6 @@ def _sampler_seed(study: Study, cores: Cores) -> int:
     if not study.folder.database.exists():  # shared between machines
         entropy.append(zlib.crc32(socket.gethostname().encode()))
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends this process as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 @contextlib.contextmanager

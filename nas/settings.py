@@ -55,6 +55,7 @@ class Settings:
     space_version: int
     space_fingerprint: str
     device: str
+    device_fingerprint: str
     data: str
     data_fingerprint: str
     input: str

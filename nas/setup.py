@@ -94,6 +94,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
         space_version=space.version,
         space_fingerprint=space.fingerprint,
         device=device_name,
+        device_fingerprint=device.fingerprint,
         data=data_name,
         data_fingerprint=data.fingerprint,
         input=str(input_spec),
@@ -109,7 +110,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
         references=_references(data.validation),
         versions=installed_versions(),
     )
-    return settings, Resources(space, data)
+    return settings, Resources(space, device, data)
 
 
 def _sample_of(images: ImageSet) -> ImageSet:

@@ -17,9 +17,10 @@ from .cores import Cores
 from .pace import Pace
 from .reporter import Reporter
 from .results import Finding, write_pareto
-from .search import Resources, terminable, work
+from .search import Resources, work
 from .settings import Wish
 from .setup import prepare_study
+from .signals import terminable
 from .study import Study, load_study
 
 _INTERRUPTED = "interrupted; the same command goes on from here"

@@ -74,7 +74,11 @@ def train(
         seed=seed,
         folder=out or Path("trained") / name,
     )
-    developed = training.run(_TrainingReporter().observe)
+    try:
+        developed = training.run(_TrainingReporter().observe)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
+        raise typer.Exit(130) from None
     rows = [("validation", developed.quality, developed.float_quality)]
     rows += [(str(path), *training.test(developed, images)) for path, images in tests]
     if as_json:

@@ -123,6 +123,21 @@ def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
     assert not (place / "trained/s-2/checkpoint.npz").exists()
 
 
+def test_an_interrupted_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    command = ("train", "ABPN", "--steps", "400", "--batch", "4", "--patch", "16", "--out", "t")
+    process = start(tmp_path, *command)
+    assert process.stderr is not None
+    while "step" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert (tmp_path / "t/checkpoint.npz").exists()
+    run(tmp_path, *command)
+    assert (tmp_path / "t/model.tflite").exists()
+    assert not (tmp_path / "t/checkpoint.npz").exists()
+
+
 def test_a_killed_search_loses_nothing_and_trains_nothing_twice(tmp_path: Path) -> None:
     command = ("search", "--study", "k", "--budget", "4", "--no-baselines", *QUICK)
     moments = random.Random(1)
