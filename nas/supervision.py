@@ -59,6 +59,7 @@ def run_search(
                 reason = _supervise(study, budget, shares, storage_url)
             interrupted = False
         except KeyboardInterrupt:
+            _settle(study)
             reason, interrupted = _INTERRUPTED, True
     reporter.line("")
     return SearchOutcome(study, write_pareto(study), reason, interrupted)
@@ -78,10 +79,17 @@ def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
         try:
             reason = work(study, budget, Resources.of(study.settings), worker, reporter)
         except KeyboardInterrupt:
+            _settle(study)
             reporter.line(_INTERRUPTED)
             return True
     reporter.line(reason)
     return False
+
+
+def _settle(study: Study) -> None:
+    """Queues the trial in hand again, wherever the interruption met it."""
+    with study.beginning():
+        study.recover()
 
 
 _SUPERVISED = "NAS_SUPERVISED"
