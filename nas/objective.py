@@ -106,6 +106,9 @@ class TrialRunner:
         figures = self._describe(trial, graph)
         if baseline is None:
             self._refuse_duplicate(trial, graph)
+            refusal = self.refusal(trial.number, figures.macs)
+            if refusal is not None:
+                self._end(trial, Outcome.UNFIT, refusal)
         self.observer.stage(trial.number, "latency")
         latency = self.laboratory.latency(graph)
         trial.set_user_attr("runtime_ms", latency.ms)
@@ -113,9 +116,6 @@ class TrialRunner:
         if baseline is None:
             self._refuse_slow(trial, latency)
             self._refuse_hopeless(trial, latency)
-            refusal = self.refusal(trial.number, figures.macs)
-            if refusal is not None:
-                self._end(trial, Outcome.UNFIT, refusal)
         seed = candidate_seed(settings.seed, graph.hash)
         developed = self.laboratory.develop(
             graph, seed, lambda progress: self.observer.training(trial.number, progress)

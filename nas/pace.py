@@ -13,7 +13,7 @@ from .record import Outcome, TrialRecord
 #: Where a search ends of itself: something is wrong that more trials will not mend.
 MAX_FAILURES_IN_A_ROW = 20
 MAX_SAMPLES_WITHOUT_NEWS = 200
-MAX_UNFIT_IN_A_ROW = 30
+MAX_UNFIT_IN_A_ROW = 15
 
 
 _BARREN = {Outcome.DUPLICATE, Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +14,15 @@ ROOT = Path(__file__).parents[2]
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     """Begins a command; its output is kept for ``communicate``."""
+    # Whoever runs the tests in the background may have them, and so their children, deaf to Ctrl-C.
+    main = "import signal, nas.cli; signal.signal(2, signal.default_int_handler); nas.cli.main()"
     return subprocess.Popen(
-        [sys.executable, "-m", "nas", *words],
+        [sys.executable, "-c", main, *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever runs the tests in the background may have them deaf to Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
