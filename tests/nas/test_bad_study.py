@@ -15,6 +15,7 @@ import numpy as np
 import optuna
 import pytest
 
+from latency_models.device import load_device
 from nas.data import load_data, write_image
 from nas.study import StudyFolder, create_study
 from search_spaces.space import load_space
@@ -33,6 +34,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         settings = replace(
             SETTINGS,
             space_fingerprint=load_space("anchor").fingerprint,
+            device_fingerprint=load_device("host").fingerprint,
             data="photos",
             data_fingerprint=load_data("photos", 3).fingerprint,
         )
