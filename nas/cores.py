@@ -1,9 +1,10 @@
-"""Which processor cores a worker may use: TensorFlow, LiteRT and their children keep to them."""
+"""The processor: which cores a worker may use, and whether they multiply bfloat16."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from search_spaces import InputError
@@ -48,3 +49,12 @@ class Cores:
     def apply(self) -> None:
         """Binds this process and its future children."""
         os.sched_setaffinity(0, self.numbers)
+
+
+def has_bfloat16() -> bool:
+    """Does the processor multiply bfloat16 in hardware?"""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

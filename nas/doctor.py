@@ -14,10 +14,9 @@ from latency_models import LatencyRequest, Worker
 from latency_models.device import device_names, load_device, open_source
 from search_spaces import InputSpec, NasError, zoo
 
-from .cores import Cores
+from .cores import Cores, has_bfloat16
 from .laboratory import untrained_tflite
-from .proxy import has_bfloat16
-from .settings import installed_versions
+from .studies.settings import installed_versions
 
 _SPEC = InputSpec(36, 64)
 _LEAST_FREE_GB = 2.0

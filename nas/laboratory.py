@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from latency_models import Latency, LatencyRequest, LatencySource, WeightGranularity, Worker
 from search_spaces import CandidateError, Graph, InputSpec, halo, lower
 
-from .data import Data, ImageSet, Pixels
-from .inference import TfliteUpscaler
-from .quality import Quality, evaluate
-from .recipe import Recipe
-from .tiles import upscale_tiled
+from .images.data import Data, ImageSet, Pixels
+from .images.quality import Quality, evaluate
+from .images.tiles import upscale_tiled
+from .networks.inference import TfliteUpscaler
+from .networks.recipe import Recipe
 
 if TYPE_CHECKING:
-    from .interpretation import Mode
-    from .network import Weights
-    from .training import Progress, Trained, Trainer
+    from .networks.interpretation import Mode
+    from .networks.network import Weights
+    from .networks.training import Progress, Trained, Trainer
 
 #: Longest that the converter may take; the largest network of the spaces takes some seconds.
 CONVERSION_TIMEOUT_SECONDS = 120.0
@@ -71,7 +71,7 @@ class Laboratory:
 
     def start(self) -> None:
         """Imports TensorFlow, here and in the worker: once a search, not within its first trial."""
-        importlib.import_module("nas.training")
+        importlib.import_module("nas.networks.training")
         self.worker.call(CONVERSION_TIMEOUT_SECONDS, _import_converter)
 
     def latency(self, graph: Graph) -> Latency:
@@ -94,7 +94,7 @@ class Laboratory:
 
         ``begin`` sees the trainer before its first step, to resume it from a checkpoint.
         """
-        from .training import Trainer
+        from .networks.training import Trainer
 
         started = time.monotonic()
         trainer = Trainer(graph, self.data.training, self.recipe, self.granularity, seed, observe)
@@ -126,13 +126,13 @@ class Laboratory:
 
     def quality_of_network(self, graph: Graph, weights: Weights, images: ImageSet) -> Quality:
         """Quality of the network in floating point, on the same tiles as the file."""
-        from .interpretation import Mode
+        from .networks.interpretation import Mode
 
         return evaluate(self._network_upscaler(graph, weights, Mode(quantise=False)), images)
 
     def _require_parity(self, graph: Graph, weights: Weights, quality: Quality) -> None:
         """The file must be the network that was trained, rounding included."""
-        from .interpretation import Mode
+        from .networks.interpretation import Mode
 
         validation = self.data.validation
         images = ImageSet(validation.scale, validation.pairs[:_PARITY_IMAGES])
@@ -150,7 +150,7 @@ class Laboratory:
         self, graph: Graph, weights: Weights, mode: Mode
     ) -> Callable[[Pixels], Pixels]:
         """The network on the same tiles as the file."""
-        from .network import image_function
+        from .networks.network import image_function
 
         run = image_function(graph, weights, mode)
         reach = halo(lower(graph, self.input))
@@ -180,7 +180,7 @@ def candidate_seed(study_seed: int, graph_hash: str) -> int:
 
 
 def _import_converter() -> None:
-    importlib.import_module("nas.conversion")
+    importlib.import_module("nas.networks.conversion")
 
 
 def _convert(
@@ -189,7 +189,7 @@ def _convert(
     from latency_models.tflite_checks import require_integer_only
     from latency_models.tflite_file import read_tflite
 
-    from .conversion import convert
+    from .networks.conversion import convert
 
     tflite = convert(graph, weights, spec, granularity)
     require_integer_only(read_tflite(tflite))
@@ -197,6 +197,6 @@ def _convert(
 
 
 def _convert_untrained(graph: Graph, spec: InputSpec, granularity: WeightGranularity) -> bytes:
-    from .network import Network
+    from .networks.network import Network
 
     return _convert(graph, Network(graph).snapshot(), spec, granularity)

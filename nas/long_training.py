@@ -17,18 +17,18 @@ from latency_models.device import Device, open_source
 from search_spaces import Graph, InputError, InputSpec, NasError, infer, zoo
 
 from .cores import Cores
-from .data import Data, ImageSet, PatchSampler
 from .files import reading, write_arrays, write_whole
+from .images.data import Data, ImageSet, PatchSampler
+from .images.quality import Quality, evaluate
+from .images.tiles import require_tiles
 from .laboratory import Developed, Laboratory
-from .quality import Quality, evaluate
-from .recipe import Recipe
-from .settings import installed_versions
+from .networks.recipe import Recipe
 from .signals import deferred_interrupts
-from .tiles import require_tiles
+from .studies.settings import installed_versions
 
 if TYPE_CHECKING:
-    from .initialisation import Array
-    from .training import Checkpoint, Progress, Trainer
+    from .networks.initialisation import Array
+    from .networks.training import Checkpoint, Progress, Trainer
 
 _CHECKPOINT_SECONDS = 60.0
 _CHECKPOINT = "checkpoint.npz"
@@ -159,7 +159,7 @@ class _Keeper:
         write_arrays(self._path, {"about": np.array(json.dumps(about)), **arrays})
 
     def _read(self) -> Checkpoint:
-        from .training import Checkpoint, Phase
+        from .networks.training import Checkpoint, Phase
 
         groups: dict[str, dict[str, Array]] = {"current": {}, "forked": {}, "int8": {}}
         try:
@@ -191,7 +191,7 @@ def find_graph(what: str, scale: int) -> tuple[str, Graph]:
         return f"{network.name}-x{scale}", network.build(scale)
     if not number.isdecimal():
         raise InputError(f"{what!r}: after the # comes a trial's number, as in {study_name}#7")
-    from .study import load_study
+    from .studies.study import load_study
 
     for record in load_study(study_name).records():
         if record.number == int(number) and record.graph_json is not None:

@@ -1,8 +1,8 @@
 """What an operator is: immutable, free of any image size, and master of its own arithmetic.
 
 It knows the shape it gives, the variables it owns, its multiply-accumulates. How it is trained is
-in ``nas.interpretation``, what it costs in ``latency_models``. Shapes are ``(height, width,
-channels)`` of one image.
+in ``nas.networks``, what it costs in ``latency_models``. Shapes are ``(height, width, channels)``
+of one image.
 """
 
 from __future__ import annotations

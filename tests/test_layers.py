@@ -19,12 +19,12 @@ FORBIDDEN = {
 #: TensorFlow itself is imported by one of them, and from there by the others.
 DOOR = "tensorflow_quietly"
 WITH_TENSORFLOW = {
-    f"nas/{DOOR}.py",
-    "nas/network.py",
-    "nas/interpretation.py",
-    "nas/quantisation.py",
-    "nas/training.py",
-    "nas/conversion.py",
+    f"nas/networks/{DOOR}.py",
+    "nas/networks/network.py",
+    "nas/networks/interpretation.py",
+    "nas/networks/quantisation.py",
+    "nas/networks/training.py",
+    "nas/networks/conversion.py",
 }
 HEAVY = ("tensorflow", "keras", "sklearn", "skimage", "plotly", "optuna", "adbutils")
 

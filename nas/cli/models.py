@@ -15,8 +15,8 @@ from .output import JsonOption, print_json, print_table
 if TYPE_CHECKING:
     from latency_models import Worker
 
-    from ..inference import TfliteUpscaler
-    from ..training import Progress
+    from ..networks.inference import TfliteUpscaler
+    from ..networks.training import Progress
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -54,16 +54,15 @@ def train(
     """Train one architecture at length; the same command goes on from its checkpoint."""
     from latency_models.device import load_device
 
-    from ..data import load_data, load_images
+    from ..cores import has_bfloat16
+    from ..images.data import load_data, load_images
     from ..long_training import LongTraining, find_graph
-    from ..recipe import Recipe
+    from ..networks.recipe import Recipe
 
     name, graph = find_graph(what, scale)
     target = load_device(device)
     tests = [(path, load_images(path, graph.scale)) for path in test or []]
     images = load_data(data, graph.scale)
-
-    from ..proxy import has_bfloat16  # with it comes TensorFlow: not before the rest is right
 
     training = LongTraining(
         name=name,
@@ -127,7 +126,7 @@ class _TrainingReporter:
         text = f"{progress.phase} step {progress.step}/{progress.steps}, L1 {progress.loss:.3f}"
         done = progress.step - self._first
         if done > 0 and progress.phase == "float":
-            from ..budget import format_seconds
+            from ..studies.budget import format_seconds
 
             left = (now - self._started) / done * (progress.steps - progress.step)
             text += f", about {format_seconds(left)} to the last step"
@@ -143,8 +142,8 @@ def evaluate(
     """PSNR and SSIM of an INT8 model, image by image."""
     from latency_models.worker import Worker
 
-    from ..data import load_validation
-    from ..quality import evaluate as judge
+    from ..images.data import load_validation
+    from ..images.quality import evaluate as judge
 
     with Worker() as worker:
         upscaler = _open(model, worker)
@@ -173,7 +172,7 @@ def upscale(
     """Enlarge an image with an INT8 model."""
     from latency_models.worker import Worker
 
-    from ..data import image_format, read_rgb, write_image
+    from ..images.data import image_format, read_rgb, write_image
 
     image_format(target)
     pixels = read_rgb(source)
@@ -186,7 +185,7 @@ def upscale(
 def _open(model: Path, worker: Worker) -> TfliteUpscaler:
     from ..cores import Cores
     from ..files import reading
-    from ..inference import TfliteUpscaler
+    from ..networks.inference import TfliteUpscaler
 
     with reading(model):
         return TfliteUpscaler(model.read_bytes(), worker, Cores.available().count)

@@ -11,8 +11,8 @@ from ..choices import Objective, Quantization, SamplerKind
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
-    from ..results import Finding
-    from ..study import Study
+    from ..studies.results import Finding
+    from ..studies.study import Study
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study under ./studies.")]
 StorageOption = Annotated[
@@ -55,9 +55,9 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search a space for the best INT8 networks; the same command continues a study."""
-    from ..budget import Budget
-    from ..settings import Wish
-    from ..supervision import run_search
+    from ..searching.supervision import run_search
+    from ..studies.budget import Budget
+    from ..studies.settings import Wish
 
     wish = Wish(
         space, device, data, input, scale, objective, sampler, quantize, max_latency, seed,
@@ -79,7 +79,7 @@ def worker(
     cores: Annotated[str | None, typer.Option(help="Processor cores, 0,1 [all].")] = None,
 ) -> None:
     """One more worker for a running study, on any machine."""
-    from ..supervision import run_worker
+    from ..searching.supervision import run_worker
 
     if run_worker(study, storage, cores):
         raise typer.Exit(130)
@@ -87,8 +87,8 @@ def worker(
 
 def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """How far a study has come."""
-    from ..status import summarise
-    from ..study import load_study
+    from ..studies.status import summarise
+    from ..studies.study import load_study
 
     summary = summarise(load_study(study, storage))
     if as_json:
@@ -99,8 +99,8 @@ def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """The Pareto front, best score first; brings the study's pareto folder up to date."""
-    from ..results import write_pareto
-    from ..study import load_study
+    from ..studies.results import write_pareto
+    from ..studies.study import load_study
 
     opened = load_study(study, storage)
     found = write_pareto(opened)
@@ -118,8 +118,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the models of the Pareto front, or of one trial, with their cards."""
-    from ..results import export as copy
-    from ..study import load_study
+    from ..studies.results import export as copy
+    from ..studies.study import load_study
 
     files = copy(load_study(study, storage), trial, target)
     if as_json:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from latency_models.device import load_device
-from nas import baselines
-from nas.data import Data, ImageSet, load_images
+from nas.cores import has_bfloat16
+from nas.images import baselines
+from nas.images.data import Data, ImageSet, load_images
+from nas.images.quality import evaluate
 from nas.long_training import LongTraining
-from nas.proxy import has_bfloat16
-from nas.quality import evaluate
-from nas.recipe import Recipe
-from nas.settings import installed_versions
+from nas.networks.recipe import Recipe
+from nas.studies.settings import installed_versions
 from search_spaces import Graph, InputSpec, anchor, infer, zoo
 
 HERE = Path(__file__).parent

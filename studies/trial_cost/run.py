@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latency_models import WeightGranularity, Worker
-from nas.budget import Budget
-from nas.data import EMBEDDED, load_data
-from nas.recipe import Recipe
-from nas.record import TrialRecord
-from nas.search import work
-from nas.settings import Wish, installed_versions
-from nas.setup import prepare_study
+from nas.images.data import EMBEDDED, load_data
+from nas.networks.recipe import Recipe
+from nas.searching.loop import work
+from nas.searching.setup import prepare_study
+from nas.studies.budget import Budget
+from nas.studies.record import TrialRecord
+from nas.studies.settings import Wish, installed_versions
 from search_spaces import zoo
 
 if TYPE_CHECKING:
-    from nas.training import Progress
+    from nas.networks.training import Progress
 
 HERE = Path(__file__).parent
 #: Trials of the default length, besides the two reference trials.
@@ -100,7 +100,7 @@ def speed_of_the_loop() -> tuple[float, float]:
     """
     import tensorflow as tf
 
-    from nas.training import Trainer
+    from nas.networks.training import Trainer
 
     images = load_data(EMBEDDED, 3).training
     steps = round((BLOCKS + 1) * STEPS_PER_BLOCK / _QAT)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nas.cli import main
-from nas.data import write_image
+from nas.images.data import write_image
 
 #: A search that ends before anything is trained, if it is refused.
 SEARCH = ("search", "--budget", "1", "--study", "s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latency_models import Latency
-from nas.record import Outcome, Result, TrialRecord
+from nas.studies.record import Outcome, Result, TrialRecord
 
 
 def make_result(psnr_db: float = 29.0, ms: float = 30.0, macs: int = 10**9) -> Result:

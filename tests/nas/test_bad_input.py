@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from latency_models import device
-from nas.data import PatchSampler, load_images, write_image
-from nas.rehearsal import rehearse
+from nas.images.data import PatchSampler, load_images, write_image
+from nas.searching.rehearsal import rehearse
 from search_spaces import InputError, InputSpec
 from search_spaces.space import load_space
 

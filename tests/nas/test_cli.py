@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.data import write_image
+from nas.images.data import write_image
 from search_spaces import zoo
 
 from .commands import ROOT, run, run_json

@@ -11,12 +11,12 @@ import pytest
 from latency_models import WeightGranularity, Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Quantization
-from nas.data import EMBEDDED, Data, ImageSet, load_data
+from nas.images.data import EMBEDDED, Data, ImageSet, load_data
+from nas.images.quality import evaluate
 from nas.laboratory import Developed, Laboratory, candidate_seed
-from nas.network import Weights
-from nas.quality import evaluate
-from nas.recipe import Recipe
-from nas.training import Progress
+from nas.networks.network import Weights
+from nas.networks.recipe import Recipe
+from nas.networks.training import Progress
 from search_spaces import CandidateError, Graph, InputSpec, anchor, infer
 
 SPEC = InputSpec(90, 160)

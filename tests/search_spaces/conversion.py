@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from latency_models import WeightGranularity
-from nas.conversion import convert
-from nas.data import Pixels
-from nas.inference import run_in_worker
-from nas.initialisation import Array
-from nas.interpretation import Mode
-from nas.network import Network
-from nas.tensorflow_quietly import tf
+from nas.images.data import Pixels
+from nas.networks.conversion import convert
+from nas.networks.inference import run_in_worker
+from nas.networks.initialisation import Array
+from nas.networks.interpretation import Mode
+from nas.networks.network import Network
+from nas.networks.tensorflow_quietly import tf
 from search_spaces import Graph, InputSpec
 
 _LAST_GAIN = 0.2

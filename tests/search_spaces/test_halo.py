@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from nas.interpretation import Mode
-from nas.network import Network
-from nas.tensorflow_quietly import tf
+from nas.networks.interpretation import Mode
+from nas.networks.network import Network
+from nas.networks.tensorflow_quietly import tf
 from search_spaces import Graph, InputSpec, halo, lower, multiple, zoo
 from search_spaces.anchor import sample
 

@@ -1,0 +1,1 @@
+"""Photographs: read, cut into tiles, and how close an enlargement comes to them."""

@@ -1,0 +1,294 @@
+"""Images to train and to judge on: pairs of low and high resolution, kept decoded as uint8."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from search_spaces import InputError
+
+from ..files import write_whole
+
+Pixels = npt.NDArray[np.uint8]
+
+EMBEDDED = "embedded"
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+#: Low-resolution sides below this leave nothing to crop a training patch from.
+MIN_LR_SIDE = 33
+#: Of a folder without a validation part, every n-th image is held out.
+HOLD_OUT = 10
+
+# Photographs that the scikit-image and scikit-learn wheels carry; no file of theirs is copied here.
+_TRAINING = {
+    "skimage.data": (
+        "astronaut.png", "brick.png", "camera.png", "coffee.png", "grass.png", "gravel.png",
+        "hubble_deep_field.jpg", "rocket.jpg",
+    ),
+    "sklearn.datasets.images": ("china.jpg",),
+}  # fmt: skip
+_VALIDATION = {
+    "skimage.data": ("chelsea.png", "motorcycle_left.png"),
+    "sklearn.datasets.images": ("flower.jpg",),
+}
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """One photograph, uint8 RGB: ``lr`` (H, W, 3) and ``hr`` (scale H, scale W, 3)."""
+
+    name: str
+    lr: Pixels
+    hr: Pixels
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pairs of one scale, with what was left out."""
+
+    scale: int
+    pairs: tuple[ImagePair, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            reasons = "; ".join(f"{item.name}: {item.reason}" for item in self.skipped[:3])
+            raise InputError(
+                f"no usable image ({reasons or 'none found'}); give a folder of photos"
+            )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits of all pixels, low and high resolution."""
+        digest = hashlib.sha256()
+        for pair in self.pairs:
+            for pixels in (pair.lr, pair.hr):
+                digest.update(f"{pixels.shape}".encode())
+                digest.update(pixels.tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def pixels(self) -> int:
+        """High-resolution pixels in all."""
+        return sum(pair.hr.shape[0] * pair.hr.shape[1] for pair in self.pairs)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a search or a training reads: ``name`` is the user's word for it."""
+
+    name: str
+    training: ImageSet
+    validation: ImageSet
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any pixel, and with the split."""
+        return f"{self.training.fingerprint}-{self.validation.fingerprint}"
+
+
+def load_data(name: str, scale: int) -> Data:
+    """``embedded``, or a folder: its own train and valid parts, else every tenth image held out.
+
+    Raises InputError if the folder is missing or holds no usable image.
+    """
+    if name == EMBEDDED:
+        return Data(name, _load_embedded(_TRAINING, scale), _load_embedded(_VALIDATION, scale))
+    folder = _named(name)
+    parts = _parts(folder)
+    if parts is not None:
+        return Data(name, *(load_images(part, scale) for part in parts))
+    whole = load_images(folder, scale)
+    if len(whole.pairs) < 2:
+        raise InputError(f"{folder}: one usable image; at least 2 are needed, to hold one out")
+    held = set(range(0, len(whole.pairs), HOLD_OUT))
+    kept = tuple(pair for index, pair in enumerate(whole.pairs) if index not in held)
+    out = tuple(pair for index, pair in enumerate(whole.pairs) if index in held)
+    return Data(name, ImageSet(scale, kept, whole.skipped), ImageSet(scale, out))
+
+
+def load_validation(name: str, scale: int) -> ImageSet:
+    """What to judge on: the validation part of ``embedded`` or of a folder, or all of it."""
+    if name == EMBEDDED:
+        return _load_embedded(_VALIDATION, scale)
+    folder = _named(name)
+    parts = _parts(folder)
+    return load_images(folder if parts is None else parts[1], scale)
+
+
+def load_images(folder: Path, scale: int) -> ImageSet:
+    """Every image of a folder, in the order of their names; broken and too small ones are skipped.
+
+    A folder with ``HR`` and ``LR_bicubic/X3`` in the names of its folders, or one of DIV2K's HR
+    folders, is read with its own low-resolution files; elsewhere they are made from the others.
+    """
+    high, low = _layout(_existing(folder), scale)
+    files = sorted(path for path in high.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{high}: no image ({', '.join(sorted(SUFFIXES))}) in it")
+    return _collect(scale, ((path.name, path, low) for path in files))
+
+
+def degrade(hr: Pixels, scale: int) -> ImagePair:
+    """The pair of an HR image: cropped from the top left to a multiple of ``scale``, LR by Pillow's
+    antialiased bicubic.
+    """
+    height, width = (side // scale * scale for side in hr.shape[:2])
+    hr = np.ascontiguousarray(hr[:height, :width])
+    size = (width // scale, height // scale)
+    lr = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.BICUBIC))
+    return ImagePair("", lr, hr)
+
+
+def read_rgb(path: Path) -> Pixels:
+    """A file's pixels as uint8 RGB; InputError if it is no image."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # bytes of strangers can end in any exception
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path}: cannot be read as an image ({reason})") from None
+
+
+def image_format(path: Path) -> str:
+    """Pillow's name of the format that the ending of ``path`` says; InputError if it is unknown."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
+    return Image.registered_extensions()[path.suffix.lower()]
+
+
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Writes uint8 RGB (H, W, 3) in the format of the file's ending, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, image_format(path))
+    write_whole(path, buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class PatchSampler:
+    """Random crops, flipped and rotated: batches of ``batch`` patches, ``patch`` LR pixels wide."""
+
+    images: ImageSet
+    batch: int
+    patch: int
+
+    def __post_init__(self) -> None:
+        for pair in self.images.pairs:
+            height, width = pair.lr.shape[:2]
+            if self.patch > min(height, width):
+                raise InputError(
+                    f"patch {self.patch}: {pair.name} has only {height}x{width} LR pixels; "
+                    "choose a smaller patch, or leave the image out"
+                )
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+        """Of the LR and HR patches of one batch."""
+        hr = self.patch * self.images.scale
+        return (self.batch, self.patch, self.patch, 3), (self.batch, hr, hr, 3)
+
+    def batch_of(self, seed: int, step: int) -> tuple[Pixels, Pixels]:
+        """uint8 (N, p, p, 3) and (N, scale p, scale p, 3), the same for a seed and step."""
+        random = np.random.default_rng((seed, step))
+        patch, scale = self.patch, self.images.scale
+        lr, hr = (np.empty(shape, np.uint8) for shape in self.shapes)
+        for index in range(self.batch):
+            pair = self.images.pairs[random.integers(len(self.images.pairs))]
+            top, left = (random.integers(side - patch + 1) for side in pair.lr.shape[:2])
+            turns, mirror = int(random.integers(4)), random.integers(2)
+            for out, pixels, zoom in ((lr, pair.lr, 1), (hr, pair.hr, scale)):
+                y, x, side = top * zoom, left * zoom, patch * zoom
+                crop = np.rot90(pixels[y : y + side, x : x + side], turns)
+                out[index] = crop[:, ::-1] if mirror else crop
+        return lr, hr
+
+
+def _named(name: str) -> Path:
+    if not name:  # to pathlib it is the current folder
+        raise InputError("data '': no folder is named; give one with images, or 'embedded'")
+    return _existing(Path(name))
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one with images, or 'embedded'")
+    return folder
+
+
+def _parts(folder: Path) -> tuple[Path, Path] | None:
+    """The training and validation parts that a folder says it has."""
+    for train, valid in (("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")):
+        if (folder / train).is_dir() and (folder / valid).is_dir():
+            return folder / train, folder / valid
+    return None
+
+
+def _layout(folder: Path, scale: int) -> tuple[Path, Path | None]:
+    """Where the HR images of ``folder`` are, and where their LR ones, if it has any."""
+    high = folder / "HR" if (folder / "HR").is_dir() else folder
+    stem = re.sub(r"_?HR$", "", high.name)
+    bicubic = f"{stem}_LR_bicubic" if stem else "LR_bicubic"
+    low = high.parent / bicubic / f"X{scale}"
+    return high, low if high.name.endswith("HR") and low.is_dir() else None
+
+
+def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> ImageSet:
+    return _collect(
+        scale,
+        (
+            (file, Path(str(importlib.resources.files(package).joinpath(file))), None)
+            for package, files in names.items()
+            for file in files
+        ),
+    )
+
+
+def _collect(scale: int, files: Iterable[tuple[str, Path, Path | None]]) -> ImageSet:
+    pairs, skipped = [], []
+    for name, path, low in files:
+        try:
+            pairs.append(_pair(name, path, low, scale))
+        except InputError as error:
+            skipped.append(Skipped(name, str(error)))
+    return ImageSet(scale, tuple(pairs), tuple(skipped))
+
+
+def _pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
+    made = degrade(read_rgb(path), scale)
+    lr = made.lr
+    if low is not None:
+        # DIV2K: 0801.png and 0801x3.png
+        lr = read_rgb(_matching(low, path, scale))
+        if lr.shape != made.lr.shape:
+            raise InputError(f"low resolution {lr.shape} does not fit {made.hr.shape} / {scale}")
+    if min(lr.shape[:2]) < MIN_LR_SIDE:
+        raise InputError(
+            f"{made.hr.shape[1]}x{made.hr.shape[0]} is too small: "
+            f"each side needs {MIN_LR_SIDE * scale} pixels"
+        )
+    return ImagePair(name, lr, made.hr)
+
+
+def _matching(low: Path, path: Path, scale: int) -> Path:
+    for stem in (f"{path.stem}x{scale}", path.stem):
+        for suffix in (path.suffix, *sorted(SUFFIXES)):
+            if (low / f"{stem}{suffix}").is_file():
+                return low / f"{stem}{suffix}"
+    raise InputError(f"no low-resolution file {path.stem}x{scale}{path.suffix} in {low}")

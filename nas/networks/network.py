@@ -1,0 +1,113 @@
+"""A graph with variables of its own: what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from search_spaces import LEVELS, Graph
+
+from ..images.data import Pixels
+from .initialisation import Array, initial_parameters
+from .interpretation import Interpreter, Mode, range_key
+from .quantisation import MIN_RANGE
+from .tensorflow_quietly import keras, tf
+
+#: A network's values as arrays, by the names of ``interpretation.Values``.
+Weights = Mapping[str, Array]
+
+
+class Network(keras.layers.Layer):
+    """``graph``, initialised from ``seed``.
+
+    Called on float32 RGB images of grey levels (N, H, W, 3), it returns (N, scale H, scale W, 3).
+    """
+
+    def __init__(self, graph: Graph, seed: int = 0) -> None:
+        super().__init__(dtype="float32", name="network")
+        self.graph = graph
+        self._interpreter = Interpreter(graph)
+        self._parameters = {
+            name: self._variable(name, value)
+            for name, value in initial_parameters(graph, seed).items()
+        }
+        self._learned = [g for g in self._interpreter.tensors.groups if g.fixed is None]
+        self._ranges = {
+            f"{range_key(group)}/{bound}": self._variable(f"{range_key(group)}/{bound}", value)
+            for group in self._learned
+            for bound, value in (
+                ("low", np.array(-1, np.float32)),
+                ("high", np.array(1, np.float32)),
+            )
+        }
+
+    def _variable(self, name: str, value: Array) -> keras.Variable:
+        return self.add_weight(
+            name=name.replace("/", "."),
+            shape=np.shape(value),
+            initializer=lambda shape, dtype=None: tf.constant(value, dtype),
+        )
+
+    @property
+    def parameters(self) -> list[keras.Variable]:
+        """Kernels, biases and slopes."""
+        return list(self._parameters.values())
+
+    @property
+    def ranges(self) -> list[keras.Variable]:
+        """Bounds of the INT8 ranges that are learned, normalised."""
+        return list(self._ranges.values())
+
+    @property
+    def kernels(self) -> dict[str, keras.Variable]:
+        """Convolution kernels by the name of their node."""
+        return {
+            name.removesuffix("/kernel"): variable
+            for name, variable in self._parameters.items()
+            if name.endswith("/kernel")
+        }
+
+    def snapshot(self) -> dict[str, Array]:
+        """All values, ranges included, as ``restore`` takes them."""
+        return {name: v.numpy() for name, v in (self._parameters | self._ranges).items()}
+
+    def restore(self, weights: Weights) -> None:
+        """Sets every variable; KeyError if one is missing."""
+        for name, variable in (self._parameters | self._ranges).items():
+            variable.assign(weights[name])
+
+    def call(self, images: tf.Tensor, *, mode: Mode) -> tf.Tensor:
+        return self._interpreter(self._values(), images, mode)
+
+    def _values(self) -> dict[str, tf.Tensor]:
+        variables = self._parameters | self._ranges
+        return {name: tf.convert_to_tensor(v) for name, v in variables.items()}
+
+    def calibrate(self, images: tf.Tensor) -> None:
+        """Sets every learned range to the smallest and largest value met on ``images``."""
+        tensors = self._interpreter.run(self._values(), images, Mode(quantise=False))
+        for group in self._learned:
+            unit = self._interpreter.tensors.units[group.tensors[0]]
+            values = [tensors[name] / unit for name in group.tensors]
+            low = tf.reduce_min([tf.reduce_min(value) for value in values])
+            high = tf.reduce_max([tf.reduce_max(value) for value in values])
+            self._ranges[f"{range_key(group)}/low"].assign(tf.minimum(low, 0.0))
+            self._ranges[f"{range_key(group)}/high"].assign(tf.maximum(high, MIN_RANGE))
+
+
+def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:
+    """``graph`` with these values as a function of one whole uint8 image (H, W, 3)."""
+    interpreter = Interpreter(graph)
+    values = {name: tf.constant(value) for name, value in weights.items()}
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    def run(images: tf.Tensor) -> tf.Tensor:
+        levels = interpreter(values, tf.cast(images, tf.float32), mode)
+        return tf.cast(tf.clip_by_value(tf.round(levels), 0.0, LEVELS), tf.uint8)
+
+    def upscale(lr: Pixels) -> Pixels:
+        result: Pixels = run(lr[np.newaxis]).numpy()[0]
+        return result
+
+    return upscale

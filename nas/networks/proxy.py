@@ -1,0 +1,62 @@
+"""The proxy: how long every candidate of a study is trained, set once from a timing of ABPN."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+
+from latency_models import WeightGranularity
+from search_spaces import zoo
+
+from ..choices import Quantization
+from ..cores import has_bfloat16
+from ..images.data import ImageSet
+from .recipe import Recipe
+from .training import Trainer
+
+#: Below this a schedule has no room for warm-up, cosine and INT8 rounding.
+MIN_STEPS = 50
+_WARM_UP, _TIMED = 3, 12
+#: bfloat16 must be clearly faster: its rounding costs some accuracy, and timings are noisy.
+_WORTHWHILE = 1.05
+
+
+def choose_recipe(
+    images: ImageSet,
+    granularity: WeightGranularity,
+    trial_seconds: float,
+    quantization: Quantization,
+) -> Recipe:
+    """The recipe whose gradient steps on ABPN, twin included, take about ``trial_seconds`` here.
+
+    Convolutions run in bfloat16 where the processor has it and the timing shows it faster.
+    """
+    plain = Recipe(steps=1000, quantization=quantization)
+    recipes = [plain, replace(plain, bfloat16=True)] if has_bfloat16() else [plain]
+    trainers = [Trainer(zoo.abpn(images.scale), images, r, granularity, seed=0) for r in recipes]
+    seconds = dict(zip(recipes, _seconds_per_step(trainers), strict=True))
+    fastest = min(recipes, key=lambda r: seconds[r] * (_WORTHWHILE if r.bfloat16 else 1.0))
+    return replace(fastest, steps=max(MIN_STEPS, round(trial_seconds / seconds[fastest])))
+
+
+def _seconds_per_step(trainers: list[Trainer]) -> list[float]:
+    """Time of one step of each schedule: float and INT8 steps in the recipe's proportions.
+
+    All are timed in turn, so that what else the machine does meets them alike.
+    """
+    kinds = [(trainer, quantise) for trainer in trainers for quantise in (False, True)]
+    times: dict[tuple[Trainer, bool], list[float]] = {kind: [] for kind in kinds}
+    for index in range(_WARM_UP + _TIMED):
+        for trainer, quantise in kinds:
+            step, (lr, hr) = trainer.step(quantise=quantise), trainer.sampler.batch_of(0, index)
+            started = time.perf_counter()
+            float(step(lr, hr))
+            times[trainer, quantise].append(time.perf_counter() - started)
+    medians = {kind: statistics.median(values[_WARM_UP:]) for kind, values in times.items()}
+    # Of all steps, a tail runs with rounding, and the twin runs that tail without.
+    tails = [1 - trainer.recipe.fork_step / trainer.recipe.steps for trainer in trainers]
+    return [
+        medians[trainer, False] + tail * medians[trainer, True]
+        for trainer, tail in zip(trainers, tails, strict=True)
+    ]

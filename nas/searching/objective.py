@@ -1,0 +1,205 @@
+"""One trial: sample, ask the latency, train, judge, and write down all of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import optuna
+from optuna.trial import TrialState
+
+from latency_models import Latency
+from search_spaces import CandidateError, Figures, Graph, GraphError, NasError, infer, zoo
+from search_spaces.space import Space
+
+from ..choices import Objective
+from ..files import write_arrays, write_whole
+from ..images.tiles import require_tiles
+from ..laboratory import Developed, Laboratory, candidate_seed
+from ..score import log2_score
+from ..studies.record import (
+    BASELINE_KEY,
+    CANDIDATE_KEY,
+    GRAPH_KEY,
+    OUTCOME_KEY,
+    REASON_KEY,
+    WORKER_KEY,
+    Outcome,
+    Result,
+    TrialRecord,
+)
+from ..studies.study import Study
+from .prospects import psnr_needed_db
+
+if TYPE_CHECKING:
+    from ..networks.training import Progress
+
+_REFUSED = (Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED)
+#: The disk, the database, or another worker that has the trial now: not the candidate.
+_NOT_ITS_FAULT = (
+    OSError,
+    optuna.exceptions.StorageInternalError,
+    optuna.exceptions.UpdateFinishedTrialError,
+)
+_LOG = logging.getLogger(__name__)
+
+
+class TrialEnded(Exception):
+    """The trial gives no value; its outcome and reason are written."""
+
+
+class SearchObserver(Protocol):
+    """Who is told how the trials get on."""
+
+    def stage(self, number: int, stage: str) -> None:
+        """Trial ``number`` has come to ``stage``."""
+
+    def training(self, number: int, progress: Progress) -> None:
+        """Trial ``number`` has made a step."""
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial is over, one way or another."""
+
+
+@dataclass(frozen=True)
+class TrialRunner:
+    """Runs one trial at a time as Optuna's objective; used by one worker."""
+
+    study: Study
+    space: Space
+    laboratory: Laboratory
+    worker: str
+    observer: SearchObserver
+    #: why a trial of that number and so many MACs should not be trained, if it should not
+    refusal: Callable[[int, int], str | None]
+    #: called with the trial's number once the worker's name is on it
+    begun: Callable[[int], None]
+
+    def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
+        trial.set_user_attr(WORKER_KEY, self.worker)
+        self.begun(trial.number)
+        try:
+            return self._run(trial)
+        except (TrialEnded, optuna.TrialPruned, *_NOT_ITS_FAULT):
+            raise
+        except NasError as error:
+            self._end(trial, Outcome.FAILED, str(error))
+        except MemoryError:
+            self._end(trial, Outcome.FAILED, "out of memory")
+        except Exception as error:
+            _LOG.exception("trial %d", trial.number)
+            self._end(trial, Outcome.FAILED, f"{type(error).__name__}: {error}")
+        raise AssertionError("a trial that gives no value has ended")
+
+    def _run(self, trial: optuna.Trial) -> float | tuple[float, float]:
+        started = time.monotonic()
+        settings = self.study.settings
+        baseline = trial.user_attrs.get(BASELINE_KEY)
+        self.observer.stage(trial.number, "sampling")
+        if baseline is None:
+            graph = self.space.draw(trial, settings.scale)
+        else:
+            graph = zoo.find(baseline).build(settings.scale)
+        figures = self._describe(trial, graph)
+        if baseline is None:
+            self._refuse_duplicate(trial, graph)
+            refusal = self.refusal(trial.number, figures.macs)
+            if refusal is not None:
+                self._end(trial, Outcome.UNFIT, refusal)
+        self.observer.stage(trial.number, "latency")
+        latency = self.laboratory.latency(graph)
+        trial.set_user_attr("runtime_ms", latency.ms)
+        latency_seconds = time.monotonic() - started
+        if baseline is None:
+            self._refuse_slow(trial, latency)
+            self._refuse_hopeless(trial, latency)
+        seed = candidate_seed(settings.seed, graph.hash)
+        developed = self.laboratory.develop(
+            graph, seed, lambda progress: self.observer.training(trial.number, progress)
+        )
+        self._keep(graph, developed)
+        stages = {
+            "latency": latency_seconds, **vars(developed.stages),
+            "total": time.monotonic() - started,
+        }  # fmt: skip
+        result = Result(
+            psnr_db=developed.quality.psnr_db,
+            ssim=developed.quality.ssim,
+            psnr_float_db=developed.float_quality.psnr_db,
+            ssim_float=developed.float_quality.ssim,
+            latency=latency,
+            macs=figures.macs,
+            parameters=figures.parameters,
+            tflite_kb=len(developed.tflite) / 1000,
+            seed=seed,
+            seconds={name: round(value, 3) for name, value in stages.items()},
+        )
+        return self._finish(trial, result)
+
+    def _describe(self, trial: optuna.Trial, graph: Graph) -> Figures:
+        try:
+            figures = infer(graph, self.laboratory.input)
+        except GraphError as error:
+            raise CandidateError(str(error)) from None
+        require_tiles(graph, self.laboratory.input, self.laboratory.data.validation)
+        trial.set_user_attr(GRAPH_KEY, graph.to_json())
+        trial.set_user_attr(CANDIDATE_KEY, graph.hash)
+        trial.set_user_attr("macs", figures.macs)
+        trial.set_user_attr("parameters", figures.parameters)
+        return figures
+
+    def _refuse_duplicate(self, trial: optuna.Trial, graph: Graph) -> None:
+        """Ends the trial if another has, or is about to have, an answer for the same graph."""
+        for other in self.study.optuna.get_trials(deepcopy=False):
+            attributes = other.user_attrs
+            same = attributes.get(CANDIDATE_KEY) == graph.hash and other.number != trial.number
+            ahead = other.state is TrialState.RUNNING and other.number < trial.number
+            refused = attributes.get(OUTCOME_KEY) in _REFUSED
+            known = refused or ahead or other.state is TrialState.COMPLETE
+            if same and known and BASELINE_KEY not in attributes:
+                self._end(trial, Outcome.DUPLICATE, f"the same network as trial {other.number}")
+
+    def _refuse_slow(self, trial: optuna.Trial, latency: Latency) -> None:
+        limit = self.study.settings.max_latency_ms
+        if limit is None:
+            return
+        trial.set_constraint("max_latency_ms", latency.ms - limit)
+        if latency.ms > limit:
+            trial.set_user_attr(
+                REASON_KEY, f"{latency.ms:.2f} ms is over the limit of {limit:g} ms"
+            )
+            trial.set_user_attr(OUTCOME_KEY, Outcome.INFEASIBLE)
+            raise optuna.TrialPruned
+
+    def _refuse_hopeless(self, trial: optuna.Trial, latency: Latency) -> None:
+        """Where the score is all that counts, a network that cannot win is not trained."""
+        if self.study.settings.objective is not Objective.SCORE:
+            return
+        results = [record.result for record in self.study.records() if record.result]
+        needed_db = psnr_needed_db(results, latency.ms)
+        if needed_db is not None:
+            reason = f"at {latency.ms:.2f} ms it would need {needed_db:.2f} dB to win"
+            trial.set_user_attr(REASON_KEY, reason)
+            trial.set_user_attr(OUTCOME_KEY, Outcome.HOPELESS)
+            raise optuna.TrialPruned  # to the sampler: worse than all that were trained
+
+    def _finish(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
+        for name, value in result.to_attributes().items():
+            trial.set_user_attr(name, value)
+        trial.set_user_attr(OUTCOME_KEY, Outcome.TRAINED)
+        if self.study.settings.objective is Objective.PARETO:
+            return result.psnr_db, result.latency.ms
+        return log2_score(result.psnr_db, result.latency.ms)
+
+    def _end(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> None:
+        trial.set_user_attr(REASON_KEY, reason)
+        trial.set_user_attr(OUTCOME_KEY, outcome)  # last: with an outcome it is not run again
+        raise TrialEnded(reason)
+
+    def _keep(self, graph: Graph, developed: Developed) -> None:
+        folder = self.study.folder.model(graph.hash)
+        write_arrays(folder / "weights.npz", developed.trained.int8)
+        write_whole(folder / "model.tflite", developed.tflite)

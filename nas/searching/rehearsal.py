@@ -1,0 +1,39 @@
+"""Before anything is stored or trained: can this space be searched at this input size at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import optuna
+from optuna.samplers import RandomSampler
+
+from search_spaces import Graph, InputError, InputSpec, NasError, zoo
+from search_spaces.space import Space
+
+from ..images.data import ImageSet
+from ..images.tiles import require_tiles
+from .pace import MAX_FAILURES_IN_A_ROW
+
+
+def rehearse(space: Space, spec: InputSpec, images: ImageSet, *, baselines: bool) -> None:
+    """InputError if nothing can be drawn from ``space``, or ``spec`` is too small for a network."""
+    networks = [(network.name, network.build(images.scale)) for network in zoo.ZOO if baselines]
+    networks += [(f"networks of {space.name}", graph) for graph in _drawn(space, images.scale)]
+    for name, graph in networks:
+        try:
+            require_tiles(graph, spec, images)
+        except NasError as error:
+            raise InputError(f"--input {spec} does not do for {name}: {error}") from None
+
+
+def _drawn(space: Space, scale: int) -> Iterator[Graph]:
+    """Some networks, from a study of their own; a space may refuse combinations, but not all."""
+    study = optuna.create_study(sampler=RandomSampler(seed=0))
+    failures: list[NasError] = []
+    for _ in range(MAX_FAILURES_IN_A_ROW):
+        try:
+            yield space.draw(study.ask(), scale)
+        except NasError as error:
+            failures.append(error)
+    if len(failures) == MAX_FAILURES_IN_A_ROW:
+        raise InputError(f"{failures[-1]} (as all of {len(failures)} networks drawn for a check)")

@@ -1,0 +1,132 @@
+"""From a wish to a study: found as it was made, or made with defaults for what is not said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from latency_models import WeightGranularity, Worker
+from latency_models.device import load_device, open_source
+from search_spaces import InputSpec
+from search_spaces.space import load_space
+
+from ..choices import Objective, Quantization, SamplerKind
+from ..images.baselines import bicubic, nearest
+from ..images.data import EMBEDDED, ImageSet, load_data
+from ..images.quality import evaluate
+from ..networks.recipe import Recipe
+from ..studies.settings import References, Settings, Wish, installed_versions
+from ..studies.study import Study, StudyFolder, create_study, find_study
+from .loop import Resources
+from .rehearsal import rehearse
+
+T = TypeVar("T")
+
+DEFAULT_SPACE = "anchor"
+DEFAULT_DEVICE = "ethos-u85-1024"
+DEFAULT_SCALE = 3
+DEFAULT_TRIAL_SECONDS = 20.0
+_TIMING_TIMEOUT_SECONDS = 300.0
+
+
+def prepare_study(
+    name: str | None, wish: Wish, storage_url: str | None, worker: Worker
+) -> tuple[Study, Resources]:
+    """The study of that name, made if it is not there; InputError if it was made otherwise.
+
+    Without a name it is called after its space, device and scale, so that the same command
+    continues the same study.
+    """
+    wish = _canonical(wish)
+    folder = StudyFolder.named(_default_name(wish) if name is None else name)
+    study = find_study(folder, storage_url)
+    if study is not None:
+        study.settings.refuse_other(folder.name, wish)
+        return study, Resources.of(study.settings)
+    settings, resources = _settle(wish, worker)
+    return create_study(folder, storage_url, settings), resources
+
+
+def _canonical(wish: Wish) -> Wish:
+    """Files and folders by their whole path: a study may be continued from elsewhere."""
+
+    def whole(text: str | None) -> str | None:
+        return str(Path(text).resolve()) if text and Path(text).exists() else text
+
+    return replace(
+        wish,
+        space=whole(wish.space),
+        device=whole(wish.device),
+        data=whole(wish.data),
+        input=None if wish.input is None else str(InputSpec.parse(wish.input)),
+    )
+
+
+def _default_name(wish: Wish) -> str:
+    space = Path(_said(wish.space, DEFAULT_SPACE)).stem
+    device = Path(_said(wish.device, DEFAULT_DEVICE)).name
+    return f"{space}-{device}-x{_said(wish.scale, DEFAULT_SCALE)}"
+
+
+def _said(value: T | None, default: T) -> T:
+    """An empty word is a word, and no default."""
+    return default if value is None else value
+
+
+def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
+    space_name, device_name = _said(wish.space, DEFAULT_SPACE), _said(wish.device, DEFAULT_DEVICE)
+    device, space = load_device(device_name), load_space(space_name)
+    open_source(device, worker)  # its settings may be refused
+    scale, data_name = _said(wish.scale, DEFAULT_SCALE), _said(wish.data, EMBEDDED)
+    input_spec = device.input if wish.input is None else InputSpec.parse(wish.input)
+    data = load_data(data_name, scale)
+    baselines = _said(wish.baselines, True)
+    rehearse(space, input_spec, data.validation, baselines=baselines)
+    trial_seconds = _said(wish.trial_seconds, DEFAULT_TRIAL_SECONDS)
+    quantize = _said(wish.quantize, Quantization.QAT)
+    recipe = worker.call(
+        _TIMING_TIMEOUT_SECONDS, _choose_recipe, _sample_of(data.training), device.weights,
+        trial_seconds, quantize,
+    )  # fmt: skip
+    settings = Settings(
+        space=space_name,
+        space_version=space.version,
+        space_fingerprint=space.fingerprint,
+        device=device_name,
+        device_fingerprint=device.fingerprint,
+        data=data_name,
+        data_fingerprint=data.fingerprint,
+        input=str(input_spec),
+        scale=scale,
+        objective=_said(wish.objective, Objective.SCORE),
+        sampler=_said(wish.sampler, SamplerKind.TPE),
+        quantize=quantize,
+        max_latency_ms=wish.max_latency_ms,
+        seed=_said(wish.seed, 0),
+        trial_seconds=trial_seconds,
+        baselines=baselines,
+        recipe=recipe,
+        references=_references(data.validation),
+        versions=installed_versions(),
+    )
+    return settings, Resources(space, device, data)
+
+
+def _sample_of(images: ImageSet) -> ImageSet:
+    """One image is enough for a timing."""
+    return ImageSet(images.scale, images.pairs[:1])
+
+
+def _choose_recipe(
+    images: ImageSet, granularity: WeightGranularity, trial_seconds: float, quantize: Quantization
+) -> Recipe:
+    from ..networks.proxy import choose_recipe
+
+    return choose_recipe(images, granularity, trial_seconds, quantize)
+
+
+def _references(images: ImageSet) -> References:
+    smooth = evaluate(bicubic(images.scale), images)
+    blocky = evaluate(nearest(images.scale), images)
+    return References(smooth.psnr_db, smooth.ssim, blocky.psnr_db, blocky.ssim)

@@ -1,0 +1,197 @@
+"""What a search found: a study's ``pareto`` folder, an INT8 file and a card for each point."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_spaces import Graph, InputError
+
+from ..files import write_whole
+from ..score import log2_score
+from .record import Result, pareto_front
+from .settings import Settings
+from .study import Study, StudyFolder
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A point of the Pareto front, ranked by challenge score."""
+
+    rank: int
+    trial: int
+    candidate: str
+    graph: Graph
+    result: Result
+    #: challenge score over ABPN's of the same study; None where ABPN was left out
+    ratio_to_abpn: float | None
+
+    @property
+    def file(self) -> str:
+        return f"rank{self.rank:02d}-trial{self.trial:04d}.tflite"
+
+    @property
+    def score(self) -> float:
+        """2^(2 PSNR) / (C ms), on the study's own images."""
+        return float(2.0 ** log2_score(self.result.psnr_db, self.result.latency.ms))
+
+    def row(self) -> dict[str, Any]:
+        """One line of the table."""
+        result, latency = self.result, self.result.latency
+        return {
+            "rank": self.rank,
+            "trial": self.trial,
+            "file": self.file,
+            "psnr_db": result.psnr_db,
+            "runtime_ms": latency.ms,
+            "score": self.score,
+            "score_to_abpn": self.ratio_to_abpn,
+            "low_ms": latency.low_ms,
+            "high_ms": latency.high_ms,
+            "psnr_float_db": result.psnr_float_db,
+            "drop_db": result.drop_db,
+            "ssim": result.ssim,
+            "parameters": result.parameters,
+            "macs": result.macs,
+            "tflite_kb": result.tflite_kb,
+        }
+
+
+def findings(study: Study) -> tuple[Finding, ...]:
+    """The study's Pareto front, best score first."""
+    records = study.records()
+    abpn = next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
+    reference = _log2(abpn) if abpn else None
+    front = [(record, record.result) for record in pareto_front(records) if record.result]
+    ranked = sorted(front, key=lambda pair: _log2(pair[1]), reverse=True)
+    return tuple(
+        Finding(
+            rank=index + 1,
+            trial=record.number,
+            candidate=record.candidate or "",
+            graph=record.graph,
+            result=result,
+            ratio_to_abpn=None if reference is None else 2.0 ** (_log2(result) - reference),
+        )
+        for index, (record, result) in enumerate(ranked)
+    )
+
+
+def write_pareto(study: Study) -> tuple[Finding, ...]:
+    """Brings ``pareto/`` up to date; returns what stands in it.
+
+    A model that another machine trained and that is not on this disk is left out of the folder, not
+    of the returned findings.
+    """
+    found = findings(study)
+    study.folder.create()
+    folder = study.folder.pareto
+    folder.mkdir(exist_ok=True)
+    wanted = {"pareto.csv", "pareto.json"}
+    for finding in found:
+        source = study.folder.model(finding.candidate) / "model.tflite"
+        if not source.exists():
+            continue
+        write_whole(folder / finding.file, source.read_bytes())
+        card = json.dumps(make_card(study.name, study.settings, finding), indent=1)
+        write_whole((folder / finding.file).with_suffix(".json"), card.encode())
+        wanted |= {finding.file, Path(finding.file).with_suffix(".json").name}
+    rows = [finding.row() for finding in found]
+    write_whole(folder / "pareto.json", json.dumps(rows, indent=1).encode())
+    write_whole(folder / "pareto.csv", _csv(rows).encode())
+    for path in folder.iterdir():
+        if path.name not in wanted and path.suffix in {".tflite", ".json"}:
+            path.unlink()
+    return found
+
+
+def make_card(name: str, settings: Settings, finding: Finding) -> dict[str, Any]:
+    """All that is known of one model, as plain values."""
+    result, latency = finding.result, finding.result.latency
+    return {
+        "study": name,
+        **finding.row(),
+        "ssim_float": result.ssim_float,
+        "data": {
+            "name": settings.data,
+            "fingerprint": settings.data_fingerprint,
+            "bicubic_psnr_db": settings.references.bicubic_psnr_db,
+        },
+        "latency": {
+            "device": settings.device,
+            "input": settings.input,
+            "source": latency.source,
+            "ms": latency.ms,
+            "low_ms": latency.low_ms,
+            "high_ms": latency.high_ms,
+            "conditions": dict(latency.conditions),
+            "on_cpu": list(latency.on_cpu),
+            "operators": [vars(row) for row in latency.operators],
+        },
+        "levels": "int8 in and out: grey level g is byte g - 128",
+        "scale": settings.scale,
+        "architecture": finding.graph.to_json(),
+        "candidate": finding.candidate,
+        "training": {**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
+        "seconds": result.seconds,
+        "versions": settings.versions,
+        "command": reproducing_command(name, settings),
+    }
+
+
+def reproducing_command(name: str, settings: Settings) -> str:
+    """The ``nas search`` that makes this study again."""
+    options = {
+        "study": name, "space": settings.space, "device": settings.device, "data": settings.data,
+        "input": settings.input, "scale": settings.scale, "objective": settings.objective,
+        "sampler": settings.sampler, "quantize": settings.quantize, "seed": settings.seed,
+        "trial-seconds": f"{settings.trial_seconds:g}",
+    }  # fmt: skip
+    if settings.max_latency_ms is not None:
+        options["max-latency"] = f"{settings.max_latency_ms:g}"
+    words = [f"--{key} {value}" for key, value in options.items()]
+    words += [] if settings.baselines else ["--no-baselines"]
+    return " ".join(["nas search", *words, "--budget BUDGET"])
+
+
+def export(study: Study, trial: int | None, target: Path) -> list[Path]:
+    """Copies the Pareto folder, or one trained trial's files, into ``target``, made if missing."""
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file; name a folder to export to")
+    if trial is None:
+        write_pareto(study)
+        sources = sorted(study.folder.pareto.iterdir())
+        if not findings(study):
+            raise InputError(f"study {study.name!r} has no trained trial yet; nothing to export")
+    else:
+        sources = sorted(trained_model(study, trial).iterdir())
+    target.mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copy2(source, target / source.name)) for source in sources]
+
+
+def trained_model(study: Study, trial: int) -> Path:
+    """Folder of a trained trial's files; InputError if there is no such trial."""
+    for record in study.records():
+        if record.number == trial and record.complete and record.candidate:
+            folder: StudyFolder = study.folder
+            return folder.model(record.candidate)
+    raise InputError(f"study {study.name!r} has no trained trial {trial}; `nas status` lists them")
+
+
+def _log2(result: Result) -> float:
+    return log2_score(result.psnr_db, result.latency.ms)
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,104 @@
+"""What a study is: fixed when it is made, stored with it, and held against every later command."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from search_spaces import InputError, NasError
+
+from ..choices import Objective, Quantization, SamplerKind
+from ..networks.recipe import Recipe
+
+_PACKAGES = (
+    "npu-nas", "tensorflow", "keras", "ai-edge-litert", "ethos-u-vela", "optuna", "numpy", "pillow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a command asks for; None: whatever the study has, or the default."""
+
+    space: str | None = None
+    device: str | None = None
+    data: str | None = None
+    input: str | None = None
+    scale: int | None = None
+    objective: Objective | None = None
+    sampler: SamplerKind | None = None
+    quantize: Quantization | None = None
+    max_latency_ms: float | None = None
+    seed: int | None = None
+    trial_seconds: float | None = None
+    baselines: bool | None = None
+
+
+@dataclass(frozen=True)
+class References:
+    """PSNR and SSIM of plain enlargement on the study's validation images."""
+
+    bicubic_psnr_db: float
+    bicubic_ssim: float
+    nearest_psnr_db: float
+    nearest_ssim: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One study's conditions. Two studies can be compared where these agree."""
+
+    space: str
+    space_version: int
+    space_fingerprint: str
+    device: str
+    device_fingerprint: str
+    data: str
+    data_fingerprint: str
+    input: str
+    scale: int
+    objective: Objective
+    sampler: SamplerKind
+    quantize: Quantization
+    max_latency_ms: float | None
+    seed: int
+    trial_seconds: float
+    baselines: bool
+    recipe: Recipe
+    references: References
+    versions: dict[str, str]
+
+    def refuse_other(self, name: str, wish: Wish) -> None:
+        """InputError if ``wish`` names a value that study ``name`` was not made with."""
+        for field in fields(wish):
+            wanted, made_with = getattr(wish, field.name), getattr(self, field.name)
+            if wanted is not None and wanted != made_with:
+                raise InputError(
+                    f"study {name!r} was made with {field.name} {made_with}, not {wanted}; "
+                    "leave the option out, or start another study by --study"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that ``from_json`` reads back."""
+        values: dict[str, Any] = json.loads(TypeAdapter(Settings).dump_json(self))
+        return values
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """NasError if ``data`` is not what this version writes."""
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise NasError(
+                f"the study's settings cannot be read ({first['loc']}: {first['msg']}); "
+                "it was made by another version, or is damaged"
+            ) from None
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}

@@ -1,0 +1,296 @@
+"""A study on disk: an Optuna database and, beside it, the models that its trials left."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import InputError
+from search_spaces.zoo import ZOO
+
+from ..choices import Objective
+from ..files import write_whole
+from .budget import Budget, covered_seconds
+from .database import GRACE_SECONDS, is_begun, open_file, open_url
+from .record import (
+    ATTEMPT_KEY,
+    BASELINE_KEY,
+    OUTCOME_KEY,
+    REASON_KEY,
+    RETRY_OF_KEY,
+    WORKER_KEY,
+    Outcome,
+    TrialRecord,
+)
+from .settings import Settings
+
+_SETTINGS_KEY = "settings"
+_BUDGET_KEY = "budget"
+_SESSION_PREFIX = "session:"
+_MAX_ATTEMPTS = 6
+_MARK = b"*\n"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """``studies/NAME`` under the current folder: where a study keeps its files on this machine."""
+
+    path: Path
+
+    @classmethod
+    def named(cls, name: str) -> StudyFolder:
+        """InputError if ``name`` cannot be a folder's, or the folder is somebody else's."""
+        if not _NAME.fullmatch(name):
+            raise InputError(f"study name {name!r}: use letters, digits, dot, dash and underscore")
+        folder = cls(Path("studies") / name)
+        if folder.path.exists() and not folder.is_ours:
+            raise InputError(f"{folder.path} exists and is not a study of nas; choose another name")
+        return folder
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def marker(self) -> Path:
+        """The file that tells a study from any other folder; nothing in it belongs into git."""
+        return self.path / ".gitignore"
+
+    @property
+    def is_ours(self) -> bool:
+        """Was the folder made by ``create``?"""
+        try:
+            marked = self.marker.read_bytes() == _MARK
+        except OSError:
+            return False
+        return marked and all(path.is_dir() for path in self._parts)
+
+    @property
+    def _parts(self) -> tuple[Path, Path]:
+        return self.path / "locks", self.path / "models"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "study.db"
+
+    @property
+    def pareto(self) -> Path:
+        return self.path / "pareto"
+
+    def model(self, candidate: str) -> Path:
+        """Folder of one trained candidate's files."""
+        return self.path / "models" / candidate
+
+    @property
+    def place(self) -> str:
+        """Machine and folder: the reach of its locks."""
+        return f"{socket.gethostname()}:{self.path.resolve()}"
+
+    def lock(self, worker: str) -> Path:
+        return self.path / "locks" / f"{worker}.lock"
+
+    def create(self) -> None:
+        """Makes the folder, its marker last, so that it is a study only when it is whole."""
+        for path in self._parts:
+            path.mkdir(parents=True, exist_ok=True)
+        if not self.marker.exists():
+            write_whole(self.marker, _MARK)
+
+
+class Study:
+    """One study's trials and settings, in whatever database they are."""
+
+    def __init__(self, folder: StudyFolder, study: optuna.Study) -> None:
+        self.folder = folder
+        self.optuna = study
+        self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def records(self) -> list[TrialRecord]:
+        """All trials, in the order in which they were begun."""
+        return [TrialRecord.of(trial) for trial in self.optuna.get_trials(deepcopy=False)]
+
+    def trained(self) -> list[TrialRecord]:
+        """Trained candidates: what a budget of trials counts."""
+        return [record for record in self.records() if record.is_finding]
+
+    def elapsed_seconds(self) -> float:
+        """Wall-clock time with a worker alive, over all runs."""
+        attributes = self.optuna.user_attrs
+        return covered_seconds(
+            tuple(value) for key, value in attributes.items() if key.startswith(_SESSION_PREFIX)
+        )
+
+    def budget(self) -> Budget:
+        """What the last ``nas search`` asked for."""
+        return Budget(**self.optuna.user_attrs.get(_BUDGET_KEY, {}))
+
+    def set_budget(self, budget: Budget) -> None:
+        """Tells workers how far to go."""
+        self.optuna.set_user_attr(_BUDGET_KEY, vars(budget))
+
+    def note_session(self, worker: str, started: float) -> None:
+        """Writes down that ``worker`` has been alive since ``started`` (seconds of the epoch)."""
+        self.optuna.set_user_attr(f"{_SESSION_PREFIX}{worker}", [started, time.time()])
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Held by a local worker from before it begins a trial until its name is on it."""
+        with (self.folder.path / "locks" / "begin").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def recover(self) -> None:
+        """Fails the running trials of dead workers and queues each interrupted one again, once.
+
+        Called within ``beginning``. Safe to be killed at any moment.
+        """
+        trials = self.optuna.get_trials(deepcopy=False)
+        retried = {trial.user_attrs.get(RETRY_OF_KEY) for trial in trials}
+        for trial in trials:
+            dead = trial.state is TrialState.RUNNING and self._is_dead(trial)
+            unfinished = trial.user_attrs.get(OUTCOME_KEY) in (None, Outcome.TRAINED)
+            broken_off = trial.state is TrialState.FAIL and unfinished
+            if (dead or broken_off) and trial.number not in retried:
+                self._retry(trial)
+            if dead:
+                with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+                    self.optuna.tell(trial.number, state=TrialState.FAIL)
+
+    def is_queued_again(self, number: int) -> bool:
+        """Has trial ``number`` been given up for dead and queued under another number?"""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return any(trial.user_attrs.get(RETRY_OF_KEY) == number for trial in trials)
+
+    def _retry(self, trial: FrozenTrial) -> None:
+        attempt = trial.user_attrs.get(ATTEMPT_KEY, 1) + 1
+        kept = {BASELINE_KEY: trial.user_attrs[BASELINE_KEY]} if _is_baseline(trial) else {}
+        if attempt > _MAX_ATTEMPTS:
+            reason = f"its worker died {_MAX_ATTEMPTS} times while it ran"
+            attributes = {**kept, OUTCOME_KEY: Outcome.FAILED, REASON_KEY: reason}
+            state = TrialState.FAIL
+        else:
+            attributes, state = {**kept, ATTEMPT_KEY: attempt}, TrialState.WAITING
+        self.optuna.add_trial(
+            optuna.create_trial(
+                state=state,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs={**attributes, RETRY_OF_KEY: trial.number},
+            )
+        )
+
+    def _is_dead(self, trial: FrozenTrial) -> bool:
+        """Was the trial begun on this machine by a worker that holds its lock no more?
+
+        One without a worker's name was cut off while it began: nobody here is beginning one now. In
+        a database that machines share it may be another's, and counts as dead when it is old.
+        Named trials of other machines are left to Optuna's heartbeat.
+        """
+        place, _, worker = trial.user_attrs.get(WORKER_KEY, "").rpartition("/")
+        if worker:
+            return place == self.folder.place and _is_free(self.folder.lock(worker))
+        begun = trial.datetime_start
+        aged = begun is not None and time.time() - begun.timestamp() > GRACE_SECONDS
+        return aged or self.folder.database.exists()
+
+
+def _is_baseline(trial: FrozenTrial) -> bool:
+    return BASELINE_KEY in trial.user_attrs
+
+
+def _is_free(lock: Path) -> bool:
+    try:
+        with lock.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def worker_lock(folder: StudyFolder) -> Iterator[str]:
+    """Gives a worker its name, and a lock that the system frees when this process ends."""
+    worker = uuid.uuid4().hex[:12]
+    path = folder.lock(worker)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield worker
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def worker_label(folder: StudyFolder, worker: str) -> str:
+    """How a trial names the worker that runs it."""
+    return f"{folder.place}/{worker}"
+
+
+def create_study(folder: StudyFolder, storage_url: str | None, settings: Settings) -> Study:
+    """A new study with its reference trials queued. Whole, or not there at all."""
+    folder.create()
+    storage = _open(folder, storage_url)
+    directions = [StudyDirection.MAXIMIZE]
+    if settings.objective is Objective.PARETO:
+        directions.append(StudyDirection.MINIMIZE)
+    if folder.name in optuna.get_all_study_names(storage):  # killed while it was made
+        optuna.delete_study(study_name=folder.name, storage=storage)
+    study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions)
+    for network in ZOO if settings.baselines else ():
+        study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
+    study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
+    return Study(folder, study)
+
+
+def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
+    """The study of that name, or None; NasError if its database is damaged or out of reach."""
+    if storage_url is None and not is_begun(folder.database):
+        return None
+    storage = _open(folder, storage_url)
+    if folder.name not in optuna.get_all_study_names(storage):
+        return None
+    study = optuna.load_study(study_name=folder.name, storage=storage)
+    if _SETTINGS_KEY in study.user_attrs:
+        return Study(folder, study)
+    if not study.user_attrs and all(map(_is_queued_baseline, study.get_trials(deepcopy=False))):
+        return None  # killed while it was made
+    raise InputError(
+        f"study {folder.name!r} in this database is not one of nas; choose another name by --study"
+    )
+
+
+def load_study(name: str, storage_url: str | None = None) -> Study:
+    """The study of that name; InputError lists the known ones."""
+    study = find_study(StudyFolder.named(name), storage_url)
+    if study is None:
+        others = {path.parent.name for path in Path().glob("studies/*/study.db")} - {name}
+        known = ", ".join(sorted(others))
+        raise InputError(f"no study {name!r} here; known: {known or 'none'}")
+    return study
+
+
+def _open(folder: StudyFolder, url: str | None) -> RDBStorage:
+    return open_file(folder.database) if url is None else open_url(url)
+
+
+def _is_queued_baseline(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.WAITING and _is_baseline(trial)

@@ -1,0 +1,154 @@
+"""Training through its public interface: short, but with the real optimiser and rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latency_models import WeightGranularity
+from nas.choices import Quantization
+from nas.images.data import EMBEDDED, ImageSet, load_data, load_validation
+from nas.images.quality import evaluate
+from nas.networks.initialisation import initial_parameters
+from nas.networks.interpretation import Mode
+from nas.networks.network import Network, Weights, image_function
+from nas.networks.recipe import Recipe
+from nas.networks.training import Checkpoint, Progress, Trainer
+from search_spaces import CandidateError, Graph, anchor, zoo
+
+CHANNEL = WeightGranularity.CHANNEL
+SHORT = Recipe(steps=40, batch=4, patch=16)
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return load_data(EMBEDDED, 3).training
+
+
+def small(residual: str = "anchor") -> Graph:
+    return anchor.build([(8, 1), (8, 1)], 3, residual=residual, tail="single")
+
+
+def trainer(graph: Graph, images: ImageSet, recipe: Recipe = SHORT, seed: int = 1) -> Trainer:
+    return Trainer(graph, images, recipe, CHANNEL, seed)
+
+
+def same(a: Weights, b: Weights) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        zoo.abpn(3),
+        zoo.xlsr(3),
+        zoo.xlsr(2),
+        anchor.build([(24, 4), (40, 2)], 3, residual="none", tail="double"),
+        anchor.build([(24, 4), (40, 2)], 4, residual="feature", tail="single"),
+        anchor.build([(64, 1)] * 8, 2, residual="feature", tail="double"),
+        anchor.build([(8, 4)] * 8, 3, residual="none", tail="double"),
+        anchor.build([(64, 1), (8, 4), (64, 4)], 3, residual="none", tail="single"),
+    ],
+    ids=[
+        "abpn",
+        "xlsr",
+        "xlsr-x2",
+        "plain",
+        "projected-feature",
+        "widest-deepest",
+        "narrowest-deepest",
+        "wide-to-narrow-groups",
+    ],
+)
+def test_every_network_starts_as_nearest_neighbour_enlargement(graph: Graph) -> None:
+    lr = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    weights = Network(graph, seed=3).snapshot()
+    result = image_function(graph, weights, Mode(quantise=False))(lr)
+    assert np.array_equal(result, lr.repeat(graph.scale, 0).repeat(graph.scale, 1))
+
+
+def test_initial_weights_are_those_of_their_seed() -> None:
+    assert same(initial_parameters(zoo.xlsr(3), 5), initial_parameters(zoo.xlsr(3), 5))
+    assert not same(initial_parameters(zoo.xlsr(3), 5), initial_parameters(zoo.xlsr(3), 6))
+
+
+def test_training_improves_on_where_it_began(images: ImageSet) -> None:
+    graph, recipe = small(), Recipe(steps=300, batch=8, patch=16)
+    trained = trainer(graph, images, recipe).run()
+    validation = ImageSet(3, load_validation(EMBEDDED, 3).pairs[:1])
+    start = Network(graph, 1).snapshot()
+    before = evaluate(image_function(graph, start, Mode(quantise=False)), validation)
+    after = evaluate(image_function(graph, trained.float32, Mode(quantise=False)), validation)
+    rounded = evaluate(image_function(graph, trained.int8, Mode(quantise=True)), validation)
+    assert after.psnr_db > before.psnr_db + 0.3
+    assert after.psnr_db - rounded.psnr_db < 0.1
+
+
+def test_a_training_repeats_itself(images: ImageSet) -> None:
+    first, second = (trainer(small(), images).run() for _ in range(2))
+    assert same(first.int8, second.int8)
+    assert same(first.float32, second.float32)
+    other = trainer(small(), images, seed=2).run()
+    assert not same(first.int8, other.int8)
+
+
+@pytest.mark.parametrize("stop_after", [10, 33, 45])
+def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
+    images: ImageSet, stop_after: int
+) -> None:
+    whole = trainer(small(), images).run()
+    taken: list[Checkpoint] = []
+    steps = 0
+
+    class Stopped(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == stop_after:
+            taken.append(broken.capture())
+            raise Stopped
+
+    broken = Trainer(small(), images, SHORT, CHANNEL, 1, stop)
+    with pytest.raises(Stopped):
+        broken.run()
+    resumed = trainer(small(), images)
+    resumed.resume(taken[0])
+    result = resumed.run()
+    assert same(result.int8, whole.int8)
+    assert same(result.float32, whole.float32)
+
+
+def test_quantisation_after_training_leaves_the_weights_alone(images: ImageSet) -> None:
+    recipe = Recipe(steps=30, batch=4, patch=16, quantization=Quantization.PTQ)
+    trained = trainer(small(), images, recipe).run()
+    parameters = initial_parameters(small(), 1)
+    assert all(np.array_equal(trained.int8[name], trained.float32[name]) for name in parameters)
+    ranges = [name for name in trained.int8 if name not in parameters]
+    assert any(not np.array_equal(trained.int8[r], trained.float32[r]) for r in ranges)
+
+
+def test_a_loss_that_is_no_number_ends_the_candidate(images: ImageSet) -> None:
+    recipe = Recipe(steps=40, batch=4, patch=16, learning_rate=1e30)
+    with pytest.raises(CandidateError, match=r"the loss is (nan|inf)"):
+        trainer(small(), images, recipe).run()
+
+
+def test_a_dead_network_is_called_dead(images: ImageSet) -> None:
+    dead = trainer(small(), images)
+    state = dead.network.snapshot()
+    first = next(name for name in state if name.endswith("/bias"))
+    state[first] = np.full_like(state[first], -1e3)  # no ReLU of the stem fires again
+    checkpoint = dead.capture()
+    dead.resume(Checkpoint(checkpoint.phase, 0, checkpoint.current | state))
+    with pytest.raises(CandidateError, match="no gradient reaches"):
+        dead.run()
+
+
+def test_the_schedule_holds_both_phases_and_the_twin(images: ImageSet) -> None:
+    seen: list[Progress] = []
+    Trainer(small(), images, SHORT, CHANNEL, 1, seen.append).run()
+    phases = [progress.phase for progress in seen]
+    assert phases == ["float"] * 28 + ["int8"] * 12 + ["twin"] * 12
+    assert seen[-1].step == seen[-13].step == 40

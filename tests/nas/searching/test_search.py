@@ -1,0 +1,267 @@
+"""Whole searches, with the real trainer, converter, compiler and database; only short."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from latency_models.tflite_checks import require_integer_only, require_super_resolution
+from latency_models.tflite_file import read_tflite
+
+from ..commands import run, run_json, start
+
+QUICK = ("--trial-seconds", "0.5", "--input", "90x160", "--seed", "3")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a search of two trials and two baselines has been run."""
+    folder = tmp_path_factory.mktemp("search")
+    run(folder, "search", "--study", "s", "--budget", "2", *QUICK)
+    return folder
+
+
+def status(folder: Path, study: str = "s") -> dict[str, Any]:
+    answer: dict[str, Any] = run_json(folder, "status", study)
+    return answer
+
+
+def trained(answer: dict[str, Any]) -> list[int]:
+    """Numbers of the trained trials of a status."""
+    return [trial["trial"] for trial in answer["trials"] if trial["outcome"] == "trained"]
+
+
+def test_a_search_leaves_trained_trials_baselines_and_a_ranked_front(place: Path) -> None:
+    answer = status(place)
+    assert answer["trained"] == 2
+    baselines = [t["baseline"] for t in answer["trials"] if t["outcome"] == "baseline"]
+    assert baselines == ["ABPN", "XLSR"]
+    front = run_json(place, "pareto", "s")
+    assert front == json.loads((place / "studies/s/pareto/pareto.json").read_text())
+    assert front
+    assert {row["trial"] for row in front} <= set(trained(answer))
+    scores = [row["score"] for row in front]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_every_model_of_the_front_is_integer_only_and_maps_levels(place: Path) -> None:
+    files = list((place / "studies/s/pareto").glob("*.tflite"))
+    assert files
+    for file in files:
+        model = read_tflite(file.read_bytes())
+        require_integer_only(model)
+        form = require_super_resolution(model)
+        assert (str(form.input), form.scale) == ("90x160", 3)
+
+
+def test_evaluate_gives_the_psnr_that_the_card_states(place: Path) -> None:
+    file = next((place / "studies/s/pareto").glob("*.tflite"))
+    card = json.loads(file.with_suffix(".json").read_text())
+    answer = run_json(place, "evaluate", str(file))
+    assert answer["psnr_db"] == pytest.approx(card["psnr_db"], abs=1e-9)
+    assert answer["ssim"] == pytest.approx(card["ssim"], abs=1e-9)
+    for key in ("architecture", "latency", "training", "versions", "command", "psnr_float_db"):
+        assert card[key]
+
+
+def test_a_card_s_latency_is_what_predict_says_of_its_file(place: Path) -> None:
+    file = next((place / "studies/s/pareto").glob("*.tflite"))
+    card = json.loads(file.with_suffix(".json").read_text())
+    device = card["latency"]["device"]
+    answer = run_json(place, "latency", "predict", str(file), "--device", device)
+    assert answer["ms"] == pytest.approx(card["latency"]["ms"])
+    assert [row["kind"] for row in answer["operators"]] == [
+        row["kind"] for row in card["latency"]["operators"]
+    ]
+
+
+def test_the_same_command_does_nothing_more_and_a_larger_budget_goes_on(place: Path) -> None:
+    before = len(status(place)["trials"])
+    run(place, "search", "--study", "s", "--budget", "2")
+    assert len(status(place)["trials"]) == before
+    run(place, "search", "--study", "s", "--budget", "3")
+    answer = status(place)
+    assert answer["trained"] == 3
+    assert answer["outcomes"]["baseline"] == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("--device", "ethos-u55-256"),
+        ("--scale", "2"),
+        ("--input", "360x640"),
+        ("--sampler", "random"),
+        ("--max-latency", "5"),
+    ],
+)
+def test_a_study_is_not_continued_under_other_conditions(
+    place: Path, other: tuple[str, str]
+) -> None:
+    process = start(place, "search", "--study", "s", "--budget", "9", *other)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert len(errors.strip().splitlines()) == 1
+    assert "was made with" in errors
+
+
+def test_export_copies_the_front_or_one_trial(place: Path) -> None:
+    run(place, "export", "s", "front")
+    assert {path.name for path in (place / "front").iterdir()} == {
+        path.name for path in (place / "studies/s/pareto").iterdir()
+    }
+    run(place, "export", "s", "one", "--trial", str(trained(status(place))[0]))
+    assert {path.name for path in (place / "one").iterdir()} == {"model.tflite", "weights.npz"}
+
+
+def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
+    what = f"s#{trained(status(place))[0]}"
+    rows = run_json(
+        place, "train", what, "--steps", "30", "--batch", "4", "--patch", "16", "--out", "t"
+    )
+    assert rows[0]["data"] == "validation"
+    assert (place / "t/model.tflite").exists()
+    assert not (place / "t/checkpoint.npz").exists()
+
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    command = ("train", "ABPN", "--steps", "400", "--batch", "4", "--patch", "16", "--out", "t")
+    process = start(tmp_path, *command)
+    assert process.stderr is not None
+    while "step" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert (tmp_path / "t/checkpoint.npz").exists()
+    run(tmp_path, *command)
+    assert (tmp_path / "t/model.tflite").exists()
+    assert not (tmp_path / "t/checkpoint.npz").exists()
+
+
+def test_a_killed_search_loses_nothing_and_trains_nothing_twice(tmp_path: Path) -> None:
+    command = ("search", "--study", "k", "--budget", "4", "--no-baselines", *QUICK)
+    moments = random.Random(1)
+    for _ in range(3):
+        process = start(tmp_path, *command)
+        database = tmp_path / "studies/k/study.db"
+        _wait_for_a_trial(database)
+        time.sleep(moments.uniform(0, 6))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    run(tmp_path, *command)
+    answer = status(tmp_path, "k")
+    assert answer["trained"] == 4
+    assert answer["running"] == answer["waiting"] == 0
+    trained = [t["candidate"] for t in answer["trials"] if t["outcome"] == "trained"]
+    assert max(Counter(trained).values()) == 1
+    begun = {t["candidate"] for t in answer["trials"] if t["outcome"] == "interrupted"}
+    assert begun - {None} <= set(trained)
+
+
+def _wait_for_a_trial(database: Path) -> None:
+    """Until a trial is under way."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if database.exists():
+            with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+                tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+                query = "SELECT count(*) FROM trials WHERE state = 'RUNNING'"
+                if "trials" in tables and connection.execute(query).fetchone()[0]:
+                    return
+        time.sleep(0.1)
+    raise AssertionError("no trial began within two minutes")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_search_ends_cleanly_and_goes_on(tmp_path: Path, number: int) -> None:
+    command = ("search", "--study", "i", "--budget", "1", "--no-baselines", *QUICK)
+    process = start(tmp_path, *command)
+    _wait_for_a_trial(tmp_path / "studies/i/study.db")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert status(tmp_path, "i")["running"] == 0
+    run(tmp_path, *command)
+    answer = status(tmp_path, "i")
+    assert answer["trained"] == 1
+    assert len({t["candidate"] for t in answer["trials"]} - {None}) == 1
+
+
+def test_two_workers_share_a_study(tmp_path: Path) -> None:
+    run(tmp_path, "search", "--study", "w", "--budget", "3", "--workers", "2", *QUICK)
+    answer = status(tmp_path, "w")
+    assert answer["trained"] == 3
+    assert answer["outcomes"]["baseline"] == 2
+    assert answer["running"] == 0
+
+
+def test_what_is_over_the_latency_limit_is_not_trained(tmp_path: Path) -> None:
+    command = ("search", "--study", "m", "--budget", "12s", "--no-baselines", *QUICK)
+    run(tmp_path, *command, "--max-latency", "0.001")
+    answer = status(tmp_path, "m")
+    assert set(answer["outcomes"]) <= {"infeasible", "duplicate", "interrupted"}
+    assert "over the limit" in answer["trials"][0]["reason"]
+
+
+def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(place: Path) -> None:
+    answer = status(place)
+    slow = [trial for trial in answer["trials"] if trial["outcome"] == "too slow to win"]
+    assert slow
+    assert all("it would need" in trial["reason"] for trial in slow)
+
+
+@pytest.mark.parametrize("options", [("--objective", "pareto"), ("--sampler", "nsga2")])
+def test_other_objectives_and_samplers_run(tmp_path: Path, options: tuple[str, str]) -> None:
+    run(tmp_path, "search", "--study", "o", "--budget", "2", *QUICK, *options)
+    assert status(tmp_path, "o")["trained"] == 2
+    assert run_json(tmp_path, "pareto", "o")
+
+
+SPACE = """
+from search_spaces import GraphBuilder
+
+def sample(trial, scale=3):
+    net = GraphBuilder()
+    width = trial.suggest_int("width", 4, {widest})
+    if {fails}:
+        raise RuntimeError("an empty thought")
+    return net.image(net.conv(net.conv(net.input, width, relu=True), 3 * scale**2), scale)
+"""
+
+
+def search_own_space(folder: Path, budget: int, *, widest: int = 64, fails: str = "False") -> str:
+    """Searches a space of a user's own, in study ``f``; what the command prints."""
+    (folder / "mine.py").write_text(SPACE.format(widest=widest, fails=fails))
+    command = ("search", "--space", "mine.py", "--study", "f", "--no-baselines", *QUICK)
+    return run(folder, *command, "--budget", str(budget))
+
+
+def test_failures_are_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
+    search_own_space(tmp_path, 2, fails="trial.number % 2 == 0")
+    answer = status(tmp_path, "f")
+    assert answer["trained"] == 2
+    failed = [t["reason"] for t in answer["trials"] if t["outcome"] == "failed"]
+    assert len(failed) == 2
+    assert all("mine.py, line 8: RuntimeError: an empty thought" in reason for reason in failed)
+
+
+def test_failures_only_end_the_search_and_it_says_so(tmp_path: Path) -> None:
+    output = search_own_space(tmp_path, 2, fails="trial.number > 0")
+    assert "20 failures in a row" in output
+    assert "an empty thought" in output
+
+
+def test_a_small_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
+    output = search_own_space(tmp_path, 5, widest=4)
+    assert "200 samples in a row gave no new candidate" in output
+    assert status(tmp_path, "f")["trained"] == 1

@@ -1,0 +1,213 @@
+"""A study on disk: what it keeps, and how it finds the trials that a dead worker left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nas.choices import Objective, Quantization, SamplerKind
+from nas.networks.recipe import Recipe
+from nas.studies.budget import Budget
+from nas.studies.record import ATTEMPT_KEY, BASELINE_KEY, OUTCOME_KEY, WORKER_KEY, Outcome
+from nas.studies.settings import References, Settings, Wish, installed_versions
+from nas.studies.study import (
+    Study,
+    StudyFolder,
+    create_study,
+    find_study,
+    load_study,
+    worker_label,
+    worker_lock,
+)
+from search_spaces import InputError, NasError
+
+SETTINGS = Settings(
+    space="anchor", space_version=1, space_fingerprint="f",
+    device="host", device_fingerprint="v", data="embedded", data_fingerprint="d",
+    input="36x64", scale=3, objective=Objective.SCORE, sampler=SamplerKind.RANDOM,
+    quantize=Quantization.QAT, max_latency_ms=None, seed=0, trial_seconds=1.0, baselines=False,
+    recipe=Recipe(steps=100), references=References(1.0, 0.1, 1.0, 0.1),
+    versions=installed_versions(),
+)  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(tmp_path)
+    return create_study(StudyFolder.named("s"), None, SETTINGS)
+
+
+def begin(study: Study, worker: str | None) -> optuna.Trial:
+    """A trial as a worker leaves it that is cut off: running, a parameter drawn."""
+    trial = study.optuna.ask()
+    if worker is not None:
+        trial.set_user_attr(WORKER_KEY, worker_label(study.folder, worker))
+    trial.suggest_int("width", 8, 64)
+    return trial
+
+
+def states(study: Study) -> list[TrialState]:
+    return [trial.state for trial in study.optuna.get_trials(deepcopy=False)]
+
+
+def test_settings_come_back_as_they_were_stored(study: Study) -> None:
+    found = find_study(study.folder, None)
+    assert found is not None
+    assert found.settings == SETTINGS
+
+
+def test_a_study_that_was_killed_while_it_was_made_is_made_anew(study: Study) -> None:
+    optuna.create_study(study_name="half", storage=study.optuna._storage)
+    folder = StudyFolder.named("s")
+    half = StudyFolder(folder.path.with_name("half"))
+    half.create()
+    half.database.write_bytes(folder.database.read_bytes())
+    assert find_study(half, None) is None
+
+
+def test_only_what_was_asked_for_is_held_against_a_study() -> None:
+    SETTINGS.refuse_other("s", Wish())
+    SETTINGS.refuse_other("s", Wish(device="host", scale=3))
+    with pytest.raises(InputError, match="made with scale 3, not 2"):
+        SETTINGS.refuse_other("s", Wish(device="host", scale=2))
+
+
+def test_a_dead_worker_s_trial_is_failed_and_queued_once(study: Study) -> None:
+    with worker_lock(study.folder) as worker:
+        trial = begin(study, worker)
+        study.recover()
+        assert states(study) == [TrialState.RUNNING]  # its worker is alive
+    study.recover()
+    study.recover()
+    assert states(study) == [TrialState.FAIL, TrialState.WAITING]
+    again = study.optuna.ask()
+    assert again.number == 1
+    assert again.suggest_int("width", 8, 64) == trial.params["width"]
+    assert WORKER_KEY not in again.user_attrs
+
+
+def test_a_trial_that_was_cut_off_before_it_had_a_worker_s_name(study: Study) -> None:
+    begin(study, None)
+    study.recover()
+    assert states(study) == [TrialState.FAIL, TrialState.WAITING]
+
+
+def test_being_killed_between_queueing_and_failing_queues_nothing_twice(study: Study) -> None:
+    trial = begin(study, "dead")
+    dead = study.optuna.get_trials()[0]
+    study._retry(dead)  # and here it was killed
+    study.recover()
+    assert states(study) == [TrialState.FAIL, TrialState.WAITING]
+    assert trial.number == 0
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.TRAINED])
+def test_an_interrupted_trial_is_run_again(study: Study, outcome: Outcome | None) -> None:
+    trial = begin(study, "dead")
+    if outcome is not None:
+        trial.set_user_attr(OUTCOME_KEY, outcome)
+    study.optuna.tell(trial, state=TrialState.FAIL)
+    study.recover()
+    assert states(study) == [TrialState.FAIL, TrialState.WAITING]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DUPLICATE, Outcome.UNFIT])
+def test_a_trial_that_ended_for_a_reason_is_not_run_again(study: Study, outcome: Outcome) -> None:
+    trial = begin(study, "dead")
+    trial.set_user_attr(OUTCOME_KEY, outcome)
+    study.optuna.tell(trial, state=TrialState.FAIL)
+    study.recover()
+    assert states(study) == [TrialState.FAIL]
+
+
+def test_a_trial_that_kills_its_worker_every_time_is_given_up(study: Study) -> None:
+    begin(study, "dead")
+    for _ in range(20):
+        study.recover()
+        queued = [t for t in study.optuna.get_trials() if t.state is TrialState.WAITING]
+        if not queued:
+            break
+        begin(study, "dead")
+    last = study.optuna.get_trials()[-1]
+    assert last.state is TrialState.FAIL
+    assert last.user_attrs[OUTCOME_KEY] == Outcome.FAILED
+    assert "its worker died" in study.records()[-1].reason
+    assert max(t.user_attrs.get(ATTEMPT_KEY, 1) for t in study.optuna.get_trials()) == 6
+
+
+def test_a_reference_trial_stays_one_when_it_is_run_again(study: Study) -> None:
+    study.optuna.enqueue_trial({}, user_attrs={BASELINE_KEY: "ABPN"})
+    begin(study, "dead")
+    study.recover()
+    assert [record.baseline for record in study.records()] == ["ABPN", "ABPN"]
+
+
+def test_a_trial_of_another_machine_is_left_to_its_heartbeat(study: Study) -> None:
+    trial = study.optuna.ask()
+    trial.set_user_attr(WORKER_KEY, "elsewhere/0123")
+    study.recover()
+    assert states(study) == [TrialState.RUNNING]
+
+
+def test_time_is_summed_over_runs_and_not_over_workers(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alive(worker: str, started: float, now: float) -> None:
+        monkeypatch.setattr("nas.studies.study.time.time", lambda: now)
+        study.note_session(worker, started)
+
+    alive("a", 100, 160)
+    alive("b", 130, 170)
+    alive("c", 500, 510)
+    alive("a", 100, 165)
+    assert study.elapsed_seconds() == 80
+
+
+def test_a_budget_is_kept_for_other_workers(study: Study) -> None:
+    study.set_budget(Budget(trials=3, seconds=60))
+    assert load_study("s").budget() == Budget(trials=3, seconds=60)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"no database at all" * 100),
+        lambda path: path.write_bytes(path.read_bytes()[:5000]),
+    ],
+    ids=["garbage", "truncated"],
+)
+def test_a_damaged_database_is_told_in_one_line_and_left_alone(
+    study: Study, spoil: Callable[[Path], object]
+) -> None:
+    for journal in study.folder.path.glob("study.db-*"):
+        journal.unlink()
+    spoil(study.folder.database)
+    before = study.folder.database.read_bytes()
+    with pytest.raises(NasError, match=r"study.db: the study's database cannot be used") as error:
+        load_study("s")
+    assert "\n" not in str(error.value)
+    assert study.folder.database.read_bytes() == before
+
+
+def test_a_folder_of_somebody_else_is_not_taken_for_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies/mine").mkdir(parents=True)
+    with pytest.raises(InputError, match="is not a study"):
+        StudyFolder.named("mine")
+    for name in ("../up", "", ".hidden", "a/b", "x" * 200):
+        with pytest.raises(InputError, match="study name"):
+            StudyFolder.named(name)
+
+
+def test_a_worker_in_another_folder_is_another_machine_s(study: Study, tmp_path: Path) -> None:
+    trial = study.optuna.ask()
+    elsewhere = StudyFolder(tmp_path / "elsewhere/studies/s")
+    trial.set_user_attr(WORKER_KEY, worker_label(elsewhere, "0123"))
+    study.recover()
+    assert states(study) == [TrialState.RUNNING]
