@@ -40,9 +40,6 @@ NETWORKS: dict[str, Graph] = {
     "widest and deepest, no residual": anchor.build(
         [(_WIDEST, 1)] * _DEEPEST, SCALE, residual="none", tail="double"
     ),
-    "widest and deepest, feature skip": anchor.build(
-        [(_WIDEST, 1)] * _DEEPEST, SCALE, residual="feature", tail="single"
-    ),
 }
 
 
