@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ..score import log2_score
+from ..score import log2_score, score_ratio
 from ..studies.budget import Budget, format_seconds
 from ..studies.record import TrialRecord
 from ..studies.study import Study
@@ -81,7 +81,7 @@ class Reporter:
     def _ratio(self, value: float | None) -> str:
         if value is None or self._abpn is None:
             return "-"
-        return f"{2.0 ** (value - self._abpn):.2f} x ABPN"
+        return f"{score_ratio(value, self._abpn):.2f} x ABPN"
 
     def _describe(self, record: TrialRecord) -> str:
         name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")

@@ -13,7 +13,7 @@ from typing import Any
 from search_spaces import Graph, InputError
 
 from ..files import write_whole
-from ..score import log2_score
+from ..score import log2_score, score, score_ratio
 from .record import Result, pareto_front
 from .settings import Settings
 from .study import Study, StudyFolder
@@ -38,7 +38,7 @@ class Finding:
     @property
     def score(self) -> float:
         """2^(2 PSNR) / (C ms), on the study's own images."""
-        return float(2.0 ** log2_score(self.result.psnr_db, self.result.latency.ms))
+        return score(self.result.psnr_db, self.result.latency.ms)
 
     def row(self) -> dict[str, Any]:
         """One line of the table."""
@@ -76,7 +76,7 @@ def findings(study: Study) -> tuple[Finding, ...]:
             candidate=record.candidate or "",
             graph=record.graph,
             result=result,
-            ratio_to_abpn=None if reference is None else 2.0 ** (_log2(result) - reference),
+            ratio_to_abpn=None if reference is None else score_ratio(_log2(result), reference),
         )
         for index, (record, result) in enumerate(ranked)
     )
