@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-)
+from pydantic import BeforeValidator, Field, InstanceOf, PositiveFloat, PositiveInt, ValidationError
 
 from search_spaces import InputError, InputSpec
 
+from .adb.settings import SHORTHAND, AdbSettings, default_settings
 from .fallback import CpuFallback
 from .host import HostSource, HostTiming
+from .regression.settings import RegressionSettings
+from .rknn.settings import RknnSettings
+from .settings import SettingsTable
 from .source import Latency, LatencyError, LatencyRequest, LatencySource, WeightGranularity
+from .table import CsvSettings, TableSource
 from .vela import VelaSource, VelaTarget
 from .worker import Worker
 
 _FILE = "device.toml"
+#: Tables that are one of several kinds.
+_TAGGED = ("settings", "runner", "delegate")
 
 
 def _input_spec(value: object) -> InputSpec:
@@ -41,18 +41,14 @@ def _input_spec(value: object) -> InputSpec:
 
 
 def _allowed_operators(value: object) -> frozenset[str] | None:
-    if value == "any":
+    if value in ("any", None):
         return None
     if not (isinstance(value, list) and value and all(isinstance(kind, str) for kind in value)):
         raise ValueError("must be 'any' or a list of TFLite operators, as CONV_2D")
     return frozenset(value)
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class VelaSettings(_Table):
+class VelaSettings(SettingsTable):
     """Arm's compiler; names as in Arm's vela.ini."""
 
     source: Literal["vela"]
@@ -69,7 +65,7 @@ class VelaSettings(_Table):
     timeout_seconds: PositiveFloat = 120.0
 
 
-class HostSettings(_Table):
+class HostSettings(SettingsTable):
     """The processor of this machine."""
 
     source: Literal["host"]
@@ -80,7 +76,7 @@ class HostSettings(_Table):
     timeout_seconds: PositiveFloat = 300.0
 
 
-class Device(_Table):
+class Device(SettingsTable):
     """A device as its folder describes it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -91,13 +87,28 @@ class Device(_Table):
     operators: Annotated[frozenset[str] | None, BeforeValidator(_allowed_operators)]
     weights: Annotated[WeightGranularity, Field(strict=False)]
     input: Annotated[InputSpec, BeforeValidator(_input_spec)]
-    settings: Annotated[VelaSettings | HostSettings, Field(discriminator="source")]
+    settings: Annotated[
+        VelaSettings | HostSettings | AdbSettings | CsvSettings | RegressionSettings | RknnSettings,
+        Field(discriminator="source"),
+    ]
+    #: where device.toml lies, and tables beside it
+    folder: Annotated[InstanceOf[Traversable], Field(exclude=True, repr=False)]
+
+    @property
+    def measured(self) -> bool:
+        """Its times are those of the device itself, not of a compiler or a model of it."""
+        return isinstance(self.settings, HostSettings | AdbSettings | CsvSettings)
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that change with any value of the file."""
+        """16 hex digits that change with any value of the file, or of a regression's tables."""
         values = self.model_dump(mode="json", exclude={"operators"})
         values["operators"] = sorted(self.operators or ())
+        if isinstance(self.settings, RegressionSettings):
+            values["tables"] = [
+                hashlib.sha256((self.folder / table).read_bytes()).hexdigest()
+                for table in self.settings.tables
+            ]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -107,7 +118,12 @@ def device_names() -> tuple[str, ...]:
 
 
 def load_device(name_or_folder: str | Path) -> Device:
-    """The device of that name or in that folder; InputError says what is known or wrong."""
+    """The device of that name or in that folder, or of adb:SERIAL.
+
+    InputError says what is known or wrong.
+    """
+    if str(name_or_folder).startswith(SHORTHAND):
+        return _adb_device(str(name_or_folder).removeprefix(SHORTHAND))
     folder: Traversable = Path(name_or_folder)
     if str(name_or_folder) in device_names():
         folder = _shipped() / str(name_or_folder)
@@ -118,12 +134,29 @@ def load_device(name_or_folder: str | Path) -> Device:
         )
     file = folder / _FILE
     try:
-        return Device.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Device.model_validate(values | {"folder": folder})
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{file}: {_key(first['loc'])}: {first['msg']}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{file}: {error}") from None
+
+
+def _adb_device(serial: str) -> Device:
+    """A device without a folder: its processor, by a benchmark_model that is on it."""
+    if not serial:
+        raise InputError(f"{SHORTHAND} lacks a serial; `adb devices` lists them")
+    return Device(
+        name=f"adb-{re.sub('[^a-z0-9._-]', '-', serial.lower())}",
+        title=f"{serial} over adb: its processor, XNNPACK",
+        stack="benchmark_model as it is on the device",
+        operators=None,
+        weights=WeightGranularity.CHANNEL,
+        input=InputSpec(360, 640),
+        settings=default_settings(serial),
+        folder=Path(),
+    )
 
 
 def open_source(device: Device, worker: Worker) -> LatencySource:
@@ -141,6 +174,12 @@ def _source(device: Device, worker: Worker) -> LatencySource:
             settings.threads, settings.warmup_runs, settings.minimum_runs, settings.minimum_seconds
         )
         return HostSource(timing, worker, timeout_seconds=settings.timeout_seconds)
+    if isinstance(settings, AdbSettings | RknnSettings):
+        return settings.open()
+    if isinstance(settings, CsvSettings):
+        return TableSource(device.folder / settings.table, device.name)
+    if isinstance(settings, RegressionSettings):
+        return settings.open(device.folder)
     return VelaSource(
         VelaTarget(settings.accelerator, settings.system_config, settings.memory_mode),
         CpuFallback(settings.cpu_bandwidth_gb_per_s, settings.cpu_gmac_per_s),
@@ -150,10 +189,13 @@ def _source(device: Device, worker: Worker) -> LatencySource:
 
 
 def _key(location: tuple[str | int, ...]) -> str:
-    """The key at fault as it stands in the file: without the union's tag after ``settings``."""
-    if location[:1] == ("settings",):
-        location = location[:1] + location[2:]
-    return ".".join(map(str, location)) or "the file"
+    """The key at fault as it stands in the file: without the tags that choose a kind of table."""
+    parts = [
+        part
+        for before, part in zip(("", *location), location, strict=False)
+        if before not in _TAGGED
+    ]
+    return ".".join(map(str, parts)) or "the file"
 
 
 def _shipped() -> Traversable:

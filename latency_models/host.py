@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces import InputError, Kernel, NasError
+from search_spaces import InputError, NasError
 
-from .source import Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
+from .sharing import SHARING_RULE, shared_out
+from .source import Latency, LatencyError, LatencyRequest, LatencySource
 from .tflite import read_tflite, require_same_kernels
 from .worker import Worker
 
@@ -64,7 +65,7 @@ class HostSource(LatencySource):
             ms=ms,
             low_ms=ms,
             high_ms=statistics.median(runs.ms),
-            operators=_shared_out(ms, request.kernels),
+            operators=shared_out(ms, request.kernels, "cpu"),
             on_cpu=(),
             source="host",
             conditions=(
@@ -72,17 +73,9 @@ class HostSource(LatencySource):
                 ("threads", str(self._timing.threads)),
                 ("processors", ",".join(map(str, runs.processors)) or "not pinned"),
                 ("runs", str(len(runs.ms))),
-                ("operators", "the total, shared out by bytes and MACs"),
+                ("operators", SHARING_RULE),
             ),
         )
-
-
-def _shared_out(ms: float, kernels: tuple[Kernel, ...]) -> tuple[OperatorLatency, ...]:
-    work = [kernel.bytes_moved + kernel.macs for kernel in kernels]
-    return tuple(
-        OperatorLatency(kernel.name, kernel.kind, "cpu", ms * part / sum(work))
-        for kernel, part in zip(kernels, work, strict=True)
-    )
 
 
 def time_runs(data: bytes, timing: HostTiming) -> HostRuns:

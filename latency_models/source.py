@@ -34,6 +34,10 @@ class OperatorLatency:
     ms: float
 
 
+#: The source of what a regression says.
+PREDICTED = "regression"
+
+
 @dataclass(frozen=True)
 class Latency:
     """Time of one inference, its interval, and where it comes from; all in milliseconds."""
@@ -44,7 +48,7 @@ class Latency:
     operators: tuple[OperatorLatency, ...]
     #: names of operators that fell back to the CPU; their cost is within ``ms``
     on_cpu: tuple[str, ...]
-    #: "vela 5.2.0", "host", "regression"
+    #: "vela 5.2.0", "host", PREDICTED
     source: str
     #: what the figure was taken under: clocks, threads, versions
     conditions: tuple[tuple[str, str], ...] = ()
@@ -55,6 +59,18 @@ class Latency:
             raise LatencyError(f"{self.source} gave {values} ms; a latency is finite and positive")
         if not self.low_ms <= self.ms <= self.high_ms:
             raise LatencyError(f"{self.source} gave {values} ms, an interval without its value")
+
+    @property
+    def is_predicted(self) -> bool:
+        """Does it come of a regression? It is measured or compiled else."""
+        return self.source == PREDICTED
+
+    @property
+    def text(self) -> str:
+        """For people: a prediction never goes without its interval."""
+        if not self.is_predicted:
+            return f"{self.ms:.2f} ms"
+        return f"{self.ms:.2f} ms predicted ({self.low_ms:.2f} to {self.high_ms:.2f})"
 
 
 @dataclass(frozen=True)

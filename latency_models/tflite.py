@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from search_spaces import InputError, InputSpec, Kernel, Shape, Tensor
+from search_spaces import InputError, InputSpec, Kernel, Shape, Tensor, transposed_window
 
 from .source import LatencyError, LatencyRequest
 from .tflite_checks import (
@@ -56,7 +56,8 @@ def kernels_of(data: bytes) -> tuple[Kernel, ...]:
     """The kernels of a TFLite file, one for each operator, in the file's order.
 
     An operator that is not known here is a kernel like any other, of 0 MACs and a window as large
-    as the image. Raises InputError if the file is damaged or its size is left open.
+    as the image. Raises InputError if the file is damaged, its size is left open, or an operator
+    makes nothing.
     """
     return kernels_of_model(read_tflite(data))
 
@@ -95,10 +96,15 @@ def _kinds(kernels: tuple[Kernel, ...]) -> str:
 
 
 def _kernel(operator: TfliteOperator) -> Kernel:
+    if not operator.outputs:
+        raise InputError(
+            f"{operator.label} makes no tensor, so that what it costs cannot be told; "
+            "export the model again without variables and assignments"
+        )
     inputs = tuple(t for t in operator.inputs if t is not None and not t.constant)
     return Kernel(
         kind=operator.kind,
-        name=operator.outputs[0].name if operator.outputs else operator.kind,
+        name=operator.outputs[0].name,
         inputs=tuple(map(_activation, inputs)),
         outputs=tuple(map(_activation, operator.outputs)),
         macs=_macs(operator),
@@ -129,7 +135,7 @@ def _weights(operator: TfliteOperator) -> tuple[int, ...]:
 
 
 def _macs(operator: TfliteOperator) -> int:
-    if operator.kind not in _WEIGHTS or not operator.outputs:
+    if operator.kind not in _WEIGHTS:
         return 0
     weights, output = _weights(operator), operator.outputs[0]
     match operator.kind:
@@ -149,7 +155,7 @@ def _window(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:
     if kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         window = (max(_weights(operator)[1:3]) - 1) * operator.dilation + 1
     elif kind == "TRANSPOSE_CONV":
-        window = 2 * math.ceil(max(_weights(operator)[1:3]) / (2 * operator.stride)) + 1
+        window = transposed_window(max(_weights(operator)[1:3]), operator.stride)
     elif kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
         window = operator.size
     elif kind == "SPACE_TO_DEPTH":

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 from search_spaces import CandidateError
@@ -39,8 +38,8 @@ class Worker:
 
         Raises what the function raises, and WorkerError if the child dies or takes longer.
         """
-        future = self._started().submit(function, *args, **kwargs)
         try:
+            future = self._started().submit(function, *args, **kwargs)
             return future.result(timeout_seconds)
         except BrokenProcessPool:
             self.close()
@@ -76,12 +75,7 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

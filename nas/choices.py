@@ -20,6 +20,20 @@ class SamplerKind(StrEnum):
     RANDOM = "random"
 
 
+class Loss(StrEnum):
+    """What training minimises: mean absolute error, or its smooth form."""
+
+    L1 = "l1"
+    CHARBONNIER = "charbonnier"
+
+
+class RecipeName(StrEnum):
+    """How a network is trained: as a candidate of a search is, or to be shipped."""
+
+    PROXY = "proxy"
+    FULL = "full"
+
+
 class Quantization(StrEnum):
     """When INT8 rounding comes in: during training, or after it."""
 

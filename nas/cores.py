@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -49,6 +51,16 @@ class Cores:
     def apply(self) -> None:
         """Binds this process and its future children."""
         os.sched_setaffinity(0, self.numbers)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within, this process is bound, and children that begin there remain so."""
+        before = Cores.available()
+        self.apply()
+        try:
+            yield
+        finally:
+            before.apply()
 
 
 def has_bfloat16() -> bool:

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from latency_models import LatencyRequest, Worker
+from latency_models.adb import attached, server_runs
 from latency_models.device import device_names, load_device, open_source
+from latency_models.rknn.toolkit import NoToolkitError
 from search_spaces import InputSpec, NasError, zoo
 
 from .cores import Cores, has_bfloat16
@@ -54,12 +56,15 @@ def examine() -> list[Finding]:
         findings.append(_tried("converter", partial(_convert, worker)))
         for name in device_names():
             findings.append(_tried(f"device {name}", partial(_time, name, worker)))
+    findings.append(_tried("adb", attached_devices))
     return findings
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, attempt())
+    except NoToolkitError as error:
+        return Finding(name, True, f"not set up: {error}")
     except NasError as error:
         return Finding(name, False, str(error))
 
@@ -77,3 +82,11 @@ def _time(name: str, worker: Worker) -> str:
     )
     latency = open_source(device, worker).measure(request)
     return f"ABPN at {_SPEC} takes {latency.ms:.2f} ms ({latency.source})"
+
+
+def attached_devices() -> str:
+    """The devices that the adb server lists; looking must not start a server."""
+    if not server_runs():
+        return "no server runs; `adb start-server`, or the first measurement, starts one"
+    listed = ", ".join(f"{device.serial} ({device.state})" for device in attached())
+    return f"devices: {listed or 'none'}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from latency_models import Latency, LatencyRequest, LatencySource, WeightGranularity, Worker
-from search_spaces import CandidateError, Graph, InputSpec, halo, lower
+from search_spaces import Candidate, CandidateError, Graph, InputSpec, halo, lower
 
 from .images.data import Data, ImageSet, Pixels
 from .images.quality import Quality, evaluate
@@ -75,7 +75,7 @@ class Laboratory:
         self.worker.call(CONVERSION_TIMEOUT_SECONDS, _import_converter)
 
     def latency(self, graph: Graph) -> Latency:
-        """Time of ``graph`` on the study's device, before any training."""
+        """Time of the deployed ``graph`` on the study's device, before any training."""
         request = LatencyRequest.of_graph(
             graph,
             self.input,
@@ -85,19 +85,22 @@ class Laboratory:
 
     def develop(
         self,
-        graph: Graph,
+        candidate: Candidate,
         seed: int,
         observe: Callable[[Progress], None],
         begin: Callable[[Trainer], None] = lambda trainer: None,
     ) -> Developed:
-        """Trains, converts and judges ``graph``; CandidateError says where it failed.
+        """Trains, converts and judges ``candidate``; CandidateError says where it failed.
 
         ``begin`` sees the trainer before its first step, to resume it from a checkpoint.
         """
         from .networks.training import Trainer
 
         started = time.monotonic()
-        trainer = Trainer(graph, self.data.training, self.recipe, self.granularity, seed, observe)
+        trainer = Trainer(
+            candidate, self.data.training, self.recipe, self.granularity, seed, observe
+        )
+        graph = candidate.deployed
         begin(trainer)
         trained = trainer.run()
         trained_at = time.monotonic()
@@ -128,7 +131,7 @@ class Laboratory:
         """Quality of the network in floating point, on the same tiles as the file."""
         from .networks.interpretation import Mode
 
-        return evaluate(self._network_upscaler(graph, weights, Mode(quantise=False)), images)
+        return evaluate(self.network_upscaler(graph, weights, Mode(quantise=False)), images)
 
     def _require_parity(self, graph: Graph, weights: Weights, quality: Quality) -> None:
         """The file must be the network that was trained, rounding included."""
@@ -137,7 +140,7 @@ class Laboratory:
         validation = self.data.validation
         images = ImageSet(validation.scale, validation.pairs[:_PARITY_IMAGES])
         mode = Mode(quantise=True, granularity=self.granularity)
-        expected = evaluate(self._network_upscaler(graph, weights, mode), images)
+        expected = evaluate(self.network_upscaler(graph, weights, mode), images)
         given = Quality(quality.images[: len(images.pairs)])
         gap = abs(given.psnr_db - expected.psnr_db)
         if gap > MAX_PARITY_GAP_DB:
@@ -146,10 +149,10 @@ class Laboratory:
                 f"network {expected.psnr_db:.3f} dB; they may differ by {MAX_PARITY_GAP_DB} dB"
             )
 
-    def _network_upscaler(
+    def network_upscaler(
         self, graph: Graph, weights: Weights, mode: Mode
     ) -> Callable[[Pixels], Pixels]:
-        """The network on the same tiles as the file."""
+        """The network as a function of an image of any size, on the same tiles as the file."""
         from .networks.network import image_function
 
         run = image_function(graph, weights, mode)
@@ -173,9 +176,9 @@ def untrained_tflite(
     return worker.call(CONVERSION_TIMEOUT_SECONDS, _convert_untrained, graph, spec, granularity)
 
 
-def candidate_seed(study_seed: int, graph_hash: str) -> int:
+def candidate_seed(study_seed: int, candidate_hash: str) -> int:
     """A candidate's own seed: a retry repeats itself, whoever runs it and when."""
-    digest = hashlib.sha256(f"{study_seed}/{graph_hash}".encode()).digest()
+    digest = hashlib.sha256(f"{study_seed}/{candidate_hash}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
 

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import json
-import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latency_models import Worker
 from latency_models.device import Device, open_source
-from search_spaces import Graph, InputError, InputSpec, NasError, infer, zoo
+from search_spaces import Candidate, CandidateError, InputError, InputSpec, infer, zoo
 
+from .checkpoints import CheckpointFile
 from .cores import Cores
 from .files import reading, write_arrays, write_whole
 from .images.data import Data, ImageSet, PatchSampler
 from .images.quality import Quality, evaluate
 from .images.tiles import require_tiles
+from .interim import Interim, InterimJudge
 from .laboratory import Developed, Laboratory
 from .networks.recipe import Recipe
 from .signals import deferred_interrupts
+from .studies.record import latency_to_json
 from .studies.settings import installed_versions
 
 if TYPE_CHECKING:
-    from .networks.initialisation import Array
-    from .networks.training import Checkpoint, Progress, Trainer
+    from .networks.training import Progress, Trainer
 
-_CHECKPOINT_SECONDS = 60.0
-_CHECKPOINT = "checkpoint.npz"
+_CURVE_HEADER = "phase,step,psnr_db\n"
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class LongTraining:
     """What is to be trained, on what, and where its files go."""
 
     name: str
-    graph: Graph
+    candidate: Candidate
     data: Data
     recipe: Recipe
     device: Device
@@ -55,39 +52,69 @@ class LongTraining:
         """What a checkpoint must agree with to be gone on from."""
         recipe = {key: value for key, value in vars(self.recipe).items() if key != "bfloat16"}
         return {
-            "graph": self.graph.hash,
+            "candidate": self.candidate.hash,
             "data": self.data.fingerprint,
             "granularity": self.device.weights,
             "seed": self.seed,
             **recipe,
         }
 
-    def run(self, observe: Callable[[Progress], None]) -> Developed:
-        """Trains to the end, from the checkpoint if there is one; writes model, weights, card."""
+    def run(
+        self,
+        observe: Callable[[Progress], None],
+        judged: Callable[[Interim], None] = lambda interim: None,
+    ) -> Developed:
+        """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
+
+        ``observe`` is called after every step, ``judged`` whenever the network was judged between.
+        """
         # What can be refused is refused before hours of training.
-        require_tiles(self.graph, self.input, self.data.validation)
+        require_tiles(self.candidate.deployed, self.input, self.data.validation)
         PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
         self.folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = CheckpointFile(self.folder / "checkpoint.npz", self.identity)
+        if not checkpoint.path.exists():
+            self._curve.unlink(missing_ok=True)
+
+        def note(interim: Interim) -> None:
+            self._add_to_curve(interim)
+            judged(interim)
+
         with Worker() as worker, deferred_interrupts() as interrupted:
-            laboratory = self._laboratory(worker)
-            keeper = _Keeper(self, observe, interrupted)
-            developed = laboratory.develop(self.graph, self.seed, keeper.observe, keeper.begin)
+            laboratory = self.laboratory(worker)
+            judge = InterimJudge(laboratory, note)
+            keeper = _Keeper(checkpoint, judge, observe, interrupted)
+            developed = laboratory.develop(self.candidate, self.seed, keeper.observe, keeper.begin)
+            card = self._card(developed, self._timing(laboratory))
         write_arrays(self.folder / "weights.npz", developed.trained.int8)
+        write_arrays(self.folder / "twin.npz", developed.trained.float32)
         write_whole(self.folder / "model.tflite", developed.tflite)
-        write_whole(self.folder / "card.json", json.dumps(self._card(developed), indent=1).encode())
-        (self.folder / _CHECKPOINT).unlink(missing_ok=True)
+        write_whole(self.folder / "card.json", json.dumps(card, indent=1).encode())
+        checkpoint.path.unlink(missing_ok=True)
         return developed
+
+    @property
+    def finished(self) -> bool:
+        """Do the files of this very training lie in its folder?"""
+        card = self.folder / "card.json"
+        if not card.exists():
+            return False
+        written = json.loads(card.read_text(encoding="utf-8")).get("identity")
+        return bool(written == json.loads(json.dumps(self.identity)))
 
     def test(self, developed: Developed, images: ImageSet) -> tuple[Quality, Quality]:
         """Quality of the INT8 file and of the floating-point twin on other images."""
         with Worker() as worker:
-            laboratory = self._laboratory(worker)
+            laboratory = self.laboratory(worker)
             return (
                 evaluate(laboratory.upscaler(developed.tflite), images),
-                laboratory.quality_of_network(self.graph, developed.trained.float32, images),
+                laboratory.quality_of_network(
+                    self.candidate.deployed, developed.trained.float32, images
+                ),
             )
 
-    def _laboratory(self, worker: Worker) -> Laboratory:
+    def laboratory(self, worker: Worker) -> Laboratory:
+        """What converts and judges this training's network; its work is done in ``worker``."""
         return Laboratory(
             source=open_source(self.device, worker),
             worker=worker,
@@ -98,8 +125,26 @@ class LongTraining:
             threads=Cores.available().count,
         )
 
-    def _card(self, developed: Developed) -> dict[str, Any]:
-        figures = infer(self.graph, self.input)
+    @property
+    def _curve(self) -> Path:
+        """Quality on the way, where the way was long enough."""
+        return self.folder / "validation.csv"
+
+    def _add_to_curve(self, interim: Interim) -> None:
+        before = self._curve.read_text() if self._curve.exists() else _CURVE_HEADER
+        row = f"{interim.phase},{interim.step},{interim.psnr_db:.4f}\n"
+        write_whole(self._curve, (before + row).encode())
+
+    def _timing(self, laboratory: Laboratory) -> dict[str, Any]:
+        """The card's lines on latency; without one they say why: hours of work are not lost."""
+        try:
+            latency = laboratory.latency(self.candidate.deployed)
+        except CandidateError as error:
+            return {"device": self.device.name, "latency": None, "no_latency": str(error)}
+        return {"device": self.device.name, "latency": latency_to_json(latency)}
+
+    def _card(self, developed: Developed, timing: dict[str, Any]) -> dict[str, Any]:
+        figures = infer(self.candidate.deployed, self.input)
         return {
             "name": self.name,
             "psnr_db": developed.quality.psnr_db,
@@ -108,102 +153,81 @@ class LongTraining:
             "ssim_float": developed.float_quality.ssim,
             "drop_db": developed.drop_db,
             "data": {"name": self.data.name, "fingerprint": self.data.fingerprint},
-            "scale": self.graph.scale,
+            "scale": self.candidate.graph.scale,
             "input": str(self.input),
+            **timing,
             "levels": "int8 in and out: grey level g is byte g - 128",
             "parameters": figures.parameters,
             "macs": figures.macs,
-            "architecture": self.graph.to_json(),
+            "architecture": self.candidate.to_json(),
             "training": {**vars(self.recipe), "seed": self.seed},
+            "identity": self.identity,
             "seconds": vars(developed.stages),
             "versions": installed_versions(),
         }
 
 
 class _Keeper:
-    """Writes a checkpoint now and then, and between two steps when the training is interrupted."""
+    """What is done between two steps: a checkpoint, a judgement, or an end that is asked for."""
 
     def __init__(
         self,
-        training: LongTraining,
+        checkpoint: CheckpointFile,
+        judge: InterimJudge,
         observe: Callable[[Progress], None],
         interrupted: Callable[[], bool],
     ) -> None:
-        self._interrupted = interrupted
-        self._path = training.folder / _CHECKPOINT
-        self._identity = json.loads(json.dumps(training.identity))
-        self._observe = observe
-        self._written = time.monotonic()
+        self._checkpoint, self._judge = checkpoint, judge
+        self._observe, self._interrupted = observe, interrupted
         self._trainer: Trainer | None = None
 
     def begin(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        if self._path.exists():
-            trainer.resume(self._read())
+        self._checkpoint.resume(trainer)
 
     def observe(self, progress: Progress) -> None:
+        assert self._trainer is not None  # it has begun
         self._observe(progress)
-        due = time.monotonic() - self._written > _CHECKPOINT_SECONDS
-        if self._trainer is not None and (due or self._interrupted()):
-            self._write(self._trainer.capture())
-            self._written = time.monotonic()
+        if self._checkpoint.is_due or self._interrupted():
+            self._checkpoint.write(self._trainer)
         if self._interrupted():
             raise KeyboardInterrupt
-
-    def _write(self, checkpoint: Checkpoint) -> None:
-        groups = {
-            "current": checkpoint.current, "forked": checkpoint.forked, "int8": checkpoint.int8,
-        }  # fmt: skip
-        arrays = {f"{group}|{k}": v for group, values in groups.items() for k, v in values.items()}
-        about = {"phase": checkpoint.phase, "step": checkpoint.step, "identity": self._identity}
-        write_arrays(self._path, {"about": np.array(json.dumps(about)), **arrays})
-
-    def _read(self) -> Checkpoint:
-        from .networks.training import Checkpoint, Phase
-
-        groups: dict[str, dict[str, Array]] = {"current": {}, "forked": {}, "int8": {}}
-        try:
-            with np.load(self._path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                for key in file.files:
-                    group, _, name = key.partition("|")
-                    if name:
-                        groups[group][name] = file[key]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise NasError(
-                f"{self._path}: the checkpoint cannot be read ({error}); delete it to start anew"
-            ) from None
-        if about["identity"] != self._identity:
-            raise InputError(
-                f"{self._path} is of another training (network, data, recipe or seed differ); "
-                "choose another folder by --out, or delete it"
-            )
-        return Checkpoint(Phase(about["phase"]), about["step"], **groups)
+        self._judge.observe(self._trainer, progress)
 
 
-def find_graph(what: str, scale: int) -> tuple[str, Graph]:
-    """``STUDY#TRIAL``, a zoo network's name, or a graph in a JSON file: its name and graph."""
+class Found(NamedTuple):
+    """A network that a person named, and the device of the study that it is of."""
+
+    name: str
+    candidate: Candidate
+    device: str | None = None
+
+
+def find_candidate(what: str, scale: int, storage_url: str | None = None) -> Found:
+    """``STUDY#TRIAL``, a zoo network's name, or one in a JSON file."""
     if what.endswith(".json"):
-        return Path(what).stem, _graph_of_file(Path(what))
+        return Found(Path(what).stem, _candidate_of_file(Path(what)))
     study_name, separator, number = what.partition("#")
     if not separator:
         network = zoo.find(what)
-        return f"{network.name}-x{scale}", network.build(scale)
+        return Found(f"{network.name}-x{scale}", network.build(scale))
     if not number.isdecimal():
         raise InputError(f"{what!r}: after the # comes a trial's number, as in {study_name}#7")
     from .studies.study import load_study
 
-    for record in load_study(study_name).records():
-        if record.number == int(number) and record.graph_json is not None:
-            return f"{study_name}-{record.number}", record.graph
+    study = load_study(study_name, storage_url)
+    for record in study.records():
+        if record.number == int(number) and record.architecture is not None:
+            return Found(f"{study_name}-{record.number}", record.network, study.settings.device)
     raise InputError(f"{what}: the study has no such trial, or it never sampled a network")
 
 
-def _graph_of_file(path: Path) -> Graph:
+def _candidate_of_file(path: Path) -> Candidate:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error})") from None
     with reading(path):
-        # A card holds its graph under "architecture".
-        return Graph.from_json(data.get("architecture") if isinstance(data, dict) else data)
+        # A card holds its network under "architecture".
+        card = isinstance(data, dict) and "architecture" in data
+        return Candidate.from_json(data["architecture"] if card else data)

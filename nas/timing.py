@@ -11,7 +11,7 @@ from search_spaces import InputSpec
 
 from .files import reading
 from .laboratory import untrained_tflite
-from .long_training import find_graph
+from .long_training import find_candidate
 
 
 def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
@@ -33,7 +33,7 @@ def _request(
     if path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json"):
         with reading(path):
             return request_of_file(path.name, path.read_bytes(), spec)
-    graph = find_graph(what, scale)[1]
+    graph = find_candidate(what, scale).candidate.deployed
     spec = spec or device.input
     return LatencyRequest.of_graph(
         graph, spec, lambda: untrained_tflite(worker, graph, spec, device.weights)

@@ -1,10 +1,13 @@
 """What can be built: graphs of TFLite-like operators, the spaces that sample them, the zoo."""
 
+from .blocks import BlockKind
+from .branches import beside_kernel, merged_kernel
 from .builder import GraphBuilder
-from .convolutions import Conv, DepthwiseConv, Padding, TransposedConv
+from .candidate import Candidate, Deployment
+from .convolutions import Branches, Conv, DepthwiseConv, Padding, TransposedConv
 from .errors import CandidateError, GraphError, InputError, NasError
 from .graph import INPUT, Figures, Graph, InputSpec, Node, NodeFigures, infer
-from .kernels import Kernel, Tensor, halo, lower, multiple
+from .kernels import Kernel, Tensor, halo, lower, multiple, transposed_window
 from .operator import Activation, Operator, Shape
 from .operators import (
     OPERATORS,
@@ -17,6 +20,7 @@ from .operators import (
     LeakyRelu,
     Mean,
     Multiply,
+    NearestConv,
     Pad,
     Pool,
     PRelu,
@@ -40,11 +44,15 @@ __all__ = [
     "OPERATORS",
     "Activation",
     "Add",
+    "BlockKind",
+    "Branches",
+    "Candidate",
     "CandidateError",
     "Clip",
     "ClipForm",
     "Concat",
     "Conv",
+    "Deployment",
     "DepthToSpace",
     "DepthwiseConv",
     "Figures",
@@ -59,6 +67,7 @@ __all__ = [
     "Mean",
     "Multiply",
     "NasError",
+    "NearestConv",
     "Node",
     "NodeFigures",
     "Operator",
@@ -83,8 +92,11 @@ __all__ = [
     "Tile",
     "TransposedConv",
     "analyse",
+    "beside_kernel",
     "halo",
     "infer",
     "lower",
+    "merged_kernel",
     "multiple",
+    "transposed_window",
 ]

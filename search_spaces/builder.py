@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from .convolutions import Conv
+from enum import StrEnum
+
+from .convolutions import Branches, Conv
 from .graph import INPUT, Graph, Node
 from .operator import Activation, Operator
-from .operators import Add, Clip, ClipForm, Concat, DepthToSpace
+from .operators import Add, Clip, ClipForm, Concat, DepthToSpace, LeakyRelu, PRelu, Tanh
+
+
+class Nonlinearity(StrEnum):
+    """What follows a convolution; a ReLU is fused into it, a clip costs no operator in INT8."""
+
+    NONE = "none"
+    RELU = "relu"
+    CLIP = "clip"
+    PRELU = "prelu"
+    LEAKY = "leaky_relu"
+    TANH = "tanh"
 
 
 class GraphBuilder:
@@ -29,12 +42,35 @@ class GraphBuilder:
         return name
 
     def conv(
-        self, source: str, filters: int, *, kernel: int = 3, groups: int = 1, relu: bool = False
+        self,
+        source: str,
+        filters: int,
+        *,
+        kernel: int = 3,
+        groups: int = 1,
+        relu: bool = False,
+        then: Nonlinearity = Nonlinearity.NONE,
+        branches: Branches = Branches.NONE,
     ) -> str:
-        """Convolution of stride 1, padded to keep its size."""
-        activation = Activation.RELU if relu else Activation.NONE
-        operator = Conv(kernel=kernel, activation=activation, filters=filters, groups=groups)
-        return self.add_node(operator, source)
+        """Convolution of stride 1, padded to keep its size; ``relu`` is short for ``then`` RELU."""
+        then = Nonlinearity.RELU if relu else then
+        activation = Activation.RELU if then is Nonlinearity.RELU else Activation.NONE
+        operator = Conv(
+            kernel=kernel, activation=activation, filters=filters, groups=groups, branches=branches
+        )
+        return self._activate(self.add_node(operator, source), then)
+
+    def _activate(self, source: str, then: Nonlinearity) -> str:
+        match then:
+            case Nonlinearity.CLIP:
+                return self.add_node(Clip(), source)
+            case Nonlinearity.PRELU:
+                return self.add_node(PRelu(), source)
+            case Nonlinearity.LEAKY:
+                return self.add_node(LeakyRelu(), source)
+            case Nonlinearity.TANH:
+                return self.add_node(Tanh(), source)
+        return source
 
     def add(self, a: str, b: str) -> str:
         """Sum of two tensors."""

@@ -17,6 +17,19 @@ class Padding(StrEnum):
     VALID = "valid"
 
 
+class Branches(StrEnum):
+    """What a convolution is trained as, beside its own kernel; merged into it before INT8.
+
+    Where inputs and outputs are equal in number, both have an identity branch as well.
+    """
+
+    NONE = "none"
+    #: x + conv1x1(x) + conv3x3(x), as PRPSR
+    POINTWISE = "pointwise"
+    #: conv3x3(x) + conv1x1(conv3x3(conv1x1(x))), twice as wide within, as ECBSR and SCSRN
+    EXPANDED = "expanded"
+
+
 @dataclass(frozen=True)
 class _Windowed(Operator):
     """What every operator with a sliding kernel shares."""
@@ -51,11 +64,12 @@ class _Windowed(Operator):
 
 @dataclass(frozen=True)
 class Conv(_Windowed):
-    """Plain or grouped; variables ``kernel`` (k, k, in / groups, filters) and ``bias``."""
+    """Plain or grouped; variables ``kernel`` (k, k, in / groups, filters), ``bias``, branches'."""
 
     kind = "conv"
     filters: int = 0
     groups: int = 1
+    branches: Branches = Branches.NONE
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +77,11 @@ class Conv(_Windowed):
         require(
             self.groups >= 1 and self.filters % self.groups == 0,
             f"{self.filters} filters cannot be split into {self.groups} groups",
+        )
+        require(
+            self.branches is Branches.NONE
+            or (self.groups, self.stride, self.dilation, self.kernel % 2) == (1, 1, 1, 1),
+            f"branches {self.branches} are for plain convolutions of an odd kernel",
         )
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -74,8 +93,20 @@ class Conv(_Windowed):
         return self._window(height), self._window(width), self.filters
 
     def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
-        kernel = (self.kernel, self.kernel, inputs[0][2] // self.groups, self.filters)
-        return {"kernel": kernel, "bias": (self.filters,)} if self.bias else {"kernel": kernel}
+        side, channels, filters = self.kernel, inputs[0][2], self.filters
+        own = {"kernel": (side, side, channels // self.groups, filters)}
+        bias = {"bias": (filters,)} if self.bias else {}
+        match self.branches:
+            case Branches.NONE:
+                return own | bias
+            case Branches.POINTWISE:
+                return own | bias | {"pointwise": (1, 1, channels, filters)}
+        inner = 2 * filters
+        return own | bias | {
+            "expand": (1, 1, channels, inner),
+            "middle": (side, side, inner, inner),
+            "reduce": (1, 1, inner, filters),
+        }  # fmt: skip
 
     def macs(self, inputs: tuple[Shape, ...]) -> int:
         return math.prod(self.shape(inputs)) * self.kernel**2 * (inputs[0][2] // self.groups)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from .convolutions import Conv, DepthwiseConv, Padding, TransposedConv
+from .convolutions import Branches, Conv, DepthwiseConv, Padding, TransposedConv
 from .graph import INPUT, Graph, InputSpec, Node, infer
 from .operator import Activation, Operator, Shape
 from .operators import (
@@ -25,6 +25,7 @@ from .operators import (
     LeakyRelu,
     Mean,
     Multiply,
+    NearestConv,
     Pad,
     Pool,
     PRelu,
@@ -196,9 +197,7 @@ def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
 
 def _kernel(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> Kernel:
     shapes = tuple(tensor.shape for tensor in inputs)
-    operator = node.operator
-    if isinstance(operator, Conv | DepthwiseConv):
-        operator = replace(operator, bias=True)  # TFLite's always has one, of zeros if need be
+    operator = _as_deployed(node.operator, shapes)
     return Kernel(
         kind=_tflite_name(operator, inputs),
         name=node.name,
@@ -210,6 +209,18 @@ def _kernel(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> Kernel:
         groups=operator.groups if isinstance(operator, Conv) else 1,
         weight_bytes=sum(map(math.prod, operator.variables(shapes).values())),
     )
+
+
+def _as_deployed(operator: Operator, shapes: tuple[Shape, ...]) -> Operator:
+    """With its branches merged and the bias that TFLite's always has, of zeros if need be."""
+    match operator:
+        case NearestConv():
+            return Conv(kernel=1, filters=operator.shape(shapes)[2])
+        case Conv():
+            return replace(operator, bias=True, branches=Branches.NONE)
+        case DepthwiseConv():
+            return replace(operator, bias=True)
+    return operator
 
 
 def _tflite_name(operator: Operator, inputs: tuple[Tensor, ...]) -> str:
@@ -231,7 +242,7 @@ def _window(operator: Operator) -> int:
         case Conv() | DepthwiseConv():
             return (operator.kernel - 1) * operator.dilation + 1
         case TransposedConv():
-            return 2 * math.ceil(operator.kernel / (2 * operator.stride)) + 1
+            return transposed_window(operator.kernel, operator.stride)
         case Pool():
             return operator.size
         case SpaceToDepth():
@@ -239,6 +250,13 @@ def _window(operator: Operator) -> int:
         case Resize(interpolation=Interpolation.BILINEAR):
             return 3
     return 1
+
+
+def transposed_window(kernel: int, stride: int) -> int:
+    """Pixels across that a pixel of a transposed convolution, padding ``same``, depends on."""
+    padding = max(kernel - stride, 0) // 2
+    before, after = (kernel - 1 - padding) // stride, (stride - 1 + padding) // stride
+    return 2 * max(before, after) + 1
 
 
 def halo(kernels: tuple[Kernel, ...]) -> int | None:

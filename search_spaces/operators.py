@@ -176,10 +176,14 @@ class Tanh(_Pointwise):
 
 @dataclass(frozen=True)
 class Clip(_Pointwise):
-    """Holds grey levels in 0..255."""
+    """Holds grey levels in 0..255: the output, or, as an activation, any other tensor."""
 
     kind = "clip"
     form: ClipForm = ClipForm.SATURATE
+
+
+#: Activations that leave an image as it is: positive, and no brighter than white.
+POINTWISE = (Relu, LeakyRelu, PRelu, Clip)
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,19 @@ class Tile(Operator):
 
 
 @dataclass(frozen=True)
+class NearestConv(Tile):
+    """What ``Tile`` does, as a convolution 1x1 of fixed kernels, which NPUs take.
+
+    Before depth_to_space it is nearest-neighbour enlargement (NCNet, arXiv:2208.11609).
+    """
+
+    kind = "nearest_conv"
+
+    def macs(self, inputs: tuple[Shape, ...]) -> int:
+        return math.prod(self.shape(inputs)) * inputs[0][2]
+
+
+@dataclass(frozen=True)
 class Pad(Operator):
     """``border`` zero pixels on every side."""
 
@@ -304,6 +321,6 @@ class Pool(Operator):
 
 OPERATORS: tuple[type[Operator], ...] = (
     Conv, DepthwiseConv, TransposedConv, Add, Subtract, Multiply, Concat, Split, Slice, Relu,
-    LeakyRelu, PRelu, Sigmoid, Tanh, Clip, DepthToSpace, SpaceToDepth, Resize, Tile, Pad, Mean,
-    Pool,
+    LeakyRelu, PRelu, Sigmoid, Tanh, Clip, DepthToSpace, SpaceToDepth, Resize, Tile, NearestConv,
+    Pad, Mean, Pool,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
+from .candidate import Candidate
 from .errors import InputError, NasError
 from .graph import Graph
 
@@ -28,37 +29,38 @@ class Trial(Protocol):
 
 @dataclass(frozen=True)
 class Space:
-    """A search space: where it is from, its version, and 16 hex digits of its source text."""
+    """A search space: where it is from, its version, and 16 hex digits of its text."""
 
     name: str
     version: int
     fingerprint: str
     sample: Callable[..., Any] = field(repr=False, compare=False)
 
-    def draw(self, trial: Trial, scale: int) -> Graph:
-        """One network for ``scale``.
+    def draw(self, trial: Trial, scale: int) -> Candidate:
+        """One network for ``scale``; a space may return a bare Graph, deployed as it is.
 
         A combination that the space itself refuses comes as the GraphError that it raised. Any
         other failure of its function, or a result that is no such network, is an InputError.
         """
         takes_scale = "scale" in inspect.signature(self.sample).parameters
         try:
-            graph = self.sample(trial, scale=scale) if takes_scale else self.sample(trial)
+            drawn = self.sample(trial, scale=scale) if takes_scale else self.sample(trial)
         except NasError:
             raise
         except Exception as error:
             raise InputError(f"search space {_where(self.name, error)}") from error
-        if not isinstance(graph, Graph):
+        candidate = Candidate(drawn) if isinstance(drawn, Graph) else drawn
+        if not isinstance(candidate, Candidate):
             raise InputError(
-                f"search space {self.name}: sample() returned {type(graph).__name__}; "
-                "it must return a Graph"
+                f"search space {self.name}: sample() returned {type(drawn).__name__}; "
+                "it must return a Graph or a Candidate"
             )
-        if graph.scale != scale:
+        if candidate.graph.scale != scale:
             raise InputError(
-                f"search space {self.name}: sample() returned a x{graph.scale} network where "
-                f"x{scale} is asked for; give it a parameter named scale"
+                f"search space {self.name}: sample() returned a x{candidate.graph.scale} network "
+                f"where x{scale} is asked for; give it a parameter named scale"
             )
-        return graph
+        return candidate
 
 
 def load_space(name: str) -> Space:
@@ -68,7 +70,7 @@ def load_space(name: str) -> Space:
     """
     for module in built_in():
         if name == _short_name(module):
-            return _space(name, module, inspect.getsource(module))
+            return _space(name, module, _text_of(module))
     if name.endswith(".py"):
         return _load_file(Path(name))
     known = ", ".join(map(_short_name, built_in()))
@@ -80,9 +82,16 @@ def load_space(name: str) -> Space:
 
 def built_in() -> tuple[ModuleType, ...]:
     """The spaces that come with this package."""
-    from . import anchor  # they import this module
+    from . import anchor, grouped, mobile, plain, reparam, residual  # they import this module
 
-    return (anchor,)
+    return (anchor, plain, grouped, residual, reparam, mobile)
+
+
+def _text_of(space: ModuleType) -> str:
+    """All that decides what a built-in space's parameters become."""
+    from . import blocks, builder, forms
+
+    return "".join(map(inspect.getsource, (space, forms, blocks, builder)))
 
 
 def _short_name(module: ModuleType) -> str:

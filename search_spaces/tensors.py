@@ -5,6 +5,7 @@ A tensor is named after the node that gives it, or ``input``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -126,11 +127,24 @@ def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[
     fixed = {INPUT: IMAGE_RANGE}
     concats = [node for node in graph.nodes if isinstance(node.operator, Concat)]
     pools = {node.name for node in graph.nodes if isinstance(node.operator, Pool)}
+    readers = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
         operator = node.operator
         if type(operator) in _SQUASHED:
             fixed[node.name] = _SQUASHED[type(operator)]
-        elif isinstance(operator, _KEEP_SCALE) or _saturates(node):
+        elif _saturates(node):
+            if readers[node.inputs[0]] > 1:
+                raise GraphError(
+                    f"node {node.name!r}: a saturating clip holds {node.inputs[0]!r} itself in "
+                    "0..255, which others read too; give it the form 'operator'"
+                )
+            ties.tie(node.inputs[0], node.name)
+            if fixed.setdefault(ties.root(node.name), IMAGE_RANGE) != IMAGE_RANGE:
+                raise GraphError(
+                    f"node {node.name!r}: a clip cannot hold the fixed range of a sigmoid or tanh; "
+                    "remove it"
+                )
+        elif isinstance(operator, _KEEP_SCALE):
             ties.tie(node.inputs[0], node.name)
         elif isinstance(operator, Concat):
             roots = [ties.root(name) for name in node.inputs]
@@ -156,6 +170,18 @@ def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[
         for index, name in enumerate(node.inputs)
         if _scale(ties.root(name), fixed) != _scale(ties.root(node.name), fixed)
     )
+    for node in graph.nodes:
+        if _saturates(node) and any(
+            (reader.name, index) in requantised
+            for reader in concats
+            for index, name in enumerate(reader.inputs)
+            if name == node.name
+        ):
+            # The converter gives such a tensor the concat's scale, and it is clipped no more.
+            raise GraphError(
+                f"node {node.name!r}: a saturating clip goes into a concat of another range; give "
+                "it the form 'operator'"
+            )
     return ties, {ties.root(name): value for name, value in fixed.items()}, requantised
 
 

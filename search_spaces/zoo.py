@@ -1,15 +1,20 @@
-"""Networks of the Mobile AI 2021 report, each exactly as its authors published it.
+"""Published networks: those of the Mobile AI 2021 report, and what came after on the same task.
 
-Source: Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI 2021
-Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825, and the papers named below.
+"Report" is Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI
+2021 Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. Where a source leaves something
+open, ``inferred`` says what was chosen, and why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from .builder import GraphBuilder
+from .blocks import BlockKind, Head, Residual, Style, block, image_of, parallel_stem, shrink
+from .builder import GraphBuilder, Nonlinearity
+from .candidate import Candidate, Deployment
+from .convolutions import Branches
 from .errors import InputError
 from .graph import Graph
 
@@ -22,49 +27,253 @@ class ZooNetwork:
     source: str
     #: figures of the x3 network as published, or "" where there are none
     published: str
-    build: Callable[[int], Graph]
+    build: Callable[[int], Candidate]
+    #: what its source leaves open, and what was chosen
+    inferred: str = ""
 
 
 def abpn(scale: int) -> Graph:
     """Seven 3x3 convs, and the input, repeated, added before depth_to_space: the anchor."""
-    net = GraphBuilder()
-    anchor = net.concat(*[net.input] * scale**2)
-    features = net.conv(net.input, 28, relu=True)
-    for _ in range(4):
-        features = net.conv(features, 28, relu=True)
-    features = net.conv(features, 3 * scale**2, relu=True)
-    features = net.conv(features, 3 * scale**2)
-    return net.image(net.add(features, anchor), scale)
+    return _plain(scale, width=28, middle=4, double=True, residual=Residual.ANCHOR)
+
+
+def ncnet(scale: int) -> Graph:
+    """ABPN with 32 channels, its anchor as a fixed convolution."""
+    return _plain(scale, width=32, middle=4, double=True, residual=Residual.NEAREST_CONV)
 
 
 def xlsr(scale: int) -> Graph:
     """Extremely light-weight SR: four parallel stems, three grouped blocks, a concatenated skip."""
-    net = GraphBuilder()
-    stems = [net.conv(net.input, 8, relu=True) for _ in range(4)]
-    features = net.conv(net.concat(*stems), 32, kernel=1)
+    net, style = GraphBuilder(), Style()
+    stem = parallel_stem(net, style, net.input, 32, count=4)
+    features = net.conv(stem, 32, kernel=1)
     for _ in range(3):
-        features = net.conv(features, 32, groups=4, relu=True)
-        features = net.conv(features, 32, kernel=1)
+        features = block(net, style, BlockKind.GROUPED, features, 32)
     skip = net.conv(net.input, 16)
     features = net.conv(net.concat(features, skip), 32, kernel=1, relu=True)
-    return net.image(net.conv(features, 3 * scale**2), scale)
+    return image_of(net, style, features, scale)
 
 
+def tinysrnet(scale: int) -> Graph:
+    """Three residual blocks on blocks of 2x2 pixels, and one conv of the image as the residual."""
+    net, style = GraphBuilder(), Style()
+    features = net.conv(shrink(net, net.input, 2), 32, relu=True)
+    for _ in range(3):
+        features = block(net, style, BlockKind.RESIDUAL, features, 32)
+    return image_of(net, style, features, scale, stride=2, residual=Residual.CONV)
+
+
+def fastsr(scale: int) -> Graph:
+    """TinySRNet at the image's own size, upon its nearest-neighbour enlargement."""
+    net, style = GraphBuilder(), Style()
+    features = net.conv(net.input, 16, relu=True)
+    for _ in range(3):
+        features = block(net, style, BlockKind.RESIDUAL, features, 16)
+    return image_of(net, style, features, scale, residual=Residual.NEAREST)
+
+
+def prpsr(scale: int) -> Graph:
+    """Plain re-parameterisable: x + conv1x1(x) + conv3x3(x) in training, one conv on the device."""
+    net, style = GraphBuilder(), Style(branches=Branches.POINTWISE)
+    features = style.conv(net, net.input, 36, kernel=5)
+    for _ in range(5):
+        features = style.conv(net, features, 36)
+    return image_of(net, style, features, scale)
+
+
+def edsr_with_attention(scale: int) -> Graph:
+    """Six residual blocks with spatial attention, all their results into one conv 1x1."""
+    net, style = GraphBuilder(), Style()
+    stem = features = net.conv(net.input, 64, relu=True)
+    results = []
+    for _ in range(6):
+        features = block(net, style, BlockKind.ATTENTION, features, 64)
+        results.append(features)
+    features = net.add(stem, net.conv(net.concat(*results), 64, kernel=1))
+    for _ in range(2):
+        features = net.conv(features, 64, relu=True)
+    return image_of(net, style, features, scale)
+
+
+def espcn(scale: int) -> Graph:
+    """Three convs with tanh; the first to make pixels by depth_to_space."""
+    net, style = GraphBuilder(), Style(Nonlinearity.TANH)
+    features = style.conv(net, style.conv(net, net.input, 64, kernel=5), 32)
+    return image_of(net, style, features, scale)
+
+
+def fsrcnn(scale: int) -> Graph:
+    """FSRCNN(56, 12, 4): shrink, map, expand, and a transposed conv 9x9."""
+    net, style = GraphBuilder(), Style(Nonlinearity.PRELU)
+    features = style.conv(net, net.input, 56, kernel=5)
+    features = style.conv(net, features, 12, kernel=1)
+    for _ in range(4):
+        features = style.conv(net, features, 12)
+    features = style.conv(net, features, 56, kernel=1)
+    return image_of(net, style, features, scale, head=Head.TRANSPOSED)
+
+
+def ecbsr(scale: int, middle: int, width: int) -> Graph:
+    """Convs with PReLU, trained as edge-oriented blocks of several branches, and the anchor."""
+    style = Style(Nonlinearity.PRELU, Branches.EXPANDED)
+    return _plain(scale, width=width, middle=middle, style=style, residual=Residual.ANCHOR)
+
+
+def etds(scale: int, middle: int, width: int) -> Candidate:
+    """Trained with an anchor, deployed as ``width`` channels of plain convs and nothing else."""
+    graph = _plain(scale, width=width - 3, middle=middle, residual=Residual.ANCHOR)
+    return Candidate(graph, Deployment(fold_residual=True, fold_clip=True, channel_step=4))
+
+
+def quicksrnet(scale: int, middle: int) -> Graph:
+    """Plain convs of 32 channels, each followed by a clip."""
+    return _plain(scale, width=32, middle=middle, style=Style(Nonlinearity.CLIP))
+
+
+def scsrn(scale: int) -> Graph:
+    """The image beside the body's features instead of an addition; re-parameterised convs."""
+    net, style = GraphBuilder(), Style(branches=Branches.EXPANDED)
+    features = style.conv(net, net.input, 32)
+    for _ in range(4):
+        features = style.conv(net, features, 32)
+    features = style.conv(net, net.concat(features, net.input), 3 * scale**2)
+    return image_of(net, style, features, scale)
+
+
+def antsr(scale: int) -> Graph:
+    """A short plain net of re-parameterised convs."""
+    return _plain(scale, width=28, middle=3, style=Style(branches=Branches.EXPANDED))
+
+
+def _plain(
+    scale: int,
+    *,
+    width: int,
+    middle: int,
+    style: Style = Style(),  # noqa: B008 - immutable
+    double: bool = False,
+    residual: Residual = Residual.NONE,
+) -> Graph:
+    """A conv 3x3 to ``width``, ``middle`` more, one to the pixels' channels, or ``double`` two."""
+    net = GraphBuilder()
+    features = net.input
+    for _ in range(1 + middle):
+        features = style.conv(net, features, width)
+    if double:
+        features = style.conv(net, features, 3 * scale**2)
+    return image_of(net, style, features, scale, residual=residual)
+
+
+def _network(
+    name: str, build: Callable[[int], Graph], source: str, published: str = "", inferred: str = ""
+) -> ZooNetwork:
+    """A network that is deployed as it is trained, its branches merged."""
+    return ZooNetwork(name, source, published, lambda scale: Candidate(build(scale)), inferred)
+
+
+def _etds(letter: str, middle: int, width: int, thousands: str) -> ZooNetwork:
+    source = (
+        "Chao et al., Equivalent Transformation and Dual Stream Network Construction, CVPR 2023"
+    )
+    published = f"{thousands} K parameters (M{middle}C{width})"
+    return ZooNetwork(
+        f"ETDS-{letter}", source, published, partial(etds, middle=middle, width=width),
+        inferred="its second stream is an anchor in training here, folded with the clip",
+    )  # fmt: skip
+
+
+def _ecbsr(width: int, thousands: str) -> ZooNetwork:
+    return _network(
+        f"ECBSR-M4C{width}", partial(ecbsr, middle=4, width=width),
+        "Zhang et al., Edge-oriented Convolution Block for Real-time Super Resolution, ACM MM 2021",
+        f"{thousands} K parameters",
+        inferred="its Sobel and Laplace branches are left out",
+    )  # fmt: skip
+
+
+def _quicksrnet(letter: str, middle: int) -> ZooNetwork:
+    return _network(
+        f"QuickSRNet-{letter}", partial(quicksrnet, middle=middle),
+        "Berger et al., QuickSRNet: Plain Single-Image Super-Resolution Architecture for Faster "
+        "Inference on Mobile Platforms, arXiv:2303.04336",
+    )  # fmt: skip
+
+
+_WIDTHS = "no width was published; "
 ZOO: tuple[ZooNetwork, ...] = (
-    ZooNetwork(
-        "ABPN",
+    _network(
+        "ABPN", abpn,
         "Du et al., Anchor-based Plain Net for Mobile Image Super-Resolution, arXiv:2105.09750",
         "42.5 K parameters; INT8 29.87 dB, 36.89 ms on the VS680 (report, table 1)",
-        abpn,
     ),
-    ZooNetwork(
-        "XLSR",
+    _network(
+        "XLSR", xlsr,
         "Ayazoglu, Extremely Lightweight Quantization Robust Real-Time Single-Image "
         "Super Resolution for Mobile Devices, arXiv:2105.10288",
         "22 K parameters; INT8 29.58 dB, 44.85 ms on the VS680 (report, table 1)",
-        xlsr,
     ),
-)
+    _network(
+        "TinySRNet", tinysrnet, "Noah_TerminalVision in the report, section 4.3",
+        "109 KB; INT8 29.41 dB, 38.32 ms on the VS680 (report, table 1)",
+        _WIDTHS + "32 channels give 102 K parameters, which fit the file",
+    ),
+    _network(
+        "FastSR", fastsr, "ALONG in the report, section 4.4",
+        "30 KB; INT8 29.52 dB, 62.25 ms on the VS680 (report, table 1)",
+        _WIDTHS + "16 channels give 18 K parameters, which fit the file",
+    ),
+    _network(
+        "PRPSR", prpsr, "EmbeddedAI in the report, section 4.5",
+        "82 KB; INT8 28.82 dB, 76.61 ms on the VS680 (report, table 1)",
+        _WIDTHS + "36 channels give 70 K parameters, which fit the file",
+    ),
+    _network(
+        "EDSR-attention", edsr_with_attention, "mju_gogogo in the report, section 4.6",
+        "940 KB; INT8 28.92 dB, 718 ms on the VS680 (report, table 1)",
+        "the attention unit is not described; conv 64->48, ReLU, conv 48->64, sigmoid fit the file",
+    ),
+    _network(
+        "ESPCN", espcn,
+        "Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient "
+        "Sub-Pixel Convolutional Neural Network, CVPR 2016, arXiv:1609.05158",
+        "31.13 K parameters in RGB",
+    ),
+    _network(
+        "FSRCNN", fsrcnn,
+        "Dong et al., Accelerating the Super-Resolution Convolutional Neural Network, ECCV 2016, "
+        "arXiv:1608.00367",
+        "24.68 K parameters in RGB",
+    ),
+    _ecbsr(16, "13.72"),
+    _ecbsr(32, "45.85"),
+    _etds("T", 5, 16, "16.92"),
+    _etds("S", 4, 32, "46.79"),
+    _etds("M", 6, 32, "65.29"),
+    _etds("L", 7, 48, "159.77"),
+    _network(
+        "NCNet", ncnet,
+        "Luo et al., Fast Nearest Convolution for Real-Time Efficient Image Super-Resolution, "
+        "arXiv:2208.11609",
+        "52,279 parameters, the fixed convolution left out",
+    ),
+    _quicksrnet("S", 2),
+    _quicksrnet("M", 5),
+    _network(
+        "SCSRN-like", scsrn,
+        "Gankhuyag et al., Skip-Concatenated Image Super-Resolution Network for Mobile Devices, "
+        "IEEE Access 2023 (Z6, winner of Mobile AI 2022)",
+        "INT8 30.03 dB, 19.2 ms on the VS680 (Mobile AI 2022 report, arXiv:2211.03885)",
+        "widths and depth: 32 channels, five layers before the concat and two behind it",
+    ),
+    _network(
+        "AntSR-like", antsr, "Antins_cv in the Mobile AI 2022 report, arXiv:2211.03885",
+        "INT8 29.58 dB, 15.2 ms on the VS680 (Mobile AI 2022 report)",
+        "all but its place among the fastest: five plain re-parameterised convs of 28 channels",
+    ),
+)  # fmt: skip
+
+#: The networks that every study trains for comparison.
+REFERENCES = ZOO[:2]
 
 
 def find(name: str) -> ZooNetwork:

@@ -21,9 +21,12 @@ DOOR = "tensorflow_quietly"
 WITH_TENSORFLOW = {
     f"nas/networks/{DOOR}.py",
     "nas/networks/network.py",
+    "nas/networks/keras_model.py",
     "nas/networks/interpretation.py",
     "nas/networks/quantisation.py",
     "nas/networks/training.py",
+    "nas/networks/optimizer.py",
+    "nas/networks/calibration.py",
     "nas/networks/conversion.py",
 }
 HEAVY = ("tensorflow", "keras", "sklearn", "skimage", "plotly", "optuna", "adbutils")

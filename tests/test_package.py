@@ -45,6 +45,8 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: list[str]) -
 def test_the_wheel_holds_every_device_with_its_card(wheel: list[str]) -> None:
     devices = [path.name for path in (ROOT / "latency_models/devices").iterdir() if path.is_dir()]
     assert len(devices) >= 5
+    for part in ("page.html", "style.css", "page.js"):
+        assert f"nas/reporting/{part}" in wheel
     for device in devices:
         assert f"latency_models/devices/{device}/device.toml" in wheel
         assert f"latency_models/devices/{device}/README.md" in wheel

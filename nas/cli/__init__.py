@@ -11,7 +11,19 @@ import typer
 
 from search_spaces.errors import NasError
 
-from . import diagnosis, latency, models, searching, zoo
+from . import (
+    checking,
+    data,
+    diagnosis,
+    exporting,
+    latency,
+    models,
+    reporting,
+    searching,
+    spaces,
+    upscaling,
+    zoo,
+)
 
 app = typer.Typer(
     name="nas",
@@ -21,10 +33,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (searching, models, diagnosis):
+for commands in (searching, reporting, exporting, models, checking, upscaling, diagnosis):
     commands.register(app)
+app.add_typer(spaces.app, name="space")
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(latency.app, name="latency")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import latency_building
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="How long a model takes on a device.", no_args_is_help=True, rich_markup_mode=None
 )
+latency_building.register(app)
 Model = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="A TFLite file, a zoo network, or STUDY#TRIAL."),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="A device or a device folder.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="A device, a device folder, or adb:SERIAL.")
+]
 InputOption = Annotated[str | None, typer.Option("--input", help="LR size [the device's own].")]
 ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")]
 
@@ -60,7 +64,7 @@ def predict(
     from latency_models.device import load_device
     from search_spaces import InputError
 
-    if load_device(device).settings.source == "host":
+    if load_device(device).measured:
         raise InputError(f"device {device} can only be measured: `nas latency measure`")
     _answer(model, device, input, scale, as_json=as_json)
 
@@ -71,17 +75,29 @@ def measure(
     device: DeviceOption,
     input: InputOption = None,
     scale: ScaleOption = 3,
+    log: Annotated[
+        Path | None, typer.Option(help="Takes all that a board's tool said, if it gave no time.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The latency measured on the device itself."""
+    from latency_models.adb import DeviceError
     from latency_models.device import load_device
     from search_spaces import InputError
 
-    if load_device(device).settings.source != "host":
+    from ..files import write_whole
+
+    if not load_device(device).measured:
         raise InputError(
-            f"device {device} is a compiler's, there is nothing to run on: `nas latency predict`"
+            f"device {device} is a compiler's or a model's, there is nothing to run on: "
+            "`nas latency predict`"
         )
-    _answer(model, device, input, scale, as_json=as_json)
+    try:
+        _answer(model, device, input, scale, as_json=as_json)
+    except DeviceError as error:
+        if log:
+            write_whole(log, error.text.encode())
+        raise
 
 
 def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: bool) -> None:

@@ -1,29 +1,30 @@
-"""Commands about single models: train, evaluate, upscale."""
+"""Commands about single models: train, evaluate."""
 
 from __future__ import annotations
 
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..choices import Quantization
+from ..choices import Loss, Quantization, RecipeName
 from .output import JsonOption, print_json, print_table
+from .progress import TrainingReporter
+from .searching import StorageOption
 
 if TYPE_CHECKING:
     from latency_models import Worker
 
     from ..networks.inference import TfliteUpscaler
-    from ..networks.training import Progress
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (train, evaluate, upscale):
+    for command in (train, evaluate):
         app.command()(command)
 
 
@@ -32,23 +33,37 @@ def train(
         str, typer.Argument(metavar="STUDY#TRIAL|ZOO-NAME|GRAPH.json", help="What to train.")
     ],
     data: Annotated[str, typer.Option(help="Folder of photos, or 'embedded'.")] = "embedded",
+    recipe: Annotated[
+        RecipeName,
+        typer.Option(help="full: 200000 steps of 64x64 crops; proxy: 1000 of 32x32, as a search."),
+    ] = RecipeName.FULL,
     steps: Annotated[
-        int, typer.Option(min=10, help="Gradient steps, INT8 ones included.")
-    ] = 100000,
+        int | None, typer.Option(min=10, help="Gradient steps, INT8 ones included [the recipe's].")
+    ] = None,
     scale: Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")] = 3,
-    batch: Annotated[int, typer.Option(min=1, max=256, help="Crops a step.")] = 16,
-    patch: Annotated[int, typer.Option(min=8, max=256, help="Side of an LR crop, pixels.")] = 32,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Crops a step [the recipe's].")
+    ] = None,
+    patch: Annotated[
+        int | None,
+        typer.Option(min=8, max=256, help="Side of an LR crop, pixels [the recipe's]."),
+    ] = None,
+    loss: Annotated[Loss, typer.Option(help="What is minimised.")] = Loss.L1,
     quantize: Annotated[Quantization, typer.Option(help="INT8 in or after training.")] = (
         Quantization.QAT
     ),
     device: Annotated[
-        str, typer.Option(help="Decides the model's input size and weight scales.")
-    ] = "ethos-u85-1024",
+        str | None,
+        typer.Option(
+            help="Decides input size and weight scales; the card has its latency [the study's]."
+        ),
+    ] = None,
     test: Annotated[
         list[Path] | None, typer.Option(help="Folder of test images; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the results [trained/NAME].")] = None,
+    storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train one architecture at length; the same command goes on from its checkpoint."""
@@ -56,28 +71,39 @@ def train(
 
     from ..cores import has_bfloat16
     from ..images.data import load_data, load_images
-    from ..long_training import LongTraining, find_graph
-    from ..networks.recipe import Recipe
+    from ..long_training import LongTraining, find_candidate
+    from ..networks.recipe import recipe_named
+    from ..searching.setup import DEFAULT_DEVICE
 
-    name, graph = find_graph(what, scale)
-    target = load_device(device)
-    tests = [(path, load_images(path, graph.scale)) for path in test or []]
-    images = load_data(data, graph.scale)
-
+    found = find_candidate(what, scale, storage)
+    target = load_device(device or found.device or DEFAULT_DEVICE)
+    scale = found.candidate.graph.scale
+    tests = [(path, load_images(path, scale)) for path in test or []]
+    images = load_data(data, scale)
+    given = {"steps": steps, "batch": batch, "patch": patch}
     training = LongTraining(
-        name=name,
-        graph=graph,
+        name=found.name,
+        candidate=found.candidate,
         data=images,
-        recipe=Recipe(steps, batch, patch, quantization=quantize, bfloat16=has_bfloat16()),
+        recipe=replace(
+            recipe_named(recipe),
+            **{name: value for name, value in given.items() if value is not None},
+            loss=loss,
+            quantization=quantize,
+            bfloat16=has_bfloat16(),
+        ),
         device=target,
         seed=seed,
-        folder=out or Path("trained") / name,
+        folder=out or Path("trained") / found.name,
     )
+    reporter = TrainingReporter()
     try:
-        developed = training.run(_TrainingReporter().observe)
+        developed = training.run(reporter.observe, reporter.judged)
     except KeyboardInterrupt:
+        reporter.close()
         print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
         raise typer.Exit(130) from None
+    reporter.close()
     rows = [("validation", developed.quality, developed.float_quality)]
     rows += [(str(path), *training.test(developed, images)) for path, images in tests]
     if as_json:
@@ -108,32 +134,6 @@ def train(
     print(f"model, weights and card: {training.folder}")
 
 
-class _TrainingReporter:
-    """A line now and then: how far, how well, how long still."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._first: int | None = None
-        self._drawn = 0.0
-        self._live = sys.stderr.isatty()
-
-    def observe(self, progress: Progress) -> None:
-        now = time.monotonic()
-        self._first = progress.step if self._first is None else self._first
-        if now - self._drawn < (0.5 if self._live else 10.0):
-            return
-        self._drawn = now
-        text = f"{progress.phase} step {progress.step}/{progress.steps}, L1 {progress.loss:.3f}"
-        done = progress.step - self._first
-        if done > 0 and progress.phase == "float":
-            from ..studies.budget import format_seconds
-
-            left = (now - self._started) / done * (progress.steps - progress.step)
-            text += f", about {format_seconds(left)} to the last step"
-        print(f"\r\x1b[2K{text}" if self._live else text, end="" if self._live else "\n",
-              file=sys.stderr, flush=True)  # fmt: skip
-
-
 def evaluate(
     model: ModelPath,
     data: Annotated[str, typer.Option(help="Folder of HR photos, or 'embedded'.")] = "embedded",
@@ -146,7 +146,7 @@ def evaluate(
     from ..images.quality import evaluate as judge
 
     with Worker() as worker:
-        upscaler = _open(model, worker)
+        upscaler = open_model(model, worker)
         quality = judge(upscaler.upscale, load_validation(data, upscaler.scale))
     if as_json:
         print_json(
@@ -164,25 +164,8 @@ def evaluate(
     )
 
 
-def upscale(
-    model: ModelPath,
-    source: Annotated[Path, typer.Argument(metavar="IN", help="An image of any size.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="PNG, JPEG, WebP, BMP or TIFF.")],
-) -> None:
-    """Enlarge an image with an INT8 model."""
-    from latency_models.worker import Worker
-
-    from ..images.data import image_format, read_rgb, write_image
-
-    image_format(target)
-    pixels = read_rgb(source)
-    with Worker() as worker:
-        enlarged = _open(model, worker).upscale(pixels)
-    write_image(target, enlarged)
-    print(f"{target}: {enlarged.shape[1]}x{enlarged.shape[0]}")
-
-
-def _open(model: Path, worker: Worker) -> TfliteUpscaler:
+def open_model(model: Path, worker: Worker) -> TfliteUpscaler:
+    """An INT8 model, ready to run on all cores; InputError names the file that is none."""
     from ..cores import Cores
     from ..files import reading
     from ..networks.inference import TfliteUpscaler

@@ -1,13 +1,15 @@
-"""Commands about a study: search, worker, status, pareto, export."""
+"""Commands about a study: search, worker, status, pareto."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..choices import Objective, Quantization, SamplerKind
+from ..studies.options import SearchOptions, option_name
+from .options import with_options
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
@@ -23,54 +25,44 @@ StorageOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (search, worker, status, pareto, export):
+    for command in (search, worker, status, pareto):
         app.command()(command)
 
 
+@with_options(SearchOptions, option_name, first="budget")
 def search(
-    budget: Annotated[str, typer.Option(help="30m, or 50 trained trials, or 50,2h.")],
-    space: Annotated[str | None, typer.Option(help="Space or FILE.py [anchor].")] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Device or its folder [ethos-u85-1024].")
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of photos [embedded].")] = None,
-    study: Annotated[str | None, typer.Option(help="Name [SPACE-DEVICE-xSCALE].")] = None,
-    objective: Annotated[Objective | None, typer.Option(help="[score]")] = None,
-    max_latency: Annotated[
-        float | None, typer.Option(min=1e-6, max=1e6, help="Slower candidates are not trained, ms.")
-    ] = None,
-    input: Annotated[str | None, typer.Option(help="LR size on the device [360x640].")] = None,
-    scale: Annotated[int | None, typer.Option(min=2, max=4, help="[3]")] = None,
-    quantize: Annotated[Quantization | None, typer.Option(help="[qat]")] = None,
-    sampler: Annotated[SamplerKind | None, typer.Option(help="[tpe]")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; they share the cores.")] = 1,
-    storage: StorageOption = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="[0]")] = None,
-    trial_seconds: Annotated[
-        float | None, typer.Option(min=0.1, max=1e6, help="Gradient steps of one ABPN, s [20].")
-    ] = None,
-    baselines: Annotated[
-        bool | None, typer.Option("--baselines/--no-baselines", help="ABPN and XLSR as reference.")
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of these options; the command line wins.")
     ] = None,
     as_json: JsonOption = False,
+    **given: object,
 ) -> None:
     """Search a space for the best INT8 networks; the same command continues a study."""
     from ..searching.supervision import run_search
-    from ..studies.budget import Budget
-    from ..studies.settings import Wish
 
-    wish = Wish(
-        space, device, data, input, scale, objective, sampler, quantize, max_latency, seed,
-        trial_seconds, baselines,
-    )  # fmt: skip
-    outcome = run_search(study, wish, Budget.parse(budget), workers, storage)
+    options = _options(config, given)
+    outcome = run_search(options)
     if as_json:
         print_json([finding.row() for finding in outcome.findings])
     else:
         print(f"{outcome.reason}")
         _print_front(outcome.study, outcome.findings)
+        _print_next(outcome.study, has_storage=options.storage is not None)
     if outcome.interrupted:
         raise typer.Exit(130)
+
+
+def _options(config: Path | None, given: Mapping[str, object]) -> SearchOptions:
+    from ..studies.config import read_config
+
+    written = read_config(config) if config else {}
+    said = {name: value for name, value in given.items() if value is not None}
+    options = SearchOptions.of(written | said)
+    if options.budget is None:
+        raise typer.BadParameter(
+            "missing; write 30m, 50 (trained trials), or 50,2h", param_hint="--budget"
+        )
+    return options
 
 
 def worker(
@@ -110,35 +102,17 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
         _print_front(opened, found)
 
 
-def export(
-    study: StudyName,
-    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to, made if missing.")],
-    trial: Annotated[int | None, typer.Option(help="One trained trial [the front].")] = None,
-    storage: StorageOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Copy the models of the Pareto front, or of one trial, with their cards."""
-    from ..studies.results import export as copy
-    from ..studies.study import load_study
-
-    files = copy(load_study(study, storage), trial, target)
-    if as_json:
-        print_json([str(path) for path in files])
-    else:
-        print("\n".join(map(str, files)))
-
-
 def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
     if not found:
         print(f"study {study.name}: no trained trial yet")
         return
     print(f"Pareto front of {study.name}, PSNR on {study.settings.data}, {study.settings.device}:")
     print_table(
-        ("rank", "trial", "PSNR INT8", "drop", "ms", "score / ABPN", "params", "file"),
+        ("rank", "trial", "PSNR INT8", "drop", "latency", "score / ABPN", "params", "file"),
         [
             (
                 f"{f.rank}", f"{f.trial}", f"{f.result.psnr_db:.2f} dB",
-                f"{f.result.drop_db:+.3f}", f"{f.result.latency.ms:.2f}",
+                f"{f.result.drop_db:+.3f}", f.result.latency.text,
                 "-" if f.ratio_to_abpn is None else f"{f.ratio_to_abpn:.2f}",
                 f"{f.result.parameters:,}", f.file,
             )
@@ -146,3 +120,29 @@ def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
         ],
     )  # fmt: skip
     print(f"models and cards: {study.folder.pareto}")
+
+
+def _print_next(study: Study, *, has_storage: bool) -> None:
+    """The models worth looking at, and what to do with them."""
+    from ..reporting.content import collect
+
+    content = collect(study)
+    if not content.highlights:
+        return
+    print("worth looking at:")
+    for highlight in content.highlights:
+        network = highlight.network
+        print(
+            f"  {highlight.title:30}{network.name}: {network.result.psnr_db:.2f} dB, "
+            f"{network.result.latency.text}, {network.ratio:.2f} x {content.yardstick}"
+        )
+    best = f"{study.name}#{content.highlights[0].network.trial}"
+    storage = " --storage URL" if has_storage else ""
+    print("next:")
+    for command, purpose in (
+        (f"nas report {study.name}", "one HTML file: front, pictures, why a model is slow"),
+        (f"nas dashboard {study.name}", "Optuna's dashboard with our plots, models and cards"),
+        (f"nas export {best} --to DIR", "all that a mobile engineer needs"),
+        (f"nas train {best} --data DIR", "full-length training"),
+    ):
+        print(f"  {command + storage:{len(best + storage) + 22}} {purpose}")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
-
-from search_spaces import InputSpec, infer
-from search_spaces.zoo import ZOO, find
 
 from .output import JsonOption, print_json, print_table
 
 app = typer.Typer(help="The systems of the report.", no_args_is_help=True, rich_markup_mode=None)
 ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")]
-_INPUT = InputSpec(360, 640)
+_INPUT = "360x640"
 
 
 @app.command("list")
 def list_networks(scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """Parameters and MACs of every network, for a 360x640 image."""
-    figures = [(network, infer(network.build(scale), _INPUT)) for network in ZOO]
+    from search_spaces import InputSpec, infer
+    from search_spaces.zoo import ZOO
+
+    spec = InputSpec.parse(_INPUT)
+    figures = [(network, infer(network.build(scale).deployed, spec)) for network in ZOO]
     if as_json:
         print_json(
             [
@@ -50,16 +53,22 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One network, operator by operator; as JSON, the graph that `nas train` takes from a file."""
+    from search_spaces import InputSpec, infer
+    from search_spaces.zoo import find
+
     network = find(name)
-    graph = network.build(scale)
+    candidate = network.build(scale)
     if as_json:
-        print_json(graph.to_json())
+        print_json(candidate.to_json())
         return
-    figures = infer(graph, _INPUT)
+    graph = candidate.deployed
+    figures = infer(graph, InputSpec.parse(_INPUT))
     print(
         f"{network.name} x{scale}: {figures.parameters:,} parameters, {figures.macs / 1e9:.3f} GMAC"
     )
-    print(f"{network.source}\n{network.published}\n")
+    print(
+        "\n".join(filter(None, (network.source, network.published, network.inferred))), end="\n\n"
+    )
     print_table(
         ("node", "inputs", "height x width x channels", "parameters", "MMAC"),
         [
@@ -70,5 +79,77 @@ def show(
                 f"{figures.nodes[node.name].macs / 1e6:,.1f}",
             )
             for node in graph.nodes
+        ],
+    )  # fmt: skip
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Networks [all].")
+    ] = None,
+    data: Annotated[str, typer.Option(help="Folder of photos, or 'embedded'.")] = "embedded",
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Folder of test images; may be repeated.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="A device or a device folder.")] = "ethos-u85-1024",
+    steps: Annotated[int, typer.Option(min=10, help="Of training, for all but the largest.")] = (
+        10_000
+    ),
+    scale: ScaleOption = 3,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for models and rows; kept ones are used.")] = (
+        Path("zoo-bench")
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Train, quantise, judge and time the networks by one recipe; goes on where it was cut off."""
+    from latency_models.device import load_device
+    from search_spaces import CandidateError
+    from search_spaces.zoo import ZOO, find
+
+    from ..images.data import load_data, load_images
+    from ..zoo_bench import Bench, table
+    from .progress import TrainingReporter
+
+    networks = [find(name) for name in names] if names else list(ZOO)
+    images = load_data(data, scale)
+    tests = {path.name: load_images(path, scale) for path in test or []}
+    tests = tests or {"validation": images.validation}
+    trial = Bench(images, tests, load_device(device), steps, seed, out)
+    systems, failures = [], 0
+    for network in networks:
+        print(f"{network.name}:", file=sys.stderr)
+        try:
+            trained = trial.train(network, TrainingReporter().observe)
+            systems.append(trial.time(network, trained))
+        except CandidateError as error:
+            failures += 1
+            print(f"{network.name}: {error}", file=sys.stderr)
+    rows = table(systems)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        _print_rows(rows)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    print_table(
+        (
+            "network", "parameters", "GMAC", "KB", "FP32 dB", "PTQ dB", "QAT dB", "drop", "SSIM",
+            "host ms", "device ms", "speed-up", "score / ABPN's",
+        ),
+        [
+            (
+                row["name"], f"{row['parameters']:,}", f"{row['macs'] / 1e9:.2f}",
+                f"{row['tflite_kb']:.0f}", f"{row['psnr_float_db']:.3f}",
+                f"{row['psnr_ptq_db']:.3f}", f"{row['psnr_qat_db']:.3f}", f"{row['drop_db']:+.3f}",
+                f"{row['ssim_int8']:.4f}", f"{row['host_ms']:.1f}", f"{row['device_ms']:.1f}",
+                f"{row['speed_up']:.1f}",
+                "-" if row["score_to_abpn"] is None else f"{row['score_to_abpn']:.2f}",
+            )
+            for row in rows
         ],
     )  # fmt: skip

@@ -112,7 +112,7 @@ def load_data(name: str, scale: int) -> Data:
     if name == EMBEDDED:
         return Data(name, _load_embedded(_TRAINING, scale), _load_embedded(_VALIDATION, scale))
     folder = _named(name)
-    parts = _parts(folder)
+    parts = parts_of(folder)
     if parts is not None:
         return Data(name, *(load_images(part, scale) for part in parts))
     whole = load_images(folder, scale)
@@ -129,7 +129,7 @@ def load_validation(name: str, scale: int) -> ImageSet:
     if name == EMBEDDED:
         return _load_embedded(_VALIDATION, scale)
     folder = _named(name)
-    parts = _parts(folder)
+    parts = parts_of(folder)
     return load_images(folder if parts is None else parts[1], scale)
 
 
@@ -139,7 +139,7 @@ def load_images(folder: Path, scale: int) -> ImageSet:
     A folder with ``HR`` and ``LR_bicubic/X3`` in the names of its folders, or one of DIV2K's HR
     folders, is read with its own low-resolution files; elsewhere they are made from the others.
     """
-    high, low = _layout(_existing(folder), scale)
+    high, low = layout_of(_existing(folder), scale)
     files = sorted(path for path in high.iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(f"{high}: no image ({', '.join(sorted(SUFFIXES))}) in it")
@@ -158,13 +158,10 @@ def degrade(hr: Pixels, scale: int) -> ImagePair:
 
 
 def read_rgb(path: Path) -> Pixels:
-    """A file's pixels as uint8 RGB; InputError if it is no image."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:  # bytes of strangers can end in any exception
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{path}: cannot be read as an image ({reason})") from None
+    """A file's pixels as uint8 RGB, upright; InputError if it is no image."""
+    from .pictures import read_picture  # it imports this module
+
+    return read_picture(path).rgb
 
 
 def image_format(path: Path) -> str:
@@ -232,7 +229,7 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _parts(folder: Path) -> tuple[Path, Path] | None:
+def parts_of(folder: Path) -> tuple[Path, Path] | None:
     """The training and validation parts that a folder says it has."""
     for train, valid in (("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")):
         if (folder / train).is_dir() and (folder / valid).is_dir():
@@ -240,7 +237,7 @@ def _parts(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def _layout(folder: Path, scale: int) -> tuple[Path, Path | None]:
+def layout_of(folder: Path, scale: int) -> tuple[Path, Path | None]:
     """Where the HR images of ``folder`` are, and where their LR ones, if it has any."""
     high = folder / "HR" if (folder / "HR").is_dir() else folder
     stem = re.sub(r"_?HR$", "", high.name)
@@ -264,13 +261,17 @@ def _collect(scale: int, files: Iterable[tuple[str, Path, Path | None]]) -> Imag
     pairs, skipped = [], []
     for name, path, low in files:
         try:
-            pairs.append(_pair(name, path, low, scale))
+            pairs.append(load_pair(name, path, low, scale))
         except InputError as error:
             skipped.append(Skipped(name, str(error)))
     return ImageSet(scale, tuple(pairs), tuple(skipped))
 
 
-def _pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
+def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
+    """The pair of a file and, if ``low`` is a folder of LR images, its own one there.
+
+    InputError says what is wrong with either.
+    """
     made = degrade(read_rgb(path), scale)
     lr = made.lr
     if low is not None:

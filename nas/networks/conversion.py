@@ -11,11 +11,12 @@ from .tensorflow_quietly import tf
 
 
 def convert(
-    graph: Graph, weights: Weights, spec: InputSpec, granularity: WeightGranularity
+    graph: Graph, weights: Weights, spec: InputSpec | None, granularity: WeightGranularity
 ) -> bytes:
     """TFLite file of batch 1 for images of ``spec``, int8 in and out, level g as byte g - 128.
 
-    ``weights`` are a network's ``snapshot``: parameters and learned ranges.
+    ``weights`` are a network's ``snapshot``: parameters and learned ranges. Without ``spec`` the
+    file takes images of any size, which no NPU does.
     """
     interpreter, mode = Interpreter(graph), Mode(quantise=True, granularity=granularity)
 
@@ -25,7 +26,8 @@ def convert(
         values = {name: tf.constant(value) for name, value in weights.items()}
         return interpreter(values, image, mode)
 
-    image = tf.TensorSpec([1, spec.height, spec.width, 3], tf.float32)
+    height, width = (None, None) if spec is None else (spec.height, spec.width)
+    image = tf.TensorSpec([1, height, width, 3], tf.float32)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [model.get_concrete_function(image)]
     )

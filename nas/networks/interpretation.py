@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import singledispatch
 
+import numpy as np
+
 from latency_models import WeightGranularity
 from search_spaces import (
     INPUT,
@@ -31,6 +33,7 @@ from search_spaces import (
     LeakyRelu,
     Mean,
     Multiply,
+    NearestConv,
     Node,
     Operator,
     Pad,
@@ -51,6 +54,7 @@ from search_spaces import (
     Tile,
     TransposedConv,
     analyse,
+    merged_kernel,
 )
 
 from .quantisation import (
@@ -84,9 +88,12 @@ class _Variables:
     unit_in: float
     unit_out: float
     mode: Mode
+    #: is it the image that is made here?
+    last: bool
 
-    def kernel(self, *, transposed: bool = False) -> tf.Tensor:
-        kernel = self.values["kernel"] * (self.unit_out / self.unit_in)
+    def kernel(self, normalised: tf.Tensor, *, transposed: bool = False) -> tf.Tensor:
+        """In levels, rounded if the mode says so."""
+        kernel = normalised * (self.unit_out / self.unit_in)
         if self.mode.quantise:
             kernel = fake_quantise_weights(kernel, self.mode.granularity, transposed=transposed)
         return kernel
@@ -123,8 +130,8 @@ class Interpreter:
     def _variables(self, values: Values, node: Node, mode: Mode) -> _Variables:
         prefix = f"{node.name}/"
         own = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
-        units = self.tensors.units
-        return _Variables(own, units[node.inputs[0]], units[node.name], mode)
+        units, last = self.tensors.units, node is self.graph.nodes[-1]
+        return _Variables(own, units[node.inputs[0]], units[node.name], mode, last)
 
     def _quantised(self, values: Values, name: str, tensor: tf.Tensor, mode: Mode) -> tf.Tensor:
         if not mode.quantise:
@@ -170,7 +177,8 @@ def _in_precision(at: _Variables, *tensors: tf.Tensor) -> list[tf.Tensor]:
 
 @interpret.register
 def _(operator: Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
-    x, kernel = _in_precision(at, inputs[0], at.kernel())
+    kernel = at.kernel(merged_kernel(operator, at.values, tf.einsum))
+    x, kernel = _in_precision(at, inputs[0], kernel)
     result = tf.nn.conv2d(
         x, kernel, operator.stride, _padding(operator.padding), dilations=operator.dilation
     )
@@ -181,8 +189,7 @@ def _(operator: Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
 def _(operator: DepthwiseConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     strides = [1, operator.stride, operator.stride, 1]
     # Per channel means per input channel here: the third axis, which is brought to the end.
-    values = {**at.values, "kernel": tf.transpose(at.values["kernel"], [0, 1, 3, 2])}
-    kernel = _Variables(values, at.unit_in, at.unit_out, at.mode).kernel()
+    kernel = at.kernel(tf.transpose(at.values["kernel"], [0, 1, 3, 2]))
     result = tf.nn.depthwise_conv2d(
         inputs[0],
         tf.transpose(kernel, [0, 1, 3, 2]),
@@ -203,7 +210,8 @@ def _(operator: TransposedConv, inputs: list[tf.Tensor], at: _Variables) -> tf.T
         (static[2] or shape[2]) * stride,
         operator.filters,
     ]
-    result = tf.nn.conv2d_transpose(inputs[0], at.kernel(transposed=True), size, stride, "SAME")
+    kernel = at.kernel(at.values["kernel"], transposed=True)
+    result = tf.nn.conv2d_transpose(inputs[0], kernel, size, stride, "SAME")
     return at.finish(result, Activation.NONE)
 
 
@@ -271,7 +279,7 @@ def _(operator: Tanh, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
 @interpret.register
 def _(operator: Clip, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     (x,) = inputs
-    if at.mode.training:
+    if at.mode.training and at.last:
         return x  # a hard clip has no gradient outside, and a net may start outside
     if operator.form is ClipForm.OPERATOR:
         return tf.nn.relu(tf.minimum(x, LEVELS))
@@ -298,6 +306,14 @@ def _(operator: Resize, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
 @interpret.register
 def _(operator: Tile, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.tile(inputs[0], [1, 1, 1, operator.count])
+
+
+@interpret.register
+def _(operator: NearestConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    channels = inputs[0].shape[-1]
+    repeated = np.tile(np.eye(channels, dtype=np.float32), operator.count)
+    kernel = at.kernel(tf.constant(repeated[np.newaxis, np.newaxis]))
+    return tf.nn.conv2d(inputs[0], kernel, 1, "SAME")
 
 
 @interpret.register

@@ -38,7 +38,7 @@ class Network(keras.layers.Layer):
             for group in self._learned
             for bound, value in (
                 ("low", np.array(-1, np.float32)),
-                ("high", np.array(1, np.float32)),
+                ("high", np.array(1.001, np.float32)),
             )
         }
 
@@ -50,14 +50,9 @@ class Network(keras.layers.Layer):
         )
 
     @property
-    def parameters(self) -> list[keras.Variable]:
-        """Kernels, biases and slopes."""
-        return list(self._parameters.values())
-
-    @property
-    def ranges(self) -> list[keras.Variable]:
-        """Bounds of the INT8 ranges that are learned, normalised."""
-        return list(self._ranges.values())
+    def values(self) -> dict[str, keras.Variable]:
+        """All that is trained by name: kernels, biases and slopes, then the learned INT8 ranges."""
+        return self._parameters | self._ranges
 
     @property
     def kernels(self) -> dict[str, keras.Variable]:
@@ -70,30 +65,31 @@ class Network(keras.layers.Layer):
 
     def snapshot(self) -> dict[str, Array]:
         """All values, ranges included, as ``restore`` takes them."""
-        return {name: v.numpy() for name, v in (self._parameters | self._ranges).items()}
+        return {name: variable.numpy() for name, variable in self.values.items()}
 
     def restore(self, weights: Weights) -> None:
-        """Sets every variable; KeyError if one is missing."""
-        for name, variable in (self._parameters | self._ranges).items():
+        """Sets every variable; KeyError if one is missing, others are passed over."""
+        for name, variable in self.values.items():
             variable.assign(weights[name])
 
     def call(self, images: tf.Tensor, *, mode: Mode) -> tf.Tensor:
-        return self._interpreter(self._values(), images, mode)
+        return self._interpreter(self._tensors(), images, mode)
 
-    def _values(self) -> dict[str, tf.Tensor]:
-        variables = self._parameters | self._ranges
-        return {name: tf.convert_to_tensor(v) for name, v in variables.items()}
+    def _tensors(self) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(variable) for name, variable in self.values.items()}
 
     def calibrate(self, images: tf.Tensor) -> None:
         """Sets every learned range to the smallest and largest value met on ``images``."""
-        tensors = self._interpreter.run(self._values(), images, Mode(quantise=False))
+        tensors = self._interpreter.run(self._tensors(), images, Mode(quantise=False))
         for group in self._learned:
             unit = self._interpreter.tensors.units[group.tensors[0]]
             values = [tensors[name] / unit for name in group.tensors]
             low = tf.reduce_min([tf.reduce_min(value) for value in values])
             high = tf.reduce_max([tf.reduce_max(value) for value in values])
             self._ranges[f"{range_key(group)}/low"].assign(tf.minimum(low, 0.0))
-            self._ranges[f"{range_key(group)}/high"].assign(tf.maximum(high, MIN_RANGE))
+            # A little wider: a range that met white and nothing beyond would be the image's own,
+            # and the file one QUANTIZE shorter than that of other weights.
+            self._ranges[f"{range_key(group)}/high"].assign(1.001 * tf.maximum(high, MIN_RANGE))
 
 
 def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:

@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 
 from latency_models import WeightGranularity
-from search_spaces import zoo
+from search_spaces import Candidate, zoo
 
-from ..choices import Quantization
+from ..choices import Quantization, RecipeName
 from ..cores import has_bfloat16
 from ..images.data import ImageSet
-from .recipe import Recipe
+from .recipe import Recipe, recipe_named
 from .training import Trainer
 
 #: Below this a schedule has no room for warm-up, cosine and INT8 rounding.
@@ -32,9 +32,10 @@ def choose_recipe(
 
     Convolutions run in bfloat16 where the processor has it and the timing shows it faster.
     """
-    plain = Recipe(steps=1000, quantization=quantization)
+    plain = replace(recipe_named(RecipeName.PROXY), quantization=quantization)
     recipes = [plain, replace(plain, bfloat16=True)] if has_bfloat16() else [plain]
-    trainers = [Trainer(zoo.abpn(images.scale), images, r, granularity, seed=0) for r in recipes]
+    abpn = Candidate(zoo.abpn(images.scale))
+    trainers = [Trainer(abpn, images, r, granularity, seed=0) for r in recipes]
     seconds = dict(zip(recipes, _seconds_per_step(trainers), strict=True))
     fastest = min(recipes, key=lambda r: seconds[r] * (_WORTHWHILE if r.bfloat16 else 1.0))
     return replace(fastest, steps=max(MIN_STEPS, round(trial_seconds / seconds[fastest])))

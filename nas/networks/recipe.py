@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..choices import Quantization
+from ..choices import Loss, Quantization, RecipeName
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Recipe:
     #: of all steps, the last ones, which run with INT8 rounding
     qat_fraction: float = 0.3
     quantization: Quantization = Quantization.QAT
+    loss: Loss = Loss.L1
     #: convolutions in bfloat16
     bfloat16: bool = False
 
@@ -32,6 +33,10 @@ class Recipe:
             return self.steps
         return self.steps - max(1, round(self.steps * self.qat_fraction))
 
+    def steps_left(self, step: int, *, twin_only: bool) -> int:
+        """Gradient steps after ``step``, those of the twin included or alone."""
+        return self.steps - step + (0 if twin_only else self.steps - self.fork_step)
+
     @property
     def warmup_steps(self) -> int:
         """Steps in which the learning rate rises."""
@@ -41,3 +46,17 @@ class Recipe:
     def ema_momentum(self) -> float:
         """Of the weights' moving average: over the last hundredth of the steps, at most 1,000."""
         return max(0.0, min(0.999, 1 - 100 / self.steps))
+
+
+def recipe_named(name: RecipeName) -> Recipe:
+    """The recipe of that name.
+
+    ``proxy`` is about as long as a candidate of a search is trained by default, where a search
+    times its steps. ``full`` is the shortest that makes a network worth shipping; its crops are
+    those of ABPN's authors (arXiv:2105.09750), 64x64 LR.
+    """
+    match name:
+        case RecipeName.PROXY:
+            return Recipe(steps=1000)
+        case RecipeName.FULL:
+            return Recipe(steps=200_000, patch=64)

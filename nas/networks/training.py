@@ -15,17 +15,20 @@ from enum import StrEnum
 import numpy as np
 
 from latency_models import WeightGranularity
-from search_spaces import CandidateError, Graph
+from search_spaces import Candidate, CandidateError, Graph
 
-from ..choices import Quantization
-from ..images.data import ImageSet, PatchSampler
+from ..choices import Loss, Quantization
+from ..images.data import ImageSet, PatchSampler, Pixels
+from .calibration import calibration_crops, largest_values
 from .initialisation import Array
 from .interpretation import Mode
 from .network import Network, Weights
+from .optimizer import Adam
 from .recipe import Recipe
-from .tensorflow_quietly import keras, tf
+from .tensorflow_quietly import tf
 
-_CALIBRATION_BATCHES = 8
+#: Levels; a thousandth of the image range, as usual (Lai et al., LapSRN, CVPR 2017).
+_CHARBONNIER_EPSILON = 0.255
 Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -39,12 +42,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands: ``step`` of ``steps``, and the last L1 loss in grey levels."""
+    """Where a training stands: ``step`` of ``steps``, and the last loss in grey levels."""
 
     phase: Phase
     step: int
     steps: int
     loss: float
+    #: gradient steps still to come, the twin's included
+    steps_left: int
 
 
 @dataclass(frozen=True)
@@ -70,30 +75,44 @@ class Checkpoint:
 
 
 class Trainer:
-    """One network, its optimiser and its compiled steps.
+    """One candidate's network, its optimiser and its compiled steps.
 
-    ``observe`` is called after every step; whatever it raises ends the training.
+    In floating point it is trained as the candidate says; with INT8 rounding, and as the twin, as
+    the graph that is deployed. ``observe`` is called after every step; whatever it raises ends the
+    training.
     """
 
     def __init__(
         self,
-        graph: Graph,
+        candidate: Candidate,
         images: ImageSet,
         recipe: Recipe,
         granularity: WeightGranularity,
         seed: int,
         observe: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
-        self.recipe = recipe
-        self.network = Network(graph, seed)
+        self.candidate, self.recipe = candidate, recipe
         self.sampler = PatchSampler(images, recipe.batch, recipe.patch)
         self._granularity, self._seed, self._observe = granularity, seed, observe
-        self._variables = self.network.parameters + self.network.ranges
-        self._optimizer = _optimizer(recipe)
-        self._optimizer.build(self._variables)
-        self._steps: dict[bool, Step] = {}
         self._seconds = 0.0
+        self._optimise(Network(candidate.graph, seed), first_step=0)
         self.checkpoint = Checkpoint(Phase.FLOAT, 0, self._state())
+
+    def _optimise(self, network: Network, first_step: int) -> None:
+        """Goes on with ``network`` as it is, and an optimiser that knows nothing of it yet."""
+        self.network = network
+        self._variables = [variable.value for variable in network.values.values()]
+        self._optimizer = Adam(self.recipe, self._variables, first_step)
+        self._steps: dict[bool, Step] = {}
+
+    def _deploy(self, weights: Weights) -> None:
+        """Goes on with the deployed graph, and what ``weights`` of the trained one are there."""
+        if self.candidate.deployed is self.candidate.graph:
+            self.network.restore(weights)
+            return
+        network = Network(self.candidate.deployed, self._seed)
+        network.restore(network.snapshot() | self.candidate.deploy(weights, self._largest))
+        self._optimise(network, self.recipe.fork_step)
 
     def run(self) -> Trained:
         """Trains from ``checkpoint`` on; CandidateError if the loss is NaN or a layer is dead."""
@@ -102,6 +121,7 @@ class Trainer:
             self._refuse_dead_layers()
             if self.recipe.quantization is Quantization.PTQ:
                 return self._quantised_afterwards()
+            self._deploy(self.network.snapshot())
             forked = self._state()
             self._calibrate()
             self.checkpoint = Checkpoint(Phase.INT8, self.recipe.fork_step, self._state(), forked)
@@ -114,13 +134,15 @@ class Trainer:
         return Trained(self.checkpoint.int8, self._averaged(), self._seconds)
 
     def _quantised_afterwards(self) -> Trained:
-        averaged = self._averaged()
-        self.network.restore(averaged)
+        self._deploy(self._averaged())
+        float32 = self.network.snapshot()
         self._calibrate()
-        return Trained(self.network.snapshot(), averaged, self._seconds)
+        return Trained(self.network.snapshot(), float32, self._seconds)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes on where ``checkpoint`` was taken."""
+        if checkpoint.phase is not Phase.FLOAT:
+            self._deploy(self.network.snapshot())
         self.checkpoint = checkpoint
         self._restore(checkpoint.current)
 
@@ -129,8 +151,13 @@ class Trainer:
         at = self.checkpoint
         return Checkpoint(at.phase, at.step, self._state(), at.forked, at.int8)
 
+    def usable(self) -> tuple[Graph, Weights, Mode]:
+        """The network as it would be used now: averaged weights, with rounding if they know it."""
+        quantise = self.checkpoint.phase is Phase.INT8
+        return self.network.graph, self._averaged(), Mode(quantise, self._granularity)
+
     def step(self, *, quantise: bool) -> Step:
-        """The compiled gradient step on uint8 LR and HR patches; returns the L1 loss in levels."""
+        """The compiled gradient step on uint8 LR and HR patches; returns the loss in levels."""
         if quantise not in self._steps:
             self._steps[quantise] = self._compile(self._mode(quantise))
         return self._steps[quantise]
@@ -142,18 +169,23 @@ class Trainer:
         def step(lr: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 predicted = self.network(tf.cast(lr, tf.float32), mode=mode)
-                loss = tf.reduce_mean(tf.abs(predicted - tf.cast(hr, tf.float32)))
+                loss = self._loss(predicted, hr)
             gradients = tape.gradient(
-                loss,
-                [variable.value for variable in self._variables],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+                loss, self._variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
-            self._optimizer.apply(gradients, self._variables)
+            self._optimizer.apply(gradients)
             return loss
 
         # Traced here, so that no gradient step is charged with it.
         compiled: Step = step.get_concrete_function()
         return compiled
+
+    def _loss(self, predicted: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
+        """In grey levels."""
+        error = predicted - tf.cast(hr, tf.float32)
+        if self.recipe.loss is Loss.CHARBONNIER:
+            return tf.reduce_mean(tf.sqrt(tf.square(error) + _CHARBONNIER_EPSILON**2))
+        return tf.reduce_mean(tf.abs(error))
 
     def _mode(self, quantise: bool) -> Mode:
         return Mode(quantise, self._granularity, self.recipe.bfloat16, training=True)
@@ -171,14 +203,17 @@ class Trainer:
                 raise CandidateError(f"training: the loss is {loss} at step {index} ({phase})")
             at = self.checkpoint
             self.checkpoint = Checkpoint(phase, index + 1, at.current, at.forked, at.int8)
-            self._observe(Progress(phase, index + 1, self.recipe.steps, loss))
+            left = self.recipe.steps_left(index + 1, twin_only=phase is Phase.TWIN)
+            self._observe(Progress(phase, index + 1, self.recipe.steps, loss, left))
 
     def _calibrate(self) -> None:
-        batches = [
-            self.sampler.batch_of(self._seed, self.recipe.steps + index)[0]
-            for index in range(_CALIBRATION_BATCHES)
-        ]
-        self.network.calibrate(tf.constant(np.concatenate(batches), tf.float32))
+        self.network.calibrate(tf.constant(self._crops(), tf.float32))
+
+    def _largest(self, graph: Graph, weights: Weights) -> Weights:
+        return largest_values(graph, weights, self._crops())
+
+    def _crops(self) -> Pixels:
+        return calibration_crops(self.sampler, self.recipe, self._seed)
 
     def _refuse_dead_layers(self) -> None:
         """A layer that no gradient reaches has lost all its ReLUs, and will not come back."""
@@ -186,7 +221,7 @@ class Trainer:
         kernels = self.network.kernels
         with tf.GradientTape() as tape:
             predicted = self.network(tf.cast(lr, tf.float32), mode=self._mode(quantise=False))
-            loss = tf.reduce_mean(tf.abs(predicted - tf.cast(hr, tf.float32)))
+            loss = self._loss(predicted, hr)
         gradients = tape.gradient(loss, [kernel.value for kernel in kernels.values()])
         for name, gradient in zip(kernels, gradients, strict=True):
             if gradient is None or not np.any(gradient.numpy()):
@@ -194,27 +229,11 @@ class Trainer:
 
     def _averaged(self) -> dict[str, Array]:
         """The moving average of every value; the variables themselves stay as they are."""
-        kept = self._state()
-        self._optimizer.finalize_variable_values(self._variables)
-        averaged = self.network.snapshot()
-        self._restore(kept)
-        return averaged
+        return dict(zip(self.network.values, self._optimizer.averages(), strict=True))
 
     def _state(self) -> dict[str, Array]:
-        optimizer = enumerate(self._optimizer.variables)
-        return self.network.snapshot() | {f"optimizer/{i}": v.numpy() for i, v in optimizer}
+        return self.network.snapshot() | self._optimizer.state()
 
     def _restore(self, state: dict[str, Array]) -> None:
         self.network.restore(state)
-        for index, variable in enumerate(self._optimizer.variables):
-            variable.assign(state[f"optimizer/{index}"])
-
-
-def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(1, recipe.steps - recipe.warmup_steps),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=recipe.warmup_steps,
-    )
-    return keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=recipe.ema_momentum)
+        self._optimizer.restore(state)

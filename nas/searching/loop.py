@@ -22,15 +22,18 @@ from ..cores import Cores
 from ..images.data import Data, load_data
 from ..laboratory import Laboratory
 from ..studies.budget import Budget
-from ..studies.record import TrialRecord
+from ..studies.record import Result, TrialRecord
 from ..studies.settings import Settings
 from ..studies.study import Study, worker_label, worker_lock
+from .confirmation import known_device
 from .objective import SearchObserver, TrialEnded, TrialRunner
 from .pace import Pace
 from .sampling import make_sampler
 
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
+#: TensorFlow's kernels keep what they compiled for every shape that a process has met.
+_TRIALS_PER_PROCESS = 5
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,16 @@ def work(
     resources: Resources,
     worker: Worker,
     observer: SearchObserver,
-) -> str:
+) -> str | None:
     """Runs trials on the cores of this process until the budget is used up; returns why it ended.
 
-    Interrupted, it leaves the trial in hand to be run again next time.
+    None: it is not, but this process has trained enough, and a fresh one should go on. Interrupted,
+    it leaves the trial in hand to be run again next time.
     """
     settings, cores = study.settings, Cores.available()
     device = resources.device
     laboratory = Laboratory(
-        source=open_source(device, worker),
+        source=open_source(known_device(study.folder, device), worker),
         worker=worker,
         data=resources.data,
         recipe=settings.recipe,
@@ -98,22 +102,27 @@ class _Loop:
     worker: str
     observer: SearchObserver
 
-    def run(self) -> str:
+    def run(self) -> str | None:
+        trained = 0
         while True:
             with contextlib.ExitStack() as beginning:
                 beginning.enter_context(self.study.beginning())
                 self.study.recover()
                 pace = self._pace()
                 reason = pace.reason_to_end()
+                if reason is None and trained >= _TRIALS_PER_PROCESS:
+                    return None
                 if pace.awaits_baseline() or (reason is None and not pace.must_wait()):
-                    self._run_trial(beginning)
+                    trained += self._run_trial(beginning)
                     continue
             if reason is not None:
                 return reason
             time.sleep(_POLL_SECONDS)
 
-    def _run_trial(self, beginning: contextlib.ExitStack) -> None:
+    def _run_trial(self, beginning: contextlib.ExitStack) -> bool:
+        """Was it trained to the end?"""
         numbers: list[int] = []
+        results: list[Result | None] = []
 
         def begun(number: int) -> None:
             numbers.append(number)
@@ -130,7 +139,9 @@ class _Loop:
         )
 
         def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            self.observer.ended(TrialRecord.of(trial))
+            record = TrialRecord.of(trial)
+            results.append(record.result)
+            self.observer.ended(record)
 
         try:
             self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,), callbacks=[ended])
@@ -138,6 +149,7 @@ class _Loop:
             # While this machine slept, another took the trial for a dead worker's, and queued it.
             if not numbers or not self.study.is_queued_again(numbers[-1]):
                 raise
+        return any(results)
 
     def _pace(self) -> Pace:
         return Pace(self.budget, self.study.records(), self.study.elapsed_seconds())

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import TrialState
 
 from latency_models import Latency
-from search_spaces import CandidateError, Figures, Graph, GraphError, NasError, infer, zoo
+from search_spaces import Candidate, CandidateError, Figures, GraphError, NasError, infer, zoo
 from search_spaces.space import Space
 
 from ..choices import Objective
@@ -21,9 +21,9 @@ from ..images.tiles import require_tiles
 from ..laboratory import Developed, Laboratory, candidate_seed
 from ..score import log2_score
 from ..studies.record import (
+    ARCHITECTURE_KEY,
     BASELINE_KEY,
     CANDIDATE_KEY,
-    GRAPH_KEY,
     OUTCOME_KEY,
     REASON_KEY,
     WORKER_KEY,
@@ -32,7 +32,7 @@ from ..studies.record import (
     TrialRecord,
 )
 from ..studies.study import Study
-from .prospects import psnr_needed_db
+from .prospects import excess_ms, psnr_needed_db
 
 if TYPE_CHECKING:
     from ..networks.training import Progress
@@ -100,27 +100,27 @@ class TrialRunner:
         baseline = trial.user_attrs.get(BASELINE_KEY)
         self.observer.stage(trial.number, "sampling")
         if baseline is None:
-            graph = self.space.draw(trial, settings.scale)
+            candidate = self.space.draw(trial, settings.scale)
         else:
-            graph = zoo.find(baseline).build(settings.scale)
-        figures = self._describe(trial, graph)
+            candidate = zoo.find(baseline).build(settings.scale)
+        figures = self._describe(trial, candidate)
         if baseline is None:
-            self._refuse_duplicate(trial, graph)
+            self._refuse_duplicate(trial, candidate)
             refusal = self.refusal(trial.number, figures.macs)
             if refusal is not None:
                 self._end(trial, Outcome.UNFIT, refusal)
         self.observer.stage(trial.number, "latency")
-        latency = self.laboratory.latency(graph)
+        latency = self.laboratory.latency(candidate.deployed)
         trial.set_user_attr("runtime_ms", latency.ms)
         latency_seconds = time.monotonic() - started
         if baseline is None:
             self._refuse_slow(trial, latency)
             self._refuse_hopeless(trial, latency)
-        seed = candidate_seed(settings.seed, graph.hash)
+        seed = candidate_seed(settings.seed, candidate.hash)
         developed = self.laboratory.develop(
-            graph, seed, lambda progress: self.observer.training(trial.number, progress)
+            candidate, seed, lambda progress: self.observer.training(trial.number, progress)
         )
-        self._keep(graph, developed)
+        self._keep(candidate, developed)
         stages = {
             "latency": latency_seconds, **vars(developed.stages),
             "total": time.monotonic() - started,
@@ -139,23 +139,24 @@ class TrialRunner:
         )
         return self._finish(trial, result)
 
-    def _describe(self, trial: optuna.Trial, graph: Graph) -> Figures:
+    def _describe(self, trial: optuna.Trial, candidate: Candidate) -> Figures:
+        graph = candidate.deployed
         try:
             figures = infer(graph, self.laboratory.input)
         except GraphError as error:
             raise CandidateError(str(error)) from None
         require_tiles(graph, self.laboratory.input, self.laboratory.data.validation)
-        trial.set_user_attr(GRAPH_KEY, graph.to_json())
-        trial.set_user_attr(CANDIDATE_KEY, graph.hash)
+        trial.set_user_attr(ARCHITECTURE_KEY, candidate.to_json())
+        trial.set_user_attr(CANDIDATE_KEY, candidate.hash)
         trial.set_user_attr("macs", figures.macs)
         trial.set_user_attr("parameters", figures.parameters)
         return figures
 
-    def _refuse_duplicate(self, trial: optuna.Trial, graph: Graph) -> None:
-        """Ends the trial if another has, or is about to have, an answer for the same graph."""
+    def _refuse_duplicate(self, trial: optuna.Trial, candidate: Candidate) -> None:
+        """Ends the trial if another has, or is about to have, an answer for the same network."""
         for other in self.study.optuna.get_trials(deepcopy=False):
             attributes = other.user_attrs
-            same = attributes.get(CANDIDATE_KEY) == graph.hash and other.number != trial.number
+            same = attributes.get(CANDIDATE_KEY) == candidate.hash and other.number != trial.number
             ahead = other.state is TrialState.RUNNING and other.number < trial.number
             refused = attributes.get(OUTCOME_KEY) in _REFUSED
             known = refused or ahead or other.state is TrialState.COMPLETE
@@ -166,11 +167,15 @@ class TrialRunner:
         limit = self.study.settings.max_latency_ms
         if limit is None:
             return
-        trial.set_constraint("max_latency_ms", latency.ms - limit)
-        if latency.ms > limit:
-            trial.set_user_attr(
-                REASON_KEY, f"{latency.ms:.2f} ms is over the limit of {limit:g} ms"
+        excess = excess_ms(latency, limit)
+        trial.set_constraint("max_latency_ms", excess)
+        if excess > 0:
+            said = (
+                f"up to {latency.high_ms:.2f} ms ({latency.ms:.2f} predicted)"
+                if latency.is_predicted
+                else f"{latency.ms:.2f} ms"
             )
+            trial.set_user_attr(REASON_KEY, f"{said} is over the limit of {limit:g} ms")
             trial.set_user_attr(OUTCOME_KEY, Outcome.INFEASIBLE)
             raise optuna.TrialPruned
 
@@ -199,7 +204,7 @@ class TrialRunner:
         trial.set_user_attr(OUTCOME_KEY, outcome)  # last: with an outcome it is not run again
         raise TrialEnded(reason)
 
-    def _keep(self, graph: Graph, developed: Developed) -> None:
-        folder = self.study.folder.model(graph.hash)
+    def _keep(self, candidate: Candidate, developed: Developed) -> None:
+        folder = self.study.folder.model(candidate.hash)
         write_arrays(folder / "weights.npz", developed.trained.int8)
         write_whole(folder / "model.tflite", developed.tflite)

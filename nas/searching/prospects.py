@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from latency_models import Latency
+
 from ..score import log2_score
 from ..studies.record import Result
 
@@ -24,3 +26,12 @@ def psnr_needed_db(results: Iterable[Result], runtime_ms: float) -> float | None
     # The score's logarithm grows by 2 for each dB.
     needed_db = best_psnr_db + (best_score - log2_score(best_psnr_db, runtime_ms)) / 2
     return needed_db if needed_db > best_psnr_db + CREDIT_DB else None
+
+
+def excess_ms(latency: Latency, limit_ms: float) -> float:
+    """How far ``latency`` is over ``limit_ms``; 0 or less: within it.
+
+    A prediction counts at the upper end of its interval, since what is promised must hold; what was
+    measured or compiled counts as it is.
+    """
+    return (latency.high_ms if latency.is_predicted else latency.ms) - limit_ms

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import optuna
 from optuna.samplers import RandomSampler
 
-from search_spaces import Graph, InputError, InputSpec, NasError, zoo
+from search_spaces import Candidate, InputError, InputSpec, NasError, zoo
 from search_spaces.space import Space
 
 from ..images.data import ImageSet
@@ -17,16 +17,18 @@ from .pace import MAX_FAILURES_IN_A_ROW
 
 def rehearse(space: Space, spec: InputSpec, images: ImageSet, *, baselines: bool) -> None:
     """InputError if nothing can be drawn from ``space``, or ``spec`` is too small for a network."""
-    networks = [(network.name, network.build(images.scale)) for network in zoo.ZOO if baselines]
-    networks += [(f"networks of {space.name}", graph) for graph in _drawn(space, images.scale)]
-    for name, graph in networks:
+    networks = [
+        (network.name, network.build(images.scale)) for network in zoo.REFERENCES if baselines
+    ]
+    networks += [(f"networks of {space.name}", drawn) for drawn in _drawn(space, images.scale)]
+    for name, candidate in networks:
         try:
-            require_tiles(graph, spec, images)
+            require_tiles(candidate.deployed, spec, images)
         except NasError as error:
             raise InputError(f"--input {spec} does not do for {name}: {error}") from None
 
 
-def _drawn(space: Space, scale: int) -> Iterator[Graph]:
+def _drawn(space: Space, scale: int) -> Iterator[Candidate]:
     """Some networks, from a study of their own; a space may refuse combinations, but not all."""
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     failures: list[NasError] = []

@@ -24,7 +24,7 @@ from .rehearsal import rehearse
 T = TypeVar("T")
 
 DEFAULT_SPACE = "anchor"
-DEFAULT_DEVICE = "ethos-u85-1024"
+DEFAULT_DEVICE = "vs680"
 DEFAULT_SCALE = 3
 DEFAULT_TRIAL_SECONDS = 20.0
 _TIMING_TIMEOUT_SECONDS = 300.0

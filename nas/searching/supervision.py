@@ -1,13 +1,10 @@
-"""Runs a search in this process, or as several worker processes that share its cores."""
+"""Runs a search: worker processes that share the cores, and this one, which shows how they do."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latency_models import Worker
 from search_spaces import NasError
@@ -15,14 +12,20 @@ from search_spaces import NasError
 from ..cores import Cores
 from ..signals import terminable
 from ..studies.budget import Budget
+from ..studies.config import write_config
+from ..studies.database import holds_password
+from ..studies.options import SearchOptions
 from ..studies.results import Finding, write_pareto
-from ..studies.settings import Wish
 from ..studies.study import Study, load_study
+from .confirmation import confirm_best, require_known
+from .crew import is_supervised, report_to_supervisor, run_crew
+from .display import Display, Lines
 from .loop import Resources, work
 from .pace import Pace
 from .reporter import Reporter
 from .setup import prepare_study
 
+CONFIG_FILE = "search.toml"
 _INTERRUPTED = "interrupted; the same command goes on from here"
 
 
@@ -36,53 +39,56 @@ class SearchOutcome:
     interrupted: bool
 
 
-def run_search(
-    name: str | None, wish: Wish, budget: Budget, workers: int, storage_url: str | None
-) -> SearchOutcome:
-    """Finds or makes the study, works on it until ``budget`` is used up, and writes the front.
+def run_search(options: SearchOptions) -> SearchOutcome:
+    """Finds or makes the study, works on it until its budget is used up, and writes the front.
 
     A study's budget is its total: a run of a finished study does nothing more.
     """
+    budget = Budget.parse(options.budget or "")
+    workers = options.workers or 1
+    require_known(options.confirm)
     shares = Cores.available().divided(workers)
-    if workers > 1:
-        shares[0].apply()  # the proxy is timed on what each worker will have
     with terminable(), Worker() as worker:
-        study, resources = prepare_study(name, wish, storage_url, worker)
+        with shares[0].applied():  # the proxy is timed on what each worker will have
+            study, resources = prepare_study(options.study, options, options.storage, worker)
         study.set_budget(budget)
-        reporter = Reporter(study, budget)
-        reporter.line(_introduction(study, resources))
-        try:
-            if workers == 1:
-                reason = work(study, budget, resources, worker, reporter)
-            else:
+        _write_config(study, options)
+        with _open_display(study, budget) as display:
+            display.line(_introduction(study, resources))
+            try:
                 worker.close()
-                reason = _supervise(study, budget, shares, storage_url)
-            interrupted = False
-        except KeyboardInterrupt:
-            _settle(study)
-            reason, interrupted = _INTERRUPTED, True
-    reporter.line("")
+                reason = _supervise(study, budget, shares, options.storage, display)
+                confirm_best(study, resources.device, options.confirm, display.line)
+                interrupted = False
+            except KeyboardInterrupt:
+                _settle(study)
+                reason, interrupted = _INTERRUPTED, True
     return SearchOutcome(study, write_pareto(study), reason, interrupted)
 
 
 def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
-    """Works on a study that ``nas search`` has made; True if it was interrupted."""
+    """Works on a study that ``nas search`` has made; True if it was interrupted.
+
+    Now and then a fresh process takes the place of this one, with its number and its pipes.
+    """
     if cores is not None:
         Cores.parse(cores).apply()
-    if os.environ.get(_SUPERVISED):
-        threading.Thread(target=_follow_supervisor, daemon=True).start()
+    label = f"worker {cores or os.getpid()}"
+    display = report_to_supervisor() if is_supervised() else Lines(label)
     study = load_study(name, storage_url)
     study.folder.create()
     budget = study.budget()
-    with terminable(), Worker() as worker:
-        reporter = Reporter(study, budget, label=f"worker {cores or os.getpid()}")
+    with terminable(), Worker() as worker, display:
         try:
-            reason = work(study, budget, Resources.of(study.settings), worker, reporter)
+            resources = Resources.of(study.settings)
+            reason = work(study, budget, resources, worker, Reporter(study, display, label))
         except KeyboardInterrupt:
             _settle(study)
-            reporter.line(_INTERRUPTED)
+            display.line(_INTERRUPTED)
             return True
-    reporter.line(reason)
+    if reason is None:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    display.line(reason)
     return False
 
 
@@ -92,30 +98,41 @@ def _settle(study: Study) -> None:
         study.recover()
 
 
-_SUPERVISED = "NAS_SUPERVISED"
+def _write_config(study: Study, options: SearchOptions) -> None:
+    """What repeats this very search; a password is not written down."""
+    secret = options.storage is not None and holds_password(options.storage)
+    repeating = replace(
+        SearchOptions.repeating(study),
+        workers=options.workers or 1,
+        storage=None if secret else options.storage,
+        confirm=options.confirm,
+    )
+    remark = "--storage is to be said with it: it holds a password" if secret else ""
+    write_config(study.folder.path / CONFIG_FILE, repeating, remark)
 
 
-def _supervise(study: Study, budget: Budget, shares: list[Cores], storage_url: str | None) -> str:
+def _open_display(study: Study, budget: Budget) -> Display:
+    """A panel in a terminal that can redraw one, plain lines elsewhere."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return Lines()
+    from .panel import LivePanel
+
+    return LivePanel(study, budget)
+
+
+def _supervise(
+    study: Study, budget: Budget, shares: list[Cores], storage_url: str | None, display: Display
+) -> str:
     """One ``nas worker`` for each share of the cores; they end when this process does."""
+    _settle(study)
+    pace = _pace(study, budget)
+    reason = pace.reason_to_end()
+    if reason is not None and not pace.awaits_baseline():
+        return reason
     command = [sys.executable, "-m", "nas", "worker", "--study", study.name]
     command += ["--storage", storage_url] if storage_url else []
-    processes = [
-        subprocess.Popen(
-            [*command, "--cores", str(share)],
-            stdin=subprocess.PIPE,
-            env={**os.environ, _SUPERVISED: "1"},
-        )
-        for share in shares
-    ]
-    try:
-        codes = [process.wait() for process in processes]
-    except KeyboardInterrupt:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
-        raise
-    reason = Pace(budget, study.records(), study.elapsed_seconds()).reason_to_end()
+    codes = run_crew(command, shares, display)
+    reason = _pace(study, budget).reason_to_end()
     if reason is None:
         raise NasError(
             f"the workers ended early, with exit codes {codes}; see their messages above"
@@ -123,10 +140,8 @@ def _supervise(study: Study, budget: Budget, shares: list[Cores], storage_url: s
     return reason
 
 
-def _follow_supervisor() -> None:
-    """Standard input is a pipe from the supervisor: it ends with it, however that ends."""
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
+def _pace(study: Study, budget: Budget) -> Pace:
+    return Pace(budget, study.records(), study.elapsed_seconds())
 
 
 def _introduction(study: Study, resources: Resources) -> str:

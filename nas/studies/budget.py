@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 
 from search_spaces import InputError
@@ -45,10 +46,24 @@ class Budget:
                 )
         return cls(trials, seconds)
 
+    @property
+    def option(self) -> str:
+        """As ``parse`` reads it: ``50,2h``."""
+        parts = [] if self.trials is None else [str(self.trials)]
+        if self.seconds is not None:
+            units = [unit for unit, length in _UNITS.items() if self.seconds % length == 0] or ["s"]
+            parts.append(f"{_plain(self.seconds / _UNITS[units[-1]])}{units[-1]}")
+        return ",".join(parts)
+
     def __str__(self) -> str:
         parts = [] if self.trials is None else [f"{self.trials} trials"]
         parts += [] if self.seconds is None else [format_seconds(self.seconds)]
         return " or ".join(parts)
+
+
+def _plain(number: float) -> str:
+    """Every digit, and no exponent."""
+    return str(int(number)) if number.is_integer() else f"{Decimal(repr(number)):f}"
 
 
 _EXAMPLES = "write 50 (trials), 30m, 2h, or 50,2h"

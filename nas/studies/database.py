@@ -43,6 +43,8 @@ class _Storage(RDBStorage):
         )
 
         def tell(context: ExceptionContext) -> None:
+            if not isinstance(context.original_exception, Exception):
+                return  # Ctrl-C while the database worked
             if not isinstance(context.sqlalchemy_exception, IntegrityError):  # Optuna's own affair
                 raise _failure(place, context.original_exception) from None
 
@@ -98,6 +100,11 @@ def open_url(url: str) -> RDBStorage:
             f"--storage {place}: its driver is not installed; "
             f"pip install 'npu-nas[postgres]' and write {_EXAMPLE}"
         ) from None
+
+
+def holds_password(url: str) -> bool:
+    """Would whoever reads ``url`` learn a password?"""
+    return make_url(url).password is not None
 
 
 _EXAMPLE = "postgresql+psycopg://USER@HOST/DATABASE"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from latency_models import Latency, OperatorLatency
-from search_spaces import Graph
+from search_spaces import Candidate
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -16,7 +16,7 @@ BASELINE_KEY = "baseline"
 OUTCOME_KEY = "outcome"
 REASON_KEY = "reason"
 CANDIDATE_KEY = "candidate"
-GRAPH_KEY = "graph"
+ARCHITECTURE_KEY = "architecture"
 WORKER_KEY = "worker"
 RETRY_OF_KEY = "retry_of"
 ATTEMPT_KEY = "attempt"
@@ -57,20 +57,36 @@ class Result:
     def to_attributes(self) -> dict[str, Any]:
         """Plain values, each under a name of its own, as the dashboard shows them."""
         plain = {name: value for name, value in vars(self).items() if name != "latency"}
-        rows = [vars(row) for row in self.latency.operators]
-        latency = {**vars(self.latency), "operators": rows, "on_cpu": list(self.latency.on_cpu)}
-        latency["conditions"] = [list(pair) for pair in self.latency.conditions]
+        latency = latency_to_json(self.latency)
         return {**plain, "runtime_ms": self.latency.ms, "latency": latency}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> Result:
         """The result that ``to_attributes`` described."""
         values = {name: attributes[name] for name in cls.__dataclass_fields__}
-        latency = dict(values["latency"])
-        latency["operators"] = tuple(OperatorLatency(**row) for row in latency["operators"])
-        latency["on_cpu"] = tuple(latency["on_cpu"])
-        latency["conditions"] = tuple((key, value) for key, value in latency["conditions"])
-        return cls(**{**values, "latency": Latency(**latency)})
+        return cls(**{**values, "latency": latency_from_json(values["latency"])})
+
+
+def latency_to_json(latency: Latency) -> dict[str, Any]:
+    """Plain values that ``latency_from_json`` reads back."""
+    return {
+        **vars(latency),
+        "operators": [vars(row) for row in latency.operators],
+        "on_cpu": list(latency.on_cpu),
+        "conditions": [list(pair) for pair in latency.conditions],
+    }
+
+
+def latency_from_json(values: dict[str, Any]) -> Latency:
+    """The latency that ``latency_to_json`` described; KeyError or TypeError of anything else."""
+    return Latency(
+        **{
+            **values,
+            "operators": tuple(OperatorLatency(**row) for row in values["operators"]),
+            "on_cpu": tuple(values["on_cpu"]),
+            "conditions": tuple((key, value) for key, value in values["conditions"]),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -86,8 +102,10 @@ class TrialRecord:
     outcome: Outcome | None
     reason: str
     candidate: str | None
-    graph_json: list[dict[str, Any]] | None
+    architecture: dict[str, Any] | None
     result: Result | None
+    #: the device that its latency is of, where that is not the study's (see ``latencies``)
+    timed_on: str | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -105,16 +123,22 @@ class TrialRecord:
             outcome=Outcome(outcome) if outcome else None,
             reason=attributes.get(REASON_KEY, ""),
             candidate=attributes.get(CANDIDATE_KEY),
-            graph_json=attributes.get(GRAPH_KEY),
+            architecture=attributes.get(ARCHITECTURE_KEY),
             result=Result.from_attributes(attributes)
             if trial.state is TrialState.COMPLETE
             else None,
         )
 
+    def timed(self, latency: Latency, device: str) -> TrialRecord:
+        """The same trial with a truer latency, from ``device``; what was not trained has none."""
+        if self.result is None:
+            return self
+        return replace(self, result=replace(self.result, latency=latency), timed_on=device)
+
     @property
-    def graph(self) -> Graph:
+    def network(self) -> Candidate:
         """The sampled architecture; GraphError if the trial never got that far."""
-        return Graph.from_json(self.graph_json)
+        return Candidate.from_json(self.architecture)
 
     @property
     def is_finding(self) -> bool:

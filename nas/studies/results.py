@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search_spaces import Graph, InputError
+from search_spaces import Candidate
 
 from ..files import write_whole
 from ..score import log2_score, score, score_ratio
+from .options import SearchOptions
 from .record import Result, pareto_front
-from .settings import Settings
-from .study import Study, StudyFolder
+from .study import Study
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,12 @@ class Finding:
     rank: int
     trial: int
     candidate: str
-    graph: Graph
+    network: Candidate
     result: Result
     #: challenge score over ABPN's of the same study; None where ABPN was left out
     ratio_to_abpn: float | None
+    #: the device that its latency is of, where that is not the study's
+    timed_on: str | None = None
 
     @property
     def file(self) -> str:
@@ -53,6 +54,7 @@ class Finding:
             "score_to_abpn": self.ratio_to_abpn,
             "low_ms": latency.low_ms,
             "high_ms": latency.high_ms,
+            "latency_source": latency.source,
             "psnr_float_db": result.psnr_float_db,
             "drop_db": result.drop_db,
             "ssim": result.ssim,
@@ -74,9 +76,10 @@ def findings(study: Study) -> tuple[Finding, ...]:
             rank=index + 1,
             trial=record.number,
             candidate=record.candidate or "",
-            graph=record.graph,
+            network=record.network,
             result=result,
             ratio_to_abpn=None if reference is None else score_ratio(_log2(result), reference),
+            timed_on=record.timed_on,
         )
         for index, (record, result) in enumerate(ranked)
     )
@@ -98,7 +101,7 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
         if not source.exists():
             continue
         write_whole(folder / finding.file, source.read_bytes())
-        card = json.dumps(make_card(study.name, study.settings, finding), indent=1)
+        card = json.dumps(make_card(study, finding), indent=1)
         write_whole((folder / finding.file).with_suffix(".json"), card.encode())
         wanted |= {finding.file, Path(finding.file).with_suffix(".json").name}
     rows = [finding.row() for finding in found]
@@ -110,11 +113,11 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
     return found
 
 
-def make_card(name: str, settings: Settings, finding: Finding) -> dict[str, Any]:
+def make_card(study: Study, finding: Finding) -> dict[str, Any]:
     """All that is known of one model, as plain values."""
-    result, latency = finding.result, finding.result.latency
+    settings, result, latency = study.settings, finding.result, finding.result.latency
     return {
-        "study": name,
+        "study": study.name,
         **finding.row(),
         "ssim_float": result.ssim_float,
         "data": {
@@ -123,7 +126,7 @@ def make_card(name: str, settings: Settings, finding: Finding) -> dict[str, Any]
             "bicubic_psnr_db": settings.references.bicubic_psnr_db,
         },
         "latency": {
-            "device": settings.device,
+            "device": finding.timed_on or settings.device,
             "input": settings.input,
             "source": latency.source,
             "ms": latency.ms,
@@ -135,52 +138,13 @@ def make_card(name: str, settings: Settings, finding: Finding) -> dict[str, Any]
         },
         "levels": "int8 in and out: grey level g is byte g - 128",
         "scale": settings.scale,
-        "architecture": finding.graph.to_json(),
+        "architecture": finding.network.to_json(),
         "candidate": finding.candidate,
         "training": {**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
         "seconds": result.seconds,
         "versions": settings.versions,
-        "command": reproducing_command(name, settings),
+        "command": SearchOptions.repeating(study).command,
     }
-
-
-def reproducing_command(name: str, settings: Settings) -> str:
-    """The ``nas search`` that makes this study again."""
-    options = {
-        "study": name, "space": settings.space, "device": settings.device, "data": settings.data,
-        "input": settings.input, "scale": settings.scale, "objective": settings.objective,
-        "sampler": settings.sampler, "quantize": settings.quantize, "seed": settings.seed,
-        "trial-seconds": f"{settings.trial_seconds:g}",
-    }  # fmt: skip
-    if settings.max_latency_ms is not None:
-        options["max-latency"] = f"{settings.max_latency_ms:g}"
-    words = [f"--{key} {value}" for key, value in options.items()]
-    words += [] if settings.baselines else ["--no-baselines"]
-    return " ".join(["nas search", *words, "--budget BUDGET"])
-
-
-def export(study: Study, trial: int | None, target: Path) -> list[Path]:
-    """Copies the Pareto folder, or one trained trial's files, into ``target``, made if missing."""
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: is a file; name a folder to export to")
-    if trial is None:
-        write_pareto(study)
-        sources = sorted(study.folder.pareto.iterdir())
-        if not findings(study):
-            raise InputError(f"study {study.name!r} has no trained trial yet; nothing to export")
-    else:
-        sources = sorted(trained_model(study, trial).iterdir())
-    target.mkdir(parents=True, exist_ok=True)
-    return [Path(shutil.copy2(source, target / source.name)) for source in sources]
-
-
-def trained_model(study: Study, trial: int) -> Path:
-    """Folder of a trained trial's files; InputError if there is no such trial."""
-    for record in study.records():
-        if record.number == trial and record.complete and record.candidate:
-            folder: StudyFolder = study.folder
-            return folder.model(record.candidate)
-    raise InputError(f"study {study.name!r} has no trained trial {trial}; `nas status` lists them")
 
 
 def _log2(result: Result) -> float:

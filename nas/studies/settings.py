@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import TypeAdapter, ValidationError
+from annotated_types import Ge, Interval
+from typing_extensions import Doc
 
 from search_spaces import InputError, NasError
 
@@ -21,20 +22,30 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Wish:
-    """What a command asks for; None: whatever the study has, or the default."""
+    """What a command asks for; None: whatever the study has, or the default in brackets.
 
-    space: str | None = None
-    device: str | None = None
-    data: str | None = None
-    input: str | None = None
-    scale: int | None = None
-    objective: Objective | None = None
-    sampler: SamplerKind | None = None
-    quantize: Quantization | None = None
-    max_latency_ms: float | None = None
-    seed: int | None = None
-    trial_seconds: float | None = None
-    baselines: bool | None = None
+    Types and bounds are told here alone: the command line, configuration files and ``nas.search``
+    take theirs from the fields (see ``options``).
+    """
+
+    space: Annotated[str | None, Doc("Space or FILE.py [anchor].")] = None
+    device: Annotated[str | None, Doc("Device or its folder [vs680].")] = None
+    data: Annotated[str | None, Doc("Folder of photos [embedded].")] = None
+    input: Annotated[str | None, Doc("LR size on the device [360x640].")] = None
+    scale: Annotated[int | None, Interval(ge=2, le=4), Doc("[3]")] = None
+    objective: Annotated[Objective | None, Doc("[score]")] = None
+    sampler: Annotated[SamplerKind | None, Doc("[tpe]")] = None
+    quantize: Annotated[Quantization | None, Doc("[qat]")] = None
+    max_latency_ms: Annotated[
+        float | None,
+        Interval(ge=1e-6, le=1e6),
+        Doc("Slower candidates are not trained, ms; a prediction counts at its upper bound."),
+    ] = None
+    seed: Annotated[int | None, Ge(0), Doc("[0]")] = None
+    trial_seconds: Annotated[
+        float | None, Interval(ge=0.1, le=1e6), Doc("Gradient steps of one ABPN, s [20].")
+    ] = None
+    baselines: Annotated[bool | None, Doc("ABPN and XLSR as reference.")] = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Settings:
 
     def refuse_other(self, name: str, wish: Wish) -> None:
         """InputError if ``wish`` names a value that study ``name`` was not made with."""
-        for field in fields(wish):
+        for field in fields(Wish):
             wanted, made_with = getattr(wish, field.name), getattr(self, field.name)
             if wanted is not None and wanted != made_with:
                 raise InputError(
@@ -83,12 +94,16 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that ``from_json`` reads back."""
+        from pydantic import TypeAdapter
+
         values: dict[str, Any] = json.loads(TypeAdapter(Settings).dump_json(self))
         return values
 
     @classmethod
     def from_json(cls, data: object) -> Self:
         """NasError if ``data`` is not what this version writes."""
+        from pydantic import TypeAdapter, ValidationError
+
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as error:

@@ -8,7 +8,7 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import InputError
-from search_spaces.zoo import ZOO
+from search_spaces.zoo import REFERENCES
 
 from ..choices import Objective
 from ..files import write_whole
 from .budget import Budget, covered_seconds
 from .database import GRACE_SECONDS, is_begun, open_file, open_url
+from .latencies import read_latencies
 from .record import (
     ATTEMPT_KEY,
     BASELINE_KEY,
@@ -90,6 +91,16 @@ class StudyFolder:
     def pareto(self) -> Path:
         return self.path / "pareto"
 
+    @property
+    def latencies(self) -> Path:
+        """What is known of trials' latencies better than when they ran."""
+        return self.path / "latencies.json"
+
+    @property
+    def refitted(self) -> Path:
+        """The study's device with what was measured put into its table: a device folder."""
+        return self.path / "refitted"
+
     def model(self, candidate: str) -> Path:
         """Folder of one trained candidate's files."""
         return self.path / "models" / candidate
@@ -123,8 +134,13 @@ class Study:
         return self.folder.name
 
     def records(self) -> list[TrialRecord]:
-        """All trials, in the order in which they were begun."""
-        return [TrialRecord.of(trial) for trial in self.optuna.get_trials(deepcopy=False)]
+        """All trials, in the order in which they were begun, each with its truest latency."""
+        return self.records_of(self.optuna.get_trials(deepcopy=False))
+
+    def records_of(self, trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
+        """The same of ``trials`` that were got from Optuna before."""
+        latencies = read_latencies(self.folder.latencies)
+        return [latencies.applied_to(TrialRecord.of(trial)) for trial in trials]
 
     def trained(self) -> list[TrialRecord]:
         """Trained candidates: what a budget of trials counts."""
@@ -255,7 +271,7 @@ def create_study(folder: StudyFolder, storage_url: str | None, settings: Setting
     if folder.name in optuna.get_all_study_names(storage):  # killed while it was made
         optuna.delete_study(study_name=folder.name, storage=storage)
     study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions)
-    for network in ZOO if settings.baselines else ():
+    for network in REFERENCES if settings.baselines else ():
         study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
     study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
     return Study(folder, study)

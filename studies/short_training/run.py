@@ -22,7 +22,7 @@ from nas.images.quality import evaluate
 from nas.long_training import LongTraining
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
-from search_spaces import Graph, InputSpec, anchor, infer, zoo
+from search_spaces import Candidate, Graph, InputSpec, anchor, infer, zoo
 
 HERE = Path(__file__).parent
 SCALE = 3
@@ -69,7 +69,7 @@ def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         training = LongTraining(
             name=name,
-            graph=graph,
+            candidate=Candidate(graph),
             data=images.data,
             recipe=Recipe(STEPS, bfloat16=has_bfloat16()),
             device=load_device("ethos-u85-1024"),

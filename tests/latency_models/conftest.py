@@ -6,7 +6,13 @@ import pytest
 
 from latency_models import Worker
 
+from .adb.fixtures import adb_server, board, board_device, plugged, private_adb
 from .models import Models
+from .rknn.fixtures import rknn_interpreter, script
+
+__all__ = [
+    "adb_server", "board", "board_device", "plugged", "private_adb", "rknn_interpreter", "script",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What every source promises, held for each device that comes with the package."""
+"""What every source promises, held for each device that comes with the package, and a board."""
 
 from __future__ import annotations
 
@@ -11,15 +11,39 @@ from latency_models import LatencyError, LatencySource, Worker
 from latency_models.device import HostSettings, device_names, load_device, open_source
 
 from .models import GRAPHS, Models
+from .regression.transferred import write_transferred
+
+NAMES = [*device_names(), "adb", "transferred"]
+#: A regression needs the kernels alone.
+READERS = ["adb"] + [
+    name for name in device_names() if load_device(name).settings.source != "regression"
+]
 
 
-@pytest.fixture(params=device_names())
-def source(request: pytest.FixtureRequest, worker: Worker) -> LatencySource:
-    device = load_device(request.param)
+def opened(name: str, request: pytest.FixtureRequest, worker: Worker) -> LatencySource:
+    if name == "adb":
+        return open_source(request.getfixturevalue("board_device"), worker)
+    if name == "transferred":
+        folder = write_transferred(request.getfixturevalue("tmp_path"))
+        return open_source(load_device(folder), worker)
+    device = load_device(name)
+    if device.settings.source == "rknn":
+        request.getfixturevalue("rknn_interpreter")
     if isinstance(device.settings, HostSettings):
         quick = device.settings.model_copy(update={"minimum_runs": 3, "minimum_seconds": 0.02})
         device = device.model_copy(update={"settings": quick})
     return open_source(device, worker)
+
+
+@pytest.fixture(params=NAMES)
+def source(request: pytest.FixtureRequest, worker: Worker) -> LatencySource:
+    return opened(request.param, request, worker)
+
+
+@pytest.fixture(params=READERS)
+def reader(request: pytest.FixtureRequest, worker: Worker) -> LatencySource:
+    """A source that looks at the file."""
+    return opened(request.param, request, worker)
 
 
 class TestContract:
@@ -40,13 +64,13 @@ class TestContract:
         assert latency.conditions
 
     @pytest.mark.parametrize("data", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + bytes(99), b"\xff" * 999])
-    def test_garbage_is_refused(self, source: LatencySource, models: Models, data: bytes) -> None:
+    def test_garbage_is_refused(self, reader: LatencySource, models: Models, data: bytes) -> None:
         request = replace(models.request(GRAPHS["tiny"]()), make_tflite=lambda: data)
         with pytest.raises(LatencyError):
-            source.measure(request)
+            reader.measure(request)
 
-    def test_file_of_another_graph_is_refused(self, source: LatencySource, models: Models) -> None:
+    def test_file_of_another_graph_is_refused(self, reader: LatencySource, models: Models) -> None:
         other = models.request(GRAPHS["abpn"]())
         request = replace(models.request(GRAPHS["tiny"]()), make_tflite=other.make_tflite)
         with pytest.raises(LatencyError, match="the converted file runs"):
-            source.measure(request)
+            reader.measure(request)

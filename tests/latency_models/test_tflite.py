@@ -21,12 +21,12 @@ from latency_models.tflite import (
     require_same_kernels,
     require_super_resolution,
 )
-from search_spaces import Graph, InputError, InputSpec, Kernel, halo, lower, zoo
+from search_spaces import Candidate, InputError, InputSpec, Kernel, halo, lower, zoo
 
 from .models import GRAPHS, SMALL, Models
 
 BUILDS = [(network.build, scale) for network in zoo.ZOO for scale in (2, 3, 4)]
-Build = Callable[[int], Graph]
+Build = Callable[[int], Candidate]
 
 
 def figures(kernel: Kernel) -> tuple[object, ...]:
@@ -40,7 +40,7 @@ class TestZoo:
     def test_kernels_are_the_operators_of_the_file_in_order(
         self, models: Models, build: Build, scale: int
     ) -> None:
-        graph = build(scale)
+        graph = build(scale).deployed
         read, lowered = kernels_of(models.tflite(graph)), lower(graph, SMALL)
         assert list(map(figures, read)) == list(map(figures, lowered))
         assert halo(read) == halo(lowered)
@@ -48,7 +48,7 @@ class TestZoo:
     def test_file_is_integer_only_super_resolution(
         self, models: Models, build: Build, scale: int
     ) -> None:
-        model = read_tflite(models.tflite(build(scale)))
+        model = read_tflite(models.tflite(build(scale).deployed))
         require_integer_only(model)
         found = require_super_resolution(model)
         assert (found.input, found.scale, found.dtype, found.black) == (SMALL, scale, "int8", -128)
@@ -72,12 +72,11 @@ class TestDamage:
             message = str(error)
         assert "\n" not in message
 
-    @settings(deadline=None)
     @given(st.data())
     def test_truncated(self, data: bytes, draw: st.DataObject) -> None:
         self.check(data[: draw.draw(st.integers(0, len(data)))])
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(st.data())
     def test_words_replaced(self, data: bytes, draw: st.DataObject) -> None:
         damaged = bytearray(data)
@@ -87,7 +86,6 @@ class TestDamage:
             struct.pack_into("<I", damaged, 4 * index, value)
         self.check(bytes(damaged))
 
-    @settings(deadline=None)
     @given(st.binary(max_size=300))
     def test_noise_behind_a_good_header(self, noise: bytes) -> None:
         self.check(b"\x10\0\0\0TFL3" + noise)
@@ -186,6 +184,12 @@ class TestKernels:
     def test_weights_of_wrong_rank_are_refused(self) -> None:
         with pytest.raises(InputError, match=r"CONV_2D 'pixels': its weights are of shape \(9,\)"):
             kernels_of_model(model_of(kernel=replace(KERNEL, shape=(9,))))
+
+    def test_operator_that_makes_nothing_is_refused(self) -> None:
+        operator = TfliteOperator("ASSIGN_VARIABLE", (IMAGE,), ())
+        with pytest.raises(InputError, match="ASSIGN_VARIABLE makes no tensor") as caught:
+            kernels_of_model(TfliteModel((IMAGE,), (), (operator,)))
+        assert "\n" not in str(caught.value)
 
     def test_open_size_is_refused(self) -> None:
         with pytest.raises(InputError, match="static size"):

@@ -26,6 +26,6 @@ def make_record(
     complete = outcome is Outcome.TRAINED
     return TrialRecord(
         number=number, running=running, waiting=waiting, complete=complete, baseline=baseline,
-        outcome=outcome, reason="because", candidate=f"{number:016x}", graph_json=None,
+        outcome=outcome, reason="because", candidate=f"{number:016x}", architecture=None,
         result=(result or make_result()) if complete else None,
     )  # fmt: skip

@@ -40,7 +40,7 @@ from .tiny_model import make_tflite
         ("'.hidden'", ("status", ".hidden")),
         ("'nope'", ("status", "nope")),
         ("'nope'", ("pareto", "nope")),
-        ("'nope'", ("export", "nope", "out")),
+        ("'nope'", ("export", "nope", "--to", "out")),
         ("'nope'", ("worker", "--study", "nope")),
         ("'x,y'", ("worker", "--study", "nope", "--cores", "x,y")),
         ("'99999'", ("worker", "--study", "nope", "--cores", "99999")),

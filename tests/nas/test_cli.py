@@ -104,13 +104,19 @@ def test_a_zoo_network_goes_through_a_file_into_training(place: Path) -> None:
     (place / "mine.json").write_text(run(place, "zoo", "show", "XLSR", "--scale", "2", "--json"))
     rows = run_json(
         place, "train", "mine.json", "--data", "photos", "--steps", "10", "--batch", "1",
-        "--patch", "8", "--device", "ethos-u65-512",
+        "--patch", "8", "--device", "ethos-u65-512", "--recipe", "proxy", "--loss", "charbonnier",
     )  # fmt: skip
     assert set(rows[0]) >= {"data", "psnr_db", "psnr_float_db", "ssim"}
     card = json.loads((place / "trained/mine/card.json").read_text())
     assert card["architecture"] == zoo.find("xlsr").build(2).to_json()
+    assert (card["training"]["steps"], card["training"]["loss"]) == (10, "charbonnier")
+    words = ("latency", "predict", "trained/mine/model.tflite", "--device", "ethos-u65-512")
+    said = run_json(place, *words)
+    assert card["device"] == said["device"]
+    for key in ("ms", "low_ms", "high_ms", "source"):
+        assert card["latency"][key] == pytest.approx(said[key])
     assert sorted(path.name for path in (place / "trained/mine").iterdir()) == [
-        "card.json", "model.tflite", "weights.npz",
+        "card.json", "model.tflite", "twin.npz", "weights.npz",
     ]  # fmt: skip
 
 

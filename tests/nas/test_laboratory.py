@@ -17,7 +17,7 @@ from nas.laboratory import Developed, Laboratory, candidate_seed
 from nas.networks.network import Weights
 from nas.networks.recipe import Recipe
 from nas.networks.training import Progress
-from search_spaces import CandidateError, Graph, InputSpec, anchor, infer
+from search_spaces import Candidate, CandidateError, Graph, InputSpec, anchor, infer
 
 SPEC = InputSpec(90, 160)
 
@@ -48,7 +48,7 @@ def laboratory() -> Iterator[Laboratory]:
 
 @pytest.fixture(scope="module")
 def developed(laboratory: Laboratory) -> Developed:
-    return laboratory.develop(small(), 1, quiet)
+    return laboratory.develop(Candidate(small()), 1, quiet)
 
 
 def test_a_developed_candidate_loses_little_to_int8(developed: Developed) -> None:
@@ -65,7 +65,7 @@ def test_quality_is_that_of_the_file(laboratory: Laboratory, developed: Develope
 
 
 def test_the_same_seed_gives_the_same_file(laboratory: Laboratory, developed: Developed) -> None:
-    assert laboratory.develop(small(), 1, quiet).tflite == developed.tflite
+    assert laboratory.develop(Candidate(small()), 1, quiet).tflite == developed.tflite
 
 
 def test_a_file_that_is_not_the_network_fails_its_candidate(laboratory: Laboratory) -> None:
@@ -76,13 +76,13 @@ def test_a_file_that_is_not_the_network_fails_its_candidate(laboratory: Laborato
 
     careless = Careless(**vars(laboratory))
     with pytest.raises(CandidateError, match=r"parity: the TFLite file gives .* dB"):
-        careless.develop(small(), 1, quiet)
+        careless.develop(Candidate(small()), 1, quiet)
 
 
 def test_weights_per_tensor_and_quantisation_after_training(laboratory: Laboratory) -> None:
     recipe = replace(laboratory.recipe, steps=60, quantization=Quantization.PTQ)
     other = replace(laboratory, granularity=WeightGranularity.TENSOR, recipe=recipe)
-    assert other.develop(small(), 1, quiet).quality.psnr_db > 20
+    assert other.develop(Candidate(small()), 1, quiet).quality.psnr_db > 20
 
 
 def test_latency_is_known_before_training_and_covers_every_operator(

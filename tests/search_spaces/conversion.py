@@ -14,7 +14,7 @@ from nas.networks.initialisation import Array
 from nas.networks.interpretation import Mode
 from nas.networks.network import Network
 from nas.networks.tensorflow_quietly import tf
-from search_spaces import Graph, InputSpec
+from search_spaces import Branches, Conv, Graph, InputSpec, beside_kernel
 
 _LAST_GAIN = 0.2
 
@@ -68,4 +68,9 @@ def random_weights(network: Network, seed: int) -> dict[str, Array]:
                 weights[name] = random.normal(0, 0.05, value.shape).astype(np.float32)
             case "alpha":
                 weights[name] = random.uniform(0.05, 0.5, value.shape).astype(np.float32)
+    for node in network.graph.nodes:
+        if isinstance(node.operator, Conv) and node.operator.branches is not Branches.NONE:
+            # All branches together are as loud as the kernel alone.
+            own = {k.rpartition("/")[2]: v for k, v in weights.items() if f"{node.name}/" in k}
+            weights[f"{node.name}/kernel"] -= beside_kernel(node.operator, own, np.einsum)
     return weights

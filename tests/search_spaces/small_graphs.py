@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from search_spaces import (
     Activation,
@@ -19,6 +20,7 @@ from search_spaces import (
     LeakyRelu,
     Mean,
     Multiply,
+    NearestConv,
     Operator,
     Pad,
     Padding,
@@ -36,6 +38,8 @@ from search_spaces import (
     Tile,
     TransposedConv,
 )  # fmt: skip
+from search_spaces.blocks import BlockKind, Head, Residual, Style, block, image_of, shrink
+from search_spaces.builder import Nonlinearity
 
 
 def between_convs(*operators: Operator, clip: ClipForm = ClipForm.SATURATE) -> Graph:
@@ -129,6 +133,11 @@ def tiled_anchor() -> Graph:
     return net.image(net.add(net.conv(net.input, 12), anchor), 2)
 
 
+def nearest_conv_of_features() -> Graph:
+    """Features, repeated by a convolution of fixed kernels."""
+    return between_convs(NearestConv(count=3))
+
+
 def transposed(stride: int, kernel: int) -> Graph:
     """FSRCNN's way: a transposed conv makes the pixels."""
     net = GraphBuilder()
@@ -153,6 +162,35 @@ def grey_arithmetic() -> Graph:
     return net.image(net.conv(net.concat(a, b, net.add_node(LeakyRelu(), features)), 12), 2)
 
 
+def blocks_of(kind: BlockKind) -> Graph:
+    """Two blocks of a kind, as the spaces have them."""
+    net, style = GraphBuilder(), Style()
+    features = style.conv(net, net.input, 8)
+    for _ in range(2):
+        features = block(net, style, kind, features, 8)
+    return image_of(net, style, features, 2)
+
+
+def with_residual(residual: Residual, scale: int, stride: int = 1) -> Graph:
+    """A conv of the image, and each way to add the image to its pixels."""
+    net, style = GraphBuilder(), Style()
+    features = style.conv(net, shrink(net, net.input, stride), 16)
+    return image_of(net, style, features, scale, stride=stride, residual=residual)
+
+
+def activated(then: Nonlinearity) -> Graph:
+    """Two convs, each followed by an activation."""
+    net, style = GraphBuilder(), Style(then)
+    features = style.conv(net, style.conv(net, net.input, 8), 8)
+    return image_of(net, style, features, 2)
+
+
+def headed(head: Head) -> Graph:
+    """Pixels by each head."""
+    net, style = GraphBuilder(), Style()
+    return image_of(net, style, style.conv(net, net.input, 8), 2, head=head)
+
+
 SMALL: dict[str, Callable[[], Graph]] = {
     "conv, relu": lambda: between_convs(Conv(filters=8, activation=Activation.RELU)),
     "conv, no bias": lambda: between_convs(Conv(filters=8, bias=False)),
@@ -162,6 +200,7 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "conv, stride": lambda: between_convs(
         Conv(filters=32, stride=2, activation=Activation.RELU), DepthToSpace(block=2)
     ),
+    "nearest conv": nearest_conv_of_features,
     "depthwise conv": lambda: between_convs(DepthwiseConv()),
     "depthwise conv, relu": lambda: between_convs(DepthwiseConv(activation=Activation.RELU)),
     "depthwise conv, dilated": lambda: between_convs(DepthwiseConv(dilation=2)),
@@ -202,4 +241,20 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "pool, stride": lambda: between_convs(
         Conv(filters=32), Pool(stride=2), DepthToSpace(block=2)
     ),
+    **{f"block {kind}": partial(blocks_of, kind) for kind in BlockKind},
+    **{
+        f"residual {residual}": partial(with_residual, residual, 2)
+        for residual in Residual
+        if residual is not Residual.NONE
+    },
+    "residual conv of blocks": lambda: with_residual(Residual.CONV, 2, stride=2),
+    "residual nearest x3": lambda: with_residual(Residual.NEAREST, 3),
+    **{
+        f"activation {then}": partial(activated, then)
+        for then in Nonlinearity
+        if then is not Nonlinearity.NONE
+    },
+    **{
+        f"head {head}": partial(headed, head) for head in Head
+    },
 }  # fmt: skip

@@ -20,6 +20,7 @@ from search_spaces import (
     LeakyRelu,
     Mean,
     Multiply,
+    NearestConv,
     Operator,
     Pad,
     Padding,
@@ -133,6 +134,7 @@ def _recount(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     choices: list[tuple[int, Operator]] = [
         (size, Slice(begin, size)),
         (2 * channels, Tile(2)),
+        (2 * channels, NearestConv(2)),
         *((channels // n, Split(n, n - 1)) for n in (2, 3) if channels % n == 0),
     ]
     result, operator = draw(st.sampled_from(choices))

@@ -253,7 +253,7 @@ def test_size_is_written_as_it_is_read() -> None:
 def test_every_operator_is_drawn() -> None:
     seen: set[type[Operator]] = set()
 
-    @settings(derandomize=True, max_examples=300)
+    @settings(max_examples=300)
     @given(graphs())
     def collect(graph: Graph) -> None:
         seen.update(type(node.operator) for node in graph.nodes)

@@ -35,18 +35,18 @@ def test_built_in() -> None:
     space = load_space("anchor")
     assert (space.name, space.version) == ("anchor", 1)
     assert re.fullmatch("[0-9a-f]{16}", space.fingerprint)
-    assert space.draw(RandomTrial(1), 4).scale == 4
+    assert space.draw(RandomTrial(1), 4).graph.scale == 4
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(InputError, match=r"'ancor'; known: anchor, or the path"):
+    with pytest.raises(InputError, match=r"'ancor'; known: anchor, .*mobile, or the path"):
         load_space("ancor")
 
 
 def test_users_file(tmp_path: Path) -> None:
     space = load_space(write(tmp_path, GOOD))
     assert (space.name, space.version) == (str(tmp_path / "mine.py"), 7)
-    assert space.draw(FixedTrial({"width": 5}), 2).scale == 2
+    assert space.draw(FixedTrial({"width": 5}), 2).graph.scale == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py"]
 
 
@@ -60,7 +60,7 @@ def test_fingerprint_follows_the_text(tmp_path: Path) -> None:
 
 def test_scale_is_passed_only_where_it_is_taken(tmp_path: Path) -> None:
     space = load_space(write(tmp_path, ONLY_X3))
-    assert space.draw(FixedTrial({"width": 4}), 3).scale == 3
+    assert space.draw(FixedTrial({"width": 4}), 3).graph.scale == 3
     with pytest.raises(InputError, match="returned a x3 network where x2 is asked for"):
         space.draw(FixedTrial({"width": 4}), 2)
 

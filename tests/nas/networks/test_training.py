@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
 from latency_models import WeightGranularity
-from nas.choices import Quantization
+from nas.choices import Loss, Quantization
 from nas.images.data import EMBEDDED, ImageSet, load_data, load_validation
 from nas.images.quality import evaluate
 from nas.networks.initialisation import initial_parameters
@@ -14,7 +16,7 @@ from nas.networks.interpretation import Mode
 from nas.networks.network import Network, Weights, image_function
 from nas.networks.recipe import Recipe
 from nas.networks.training import Checkpoint, Progress, Trainer
-from search_spaces import CandidateError, Graph, anchor, zoo
+from search_spaces import Candidate, CandidateError, Deployment, Graph, anchor, zoo
 
 CHANNEL = WeightGranularity.CHANNEL
 SHORT = Recipe(steps=40, batch=4, patch=16)
@@ -30,7 +32,7 @@ def small(residual: str = "anchor") -> Graph:
 
 
 def trainer(graph: Graph, images: ImageSet, recipe: Recipe = SHORT, seed: int = 1) -> Trainer:
-    return Trainer(graph, images, recipe, CHANNEL, seed)
+    return Trainer(Candidate(graph), images, recipe, CHANNEL, seed)
 
 
 def same(a: Weights, b: Weights) -> bool:
@@ -67,6 +69,18 @@ def test_every_network_starts_as_nearest_neighbour_enlargement(graph: Graph) -> 
     assert np.array_equal(result, lr.repeat(graph.scale, 0).repeat(graph.scale, 1))
 
 
+@pytest.mark.parametrize("network", zoo.ZOO, ids=lambda network: network.name)
+@pytest.mark.parametrize("scale", [2, 3])
+def test_published_networks_start_so_too(network: zoo.ZooNetwork, scale: int) -> None:
+    graph = network.build(scale).graph
+    lr = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    weights = Network(graph, seed=3).snapshot()
+    result = image_function(graph, weights, Mode(quantise=False))(lr)
+    expected = lr.repeat(scale, 0).repeat(scale, 1)
+    bent = 12 if network.name == "ESPCN" else 0  # tanh
+    assert np.abs(result.astype(int) - expected).max() <= bent
+
+
 def test_initial_weights_are_those_of_their_seed() -> None:
     assert same(initial_parameters(zoo.xlsr(3), 5), initial_parameters(zoo.xlsr(3), 5))
     assert not same(initial_parameters(zoo.xlsr(3), 5), initial_parameters(zoo.xlsr(3), 6))
@@ -92,11 +106,19 @@ def test_a_training_repeats_itself(images: ImageSet) -> None:
     assert not same(first.int8, other.int8)
 
 
+FOLDED = Candidate(
+    anchor.build([(8, 1), (8, 1)], 3, residual="anchor", tail="single"),
+    Deployment(fold_residual=True, fold_clip=True, channel_step=4),
+)
+
+
 @pytest.mark.parametrize("stop_after", [10, 33, 45])
+@pytest.mark.parametrize("candidate", [Candidate(small()), FOLDED], ids=["plain", "folded"])
 def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
-    images: ImageSet, stop_after: int
+    images: ImageSet, candidate: Candidate, stop_after: int
 ) -> None:
-    whole = trainer(small(), images).run()
+    whole = Trainer(candidate, images, SHORT, CHANNEL, 1).run()
+    assert whole.int8.keys() == Network(candidate.deployed).snapshot().keys()
     taken: list[Checkpoint] = []
     steps = 0
 
@@ -110,14 +132,46 @@ def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
             taken.append(broken.capture())
             raise Stopped
 
-    broken = Trainer(small(), images, SHORT, CHANNEL, 1, stop)
+    broken = Trainer(candidate, images, SHORT, CHANNEL, 1, stop)
     with pytest.raises(Stopped):
         broken.run()
-    resumed = trainer(small(), images)
+    resumed = Trainer(candidate, images, SHORT, CHANNEL, 1)
     resumed.resume(taken[0])
     result = resumed.run()
     assert same(result.int8, whole.int8)
     assert same(result.float32, whole.float32)
+
+
+@pytest.mark.parametrize("name", ["PRPSR", "ECBSR-M4C16", "ETDS-T", "FSRCNN", "ESPCN"])
+@pytest.mark.parametrize("quantization", Quantization)
+def test_every_kind_of_network_trains(
+    images: ImageSet, name: str, quantization: Quantization
+) -> None:
+    candidate = zoo.find(name).build(3)
+    recipe = Recipe(steps=40, batch=4, patch=16, quantization=quantization)
+    trained = Trainer(candidate, images, recipe, CHANNEL, 1).run()
+    validation = ImageSet(3, load_validation(EMBEDDED, 3).pairs[:1])
+    graph = candidate.deployed
+    after = evaluate(image_function(graph, trained.int8, Mode(quantise=True)), validation)
+    assert after.psnr_db > 20
+
+
+def test_charbonnier_is_above_the_mean_absolute_error(images: ImageSet) -> None:
+    losses = []
+    for loss in (Loss.L1, Loss.CHARBONNIER):
+        recipe = Recipe(steps=40, batch=4, patch=16, loss=loss)
+        begun = Trainer(Candidate(small()), images, recipe, CHANNEL, 1)
+        losses.append(float(begun.step(quantise=False)(*begun.sampler.batch_of(0, 0))))
+    assert losses[0] < losses[1] < losses[0] + 0.3
+
+
+def test_memory_of_a_training_is_given_back(images: ImageSet) -> None:
+    """Traced steps are the largest part of it, and Keras' own optimiser would keep them alive."""
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    trainer(small(), images).run()
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, FuncGraph)]
 
 
 def test_quantisation_after_training_leaves_the_weights_alone(images: ImageSet) -> None:
@@ -148,7 +202,7 @@ def test_a_dead_network_is_called_dead(images: ImageSet) -> None:
 
 def test_the_schedule_holds_both_phases_and_the_twin(images: ImageSet) -> None:
     seen: list[Progress] = []
-    Trainer(small(), images, SHORT, CHANNEL, 1, seen.append).run()
+    Trainer(Candidate(small()), images, SHORT, CHANNEL, 1, seen.append).run()
     phases = [progress.phase for progress in seen]
     assert phases == ["float"] * 28 + ["int8"] * 12 + ["twin"] * 12
     assert seen[-1].step == seen[-13].step == 40

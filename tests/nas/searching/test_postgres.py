@@ -55,7 +55,7 @@ def test_workers_on_two_machines_share_one_budget(url: str, tmp_path: Path) -> N
     while "study p:" not in (first.stderr.readline() if first.stderr else "study p:"):
         assert first.poll() is None
     second = start(there, "worker", *shared)
-    messages = [process.communicate(timeout=300)[1] for process in (first, second)]
+    messages = [process.communicate(timeout=600)[1] for process in (first, second)]
     print(*messages)
     assert (first.returncode, second.returncode) == (0, 0)
     answer = run_json(here, "status", "p", "--storage", url)

@@ -29,7 +29,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(tmp_path: Path) -> 
     while "step" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
     assert (tmp_path / "t/checkpoint.npz").exists()
     run(tmp_path, *command)
@@ -59,7 +59,7 @@ def test_a_killed_search_loses_nothing_and_trains_nothing_twice(tmp_path: Path) 
 
 def _wait_for_a_trial(database: Path) -> None:
     """Until a trial is under way."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         if database.exists():
             with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
@@ -68,7 +68,7 @@ def _wait_for_a_trial(database: Path) -> None:
                 if "trials" in tables and connection.execute(query).fetchone()[0]:
                     return
         time.sleep(0.1)
-    raise AssertionError("no trial began within two minutes")
+    raise AssertionError("no trial began within ten minutes")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -77,7 +77,7 @@ def test_an_interrupted_search_ends_cleanly_and_goes_on(tmp_path: Path, number: 
     process = start(tmp_path, *command)
     _wait_for_a_trial(tmp_path / "studies/i/study.db")
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert status(tmp_path, "i")["running"] == 0

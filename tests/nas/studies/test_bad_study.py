@@ -79,9 +79,7 @@ def test_a_study_made_otherwise(
 def test_a_trial_that_is_not_there(console: Console, folder: StudyFolder) -> None:
     console.refuse(2, "s#7", "train", "s#7")
     console.refuse(2, "s#7", "latency", "predict", "s#7", "--device", "ethos-u65-512")
-    console.refuse(2, "trial 7", "export", "s", "out", "--trial", "7")
-    Path("file").touch()
-    console.refuse(2, "file: is a file", "export", "s", "file")
+    console.refuse(2, "trial 7", "export", "s#7", "--to", "out")
 
 
 def test_changed_images_and_a_lost_folder(console: Console, folder: StudyFolder) -> None:
@@ -113,7 +111,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 def test_a_database_that_is_not_sound(console: Console, folder: StudyFolder, name: str) -> None:
     DAMAGE[name](folder.database)
     commands: tuple[tuple[str, ...], ...] = (
-        SEARCH, ("status", "s"), ("pareto", "s"), ("export", "s", "out"), ("worker", "--study", "s")
+        SEARCH, ("status", "s"), ("pareto", "s"), ("export", "s", "--to", "out"),
+        ("worker", "--study", "s"),
     )  # fmt: skip
     for words in commands:
         console.refuse(1, "study.db: the study's database cannot be used", *words)

@@ -1,0 +1,7 @@
+"""Real devices over adb: a program on the device times the model, and its word is checked."""
+
+from .errors import DeviceError, DeviceLost
+from .server import Attached, attached, server_runs
+from .source import AdbSource
+
+__all__ = ["AdbSource", "Attached", "DeviceError", "DeviceLost", "attached", "server_runs"]

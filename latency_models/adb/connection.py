@@ -1,0 +1,192 @@
+"""One device over adb: files in, commands with a deadline, and what happens when it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import DeviceError, DeviceLost
+from .server import PROMPT_SECONDS, READY, adb_errors, attached, client, reason, within
+
+if TYPE_CHECKING:
+    from adbutils import AdbConnection, AdbDevice  # type: ignore[import-untyped]
+
+_POLL_SECONDS = 0.25
+#: For a device that was never there: a wrong serial is told soon.
+_FIRST_SECONDS = 5.0
+_STDOUT, _STDERR, _EXIT = 1, 2, 3
+#: Ends the output of a device whose adb daemon does not tell exit codes (before Android 7).
+_EXIT_MARK = "\nNAS-EXIT:"
+
+
+@dataclass(frozen=True)
+class ToolOutput:
+    """All that a command printed, standard error within it, and its exit code."""
+
+    text: str
+    code: int
+
+
+class Connection:
+    """The device with ``serial``; None: the only one that is attached. Used from one thread.
+
+    A device that is away is waited for up to ``reconnect_seconds``.
+    """
+
+    def __init__(self, serial: str | None, reconnect_seconds: float) -> None:
+        self._serial = serial
+        self._reconnect_seconds = reconnect_seconds
+        self._seen = False
+
+    @property
+    def serial(self) -> str:
+        """As ``adb devices`` prints it; DeviceLost if none was given and there is not just one."""
+        if self._serial is None:
+            found = attached()
+            if len(found) != 1:
+                listed = ", ".join(device.serial for device in found) or "none"
+                raise DeviceLost(
+                    f"one device must be attached where device.toml gives no serial; adb has "
+                    f"{listed}"
+                )
+            self._serial = found[0].serial
+        return self._serial
+
+    def wait(self) -> float:
+        """Until the device answers; the seconds it took. DeviceLost if it stays away."""
+        start = time.monotonic()
+        patience = self._reconnect_seconds
+        if not self._seen:
+            patience = min(patience, _FIRST_SECONDS)
+        while (state := self._state()) != READY or not self._answers():
+            if time.monotonic() - start > patience:
+                raise DeviceLost(
+                    f"device {self.serial} is {state}, for {patience:g} s; plug it in, accept "
+                    "this computer's key on its screen, until `adb devices` lists it as 'device'"
+                )
+            if ":" in self.serial and state != READY:
+                self._dial()
+            time.sleep(_POLL_SECONDS)
+        self._seen = True
+        return time.monotonic() - start
+
+    def run(self, command: str, timeout_seconds: float) -> ToolOutput:
+        """``command`` in the device's shell.
+
+        DeviceLost if the device goes away, DeviceError after ``timeout_seconds``; both carry what
+        was printed until then.
+        """
+        said = bytearray()
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            code = self._shell(command, said, deadline)
+        except adb_errors() as error:
+            text = said.decode(errors="replace")
+            if time.monotonic() >= deadline:
+                raise DeviceError(f"no end within {timeout_seconds:g} s; stopped", text) from None
+            raise DeviceLost(
+                f"device {self.serial} vanished over a command ({reason(error)})", text
+            ) from None
+        text = said.decode(errors="replace")
+        if code is not None:
+            return ToolOutput(text, code)
+        text, mark, digits = text.rpartition(_EXIT_MARK)
+        if not (mark and digits.strip().isdecimal()):
+            raise DeviceLost(f"device {self.serial} vanished over a command", text or digits)
+        return ToolOutput(text, int(digits))
+
+    @contextlib.contextmanager
+    def holding(self, data: bytes, folder: str, suffix: str) -> Iterator[str]:
+        """The path on the device of a file with ``data``, in a folder that is gone afterwards.
+
+        If the device vanishes meanwhile, it is waited for, so that the next file finds it.
+        """
+        own_folder = f"{folder}/nas-{uuid.uuid4().hex}"
+        path = f"{own_folder}/model{suffix}"
+        try:
+            self._push(data, path)
+            yield path
+        except DeviceLost as lost:
+            try:
+                seconds = self.wait()
+            except DeviceLost as away:
+                raise DeviceLost(f"{lost}; {away}", lost.text) from None
+            raise DeviceLost(f"{lost}; it was back after {seconds:.0f} s", lost.text) from None
+        finally:
+            with contextlib.suppress(DeviceError):
+                self.run(f"rm -rf {shlex.quote(own_folder)}", PROMPT_SECONDS)
+
+    def _push(self, data: bytes, path: str) -> None:
+        seconds = PROMPT_SECONDS + len(data) / 1e5
+        try:
+            within(seconds, lambda: self._device().sync.push(data, path, 0o644, check=True))
+        except adb_errors() as error:
+            if self._state() == READY and self._answers():
+                raise DeviceError(
+                    f"{path} cannot be written to device {self.serial} ({reason(error)}); "
+                    "make room there, or name another folder in device.toml"
+                ) from None
+            raise DeviceLost(
+                f"device {self.serial} vanished over the transfer of a model ({reason(error)})"
+            ) from None
+
+    def _shell(self, command: str, said: bytearray, deadline: float) -> int | None:
+        """Fills ``said``; the exit code, None if the device's daemon does not tell it."""
+        features = within(PROMPT_SECONDS, self._device().get_features).split(",")
+        if "shell_v2" not in features:
+            service = f"shell:( {command}\n) 2>&1; echo {shlex.quote(_EXIT_MARK)}$?"
+            with self._opened(service, deadline) as stream:
+                while chunk := stream.conn.recv(65536):
+                    said += chunk
+                    stream.conn.settimeout(_left(deadline))
+            return None
+        with self._opened(f"shell,v2:{command}", deadline) as stream:
+            while True:
+                header = stream.read_exact(5)
+                data = stream.read_exact(int.from_bytes(header[1:], "little"))
+                if header[0] in (_STDOUT, _STDERR):
+                    said += data
+                elif header[0] == _EXIT:
+                    return int(data[0])
+                stream.conn.settimeout(_left(deadline))
+
+    @contextlib.contextmanager
+    def _opened(self, service: str, deadline: float) -> Iterator[AdbConnection]:
+        stream = within(PROMPT_SECONDS, self._device().open_transport)
+        try:
+            stream.conn.settimeout(_left(deadline))
+            stream.send_command(service)
+            stream.check_okay()
+            yield stream
+        finally:
+            stream.close()
+
+    def _state(self) -> str:
+        states = {device.serial: device.state for device in attached()}
+        return states.get(self.serial, "not attached")
+
+    def _answers(self) -> bool:
+        """A device that has just gone may still be listed."""
+        try:
+            return self.run("true", PROMPT_SECONDS).code == 0
+        except DeviceError:
+            return False
+
+    def _dial(self) -> None:
+        """Devices on the network are called up again by hand."""
+        with contextlib.suppress(*adb_errors()):
+            within(PROMPT_SECONDS, lambda: client().disconnect(self.serial))
+            within(PROMPT_SECONDS, lambda: client().connect(self.serial, timeout=2.0))
+
+    def _device(self) -> AdbDevice:
+        return client().device(self.serial)
+
+
+def _left(deadline: float) -> float:
+    """Seconds until ``deadline``, for a socket: 0 would mean not to wait at all."""
+    return max(0.001, deadline - time.monotonic())

@@ -1,0 +1,139 @@
+"""What ran on the accelerator and what did not, by the tool's own word.
+
+benchmark_model prints a time whether or not its delegate did anything: the time counts only with
+the statements around it. Their texts: tensorflow/lite/tools/benchmark/benchmark_tflite_model.cc,
+lite/core/subgraph.cc, lite/delegates/utils/simple_delegate.cc.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from .errors import DeviceError
+from .printed import complete_lines
+
+_XNNPACK = "XNNPACK"
+_FAILURE = re.compile(
+    r"could not create .*delegate|could not (?:find|load|open) .*(?:accelerator|delegate|\.so)"
+    r"|failed to (?:apply|create|load|initiali[sz]e) .*(?:delegate|\.so)"
+    r"|(?:delegate|acceleration) is (?:not supported|unsupported)|unsupported on this platform"
+    r"|disallowed cpu fallback",
+    re.IGNORECASE,
+)
+_APPLIED = re.compile(
+    r"(?:Explicitly a|A)pplied (\S+) delegate, and the model graph will be "
+    r"(completely|partially) executed\b.*"
+)
+_NOT_APPLIED = re.compile(
+    r"Though (\S+) delegate is explicitly applied, the model graph will not be executed\b.*"
+)
+_REPLACED = re.compile(
+    r"Replacing (\d{1,9})(?: out of \d+)? node\(s\) with delegate \((.+)\) node, yielding \d+ .*"
+)
+_DELEGATED = re.compile(
+    r".*delegate: (\d{1,9}) nodes delegated out of \d+ nodes\b.*", re.IGNORECASE
+)
+
+
+class _Extent(Enum):
+    """What part of a model a delegate runs, in the words of the tool."""
+
+    ALL = "completely"
+    PART = "partially"
+    NOTHING = "not"
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """Who is to run the model: ``label`` is what benchmark_model calls it in its statements.
+
+    ``engine`` names it in results; ``flags`` ask the tool for it.
+    """
+
+    label: str
+    engine: str
+    flags: tuple[str, ...]
+
+    @property
+    def on_processor(self) -> bool:
+        """It is the CPU itself: what it leaves alone runs on the same engine."""
+        return self.label == _XNNPACK
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """How many of a model's ``nodes`` the delegate took, at least 1, by the tool's ``text``."""
+
+    delegate: Delegate
+    taken: int
+    nodes: int
+    text: str
+
+
+def read_delegation(text: str, delegate: Delegate, nodes: int) -> Delegation:
+    """What the delegate took of a model of so many operators.
+
+    DeviceError if it was not created, took nothing, or if the tool does not say how much.
+    """
+    return Delegation(delegate, _taken(text, delegate, nodes), nodes, text)
+
+
+def _taken(text: str, delegate: Delegate, nodes: int) -> int:
+    lines = complete_lines(text)
+    if failure := _failure(lines, delegate):
+        raise DeviceError(f"the {delegate.label} delegate could not be used: {failure}", text)
+    extent = _extent(lines, delegate)
+    if extent is _Extent.NOTHING:
+        raise DeviceError(f"the {delegate.label} delegate took no operator", text)
+    replaced = _replaced(lines, delegate)
+    if extent is None and replaced is None:
+        raise DeviceError(f"nothing is said of the {delegate.label} delegate being applied", text)
+    if replaced is None:
+        if extent is _Extent.ALL:
+            return nodes
+        raise DeviceError(
+            f"the {delegate.label} delegate took a part of the operators; how many is not said",
+            text,
+        )
+    contradicted = extent is _Extent.ALL and replaced != nodes
+    if contradicted or not 0 < replaced <= nodes:
+        raise DeviceError(
+            f"the {delegate.label} delegate took {replaced} of the model's {nodes} operators"
+            f"{', and all of them' if contradicted else ''}",
+            text,
+        )
+    return replaced
+
+
+def _failure(lines: Sequence[str], delegate: Delegate) -> str | None:
+    """The line that tells of a failure of this delegate, and not of the CPU's beside it."""
+    for line in lines:
+        if _FAILURE.search(line) and (delegate.on_processor or _XNNPACK not in line):
+            return line
+    return None
+
+
+def _extent(lines: Sequence[str], delegate: Delegate) -> _Extent | None:
+    """None if nothing is said."""
+    for line in lines:
+        if (match := _APPLIED.fullmatch(line)) and match[1] == delegate.label:
+            return _Extent(match[2])
+        if (match := _NOT_APPLIED.fullmatch(line)) and match[1] == delegate.label:
+            return _Extent.NOTHING
+    return None
+
+
+def _replaced(lines: Sequence[str], delegate: Delegate) -> int | None:
+    """Nodes that it replaced, by the interpreter's statement, or by the delegate's own."""
+    for line in reversed(lines):
+        if match := _REPLACED.fullmatch(line):
+            by_processor = _XNNPACK in match[2].upper()
+            if by_processor == delegate.on_processor:
+                return int(match[1])
+    for line in reversed(lines):
+        if match := _DELEGATED.fullmatch(line):
+            return int(match[1])
+    return None

@@ -1,0 +1,62 @@
+"""A device that warms up slows down: a reference model, measured in between, shows by how much."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .errors import DeviceError
+from .statistics import RunStatistics
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DriftPolicy:
+    """The reference may change by ``limit`` (0.03: 3 %); beyond that, the device rests.
+
+    ``attempts``: how often a model is measured at most.
+    """
+
+    limit: float = 0.03
+    cool_down_seconds: float = 30.0
+    attempts: int = 3
+
+
+class DriftWatch:
+    """The reference is the first model that was measured: no file of its own is needed."""
+
+    def __init__(self, policy: DriftPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._policy = policy
+        self._sleep = sleep
+        #: its file, and its first time in milliseconds
+        self._reference: tuple[bytes, float] | None = None
+
+    def steady(
+        self,
+        model: bytes,
+        measure: Callable[[], tuple[RunStatistics, T]],
+        probe: Callable[[bytes], RunStatistics],
+    ) -> tuple[RunStatistics, T, float]:
+        """``measure()`` of ``model`` with the drift (0.01: 1 % slower) of the reference after it.
+
+        Repeated after a rest as long as the reference, timed by ``probe``, is off; DeviceError if
+        it stays so.
+        """
+        established, drift = self._reference, 0.0
+        for attempt in range(self._policy.attempts):
+            if attempt:
+                self._sleep(self._policy.cool_down_seconds)
+            statistics, rest = measure()
+            reference, reference_ms = established or (model, statistics.ms)
+            drift = probe(reference).ms / reference_ms - 1
+            if abs(drift) <= self._policy.limit:
+                self._reference = reference, reference_ms
+                return statistics, rest, drift
+        raise DeviceError(
+            f"the device drifts: the reference model takes {drift:+.1%} of its first time after "
+            f"{self._policy.attempts} attempts with {self._policy.cool_down_seconds:g} s of rest; "
+            "cool the device, fix its clocks, or raise drift_percent"
+        )

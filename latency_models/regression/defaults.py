@@ -1,0 +1,78 @@
+"""The recipe of a device of which nothing is known but its measurements."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .kernel_table import KernelTable
+from .measurements import Measurement
+from .quantities import Padding, Quantity, work
+from .recipe import Engine, Recipe, Term
+
+#: The engine that takes what the others cannot.
+_CPU = "cpu"
+#: Prices are one up to the digits that a table keeps.
+_SAME = 1.001
+#: What multiplier arrays and memories are usually built for.
+_PADDINGS = (Padding(1, 1), Padding(8, 8), Padding(16, 16))
+
+
+def default_recipe(rows: Sequence[Measurement]) -> Recipe:
+    """Arithmetic and traffic of what computes, traffic of the rest, a cost a kernel.
+
+    Engines are those that most of the measurements name; what is left after the prices is learned
+    if every row tells its operators' times.
+    """
+    computing = {k.kind for row in rows for k in row.kernels if k.macs}
+    every = {k.kind for row in rows for k in row.kernels}
+    rest = every - computing
+    engines = _engines(rows)
+    on_cpu = {kind for engine in engines if engine.name == _CPU for kind in engine.kinds}
+    terms = [
+        Term(Quantity.MACS, frozenset(computing - on_cpu)),
+        Term(Quantity.TRAFFIC, frozenset(computing - on_cpu)),
+        Term(Quantity.TRAFFIC, frozenset(rest - on_cpu)),
+        Term(Quantity.KERNEL, frozenset(every - on_cpu)),
+        *(_settled(term, rows) for term in (
+            Term(Quantity.ARITHMETIC, frozenset(computing & on_cpu)),
+            Term(Quantity.MOVED, frozenset(rest & on_cpu)),
+        )),
+    ]  # fmt: skip
+    return Recipe(
+        engines=engines,
+        terms=tuple(term for term in terms if term.kinds),
+        paddings=_PADDINGS,
+        residual=all(row.operators_ms for row in rows),
+    )
+
+
+def _settled(term: Term, rows: Sequence[Measurement]) -> Term:
+    """``term`` with the one price that all of its operators paid, if they did: a compiler's rule
+    for what it leaves to the CPU is known and need not be fitted.
+    """
+    import numpy as np
+
+    if not all(row.operators_ms for row in rows):
+        return term
+    table = KernelTable.of([row.kernels for row in rows])
+    units = work(table, term.quantity, Padding())
+    paid = np.isin(table.kind, sorted(term.kinds)) & (units > 0)
+    prices = np.concatenate([row.operators_ms for row in rows])[paid] / units[paid]
+    if not prices.size or prices.max() > prices.min() * _SAME:
+        return term
+    return replace(term, known_ms=float(f"{np.median(prices):.4g}"))
+
+
+def _engines(rows: Sequence[Measurement]) -> tuple[Engine, ...]:
+    """Each operator on the engine that ran it most often; ``device`` where none was told."""
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        engines = row.engines or ("device",) * len(row.kernels)
+        for kernel, engine in zip(row.kernels, engines, strict=True):
+            votes[kernel.kind][engine] += 1
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    for kind, counts in votes.items():
+        kinds[counts.most_common(1)[0][0]].add(kind)
+    return tuple(Engine(name, frozenset(kinds[name])) for name in sorted(kinds))

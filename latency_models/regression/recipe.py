@@ -1,0 +1,75 @@
+"""What is known of a device before any time is: engines, what they charge for, how they overlap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from search_spaces import InputError
+
+from .quantities import Padding, Quantity
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A part of the device, and TFLite's operators that run on it."""
+
+    name: str
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One coefficient, never negative: ms for a unit of ``quantity`` of kernels of these kinds."""
+
+    quantity: Quantity
+    kinds: frozenset[str]
+    #: the coefficient where it is published; None: fitted
+    known_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.known_ms is not None and not 0 <= self.known_ms < float("inf"):
+            raise InputError(f"{self.quantity}: {self.known_ms} ms; a price is not negative")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a device's times are put together; InputError if it contradicts itself."""
+
+    engines: tuple[Engine, ...]
+    terms: tuple[Term, ...]
+    #: engines work at the same time on what does not depend on each other
+    side_by_side: bool = False
+    #: the fit takes the one that predicts networks best that it has not seen
+    paddings: tuple[Padding, ...] = (Padding(),)
+    #: learn what the terms leave of each operator's time, where the table gives operators' times
+    residual: bool = False
+    #: software that a prediction is for, among those of the table
+    stack: str = ""
+    _engine_of: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        counts = Counter(kind for engine in self.engines for kind in engine.kinds)
+        twice = sorted(kind for kind, count in counts.items() if count > 1)
+        if twice:
+            raise InputError(f"{', '.join(twice)}: on two engines; an operator runs on one")
+        charged = {kind for term in self.terms for kind in term.kinds}
+        free = sorted(set(counts) - charged)
+        if free:
+            raise InputError(f"{', '.join(free)}: no term charges for it; nothing is free")
+        homeless = sorted(charged - set(counts))
+        if homeless:
+            raise InputError(f"{', '.join(homeless)}: on no engine; add it to one")
+        if not self.paddings:
+            raise InputError("no padding is given; give at least one")
+        engine_of = {kind: engine.name for engine in self.engines for kind in engine.kinds}
+        object.__setattr__(self, "_engine_of", engine_of)
+
+    @property
+    def open_kinds(self) -> frozenset[str]:
+        """Operators with a coefficient to be fitted; the times of all others are settled."""
+        return frozenset(k for term in self.terms if term.known_ms is None for k in term.kinds)
+
+    def engine_of(self, kind: str) -> str | None:
+        """Name of the engine that runs this operator; None: no engine is known to."""
+        return self._engine_of.get(kind)

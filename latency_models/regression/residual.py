@@ -1,0 +1,109 @@
+"""The learned part: what the physical one leaves of each operator's time, by its shape.
+
+Extremely randomised trees (Geurts et al., Machine Learning 63, 2006; scikit-learn) on the logarithm
+of measured to physical time: NPUs cut tensors into blocks, and their steps are no sums. An operator
+is seen with the ones around it and with what is kept beside it, since compilers fuse neighbours and
+run them by turns, as memory lasts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .kernel_table import KernelTable
+from .physical import Charges, Physical
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+#: More of them predict unseen networks no better; a device is fitted each time it is loaded.
+_TREES = 25
+#: Channels are padded to one of these by most devices: the trees see how far.
+_BLOCKS = (8, 16, 32)
+#: Below this part of the mean operator's time a ratio says nothing.
+_NEGLIGIBLE = 0.01
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Trees, and the ms beside which ratios are taken."""
+
+    trees: Any
+    offset_ms: float
+    kinds: tuple[str, ...]
+    #: operators whose times are learned: those of the others are known
+    learned: frozenset[str]
+
+    def correct(self, table: KernelTable, physical_ms: Floats) -> Floats:
+        """(kernels,): ms with what was learned."""
+        import numpy as np
+
+        features = _features(table, physical_ms, self.kinds)
+        # Kernels of one shape in one place are many; each is asked for once.
+        unique, position = np.unique(features, axis=0, return_inverse=True)
+        ratio = np.exp(self.trees.predict(unique))[position.ravel()]
+        ms: Floats = (physical_ms + self.offset_ms) * ratio - self.offset_ms
+        return np.where(np.isin(table.kind, sorted(self.learned)), np.maximum(ms, 0.0), physical_ms)
+
+
+def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
+    """Learned where operators' times are told; None if they are not, or hide each other."""
+    import numpy as np
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    told = [index for index, row in enumerate(charges.rows) if row.operators_ms]
+    if physical.recipe.side_by_side or not told:
+        return None
+    rows, table = [charges.rows[index] for index in told], charges.table.only(told)
+    measured = np.concatenate(
+        [np.array(row.operators_ms) / physical.factor(row.stack) for row in rows]
+    )
+    expected = physical.kernel_ms(table)
+    kinds = tuple(sorted(set(table.kind.tolist())))
+    learned = np.isin(table.kind, sorted(physical.recipe.open_kinds))
+    offset_ms = _NEGLIGIBLE * float(measured[learned].mean())
+    ratio = np.log((measured + offset_ms) / (expected + offset_ms))
+    trees = ExtraTreesRegressor(_TREES, random_state=0, n_jobs=-1)
+    trees.fit(_features(table, expected, kinds)[learned], ratio[learned])
+    trees.n_jobs = 1  # a prediction is over before threads would have started
+    return Residual(trees, offset_ms, kinds, physical.recipe.open_kinds)
+
+
+def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:
+    """(kernels, features): an operator's own figures, then those of the one before and behind."""
+    import numpy as np
+
+    inner, outer = table.channels_in / table.groups, table.channels_out / table.groups
+    kind = np.searchsorted(kinds, table.kind).astype(float)
+    own = [
+        kind, inner, outer, table.channels_in, table.channels_out, table.groups, table.window,
+        table.stride, table.inputs, table.pixels_in, table.pixels_out, table.weight_bytes,
+        np.log(np.maximum(table.macs, 1.0)), np.log(table.bytes_out),
+        np.log(table.bytes_in + table.bytes_out), np.log(physical_ms + 1e-3),
+        table.readers, table.reach, table.span, table.bytes_live, table.image_live, table.offsets,
+        *(np.ceil(side / block) for side in (inner, outer) for block in _BLOCKS),
+    ]  # fmt: skip
+    near = [table.window, table.inputs, table.pixels_out, table.groups, table.reach, table.span]
+    around = [kind + 1, table.offsets, table.channels_out]
+    others = [
+        _shifted(table, column, step)
+        for columns, steps in ((near, (1, -1)), (around, (1, 2, 3, -1, -2, -3)))
+        for column in columns
+        for step in steps
+    ]
+    return np.stack([*own, *others], axis=1)
+
+
+def _shifted(table: KernelTable, column: Floats, step: int) -> Floats:
+    """The column's value ``step`` kernels earlier in the same network, 0 where there is none."""
+    import numpy as np
+
+    same = np.roll(table.network, step) == table.network
+    # What comes round from the other end is of another network, or of the only one.
+    same[: max(step, 0)] = False
+    same[max(len(same) + min(step, 0), 0) :] = False
+    return np.where(same, np.roll(column, step), 0.0)

@@ -1,0 +1,95 @@
+"""A regression as device.toml describes it, and the recipe that it makes."""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from ..settings import SettingsTable
+from .model import LatencyModel
+from .quantities import Padding, Quantity
+from .recipe import Engine, Recipe, Term
+from .source import RegressionSource, fitted_model, read_table, transferred_model
+
+#: The table in the device's folder, if device.toml names no other.
+TABLE = "measurements.csv"
+
+Kinds = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class TermSettings(SettingsTable):
+    """Work of some operators, or of all, that costs time; ``known_ms``: its published price."""
+
+    quantity: Annotated[Quantity, Field(strict=False)]
+    kinds: Kinds = ()
+    known_ms: NonNegativeFloat | None = None
+
+
+class PaddingSettings(SettingsTable):
+    """Multiples to which the device may pad channels."""
+
+    compute_channels: PositiveInt
+    memory_channels: PositiveInt
+
+
+class RegressionSettings(SettingsTable):
+    """What is known of a device before its times are; ``measurements.csv`` lies beside it."""
+
+    source: Literal["regression"]
+    #: an engine, and TFLite's operators that run on it
+    engines: dict[str, Kinds]
+    terms: Annotated[tuple[TermSettings, ...], Field(min_length=1, strict=False)]
+    side_by_side: bool = False
+    paddings: Annotated[tuple[PaddingSettings, ...], Field(min_length=1, strict=False)] = (
+        PaddingSettings(compute_channels=1, memory_channels=1),
+    )
+    residual: bool = False
+    #: of the table's, the software that predictions are for
+    stack: str = ""
+    #: measurements.csv.gz where a plain one would be large
+    table: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = TABLE
+    #: a table beside the device's own, ``donor.csv``: that of another device, whose engines and
+    #: terms these are, and whose model is brought to this one by the own table's ten rows or more
+    transfer_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    #: the device whose times are truer than these predictions: a name, a folder or adb:SERIAL; no
+    #: latency changes with it, so a device with another is the same
+    confirm: Annotated[str | None, Field(exclude=True)] = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Files beside device.toml that latencies rest on."""
+        return (self.table,) if self.transfer_from is None else (self.table, self.transfer_from)
+
+    def fit(self, folder: Traversable) -> LatencyModel:
+        """The model of the tables in ``folder``; InputError says what is wrong or lacking."""
+        rows = read_table(folder / self.table)
+        if self.transfer_from is None:
+            return fitted_model(self.recipe, rows)
+        return transferred_model(self.recipe, read_table(folder / self.transfer_from), rows)
+
+    def open(self, folder: Traversable) -> RegressionSource:
+        """What predicts; InputError as for ``fit``."""
+        if self.transfer_from is None:
+            return RegressionSource(self.fit(folder))
+        brought = f"the model of {self.transfer_from}, brought here by these measurements"
+        return RegressionSource(self.fit(folder), (("transfer", brought),))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The same, checked against itself; InputError if it is at odds."""
+        every = {kind for kinds in self.engines.values() for kind in kinds}
+        return Recipe(
+            engines=tuple(Engine(name, frozenset(kinds)) for name, kinds in self.engines.items()),
+            terms=tuple(
+                Term(term.quantity, frozenset(term.kinds or every), term.known_ms)
+                for term in self.terms
+            ),
+            side_by_side=self.side_by_side,
+            paddings=tuple(
+                Padding(pads.compute_channels, pads.memory_channels) for pads in self.paddings
+            ),
+            residual=self.residual,
+            stack=self.stack,
+        )

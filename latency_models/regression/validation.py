@@ -1,0 +1,108 @@
+"""How good predictions are: errors, ranks, coverage; and MACs alone beside them, as a control."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from search_spaces import InputError
+
+from .fitted import folds
+from .measurements import Measurement
+from .model import LatencyModel, fit_model
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A network's measured time, and what was said of it without having seen it."""
+
+    name: str
+    measured_ms: float
+    ms: float
+    low_ms: float
+    high_ms: float
+
+    @property
+    def error(self) -> float:
+        """Relative, with its sign: 0.1 is 10 % too long."""
+        return self.ms / self.measured_ms - 1
+
+    @property
+    def covered(self) -> bool:
+        """Whether the interval holds the measured time."""
+        return self.low_ms <= self.measured_ms <= self.high_ms
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Figures over networks; errors and parts in percent."""
+
+    networks: int
+    mape_percent: float
+    within_5_percent: float
+    within_10_percent: float
+    spearman: float
+    kendall: float
+    largest_error_percent: float
+    coverage_percent: float
+
+
+def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
+    """Figures of ``predictions``; InputError if there are fewer than two."""
+    import numpy as np
+    from scipy.stats import kendalltau, spearmanr
+
+    if len(predictions) < 2:
+        raise InputError(f"{len(predictions)} predictions have no ranks; give at least two")
+    errors = 100 * np.abs([prediction.error for prediction in predictions])
+    said = [prediction.ms for prediction in predictions]
+    measured = [prediction.measured_ms for prediction in predictions]
+    return Accuracy(
+        networks=len(predictions),
+        mape_percent=float(errors.mean()),
+        within_5_percent=float(100 * (errors <= 5).mean()),
+        within_10_percent=float(100 * (errors <= 10).mean()),
+        spearman=float(spearmanr(said, measured).statistic),
+        kendall=float(kendalltau(said, measured).statistic),
+        largest_error_percent=float(errors.max()),
+        coverage_percent=100 * sum(p.covered for p in predictions) / len(predictions),
+    )
+
+
+def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
+    """What ``model`` says of networks whose times are known, each with its own software."""
+    said = model.predict([row.kernels for row in rows])
+    factors = [model.fitted.physical.factor(row.stack) for row in rows]
+    return [
+        Prediction(row.name, row.ms, ms * factor, low * factor, high * factor)
+        for row, factor, ms, low, high in zip(
+            rows, factors, said.ms.tolist(), said.low_ms.tolist(), said.high_ms.tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
+
+
+def cross_validate(
+    recipe: Recipe, rows: Sequence[Measurement], keys: Sequence[Hashable]
+) -> list[Prediction]:
+    """Each group of one key, predicted by a model of all the others alone."""
+    predictions: list[Prediction] = []
+    for kept, left_out in folds(keys, most_singly=len(rows)):
+        model = fit_model(recipe, [rows[index] for index in kept])
+        predictions += predict_rows(model, [rows[index] for index in left_out])
+    return predictions
+
+
+def macs_alone(kept: Sequence[Measurement], left_out: Sequence[Measurement]) -> list[Prediction]:
+    """The control: a time for each MAC, the median of ``kept``, and nothing else."""
+    import numpy as np
+
+    def macs(row: Measurement) -> int:
+        return sum(kernel.macs for kernel in row.kernels)
+
+    price = float(np.median([row.ms / macs(row) for row in kept if macs(row)]))
+    return [
+        Prediction(row.name, row.ms, price * macs(row), price * macs(row), price * macs(row))
+        for row in left_out
+    ]

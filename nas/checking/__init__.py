@@ -1,0 +1,1 @@
+"""What is wrong with a TFLite file, and what it costs: ``nas check``."""

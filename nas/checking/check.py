@@ -1,0 +1,70 @@
+"""From a file's bytes to a report: the model read, timed on the device, held to every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from latency_models import LatencyError, Worker
+from latency_models.device import Device, open_source
+from latency_models.tflite import TfliteModel, read_tflite, request_of_file
+from search_spaces import InputError
+
+from ..files import reading
+from . import device_rules, format_rules, widths
+from .finding import Finding, Report, Severity
+from .subject import Subject, Target
+
+Rule = Callable[[Subject], Iterator[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    format_rules.float_operators,
+    format_rules.quantised_tensors,
+    format_rules.open_shapes,
+    format_rules.levels,
+    device_rules.unsupported,
+    device_rules.granularity,
+    device_rules.clips,
+    device_rules.fallbacks,
+    device_rules.slow_operators,
+    widths.channels_over_a_step,
+)
+_ORDER = list(Severity)
+
+
+def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
+    """Holds a TFLite file to every rule.
+
+    InputError if it is none. What crashes a compiler costs a restart of ``worker``, and is told as
+    the reason that there is no time.
+    """
+    with reading(path):
+        data = path.read_bytes()
+        model = read_tflite(data)
+        _require_outputs(model)
+    name = path.name
+    if device is None:
+        return _report(name, Subject(model), "")
+    target = Target(device.name, device.operators, device.weights)
+    source = open_source(device, worker)
+    try:
+        request = request_of_file(name, data)
+        latency = source.measure(request)
+    except (LatencyError, InputError) as error:
+        return _report(name, Subject(model, target), str(error))
+    width_ms = widths.width_probe(device, source, worker, request.input)
+    return _report(name, Subject(model, target, latency, width_ms), "")
+
+
+def _require_outputs(model: TfliteModel) -> None:
+    """Operators are named after what they make."""
+    for operator in model.operators:
+        if not operator.outputs:
+            raise InputError(f"the TFLite file is damaged ({operator.kind} makes nothing)")
+
+
+def _report(name: str, subject: Subject, untimed: str) -> Report:
+    found = [finding for rule in RULES for finding in rule(subject)]
+    found.sort(key=lambda finding: (_ORDER.index(finding.severity), -(finding.ms or 0)))
+    device = subject.target.name if subject.target else None
+    return Report(name, device, tuple(found), subject.latency, untimed)

@@ -1,0 +1,72 @@
+"""What a check found: a problem at an operator, what it costs, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from latency_models import Latency, OperatorLatency
+
+
+class Severity(StrEnum):
+    """How bad: wrong or refused on the device, slower than need be, or only good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Problem(StrEnum):
+    """What can be found, for programs that read a report."""
+
+    FLOAT = "float"
+    DYNAMIC_RANGE = "dynamic range"
+    NOT_QUANTISED = "not quantised"
+    OPEN_SHAPE = "open shape"
+    LEVELS = "levels"
+    UNSUPPORTED = "unsupported"
+    GRANULARITY = "weight granularity"
+    CLIP = "clip"
+    FALLBACK = "fallback"
+    SLOW_OPERATOR = "slow operator"
+    CHANNELS = "channels"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem; ``ms`` is what it costs on the device, estimated, None if nobody knows."""
+
+    severity: Severity
+    problem: Problem
+    #: the operator: name of the tensor that it makes, and TFLite's name of what it does
+    operator: str
+    kind: str
+    ms: float | None
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, the worst first; and the model's time, if a device was named and has one."""
+
+    model: str
+    #: name of the device; None: the model alone was looked at
+    device: str | None
+    findings: tuple[Finding, ...]
+    latency: Latency | None
+    #: why the device gives no time
+    untimed: str
+
+    @property
+    def clean(self) -> bool:
+        """Nothing but notes, and a time if a device was asked for one."""
+        only_notes = all(finding.severity is Severity.NOTE for finding in self.findings)
+        return only_notes and not self.untimed
+
+    @property
+    def largest(self) -> OperatorLatency | None:
+        """The operator with the largest share of the model's time."""
+        if self.latency is None:
+            return None
+        return max(self.latency.operators, key=lambda row: row.ms)

@@ -1,0 +1,130 @@
+"""Rules about the file alone: is it integer-only, of a fixed size, and are bytes grey levels?
+
+Floating point and wrong scales are what ruined four entries of the Mobile AI 2021 challenge, by 4
+to 13 dB (Ignatov et al., arXiv:2105.07825, table 1 and section 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from latency_models.tflite import TfliteOperator, TfliteTensor
+
+from .finding import Finding, Problem, Severity
+from .subject import Subject, activations, name_of
+
+_FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+#: dtype -> the bytes of grey levels 0 and 255
+_BYTES = {"int8": (-128, 127), "uint8": (0, 255)}
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+#: Grey levels.
+_TOLERANCE = 0.25
+#: Of real values that a byte may stand for.
+_SMALLEST_SCALE = 1e-12
+
+
+def float_operators(subject: Subject) -> Iterator[Finding]:
+    """Operators on floating-point values, and those that lead there and back."""
+    for operator in subject.model.operators:
+        dtypes = sorted({t.dtype for t in activations(operator) if t.dtype in _FLOATS})
+        if not dtypes:
+            continue
+        problem, advice = Problem.FLOAT, _float_advice(subject, operator)
+        what = f"computes in {dtypes[0]}"
+        if operator.kind in _CONVERSIONS:
+            what = f"leads from or to {dtypes[0]}"
+        elif any(t.constant and t.dtype in _BYTES for t in filter(None, operator.inputs)):
+            problem = Problem.DYNAMIC_RANGE
+            what = f"has INT8 weights, but computes in {dtypes[0]} (dynamic range)"
+        yield _error(problem, subject, operator, what, advice)
+
+
+def _float_advice(subject: Subject, operator: TfliteOperator) -> str:
+    ends = {tensor.name for tensor in (*subject.model.inputs, *subject.model.outputs)}
+    if any(t.name in ends and t.dtype in _FLOATS for t in activations(operator)):
+        return "convert with int8 input and output (inference_input_type, inference_output_type)"
+    return "quantise its inputs and its output: each needs a range, by fake-quant or calibration"
+
+
+def quantised_tensors(subject: Subject) -> Iterator[Finding]:
+    """INT8 values without a scale stand for nothing."""
+    for operator in subject.model.operators:
+        for tensor in activations(operator):
+            if tensor.dtype in _BYTES and not tensor.scales:
+                what = f"{tensor.dtype} tensor {tensor.name!r} has no scale"
+                advice = "convert the model again with quantisation"
+                yield _error(Problem.NOT_QUANTISED, subject, operator, what, advice)
+
+
+def open_shapes(subject: Subject) -> Iterator[Finding]:
+    """A device needs all sizes beforehand; a file for any size is good on a desktop."""
+    if subject.target is None:
+        return
+    for operator in subject.model.operators:
+        for tensor in activations(operator):
+            if tensor.dynamic:
+                what = f"tensor {tensor.name!r} has the open shape {tensor.shape}"
+                advice = "export the model with a fixed size and batch 1"
+                yield _error(Problem.OPEN_SHAPE, subject, operator, what, advice)
+                return  # the first says it all
+
+
+def levels(subject: Subject) -> Iterator[Finding]:
+    """Grey level g comes out as byte g (int8: g - 128), in the range that it went in."""
+    model = subject.model
+    images = [t for t in (*model.inputs, *model.outputs) if len(t.shape) == 4]
+    if len(images) != 2 or not all(tensor.dtype in _BYTES for tensor in images):
+        return
+    last = next((op for op in model.operators if images[1] in op.outputs), model.operators[-1])
+    for tensor in images:
+        if not _has_one_scale(tensor):
+            what = (
+                f"{tensor.name!r} has scales {tensor.scales} and zero points {tensor.zero_points}"
+            )
+            advice = "give each end one scale, above zero, and one zero point"
+            yield _error(Problem.LEVELS, subject, last, what, advice)
+            return
+    what = _wrong_levels(*images)
+    if what:
+        advice = (
+            "quantise input and output to one range, black to white: fake-quant 0..255 as the last "
+            "operator, or a clip to that range"
+        )
+        yield _error(Problem.LEVELS, subject, last, what, advice)
+
+
+def _wrong_levels(source: TfliteTensor, result: TfliteTensor) -> str:
+    """What the bytes of both ends stand for, if not for the same grey levels 0 to 255."""
+    (low, _), (low_out, high_out) = map(_range, (source, result))
+    (level,) = source.scales
+    black, white = ((value - low) / level for value in (low_out, high_out))
+    if abs(low) > _TOLERANCE * level:
+        byte = _BYTES[source.dtype][0] - low / level
+        return f"black goes in as byte {byte:.0f} of {source.dtype}"
+    if max(abs(black), abs(white - 255)) > _TOLERANCE:
+        return f"output bytes stand for grey levels {black:.1f} to {white:.1f}, not 0 to 255"
+    if source.dtype != result.dtype:
+        return f"grey levels go in as {source.dtype} and come out as {result.dtype}"
+    return ""
+
+
+def _has_one_scale(tensor: TfliteTensor) -> bool:
+    one_each = len(tensor.scales) == len(tensor.zero_points) == 1
+    return one_each and _SMALLEST_SCALE < tensor.scales[0] < math.inf
+
+
+def _range(tensor: TfliteTensor) -> tuple[float, float]:
+    """Real values that the darkest and the brightest byte stand for."""
+    (scale,), (zero,) = tensor.scales, tensor.zero_points
+    low, high = ((byte - zero) * scale for byte in _BYTES[tensor.dtype])
+    return low, high
+
+
+def _error(
+    problem: Problem, subject: Subject, operator: TfliteOperator, what: str, advice: str
+) -> Finding:
+    return Finding(
+        Severity.ERROR, problem, name_of(operator), operator.kind, subject.ms(operator), what,
+        advice,
+    )  # fmt: skip

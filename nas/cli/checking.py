@@ -1,0 +1,71 @@
+"""``nas check``: what is wrong with a model, and what will be slow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .output import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from ..checking.finding import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command()(check)
+
+
+def check(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="Any TFLite file.")],
+    device: Annotated[
+        str | None, typer.Option(help="A device, a device folder, or adb:SERIAL.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Is a model integer-only, in range, taken by the device, and what is slow; 1 if not clean."""
+    from latency_models import Worker
+    from latency_models.device import load_device
+
+    from ..checking.check import check_file
+
+    target = None if device is None else load_device(device)
+    with Worker() as worker:
+        report = check_file(model, target, worker)
+    if as_json:
+        print_json(_to_json(report))
+    else:
+        _print(report)
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def _print(report: Report) -> None:
+    for finding in report.findings:
+        cost = "" if finding.ms is None else f", {finding.ms:.2f} ms"
+        print(f"{finding.severity.upper():7}  {finding.kind} {finding.operator!r}{cost}")
+        print(f"         {finding.what}")
+        print(f"         -> {finding.advice}")
+    if report.untimed:
+        print(f"no time on {report.device}: {report.untimed}")
+    if report.latency and report.largest:
+        ms, row = report.latency.ms, report.largest
+        print(
+            f"{ms:.2f} ms on {report.device}; the largest share, {row.ms / ms:.0%}: "
+            f"{row.kind} {row.name!r}, {row.ms:.2f} ms on {row.engine!r}"
+        )
+    print(f"{report.model}: {'clean' if report.clean else 'not clean'}")
+
+
+def _to_json(report: Report) -> dict[str, Any]:
+    return {
+        "model": report.model,
+        "device": report.device,
+        "clean": report.clean,
+        "findings": [vars(finding) for finding in report.findings],
+        "ms": report.latency.ms if report.latency else None,
+        "largest": vars(report.largest) if report.largest else None,
+        "untimed": report.untimed or None,
+    }

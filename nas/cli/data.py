@@ -1,0 +1,116 @@
+"""``nas data``: images to train on, fetched and looked through."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..images.div2k import SERVER, Part
+from .output import JsonOption, print_json, print_table
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..images.survey import Survey
+
+app = typer.Typer(
+    help="Images to train and to judge on.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command()
+def div2k(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to, made if missing.")],
+    scale: Annotated[
+        list[int] | None, typer.Option(min=2, max=4, help="Of LR images; may be repeated [3].")
+    ] = None,
+    part: Annotated[
+        list[Part] | None, typer.Option(help="May be repeated [train and valid].")
+    ] = None,
+    server: Annotated[str, typer.Option(metavar="URL", help="A mirror of the archives.")] = SERVER,
+) -> None:
+    """Fetch DIV2K, 800 and 100 photographs; the same command goes on where it was interrupted."""
+    from ..images.div2k import fetch, official
+
+    try:
+        with progress_bar() as show:
+            folders = fetch(folder, official(part or list(Part), scale or [3]), server, show)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print("\n".join(map(str, folders)))
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
+    scale: Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what a folder holds for training, and what is wrong with it."""
+    from ..images.survey import survey
+
+    with progress_bar() as show:
+        found = survey(folder, scale, show)
+    if as_json:
+        print_json(_to_json(found))
+    else:
+        _print(found)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _print(found: Survey) -> None:
+    halves = "every tenth image is held out" if len(found.parts) == 1 else "with a validation part"
+    print(f"{found.folder}, {halves}, at x{found.scale}:")
+    print_table(
+        ("part", "folder", "images", "usable", "HR Mpixels", "smallest", "largest", "LR"),
+        [
+            (
+                part.name, str(part.folder), f"{part.images}", f"{part.usable}",
+                f"{part.pixels / 1e6:.1f}", _size(part.smallest), _size(part.largest),
+                "made by bicubic" if part.lr_folder is None else str(part.lr_folder),
+            )
+            for part in found.parts
+        ],
+    )  # fmt: skip
+    for part in found.parts:
+        for kind, count in part.kinds:
+            print(f"{part.name}: {count} x {kind}")
+        for ending, count in part.other_endings:
+            print(f"{part.name}: {count} x {ending}, not an image for us")
+    print(f"fingerprint: {found.fingerprint or '-'}")
+    for problem in found.problems:
+        print(f"WRONG  {problem.file}: {problem.what}")
+
+
+def _size(size: tuple[int, int] | None) -> str:
+    return "-" if size is None else f"{size[0]}x{size[1]}"
+
+
+def _to_json(found: Survey) -> dict[str, Any]:
+    return {
+        "folder": str(found.folder),
+        "scale": found.scale,
+        "fingerprint": found.fingerprint,
+        "parts": [
+            {
+                "name": part.name,
+                "folder": str(part.folder),
+                "lr_folder": None if part.lr_folder is None else str(part.lr_folder),
+                "images": part.images,
+                "usable": part.usable,
+                "pixels": part.pixels,
+                "smallest": part.smallest,
+                "largest": part.largest,
+                "kinds": [{**vars(kind), "files": count} for kind, count in part.kinds],
+                "other_endings": dict(part.other_endings),
+            }
+            for part in found.parts
+        ],
+        "problems": [
+            {"file": str(problem.file), "problem": problem.what} for problem in found.problems
+        ],
+    }

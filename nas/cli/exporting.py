@@ -1,0 +1,60 @@
+"""``nas export``: a folder that a mobile engineer can use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .output import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from ..exporting.card import ExportedModel
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command()(export)
+
+
+def export(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|STUDY#TRIAL|FOLDER",
+            help="The Pareto front, one trained trial, or a folder of `nas train`.",
+        ),
+    ],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Where to, made if missing.")],
+    input: Annotated[
+        str | None, typer.Option(metavar="HxW,HxW", help="LR sizes [the one that was judged].")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Where the images are now that the model was judged on.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Database URL that machines share (PostgreSQL).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write models of any size, weights, card, example, commands; each model is judged again."""
+    from latency_models import Worker
+    from search_spaces import InputSpec
+
+    from ..exporting.export import Export
+    from ..exporting.source import find_sources
+
+    sizes = dict.fromkeys(InputSpec.parse(text) for text in input.split(",")) if input else ()
+
+    def observe(model: ExportedModel) -> None:
+        if not as_json:
+            print(f"{model.file}: {model.psnr_db:.3f} dB")
+
+    sources = find_sources(what, storage)
+    with Worker() as worker:
+        files = Export(tuple(sizes), data).run(sources, to, worker, observe)
+    if as_json:
+        print_json([str(path) for path in files])
+    else:
+        print("\n".join(map(str, files)))

@@ -1,0 +1,144 @@
+"""``nas space``: what the search spaces say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .output import JsonOption, print_json, print_table
+
+app = typer.Typer(
+    help="The search spaces: list, show, sample, count, check.",
+    no_args_is_help=True, rich_markup_mode=None,
+)  # fmt: skip
+Name = Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A space, or a file of yours.")]
+ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of the random choices.")]
+_INPUT = "360x640"
+
+
+@app.command("list")
+def list_spaces(as_json: JsonOption = False) -> None:
+    """The spaces that come with the package."""
+    from search_spaces.space import built_in
+
+    rows = [
+        (
+            module.__name__.rpartition(".")[2],
+            str(module.VERSION),
+            " ".join((module.__doc__ or "").split("\n\n", maxsplit=1)[0].split()),
+        )
+        for module in built_in()
+    ]
+    if as_json:
+        print_json([dict(zip(("name", "version", "about"), row, strict=True)) for row in rows])
+        return
+    print_table(("space", "version", "about"), rows)
+
+
+@app.command()
+def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
+    """Its parameters, their choices, and of how many of 500 random networks each is asked."""
+    from search_spaces.space import load_space
+    from search_spaces.walks import questions
+
+    loaded = load_space(space)
+    asked = questions(loaded, scale)
+    if as_json:
+        print_json(
+            {
+                "name": loaded.name, "version": loaded.version, "fingerprint": loaded.fingerprint,
+                "parameters": [
+                    {"name": question.name, "choices": question.choices, "asked": share}
+                    for question, share in asked.items()
+                ],
+            }
+        )  # fmt: skip
+        return
+    print(f"{loaded.name}, version {loaded.version}, fingerprint {loaded.fingerprint}")
+    print_table(
+        ("parameter", "choices", "asked"),
+        [(question.name, question.text, f"{share:.0%}") for question, share in asked.items()],
+    )
+
+
+@app.command()
+def sample(
+    space: Name,
+    number: Annotated[int, typer.Option("--number", min=1, help="How many networks.")] = 1,
+    scale: ScaleOption = 3,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Random networks; as JSON, with the architecture that `nas train` takes from a file."""
+    from search_spaces import InputSpec, infer
+    from search_spaces.space import load_space
+    from search_spaces.walks import samples
+
+    rows = []
+    for walk, candidate in samples(load_space(space), scale, number, seed):
+        figures = infer(candidate.deployed, InputSpec.parse(_INPUT))
+        parameters = {
+            question.name: question.choices[answer]
+            for question, answer in zip(walk.questions, walk.answers, strict=True)
+        }
+        rows.append((candidate, figures, parameters))
+    if as_json:
+        print_json(
+            [
+                {
+                    "candidate": candidate.hash, "parameters": parameters,
+                    "params": figures.parameters, "macs": figures.macs,
+                    "architecture": candidate.to_json(),
+                }
+                for candidate, figures, parameters in rows
+            ]
+        )  # fmt: skip
+        return
+    for candidate, figures, parameters in rows:
+        print(
+            f"{candidate.hash}: {figures.parameters:,} parameters, {figures.macs / 1e9:.3f} GMAC "
+            f"at {_INPUT}"
+        )
+        print("  " + ", ".join(f"{name}={value}" for name, value in parameters.items()))
+
+
+@app.command()
+def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
+    """How many combinations of parameters there are, counted or estimated by random walks."""
+    from search_spaces.space import load_space
+    from search_spaces.walks import count as count_combinations
+
+    counted = count_combinations(load_space(space), scale)
+    if as_json:
+        print_json({"combinations": counted.combinations, "standard_error": counted.standard_error})
+    elif counted.exact:
+        print(f"{counted.combinations:,.0f} combinations")
+    else:
+        print(
+            f"about {counted.combinations:.3g} combinations "
+            f"(standard error {counted.standard_error:.1g})"
+        )
+
+
+@app.command()
+def check(
+    space: Name,
+    samples: Annotated[int, typer.Option(min=1, help="Networks to draw.")] = 200,
+    convert: Annotated[int, typer.Option(min=0, help="Of these, to convert to INT8.")] = 3,
+    scale: ScaleOption = 3,
+    seed: SeedOption = 0,
+) -> None:
+    """Draw networks, and see that each can be built, deployed, and some converted to INT8."""
+    from ..space_check import check_space
+
+    found = check_space(space, scale, samples, convert, seed)
+    print(
+        f"{found.drawn} drawn, {found.different} different, {found.converted} converted to "
+        f"integer-only INT8; {found.smallest_gmac:.2f} to {found.largest_gmac:.2f} GMAC at {_INPUT}"
+    )
+    for reason, number in found.failures.items():
+        print(f"{number} x {reason}")
+    if found.failures:
+        raise typer.Exit(1)

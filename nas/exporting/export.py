@@ -1,0 +1,153 @@
+"""An export folder: everything in it is made and judged before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latency_models import Worker
+from latency_models.device import Device, load_device
+from search_spaces import Graph, InputError, InputSpec, NasError
+
+from ..files import write_whole
+from ..images.data import ImageSet, load_data
+from .card import Card, ExportedModel, card_as_json, card_as_markdown
+from .instructions import instructions
+from .models import ANY_SIZE, ModelMaker
+from .source import Source
+
+if TYPE_CHECKING:
+    from ..networks.network import Weights
+
+_SUMS = "SHA256SUMS"
+_KERAS = "network.weights.h5"
+_KERAS_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is asked for: LR sizes (none: the card's own), and where the card's images are now."""
+
+    sizes: tuple[InputSpec, ...] = ()
+    #: folder, if it is not where the card says
+    data: str | None = None
+
+    def run(
+        self,
+        sources: Sequence[Source],
+        target: Path,
+        worker: Worker,
+        observe: Callable[[ExportedModel], None],
+    ) -> list[Path]:
+        """Writes each source's folder, within ``target`` or that itself.
+
+        ``observe`` is told of every model as it has been judged. InputError if ``target`` is in the
+        way or the images are not those of the card, CandidateError if a model is not as good as its
+        card: nothing is then written of it.
+        """
+        folders = [target / source.folder for source in sources]
+        for folder in (target, *folders):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{folder}: is a file; name a folder to export to")
+        for folder in folders:
+            _require_free(folder)
+        written: list[Path] = []
+        for source, folder in zip(sources, folders, strict=True):
+            maker = ModelMaker(source, worker, self._validation(source.card))
+            written += _write(folder, self._content(maker, observe))
+        return written
+
+    def _content(
+        self, maker: ModelMaker, observe: Callable[[ExportedModel], None]
+    ) -> dict[str, bytes]:
+        """Every file but the checksums, by name."""
+        source, card = maker.source, maker.source.card
+        maker.require_own_weights()
+        models: list[ExportedModel] = []
+        for size in self.sizes or (card.input,):
+            for model in maker.of_size(size):
+                observe(model)
+                models.append(model)
+        left_out = {}
+        try:
+            models.append(maker.of_any_size())
+            observe(models[-1])
+        except NasError as error:  # of use on a desktop only; the others are what is asked for
+            left_out[ANY_SIZE] = str(error)
+        graph = card.candidate.deployed
+        texts = {
+            "card.json": json.dumps(card_as_json(card, models), indent=1) + "\n",
+            "card.md": card_as_markdown(card, models, left_out),
+            "RUN.md": instructions(models, _device_of(card)),
+            "example.py": files(__package__).joinpath("example.py").read_text(encoding="utf-8"),
+        }
+        return {
+            **{model.file: model.tflite for model in models},
+            "model.tflite": models[0].tflite,
+            _KERAS: maker.worker.call(_KERAS_TIMEOUT_SECONDS, keras_weights, graph, source.weights),
+            "weights.npz": source.npz,
+            **{name: text.encode() for name, text in texts.items()},
+        }
+
+    def _validation(self, card: Card) -> ImageSet:
+        """The images that the card's quality was told on."""
+        try:
+            data = load_data(self.data or card.data, card.scale)
+        except InputError as error:
+            raise InputError(
+                f"{card.name} was judged on {card.data!r}: {error}. Say where it is now by --data"
+            ) from None
+        if data.fingerprint != card.data_fingerprint:
+            raise InputError(
+                f"{data.name}: not the images that {card.name} was judged on (fingerprint "
+                f"{data.fingerprint}, not {card.data_fingerprint}); name their folder by --data"
+            )
+        return data.validation
+
+
+def keras_weights(graph: Graph, weights: Weights) -> bytes:
+    """The ``.weights.h5`` of a network, read back and compared. In the worker."""
+    from ..networks.keras_model import load_keras_model, save_keras_weights, weights_of
+
+    with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
+        path = Path(folder) / _KERAS
+        save_keras_weights(graph, weights, path)
+        again = weights_of(load_keras_model(graph, path))
+        if any((weights[name] != value).any() for name, value in again.items()):
+            raise NasError(f"Keras reads other weights from {_KERAS} than it wrote; report it")
+        return path.read_bytes()
+
+
+def _device_of(card: Card) -> Device | None:
+    return None if card.device is None else load_device(card.device)
+
+
+def _require_free(folder: Path) -> None:
+    """A folder of somebody else is not written into; an earlier export is replaced."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SUMS).is_file():
+        raise InputError(f"{folder}: holds other files, and is no export; name another folder")
+
+
+def _write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
+    """Files, their checksums last: a folder without them is not whole."""
+    for name in _exported_before(folder) - {*content, _SUMS}:
+        (folder / name).unlink(missing_ok=True)
+    sums = [f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)]
+    for name, data in {**content, _SUMS: "".join(sums).encode()}.items():
+        write_whole(folder / name, data)
+    return [folder / name for name in (*content, _SUMS)]
+
+
+def _exported_before(folder: Path) -> set[str]:
+    """Names in the checksums of an earlier export that are files of this very folder."""
+    if not (folder / _SUMS).is_file():
+        return set()
+    lines = (folder / _SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    names = {line.partition("  ")[2] for line in lines}
+    return {name for name in names if name and Path(name).name == name}

@@ -1,0 +1,171 @@
+"""Where exported models come from: a study's trials, or the folder of a long training."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from latency_models import Latency, WeightGranularity
+from latency_models.device import load_device
+from search_spaces import Candidate, InputError, InputSpec
+
+from ..files import reading
+from .card import Card
+
+if TYPE_CHECKING:
+    from ..networks.network import Weights
+    from ..studies.record import TrialRecord
+    from ..studies.study import Study
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained network: its card, its weights, and the INT8 file that the card speaks of."""
+
+    #: its folder within that of the export, if there may be others; else empty
+    folder: str
+    card: Card
+    weights: Weights = field(repr=False)
+    #: the files: the weights, and the model
+    npz: bytes = field(repr=False)
+    tflite: bytes = field(repr=False)
+
+
+def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...]:
+    """``STUDY#TRIAL``, ``STUDY`` (its Pareto front, best score first) or a folder of ``nas train``.
+
+    InputError says what is missing.
+    """
+    if (Path(what) / "card.json").is_file():
+        return (_of_folder(Path(what)),)
+    from ..studies.results import findings
+    from ..studies.study import load_study
+
+    name, separator, number = what.partition("#")
+    if separator and not number.isdecimal():
+        raise InputError(f"{what!r}: after the # comes a trial's number, as in {name}#7")
+    if name and Path(name).is_dir() and not (Path("studies") / name).is_dir() and not storage_url:
+        raise InputError(f"{name}: no card.json in this folder; name one that `nas train` wrote")
+    study = load_study(name, storage_url)
+    records = {record.number: record for record in study.records()}
+    if separator:
+        record = records.get(int(number))
+        if record is None or not record.complete or record.candidate is None:
+            raise InputError(f"study {name!r} has no trained trial {number}; see `nas status`")
+        return (_of_trial(study, record, ""),)
+    found = findings(study)
+    if not found:
+        raise InputError(f"study {name!r} has no trained trial yet; nothing to export")
+    return tuple(_of_trial(study, records[f.trial], Path(f.file).stem) for f in found)
+
+
+def _of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
+    settings, result, candidate = study.settings, record.result, record.candidate
+    assert result is not None  # it is complete
+    assert candidate is not None
+    card = Card(
+        name=f"{study.name}-{record.number}",
+        origin=f"study {study.name}, trial {record.number}",
+        candidate=record.network,
+        input=InputSpec.parse(settings.input),
+        granularity=load_device(settings.device).weights,
+        psnr_db=result.psnr_db,
+        ssim=result.ssim,
+        psnr_float_db=result.psnr_float_db,
+        ssim_float=result.ssim_float,
+        data=settings.data,
+        data_fingerprint=settings.data_fingerprint,
+        device=record.timed_on or settings.device,
+        latency=result.latency,
+        training={**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
+        versions=settings.versions,
+    )
+    return _read(study.folder.model(candidate), folder, card)
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _Data(_Named):
+    name: str
+    fingerprint: str
+
+
+class _Identity(_Named):
+    granularity: WeightGranularity
+
+
+class _TrainingCard(_Named):
+    """What a long training's card.json must say to be exported."""
+
+    name: str
+    psnr_db: float
+    ssim: float
+    psnr_float_db: float
+    ssim_float: float
+    data: _Data
+    input: str
+    device: str | None = None
+    latency: Latency | None = None
+    architecture: dict[str, Any]
+    identity: _Identity
+    training: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+def _of_folder(folder: Path) -> Source:
+    path = folder / "card.json"
+    with reading(path):
+        try:
+            said = _TrainingCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise InputError(f"{key}: {first['msg']}; it is no card of `nas train`") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"no JSON ({error})") from None
+        card = Card(
+            name=said.name,
+            origin="`nas train`, at full length",
+            candidate=Candidate.from_json(said.architecture),
+            input=InputSpec.parse(said.input),
+            granularity=said.identity.granularity,
+            psnr_db=said.psnr_db,
+            ssim=said.ssim,
+            psnr_float_db=said.psnr_float_db,
+            ssim_float=said.ssim_float,
+            data=said.data.name,
+            data_fingerprint=said.data.fingerprint,
+            device=said.device,
+            latency=said.latency,
+            training=said.training,
+            versions=said.versions,
+        )
+    return _read(folder, "", card)
+
+
+def _read(files: Path, folder: str, card: Card) -> Source:
+    paths = files / "model.tflite", files / "weights.npz"
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: not on this disk; export on the machine that trained {card.name}"
+        )
+    model, weights = paths
+    with reading(weights):
+        npz = weights.read_bytes()
+        try:
+            with np.load(io.BytesIO(npz), allow_pickle=False) as arrays:
+                values = dict(arrays)
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"the weights cannot be read ({error})") from None
+    return Source(folder, card, values, npz, model.read_bytes())

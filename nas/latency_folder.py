@@ -1,0 +1,153 @@
+"""Writing the folder of a latency model beside its table: device.toml and a card with errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency_models.device import Device
+from latency_models.device_file import device_toml
+from latency_models.regression import Measurement, Recipe, write_measurements
+from latency_models.regression.defaults import default_recipe
+from latency_models.regression.fitted import fit
+from latency_models.regression.physical import require_enough
+from latency_models.regression.settings import (
+    TABLE,
+    PaddingSettings,
+    RegressionSettings,
+    TermSettings,
+)
+from latency_models.regression.source import read_table
+from latency_models.regression.transfer import cross_validate_transfer, transfer
+from latency_models.regression.validation import Accuracy, accuracy, cross_validate
+from search_spaces import InputError
+
+from .files import write_whole
+
+#: The table of the device that a model comes from, beside the device's own.
+DONOR_TABLE = "donor.csv"
+_FOLDS = 5
+
+
+def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accuracy:
+    """The model of what was measured on ``device`` alone; its errors by cross-validation.
+
+    ``confirm`` is how the device is found again, for a search that measures its best. InputError if
+    the table of ``folder`` is too short for the recipe.
+    """
+    rows = read_table(folder / TABLE)
+    recipe = default_recipe(rows)
+    require_enough(recipe, rows)
+    keys = [index % _FOLDS for index in range(len(rows))]
+    figures = accuracy(cross_validate(recipe, rows, keys))
+    how = "Each network predicted by a model of four fifths that do not hold it:"
+    settings = settings_of(recipe).model_copy(update={"confirm": confirm})
+    _write(folder, device, settings, _Card(rows, figures, "", how))
+    return figures
+
+
+def transfer_folder(
+    folder: Path, device: Device, donor: Device, confirm: str | None = None
+) -> Accuracy:
+    """``donor``'s model brought to ``device`` by the ten measurements or more of ``folder``.
+
+    ``confirm`` as for ``fit_folder``. Its errors are those of leaving one network out. InputError
+    if the measurements are fewer, or ``donor`` has no model of its own to give.
+    """
+    theirs = donor.settings
+    if not isinstance(theirs, RegressionSettings) or theirs.transfer_from is not None:
+        raise InputError(
+            f"device {donor.name} has no regression on measurements of its own to start from; "
+            "name one of those that `nas latency devices` calls so"
+        )
+    rows, donor_rows = read_table(folder / TABLE), read_table(donor.folder / theirs.table)
+    fitted = fit(theirs.recipe, donor_rows)
+    transfer(fitted, rows)  # they may be too few
+    figures = accuracy(cross_validate_transfer(fitted, rows))
+    write_whole(folder / DONOR_TABLE, write_measurements(donor_rows).encode())
+    settings = theirs.model_copy(
+        update={"transfer_from": DONOR_TABLE, "confirm": confirm, "table": TABLE}
+    )
+    origin = f", starting from the model of `{donor.name}` ({donor.stack})"
+    how = "Each network predicted from that model and the other measurements:"
+    _write(folder, device, settings, _Card(rows, figures, origin, how))
+    return figures
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What a card says of a model beside its device."""
+
+    rows: Sequence[Measurement]
+    figures: Accuracy
+    #: where the model comes from, if not from these rows alone
+    origin: str
+    #: how the figures were come by
+    how: str
+
+    def text(self, name: str, device: Device) -> str:
+        figures = self.figures
+        kinds = Counter(kernel.kind for row in self.rows for kernel in row.kernels)
+        seen = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+        lines = [
+            f"# {device.title}, predicted",
+            "",
+            f"`{name}`: a regression on {len(self.rows)} networks measured on `{device.name}` "
+            f"({device.stack}) at {device.input}{self.origin}.",
+            "",
+            self.how,
+            "",
+            "| | |",
+            "|---|---|",
+            f"| mean error | {figures.mape_percent:.1f} % |",
+            f"| within 5 % | {figures.within_5_percent:.0f} % |",
+            f"| within 10 % | {figures.within_10_percent:.0f} % |",
+            f"| Spearman | {figures.spearman:.3f} |",
+            f"| Kendall | {figures.kendall:.3f} |",
+            f"| largest error | {figures.largest_error_percent:.0f} % |",
+            f"| inside the interval | {figures.coverage_percent:.0f} % |",
+            "",
+            f"Operators seen, with their number: {seen}.",
+            "Others are refused, or bounded by their bytes where an engine is known to run them.",
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def _write(folder: Path, device: Device, settings: RegressionSettings, card: _Card) -> None:
+    model = device.model_copy(
+        update={
+            "name": f"{device.name}-regression",
+            "title": f"{device.title}, predicted",
+            "operators": None,
+            "settings": settings,
+            "folder": folder,
+        }
+    )
+    write_whole(folder / "README.md", card.text(model.name, device).encode())
+    write_whole(folder / "device.toml", device_toml(model).encode())
+
+
+def settings_of(recipe: Recipe) -> RegressionSettings:
+    """``recipe`` as device.toml has it."""
+    return RegressionSettings(
+        source="regression",
+        engines={engine.name: tuple(sorted(engine.kinds)) for engine in recipe.engines},
+        terms=tuple(
+            TermSettings(
+                quantity=term.quantity, kinds=tuple(sorted(term.kinds)), known_ms=term.known_ms
+            )
+            for term in recipe.terms
+        ),
+        side_by_side=recipe.side_by_side,
+        paddings=tuple(
+            PaddingSettings(
+                compute_channels=padding.compute_channels, memory_channels=padding.memory_channels
+            )
+            for padding in recipe.paddings
+        ),
+        residual=recipe.residual,
+        stack=recipe.stack,
+    )

@@ -1,0 +1,44 @@
+"""INT8 ranges from what a network meets on images: post-training quantisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search_spaces import Graph
+
+from ..images.data import ImageSet, PatchSampler, Pixels
+from .interpretation import Interpreter, Mode
+from .network import Network, Weights
+from .recipe import Recipe
+from .tensorflow_quietly import tf
+
+_BATCHES = 8
+
+
+def calibration_crops(sampler: PatchSampler, recipe: Recipe, seed: int) -> Pixels:
+    """Crops that the training of ``recipe`` never meets: 128 of them by default; uint8."""
+    batches = [sampler.batch_of(seed, recipe.steps + index)[0] for index in range(_BATCHES)]
+    return np.concatenate(batches)
+
+
+def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
+    """The largest value of each channel of each tensor on uint8 images, normalised."""
+    interpreter = Interpreter(graph)
+    values = {name: tf.constant(value) for name, value in weights.items()}
+    tensors = interpreter.run(values, tf.constant(images, tf.float32), Mode(quantise=False))
+    units = interpreter.tensors.units
+    return {
+        name: (tf.reduce_max(tensor, axis=[0, 1, 2]) / units[name]).numpy()
+        for name, tensor in tensors.items()
+    }
+
+
+def quantise_afterwards(
+    graph: Graph, weights: Weights, images: ImageSet, recipe: Recipe, seed: int
+) -> Weights:
+    """The values of a floating-point network with ranges from ``calibration_crops``."""
+    network = Network(graph)
+    network.restore(weights)
+    crops = calibration_crops(PatchSampler(images, recipe.batch, recipe.patch), recipe, seed)
+    network.calibrate(tf.constant(crops, tf.float32))
+    return network.snapshot()

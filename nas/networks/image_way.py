@@ -1,0 +1,209 @@
+"""The way that an image can take through a graph, from the input to the output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from search_spaces import (
+    INPUT,
+    Activation,
+    Add,
+    Clip,
+    Concat,
+    Conv,
+    DepthToSpace,
+    DepthwiseConv,
+    Graph,
+    InputSpec,
+    LeakyRelu,
+    Multiply,
+    Node,
+    Padding,
+    PRelu,
+    Relu,
+    Resize,
+    SpaceToDepth,
+    Split,
+    Tanh,
+    Tile,
+    TransposedConv,
+    infer,
+)
+
+_TRANSPARENT = (
+    Add, Concat, Relu, LeakyRelu, PRelu, Clip, Tanh, DepthToSpace, SpaceToDepth, Resize, Tile,
+    Split,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImageWay:
+    """Nodes on the way, and what becomes of those beside it."""
+
+    nodes: frozenset[str] = frozenset()
+    #: convolutions, on the way or beside it, whose outputs are pixels
+    last: tuple[str, ...] = ()
+    #: convolutions on the way that a tanh follows
+    before_tanh: frozenset[str] = frozenset()
+    #: convolutions whose result is added to the image, and may be nothing at first
+    silent: frozenset[str] = frozenset()
+    #: those that have an activation, and may not
+    quiet: frozenset[str] = frozenset()
+    #: of every tensor
+    channels: dict[str, int] = field(default_factory=dict)
+    has_convs: bool = False
+
+    @classmethod
+    def through(cls, graph: Graph) -> ImageWay:
+        """The way with the fewest convolutions; without nodes if there is none."""
+        return _Search(graph).way()
+
+    @property
+    def closed(self) -> ImageWay:
+        """Nothing is led anywhere, and no pixel is made at first."""
+        return ImageWay(last=self.last, silent=frozenset(self.last))
+
+
+class _Search:
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._by_name = {node.name: node for node in graph.nodes}
+        self._lengths = self._count_convs()
+        self._nodes: set[str] = set()
+        self._silent: set[str] = set()
+        self._quiet: set[str] = set()
+
+    def way(self) -> ImageWay:
+        output = self._graph.nodes[-1].name
+        convs = [node.name for node in self._graph.nodes if _is_conv(node)]
+        last = tuple(name for name in convs if self._makes_pixels(name))
+        if math.isinf(self._lengths[output]):
+            return ImageWay(last=last)
+        self._follow(output)
+        side = self._graph.multiple * 8
+        figures = infer(self._graph, InputSpec(side, side)).nodes
+        tanhs = [node for node in self._graph.nodes if isinstance(node.operator, Tanh)]
+        return ImageWay(
+            nodes=frozenset(self._nodes),
+            last=last,
+            before_tanh=frozenset(node.inputs[0] for node in tanhs) & self._nodes,
+            silent=frozenset(self._silent),
+            quiet=frozenset(self._quiet),
+            channels={INPUT: 3} | {name: row.shape[2] for name, row in figures.items()},
+            has_convs=not self._nodes.isdisjoint(convs),
+        )
+
+    def _count_convs(self) -> dict[str, float]:
+        """How many convolutions the shortest way to each tensor has; infinite if there is none."""
+        lengths: dict[str, float] = {INPUT: 0}
+        for node in self._graph.nodes:
+            before = [lengths[name] for name in node.inputs]
+            if _is_conv(node):
+                lengths[node.name] = before[0] + 1 if _passes(node) else math.inf
+            else:
+                passes = isinstance(node.operator, _TRANSPARENT)
+                lengths[node.name] = min(before) if passes else math.inf
+        return lengths
+
+    def _follow(self, name: str) -> None:
+        if name in self._nodes:
+            return
+        self._nodes.add(name)
+        if name == INPUT:
+            return
+        node = self._by_name[name]
+        for source in self._choose(node):
+            self._follow(source)
+
+    def _choose(self, node: Node) -> tuple[str, ...]:
+        """The inputs of ``node`` by which the image comes."""
+        names = tuple(dict.fromkeys(node.inputs))
+        if len(names) == 1:
+            return names
+        if isinstance(node.operator, Add):
+            return (self._choose_summand(node),)
+        if len({self._split_source(name) for name in names} - {""}) == 1 and all(
+            map(self._split_source, names)
+        ):
+            return names
+        return (min(names, key=lambda name: self._lengths[name]),)
+
+    def _choose_summand(self, node: Node) -> str:
+        """That beside which the other can be silent; or the one that comes by way of the other."""
+        ways = sorted(node.inputs, key=lambda name: self._lengths[name])
+        for name, other in (ways, ways[::-1]):
+            conv = self._linear_end(other)
+            if conv and not math.isinf(self._lengths[name]):
+                self._silent.add(conv)
+                return name
+        name, other = ways
+        if math.isinf(self._lengths[other]) or not self._comes_by(other, name):
+            self._quiet |= self._ends(other)
+            return name
+        return other
+
+    def _linear_end(self, name: str) -> str:
+        """The convolution without activation that decides ``name``, if there is one."""
+        while name != INPUT:
+            node = self._by_name[name]
+            if _is_conv(node):
+                plain = getattr(node.operator, "activation", Activation.NONE) is Activation.NONE
+                return name if plain and len(self._readers(name)) == 1 else ""
+            if not isinstance(node.operator, DepthToSpace | Multiply):
+                return ""
+            name = node.inputs[0]
+        return ""
+
+    def _ends(self, name: str) -> set[str]:
+        """The convolutions that ``name`` was last made by."""
+        if name == INPUT:
+            return set()
+        node = self._by_name[name]
+        if _is_conv(node):
+            return {name}
+        return set().union(*map(self._ends, node.inputs))
+
+    def _comes_by(self, name: str, by: str) -> bool:
+        """Is ``by`` on the shortest way to ``name``?"""
+        while name != INPUT:
+            if name == by:
+                return True
+            inputs = self._by_name[name].inputs
+            name = min(inputs, key=lambda source: self._lengths[source])
+        return False
+
+    def _split_source(self, name: str) -> str:
+        """What was split, a few nodes before ``name``."""
+        while name != INPUT:
+            node = self._by_name[name]
+            if isinstance(node.operator, Split):
+                return node.inputs[0]
+            if len(node.inputs) > 1:
+                return ""
+            name = node.inputs[0]
+        return ""
+
+    def _makes_pixels(self, name: str) -> bool:
+        """Is there no convolution between ``name`` and the output?"""
+        readers = self._readers(name)
+        return not readers or any(
+            not _is_conv(reader) and self._makes_pixels(reader.name) for reader in readers
+        )
+
+    def _readers(self, name: str) -> list[Node]:
+        return [node for node in self._graph.nodes if name in node.inputs]
+
+
+def _is_conv(node: Node) -> bool:
+    return isinstance(node.operator, Conv | DepthwiseConv | TransposedConv)
+
+
+def _passes(node: Node) -> bool:
+    """Can an identity kernel pass an image through this convolution?"""
+    match node.operator:
+        case Conv(stride=1, padding=Padding.SAME) | DepthwiseConv(stride=1, padding=Padding.SAME):
+            return node.operator.kernel % 2 == 1
+        case TransposedConv():
+            return True
+    return False

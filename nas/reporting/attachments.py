@@ -1,0 +1,147 @@
+"""What Optuna's dashboard shows of a study beside its trials: models, pictures, cards, plots.
+
+Everything is written once, under a name of its own: to attach again changes nothing, and what a
+person wrote into a note stays.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna_dashboard
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.trial import Trial
+
+from ..choices import Objective
+from ..files import write_whole
+from ..studies.study import Study
+from .content import Network, ReportContent
+from .notes import note_of
+from .plots.style import theme
+from .previews import Previewer
+from .sections import sections_of
+
+#: Of the figures on the study's page; optuna-dashboard writes each in pieces of two kilobytes.
+_PLOTS = ("plot-front", "plot-progress-trials", "plot-operators", "plot-drop")
+_TFLITE = "application/octet-stream"
+
+
+class Attachments:
+    """Files and notes of a study's trials; the files are in ``artifacts`` of its folder.
+
+    Used from one thread.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._folder: Path = study.folder.path / "artifacts"
+        self._drawn: tuple[int, ...] | None = None
+
+    def store(self) -> FileSystemArtifactStore:
+        """Where the dashboard reads them; its folder is made if it is missing."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return FileSystemArtifactStore(self._folder)
+
+    def attach(self, content: ReportContent) -> None:
+        """Models and cards of the front, and the plots if there are other trials than before.
+
+        A model that another machine trained is left out.
+        """
+        for network in content.front:
+            self._attach_note(content, network)
+            model = self._study.folder.model(network.candidate) / "model.tflite"
+            name = f"trial{network.trial:04d}.tflite"
+            if model.is_file() and not self._has(network, name):
+                self._attach(network, name, _TFLITE, model.read_bytes())
+        self._name_objectives(content)
+        trials = tuple(network.trial for network in content.findings)
+        if trials != self._drawn:
+            self._save_plots(content)
+            self._drawn = trials
+
+    def attach_previews(self, networks: Iterable[Network], previewer: Previewer) -> None:
+        """A picture for each of ``networks`` that has none; NasError if pictures cannot be made."""
+        for network in networks:
+            name = f"trial{network.trial:04d}-preview.png"
+            if self._has(network, name):
+                continue
+            picture = previewer.preview(network)
+            if picture is not None:
+                buffer = io.BytesIO()
+                picture.save(buffer, "PNG")
+                self._attach(network, name, "image/png", buffer.getvalue())
+
+    def _attach(self, network: Network, name: str, mimetype: str, content: bytes) -> None:
+        artifact = self._artifact_id(network, name)
+        write_whole(self._folder / artifact, content)
+        meta = {
+            "artifact_id": artifact, "filename": name, "mimetype": mimetype, "encoding": None,
+        }  # fmt: skip
+        # optuna.artifacts.upload_artifact refuses trials that have ended. The dashboard reads this
+        # place, too: an attribute of the study, which stays writable.
+        study = self._study.optuna
+        study._storage.set_study_system_attr(
+            study._study_id, self._key(network, name), json.dumps(meta)
+        )
+
+    def _has(self, network: Network, name: str) -> bool:
+        study = self._study.optuna
+        known = study._storage.get_study_system_attrs(study._study_id)
+        file = self._folder / self._artifact_id(network, name)
+        return self._key(network, name) in known and file.is_file()
+
+    def _key(self, network: Network, name: str) -> str:
+        trial_id = self._trial_id(network)
+        return f"dashboard:artifacts:{trial_id}:{self._artifact_id(network, name)}"
+
+    def _artifact_id(self, network: Network, name: str) -> str:
+        """Always the same for the same file of the same trial."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._study.name}/{network.trial}/{name}"))
+
+    def _name_objectives(self, content: ReportContent) -> None:
+        pareto = content.settings.objective is Objective.PARETO
+        names = ["PSNR, dB", "runtime, ms"] if pareto else ["binary logarithm of the score"]
+        if self._study.optuna.metric_names != names:
+            self._study.optuna.set_metric_names(names)
+
+    def _attach_note(self, content: ReportContent, network: Network) -> None:
+        trial = Trial(self._study.optuna, self._trial_id(network))
+        if not optuna_dashboard.get_note(trial):
+            optuna_dashboard.save_note(trial, note_of(content, network))
+
+    def _trial_id(self, network: Network) -> int:
+        study = self._study.optuna
+        return study._storage.get_trial_id_from_study_id_trial_number(
+            study._study_id, network.trial
+        )
+
+    def _save_plots(self, content: ReportContent) -> None:
+        plots = {
+            plot.id: (section.title, plot.figure)
+            for section in sections_of(content)
+            for group in section.groups
+            for plot in group.plots
+        }
+        for name in _PLOTS:
+            if name in plots:
+                title, figure = plots[name]
+                figure.update_layout(_for_the_dashboard(title))
+                optuna_dashboard.save_plotly_graph_object(
+                    self._study.optuna, figure, graph_object_id=f"nas-{name}"
+                )
+
+
+def _for_the_dashboard(title: str) -> dict[str, Any]:
+    """It gives each figure half the width and no heading."""
+    return {
+        "template": theme(dark=False),
+        "title": {"text": title, "x": 0.02},
+        "legend": {"y": -0.25, "yanchor": "top"},
+        "paper_bgcolor": "white",
+        "height": None,
+    }

@@ -1,0 +1,212 @@
+"""What a report says of a study, as typed values; how it looks is the business of other modules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ..score import log2_score, score_ratio
+from ..studies.budget import Budget
+from ..studies.options import SearchOptions
+from ..studies.record import Result, TrialRecord
+from ..studies.results import Finding, findings
+from ..studies.settings import Settings
+from .history import Moment, history_of
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from ..studies.study import Study
+
+ABPN = "ABPN"
+#: What a fast network should at least be worth, against interpolation that costs next to nothing.
+WORTHWHILE_GAIN_DB = 1.0
+
+
+class Standing(StrEnum):
+    """What became of a trial, as the report names it."""
+
+    FRONT = "front"
+    TRAINED = "trained"
+    REFERENCE = "reference"
+    RUNNING = "running"
+    WAITING = "waiting"
+    REFUSED = "not trained"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network of the study: a finding, or one of the report's systems."""
+
+    trial: int
+    #: "ABPN", "trial 12"
+    name: str
+    candidate: str
+    is_reference: bool
+    result: Result
+    #: its score over the yardstick's
+    ratio: float
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """One line of the table of trials."""
+
+    number: int
+    standing: Standing
+    #: the system's name, the outcome where nothing was trained, the reason
+    remark: str
+    #: sampled parameters, "depth 3, width_1 8"
+    parameters: str
+    network: Network | None
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """A network worth looking at, and what for."""
+
+    title: str
+    network: Network
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """All that a report says, but for its pictures. Times in seconds of search."""
+
+    name: str
+    settings: Settings
+    budget: Budget
+    elapsed_seconds: float
+    #: whose score counts as 1: ABPN's of this study, or the best found where ABPN was left out
+    yardstick: str
+    findings: tuple[Network, ...]
+    references: tuple[Network, ...]
+    #: best score first
+    front: tuple[Network, ...]
+    highlights: tuple[Highlight, ...]
+    history: tuple[Moment, ...]
+    lines: tuple[TrialLine, ...]
+    #: the trials of ``findings``, for what Optuna says about parameters
+    trials: tuple[FrozenTrial, ...]
+    command: str
+
+    @property
+    def has_abpn(self) -> bool:
+        return self.yardstick == ABPN
+
+    @property
+    def gauge(self) -> str:
+        """The word for a score's unit: "score / ABPN"."""
+        return f"score / {self.yardstick}"
+
+    @property
+    def shown(self) -> tuple[Network, ...]:
+        """The front, fastest first, and the references: what is drawn one by one."""
+        return (*sorted(self.front, key=lambda n: n.result.latency.ms), *self.references)
+
+
+def collect(study: Study) -> ReportContent:
+    """What ``study`` has found up to now; a search may be running."""
+    # The front first: whatever is in it is then among the trials, too.
+    front_trials = {finding.trial: finding for finding in findings(study)}
+    trials = study.optuna.get_trials(deepcopy=False)
+    records = study.records_of(trials)
+    yardstick, log2_unit = _yardstick(records, tuple(front_trials.values()))
+    networks = {
+        record.number: _network(record, record.result, log2_unit)
+        for record in records
+        if record.result
+    }
+    found = tuple(network for network in networks.values() if not network.is_reference)
+    front = tuple(networks[number] for number in front_trials)
+    return ReportContent(
+        name=study.name,
+        settings=study.settings,
+        budget=study.budget(),
+        elapsed_seconds=study.elapsed_seconds(),
+        yardstick=yardstick,
+        findings=found,
+        references=tuple(network for network in networks.values() if network.is_reference),
+        front=front,
+        highlights=_highlights(found, front, study.settings),
+        history=history_of(trials, records, study.settings.references.bicubic_psnr_db, log2_unit),
+        lines=tuple(
+            _line(trial, record, networks.get(record.number), frozenset(front_trials))
+            for trial, record in zip(trials, records, strict=True)
+        ),
+        trials=tuple(trials[network.trial] for network in found),
+        command=SearchOptions.repeating(study).command,
+    )
+
+
+def _yardstick(records: list[TrialRecord], front: tuple[Finding, ...]) -> tuple[str, float]:
+    """Name and binary logarithm of the score that counts as 1."""
+    for record in records:
+        if record.baseline == ABPN and record.result:
+            return ABPN, _log2(record.result)
+    return "the best", max((_log2(finding.result) for finding in front), default=0.0)
+
+
+def _network(record: TrialRecord, result: Result, log2_unit: float) -> Network:
+    return Network(
+        trial=record.number,
+        name=record.baseline or f"trial {record.number}",
+        candidate=record.candidate or "",
+        is_reference=record.baseline is not None,
+        result=result,
+        ratio=score_ratio(_log2(result), log2_unit),
+    )
+
+
+def _highlights(
+    found: tuple[Network, ...], front: tuple[Network, ...], settings: Settings
+) -> tuple[Highlight, ...]:
+    """The best score; the fastest that is well above bicubic; the best picture that may be had."""
+    if not front:
+        return ()
+    cap_ms = settings.max_latency_ms
+    good_db = settings.references.bicubic_psnr_db + WORTHWHILE_GAIN_DB
+    good = [network for network in found if network.result.psnr_db >= good_db]
+    chosen = [Highlight("Best score", front[0])]
+    if good:
+        fastest = min(good, key=lambda network: network.result.latency.ms)
+        chosen.append(Highlight(f"Fastest above bicubic + {WORTHWHILE_GAIN_DB:g} dB", fastest))
+    best = max(front, key=lambda network: network.result.psnr_db)
+    chosen.append(Highlight(f"Best PSNR{f' under {cap_ms:g} ms' if cap_ms else ''}", best))
+    return tuple(chosen)
+
+
+def _line(
+    trial: FrozenTrial, record: TrialRecord, network: Network | None, front: frozenset[int]
+) -> TrialLine:
+    remark = record.baseline or ""
+    if network is None and not record.running and not record.waiting:
+        remark = f"{record.outcome or 'interrupted'}: {record.reason}".removesuffix(": ")
+    return TrialLine(
+        number=record.number,
+        standing=_standing(record, front),
+        remark=remark,
+        parameters=", ".join(f"{name} {_plain(value)}" for name, value in trial.params.items()),
+        network=network,
+    )
+
+
+def _standing(record: TrialRecord, front: frozenset[int]) -> Standing:
+    if record.number in front:
+        return Standing.FRONT
+    if record.running:
+        return Standing.RUNNING
+    if record.waiting:
+        return Standing.WAITING
+    if not record.complete:
+        return Standing.REFUSED
+    return Standing.REFERENCE if record.baseline else Standing.TRAINED
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _log2(result: Result) -> float:
+    return log2_score(result.psnr_db, result.latency.ms)

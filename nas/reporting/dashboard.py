@@ -1,0 +1,113 @@
+"""Optuna's dashboard on one study, kept up to date while a search goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import optuna
+import optuna_dashboard
+
+from latency_models import Worker
+from search_spaces import InputError, NasError
+
+from ..signals import terminable
+from ..studies.study import Study
+from .attachments import Attachments
+from .content import collect
+from .previews import Previewer
+
+_REFRESH_SECONDS = 30.0
+_LOG = logging.getLogger(__name__)
+
+
+def serve(study: Study, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
+
+    ``announce`` is given the address of the study's page once it answers; port 0 is any free one.
+    A search may be running: between the short writes of new attachments the database is only read.
+    InputError if the address is taken or not this machine's.
+    """
+    study.folder.create()
+    attachments = Attachments(study)
+    attachments.attach(collect(study))
+    storage = study.optuna._storage
+    application = optuna_dashboard.wsgi(storage, attachments.store())
+    with _listening(host, port, application) as server, _kept_up_to_date(study, attachments):
+        place = f"[{host}]" if ":" in host else host
+        page = f"dashboard/studies/{study.optuna._study_id}"
+        announce(f"http://{place}:{server.server_port}/{page}")
+        with terminable():
+            server.serve_forever()
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    """A thread for each connection: browsers hold several open."""
+
+    daemon_threads = True
+
+
+class _ServerV6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are nobody's news."""
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int, application: Any) -> Iterator[WSGIServer]:
+    kind = _ServerV6 if ":" in host else _Server
+    try:
+        server = make_server(host, port, application, kind, _QuietHandler)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        advice = "choose another by --port" if taken else "choose another by --host and --port"
+        raise InputError(f"{host}:{port}: {error.strerror or error}; {advice}") from None
+    with server:
+        yield server
+
+
+@contextlib.contextmanager
+def _kept_up_to_date(study: Study, attachments: Attachments) -> Iterator[None]:
+    """Within, new networks of the front get what the old ones have, a picture first of all."""
+    ended = threading.Event()
+
+    def keep() -> None:
+        told = ""
+        with Worker() as worker:
+            # One thread: the other cores are a search's, which may be timing a network on them.
+            previewer = Previewer(study, worker, threads=1)
+            while not ended.is_set():
+                trouble = _refresh(study, attachments, previewer)
+                if trouble and trouble != told:
+                    _LOG.error("the dashboard is not up to date: %s", trouble)
+                told = trouble
+                ended.wait(_REFRESH_SECONDS)
+
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=5.0)
+
+
+def _refresh(study: Study, attachments: Attachments, previewer: Previewer) -> str:
+    """What went wrong, if anything did: it costs pictures, and not the dashboard."""
+    try:
+        content = collect(study)
+        attachments.attach(content)
+        attachments.attach_previews(content.front, previewer)
+    except (NasError, OSError, optuna.exceptions.StorageInternalError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,114 @@
+"""How a search got on: the best score so far, and the hypervolume under its Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..score import log2_score, score_ratio
+from ..studies.record import Result, TrialRecord
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state of a search when one of its trials ended."""
+
+    trial: int
+    #: time with a trial in hand since the study began
+    seconds: float
+    #: of this trial, and the best so far: scores over the yardstick's
+    ratio: float
+    best_ratio: float
+    #: dB above bicubic times doublings of speed, see ``hypervolume``
+    hypervolume: float
+
+
+def history_of(
+    trials: Sequence[FrozenTrial],
+    records: Sequence[TrialRecord],
+    bicubic_psnr_db: float,
+    log2_unit: float,
+) -> tuple[Moment, ...]:
+    """A moment for each trained candidate, in the order in which they ended.
+
+    ``trials`` and ``records`` are the same ones; ``log2_unit`` is the yardstick's score.
+    """
+    ended = sorted(
+        (trial.datetime_complete.timestamp(), record.number, record.result)
+        for trial, record in zip(trials, records, strict=True)
+        if record.is_finding and record.result and trial.datetime_complete
+    )
+    clock = _Clock(
+        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp())
+        for trial in trials
+        if trial.datetime_start and trial.datetime_complete
+    )
+    slowest_ms = max((result.latency.ms for _, _, result in ended), default=1.0)
+    moments: list[Moment] = []
+    front: list[tuple[float, float]] = []
+    best = -math.inf
+    for time, number, result in ended:
+        value = log2_score(result.psnr_db, result.latency.ms)
+        best = max(best, value)
+        front = _unbeaten([*front, _gains(result, bicubic_psnr_db, slowest_ms)])
+        moments.append(
+            Moment(
+                trial=number,
+                seconds=clock.seconds_until(time),
+                ratio=score_ratio(value, log2_unit),
+                best_ratio=score_ratio(best, log2_unit),
+                hypervolume=hypervolume(front),
+            )
+        )
+    return tuple(moments)
+
+
+def hypervolume(points: Iterable[tuple[float, float]]) -> float:
+    """The area that ``points`` dominate, both coordinates to be maximised, from the origin on.
+
+    Zitzler and Thiele, "Multiobjective optimization using evolutionary algorithms - a comparative
+    case study", PPSN 1998. A point with a coordinate below 0 adds nothing.
+    """
+    area, height = 0.0, 0.0
+    for x, y in sorted(points, reverse=True):
+        if x > 0 and y > height:
+            area += x * (y - height)
+            height = y
+    return area
+
+
+def _gains(result: Result, bicubic_psnr_db: float, slowest_ms: float) -> tuple[float, float]:
+    """The dB above bicubic, and how often the slowest network's time has been halved.
+
+    In these units equal steps are worth the same anywhere, as in the challenge's score.
+    """
+    return result.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.latency.ms)
+
+
+def _unbeaten(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    kept: list[tuple[float, float]] = []
+    for x, y in sorted(points, reverse=True):
+        if not kept or y > kept[-1][1]:
+            kept.append((x, y))
+    return kept
+
+
+class _Clock:
+    """Time with at least one trial in hand: pauses between two runs of a search don't count."""
+
+    def __init__(self, intervals: Iterable[tuple[float, float]]) -> None:
+        self._busy: list[tuple[float, float]] = []
+        for start, stop in sorted(intervals):
+            if self._busy and start <= self._busy[-1][1]:
+                begun, until = self._busy.pop()
+                self._busy.append((begun, max(until, stop)))
+            else:
+                self._busy.append((start, stop))
+
+    def seconds_until(self, time: float) -> float:
+        return sum(min(stop, time) - start for start, stop in self._busy if start < time)

@@ -1,0 +1,87 @@
+"""The report as one HTML file that asks nothing of any network."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import io
+import json
+from importlib.resources import files
+
+import jinja2
+import numpy as np
+import plotly.offline
+from markupsafe import Markup
+from PIL import Image
+
+from ..studies.budget import format_seconds
+from .content import ReportContent, Standing
+from .pictures import Comparison, Crop
+from .plots.style import theme
+from .sections import sections_of
+from .table import columns, rows
+
+
+def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictures: str) -> str:
+    """The page; ``no_pictures`` says why ``comparisons`` is empty, if it is."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_part), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )  # fmt: skip
+    environment.filters["data_uri"] = _data_uri
+    environment.filters["figure_json"] = lambda figure: _within_script(figure.to_json())
+    sections = sections_of(content)
+    first, *others = ((section.anchor, section.title) for section in sections)
+    return environment.get_template("page.html").render(
+        content=content,
+        elapsed=format_seconds(content.elapsed_seconds),
+        sections=[
+            first, ("pictures", "Pictures"), *others, ("trials", "All trials"),
+            ("repeat", "How to repeat this"),
+        ],
+        plot_sections=sections,
+        comparisons=comparisons,
+        no_pictures=no_pictures,
+        columns=columns(content),
+        rows=rows(content),
+        standings=list(Standing),
+        facts=_facts(content),
+        date=datetime.date.today().isoformat(),
+        themes=_within_script(json.dumps({"light": theme(dark=False), "dark": theme(dark=True)})),
+        style=Markup(_part("style.css")),
+        script=Markup(_part("page.js")),
+        plotly=Markup(plotly.offline.get_plotlyjs()),
+    )  # fmt: skip
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _within_script(text: str) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _data_uri(crop: Crop) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(crop.pixels)).save(buffer, "WEBP", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _facts(content: ReportContent) -> list[tuple[str, str]]:
+    """What decides a result, in the order in which a person would check it."""
+    settings, recipe = content.settings, content.settings.recipe
+    return [
+        ("data", f"{settings.data}, fingerprint {settings.data_fingerprint}"),
+        ("space", f"{settings.space}, version {settings.space_version}, "
+                  f"fingerprint {settings.space_fingerprint}"),
+        ("device", f"{settings.device}, fingerprint {settings.device_fingerprint}"),
+        ("seed", f"{settings.seed}; a network’s own comes of it and of the network’s hash"),
+        ("sampler and objective", f"{settings.sampler}, {settings.objective}"),
+        ("budget", str(content.budget) or "none"),
+        ("each network", f"{recipe.steps} steps of {recipe.batch} crops of "
+                         f"{recipe.patch}×{recipe.patch} LR pixels, {recipe.quantization}, "
+                         f"{'bfloat16' if recipe.bfloat16 else 'float32'}"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in settings.versions.items())),
+    ]  # fmt: skip

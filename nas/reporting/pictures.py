@@ -1,0 +1,165 @@
+"""What PSNR looks like: a crop of a few validation photographs, enlarged in every way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search_spaces import NasError
+
+from ..images.baselines import bicubic
+from ..images.data import ImagePair, ImageSet, Pixels, load_data
+from ..images.quality import psnr_db
+from ..networks.inference import TfliteUpscaler
+from .content import Network, ReportContent
+
+if TYPE_CHECKING:
+    from latency_models import Worker
+
+    from ..studies.settings import Settings
+    from ..studies.study import StudyFolder
+
+#: Side of a crop in HR pixels: small enough to embed, large enough to see texture.
+CROP_SIDE = 240
+MOST_IMAGES = 4
+MOST_MODELS = 3
+_STEP = 8
+Upscale = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """One way to make an image: its name, its pixels, and how close they come."""
+
+    name: str
+    #: uint8 RGB (H, W, 3); of the LR image, ``scale`` times smaller than of the others
+    pixels: Pixels = field(repr=False)
+    #: of this crop; None for the original, and for the LR pixels themselves
+    psnr_db: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The same crop of one image in all ways: LR, bicubic, the networks, and the original last.
+
+    ``width`` and ``height`` are in HR pixels.
+    """
+
+    image: str
+    width: int
+    height: int
+    crops: tuple[Crop, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A crop's place, in LR pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, pixels: Pixels, zoom: int = 1) -> Pixels:
+        """Its part of an image that is ``zoom`` times as large as the LR one."""
+        rows = slice(self.top * zoom, (self.top + self.height) * zoom)
+        return pixels[rows, self.left * zoom : (self.left + self.width) * zoom]
+
+
+def compare(
+    content: ReportContent,
+    folder: StudyFolder,
+    worker: Worker,
+    threads: int,
+    observe: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Comparison, ...]:
+    """Comparisons by the best models whose files are here, on the study's validation images.
+
+    NasError says why there are none: the images are gone or changed, or no model is here.
+    """
+    models = _models(content, folder, worker, threads)
+    images = validation_images(content.settings)
+    chosen = _spread(images.pairs, MOST_IMAGES)
+    comparisons = []
+    for index, pair in enumerate(chosen):
+        observe(index, len(chosen))
+        comparisons.append(compare_one(pair, images.scale, models))
+    return tuple(comparisons)
+
+
+def compare_one(pair: ImagePair, scale: int, models: Sequence[tuple[str, Upscale]]) -> Comparison:
+    """The most telling crop of ``pair``, by every one of the named ``models``."""
+    smooth = bicubic(scale)(pair.lr)
+    window = telling_window(pair, smooth, scale)
+    hr = window.of(pair.hr, scale)
+    crops = [Crop("LR", window.of(pair.lr), None)]
+    for name, whole in [("bicubic", smooth), *((name, run(pair.lr)) for name, run in models)]:
+        pixels = window.of(whole, scale)
+        crops.append(Crop(name, pixels, psnr_db(pixels, hr, 0)))
+    crops.append(Crop("HR", hr, None))
+    return Comparison(pair.name, hr.shape[1], hr.shape[0], tuple(crops))
+
+
+def telling_window(pair: ImagePair, smooth: Pixels, scale: int) -> Window:
+    """Where bicubic, ``smooth``, is furthest from the original: there networks differ most."""
+    height, width = pair.lr.shape[:2]
+    side = -(-CROP_SIDE // scale)
+    window_height, window_width = min(side, height), min(side, width)
+    error = ((smooth.astype(np.int32) - pair.hr) ** 2).sum(axis=2)
+    by_lr_pixel = error.reshape(height, scale, width, scale).sum(axis=(1, 3))
+    # Sums over rectangles as differences of one table of sums.
+    sums = np.pad(by_lr_pixel.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    tops = range(0, height - window_height + 1, _STEP)
+    lefts = range(0, width - window_width + 1, _STEP)
+    windows = [Window(t, x, window_height, window_width) for t in tops for x in lefts]
+    return max(windows, key=lambda window: _sum_within(sums, window))
+
+
+def validation_images(settings: Settings) -> ImageSet:
+    """What a study was judged on; NasError if it is gone or has changed since."""
+    data = load_data(settings.data, settings.scale)
+    if data.fingerprint != settings.data_fingerprint:
+        raise NasError(
+            f"the images of {settings.data} have changed since the study was made (fingerprint "
+            f"{settings.data_fingerprint}, now {data.fingerprint})"
+        )
+    return data.validation
+
+
+def upscaler(network: Network, folder: StudyFolder, worker: Worker, threads: int) -> Upscale | None:
+    """The INT8 file of ``network`` as a function of an image; None if it is not on this disk."""
+    path = folder.model(network.candidate) / "model.tflite"
+    if not path.is_file():
+        return None
+    return TfliteUpscaler(path.read_bytes(), worker, threads).upscale
+
+
+def _models(
+    content: ReportContent, folder: StudyFolder, worker: Worker, threads: int
+) -> list[tuple[str, Upscale]]:
+    """The best of the front, and ABPN to hold them against."""
+    best = list(content.front[:MOST_MODELS])
+    wanted = best + [n for n in content.references if n.name == content.yardstick]
+    opened = [(n.name, upscaler(n, folder, worker, threads)) for n in wanted]
+    models = [(name, run) for name, run in opened if run is not None]
+    if not models:
+        raise NasError(
+            f"no model of the front is in {folder.path / 'models'}: "
+            "nothing was trained yet, or another machine has them"
+        )
+    return models
+
+
+def _spread(pairs: Sequence[ImagePair], most: int) -> list[ImagePair]:
+    """At most so many, evenly over the set."""
+    count = min(most, len(pairs))
+    return [pairs[index * len(pairs) // count] for index in range(count)]
+
+
+def _sum_within(sums: np.ndarray, window: Window) -> int:
+    bottom, right = window.top + window.height, window.left + window.width
+    total = sums[bottom, right] - sums[window.top, right]
+    return int(total - sums[bottom, window.left] + sums[window.top, window.left])

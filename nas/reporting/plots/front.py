@@ -1,0 +1,113 @@
+"""The Pareto front: PSNR of the INT8 file over its time, the report's systems beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..content import Network, ReportContent
+from .style import ACCENT, MUTED, REFERENCE, hover, new_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_SYMBOLS = ("diamond", "square", "triangle-up", "cross")
+
+
+def front_plot(content: ReportContent) -> go.Figure:
+    """All trained networks, the front with its intervals, references, and plain enlargement.
+
+    The runtime's axis is logarithmic: networks of equal score lie on straight lines.
+    """
+    figure = new_figure("runtime, ms", "PSNR of the INT8 file, dB", height=480)
+    times = [n.result.latency.ms for n in (*content.findings, *content.references)]
+    ticks = _round_numbers(min(times, default=1.0), max(times, default=1.0))
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    on_front = {network.trial for network in content.front}
+    others = [network for network in content.findings if network.trial not in on_front]
+    _add_others(figure, others, content.gauge)
+    _add_equal_scores(figure, content)
+    _add_front(figure, content)
+    for network, symbol in zip(content.references, _SYMBOLS, strict=False):
+        _add_reference(figure, network, symbol, content.gauge)
+    references = content.settings.references
+    _add_level(figure, references.bicubic_psnr_db, "bicubic")
+    _add_level(figure, references.nearest_psnr_db, "nearest")
+    return figure
+
+
+def _add_others(figure: go.Figure, others: Sequence[Network], gauge: str) -> None:
+    figure.add_scatter(
+        **_points(others, gauge), mode="markers", name="trained",
+        marker={"color": MUTED, "size": 7, "opacity": 0.55},
+    )  # fmt: skip
+
+
+def _add_front(figure: go.Figure, content: ReportContent) -> None:
+    front = sorted(content.front, key=lambda network: network.result.latency.ms)
+    figure.add_scatter(
+        **_points(front, content.gauge), **_interval(front, ACCENT), mode="lines+markers",
+        name="Pareto front", line={"color": ACCENT, "width": 2, "shape": "hv"},
+        marker={"color": ACCENT, "size": 10},
+    )  # fmt: skip
+
+
+def _add_reference(figure: go.Figure, network: Network, symbol: str, gauge: str) -> None:
+    figure.add_scatter(
+        **_points([network], gauge), **_interval([network], REFERENCE), mode="markers+text",
+        name=f"{network.name}, trained here", text=[f" {network.name}"],
+        textposition="middle right",
+        marker={"color": REFERENCE, "size": 12, "symbol": symbol},
+    )  # fmt: skip
+
+
+def _add_equal_scores(figure: go.Figure, content: ReportContent) -> None:
+    """The line on which a network scores as ABPN does; above it, better."""
+    abpn = next((n for n in content.references if n.name == content.yardstick), None)
+    if abpn is None:
+        return
+    times = [n.result.latency.ms for n in (*content.findings, *content.references)]
+    ends = [min(times) / 1.1, max(times) * 1.1]
+    # Twice the time costs as much as half a dB: 2 PSNR - log2(ms) is ABPN's all along.
+    here = abpn.result
+    levels = [here.psnr_db + math.log2(ms / here.latency.ms) / 2 for ms in ends]
+    figure.add_scatter(
+        x=ends, y=levels, mode="lines", name="ABPN's score", hoverinfo="skip",
+        line={"color": REFERENCE, "width": 1, "dash": "dot"},
+    )  # fmt: skip
+
+
+def _add_level(figure: go.Figure, psnr_db: float, name: str) -> None:
+    if math.isfinite(psnr_db):
+        figure.add_hline(
+            psnr_db, line={"color": MUTED, "width": 1, "dash": "dash"},
+            annotation={"text": f"{name} {psnr_db:.2f} dB", "font": {"size": 12}},
+            annotation_position="bottom right",
+        )  # fmt: skip
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten, from below ``low`` to above ``high``."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+
+
+def _points(networks: Sequence[Network], gauge: str) -> dict[str, Any]:
+    return {
+        "x": [network.result.latency.ms for network in networks],
+        "y": [network.result.psnr_db for network in networks],
+        "hovertext": [hover(network, gauge) for network in networks],
+        "hoverinfo": "text",
+    }
+
+
+def _interval(networks: Sequence[Network], color: str) -> dict[str, Any]:
+    latencies = [network.result.latency for network in networks]
+    return {
+        "error_x": {
+            "type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 4,
+            "array": [latency.high_ms - latency.ms for latency in latencies],
+            "arrayminus": [latency.ms - latency.low_ms for latency in latencies],
+        }
+    }  # fmt: skip

@@ -1,0 +1,65 @@
+"""How much each sampled parameter decides the score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..content import ReportContent
+from .style import ACCENT, new_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+#: With fewer trials an importance is chance.
+FEWEST_TRIALS = 8
+_MOST_BARS = 12
+_LONGEST_NAME = 24
+
+
+def importances(content: ReportContent) -> dict[str, float]:
+    """Share of each parameter in what makes the best tenth of trials good, most important first.
+
+    PED-ANOVA as Optuna has it: Watanabe et al., IJCAI 2023, arXiv:2304.10255. Empty with too few
+    trials to tell, or where all score the same.
+    """
+    import optuna
+
+    ratios = {network.ratio for network in content.findings}
+    if len(content.findings) < FEWEST_TRIALS or len(ratios) < 2:
+        return {}
+    # In memory, with scores as values, whatever was searched for.
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(
+        [
+            optuna.create_trial(
+                params=trial.params, distributions=trial.distributions, value=network.ratio
+            )
+            for trial, network in zip(content.trials, content.findings, strict=True)
+        ]
+    )
+    return optuna.importance.get_param_importances(study)
+
+
+def importance_plot(shares: dict[str, float]) -> go.Figure | None:
+    """A bar a parameter, the most important at the top; None if there is nothing to show."""
+    if not any(shares.values()):
+        return None
+    names = list(shares)[:_MOST_BARS][::-1]
+    figure = new_figure("share of importance, %", "", height=110 + 28 * len(names))
+    figure.add_bar(
+        x=[100 * shares[name] for name in names],
+        y=[_short(name) for name in names],
+        orientation="h",
+        marker={"color": ACCENT},
+        texttemplate="%{x:.0f}",
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
+    )
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_layout(margin={"t": 16}, bargap=0.35)
+    return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

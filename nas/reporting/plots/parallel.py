@@ -1,0 +1,94 @@
+"""Parallel coordinates: one line a trial through its score and its parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..content import ReportContent
+from .style import SCALE, new_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from optuna.trial import FrozenTrial
+
+#: Axes that a person can follow.
+_MOST_AXES = 7
+_MOST_TICKS = 6
+_LONGEST_WORD = 14
+_ABSENT = "none"
+
+
+def parallel_plot(content: ReportContent, shares: dict[str, float]) -> go.Figure | None:
+    """Lines coloured by score, the most important parameters first; None with nothing to compare.
+
+    ``shares`` are importances. Optuna's own figure of this kind has a trace for every trial: a
+    thousand of them take a browser many seconds.
+    """
+    import plotly.graph_objects as go
+
+    names = dict.fromkeys(name for trial in content.trials for name in trial.params)
+    if len(content.findings) < 2 or not names:
+        return None
+    shown = sorted(names, key=lambda name: -shares.get(name, 0.0))[:_MOST_AXES]
+    ratios = [network.ratio for network in content.findings]
+    figure = new_figure("", "", height=440)
+    figure.add_trace(
+        go.Parcoords(
+            dimensions=[
+                {"label": content.gauge, "values": ratios},
+                *(_axis(name, content.trials) for name in shown),
+            ],
+            line={"color": ratios, "colorscale": SCALE},
+            labelside="top",
+        )
+    )
+    figure.update_layout(margin={"l": 64, "r": 64, "t": 72, "b": 24})
+    return figure
+
+
+def _axis(name: str, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+    """One parameter; trials that were not asked for it meet below its smallest value."""
+    values = [trial.params.get(name) for trial in trials]
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        return _number_axis(name, values, known)
+    words = list(dict.fromkeys(map(str, known)))
+    positions = [-1 if value is None else words.index(str(value)) for value in values]
+    absent = [-1] if None in values else []
+    return {
+        "label": _short(name),
+        "values": positions,
+        "tickvals": [*absent, *range(len(words))],
+        "ticktext": [*(_ABSENT for _ in absent), *map(_short, words)],
+    }
+
+
+def _number_axis(
+    name: str, values: Sequence[float | None], known: Sequence[float]
+) -> dict[str, Any]:
+    low, high = min(known), max(known)
+    step = (high - low) / 6 or 1.0
+    distinct = sorted(set(known))
+    ticks = distinct if len(distinct) <= _MOST_TICKS else _even_ticks(low, high)
+    absent = [low - step] if None in values else []
+    return {
+        "label": _short(name),
+        "values": [low - step if value is None else value for value in values],
+        "tickvals": [*absent, *ticks],
+        "ticktext": [*(_ABSENT for _ in absent), *(f"{tick:.4g}" for tick in ticks)],
+    }
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from ``low`` to ``high``."""
+    raw = (high - low) / (_MOST_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [count * step for count in range(first, last + 1)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_WORD else f"{name[: _LONGEST_WORD - 1]}…"

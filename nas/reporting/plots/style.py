@@ -1,0 +1,73 @@
+"""What the plots have in common: few colours, each readable on white and on near-black.
+
+A figure carries no theme: the page puts ``theme`` under it, light or dark, and changes it when the
+reader does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from ..content import Network
+
+# Against both backgrounds every colour has a contrast of at least 3 (WCAG 2.2, 1.4.11).
+ACCENT = "#0d9488"
+REFERENCE = "#64748b"
+MUTED = "#8a94a3"
+#: operator kinds, the most time first
+CATEGORIES = ("#0d9488", "#c2761b", "#7c6fd6", "#3b82c4", "#c4577f", "#6b8e23", "#8a94a3")
+#: from poor to good, for parallel coordinates
+SCALE = ((0.0, "#a3a9b3"), (0.55, "#5aa79f"), (1.0, ACCENT))
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+#: at most so many networks are drawn one by one: the best of them
+MOST_BARS = 24
+
+
+def theme(*, dark: bool) -> dict[str, Any]:
+    """A plotly template for light or dark pages, as plain values."""
+    ink, line, surface = (
+        ("#d7dce3", "#30363f", "#1c2128") if dark else ("#2b323b", "#e3e6ea", "#ffffff")
+    )
+    axis = {
+        "gridcolor": line, "linecolor": line, "zerolinecolor": line, "tickcolor": line,
+        "ticks": "outside", "ticklen": 4, "automargin": True, "title": {"standoff": 10},
+    }  # fmt: skip
+    return {
+        "layout": {
+            "font": {"family": _FONT, "size": 13, "color": ink},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": surface, "bordercolor": line, "font": {"color": ink}},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
+        }
+    }
+
+
+def new_figure(x_title: str, y_title: str, height: int = 420) -> go.Figure:
+    """An empty figure of that height in pixels, as wide as its place."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    # Plotly's own theme would be written into every figure: seven kilobytes, and the wrong colours.
+    figure.update_layout(
+        template=None, height=height, xaxis={"title": {"text": x_title}},
+        yaxis={"title": {"text": y_title}},
+    )  # fmt: skip
+    return figure
+
+
+def hover(network: Network, gauge: str) -> str:
+    """What a point tells when it is pointed at."""
+    result, latency = network.result, network.result.latency
+    return (
+        f"<b>{network.name}</b><br>{result.psnr_db:.2f} dB INT8 (float {result.psnr_float_db:.2f})"
+        f"<br>{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+        f"<br>{network.ratio:.2f} {gauge}"
+    )

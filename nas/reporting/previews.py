@@ -1,0 +1,60 @@
+"""One small picture of what a network does: LR, bicubic, the network, and the original."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+from ..images.data import ImageSet
+from ..studies.study import Study
+from .content import Network
+from .pictures import Comparison, compare_one, upscaler, validation_images
+
+if TYPE_CHECKING:
+    from latency_models import Worker
+
+_GAP = 12
+_CAPTION = 28
+_INK, _PAPER = "#1f252d", "#ffffff"
+
+
+class Previewer:
+    """Makes previews of a study's networks on its first validation image, loaded when needed."""
+
+    def __init__(self, study: Study, worker: Worker, threads: int) -> None:
+        self._study, self._worker, self._threads = study, worker, threads
+
+    @cached_property
+    def _images(self) -> ImageSet:
+        return validation_images(self._study.settings)
+
+    def preview(self, network: Network) -> Image.Image | None:
+        """RGB; None if the network's file is not on this disk.
+
+        NasError if the study's images are gone or have changed, or the model cannot be run.
+        """
+        run = upscaler(network, self._study.folder, self._worker, self._threads)
+        if run is None:
+            return None
+        pair = self._images.pairs[0]
+        return in_a_row(compare_one(pair, self._images.scale, [(network.name, run)]))
+
+
+def in_a_row(comparison: Comparison) -> Image.Image:
+    """All crops of ``comparison`` side by side, each with its name and PSNR in dB below it."""
+    step = comparison.width + _GAP
+    size = (len(comparison.crops) * step - _GAP, comparison.height + _CAPTION)
+    canvas = Image.new("RGB", size, _PAPER)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
+    for index, crop in enumerate(comparison.crops):
+        picture = Image.fromarray(crop.pixels)
+        if picture.width != comparison.width:
+            enlarged = (comparison.width, comparison.height)
+            picture = picture.resize(enlarged, Image.Resampling.NEAREST)
+        canvas.paste(picture, (index * step, 0))
+        psnr = "" if crop.psnr_db is None else f"  {crop.psnr_db:.2f} dB"
+        place = (index * step, comparison.height + 5)
+        draw.text(place, crop.name + psnr, fill=_INK, font=font)
+    return canvas

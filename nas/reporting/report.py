@@ -1,0 +1,60 @@
+"""Writes the report of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency_models import Worker
+from search_spaces import InputError, NasError
+
+from ..cores import Cores
+from ..files import write_whole
+from ..studies.study import Study
+from .content import ReportContent, collect
+from .pictures import Comparison, compare
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report on disk; ``no_pictures`` is the reason if it has none."""
+
+    path: Path
+    content: ReportContent
+    no_pictures: str
+
+
+def write_report(
+    study: Study,
+    target: Path | None = None,
+    observe: Callable[[int, int], None] = lambda done, total: None,
+) -> Written:
+    """Writes one HTML file, ``report.html`` of the study's folder unless ``target`` says other.
+
+    ``observe`` is told how many of the photographs are done. Images that are gone, or models that
+    another machine has, cost the report its pictures and no more. InputError if ``target`` is a
+    folder.
+    """
+    from .page import render
+
+    path = target or study.folder.path / "report.html"
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file to write to, {path / 'report.html'}")
+    if target is None:
+        study.folder.create()  # of a shared database, it may not be on this machine yet
+    content = collect(study)
+    comparisons, no_pictures = _comparisons(content, study, observe)
+    write_whole(path, render(content, comparisons, no_pictures).encode())
+    return Written(path, content, no_pictures)
+
+
+def _comparisons(
+    content: ReportContent, study: Study, observe: Callable[[int, int], None]
+) -> tuple[tuple[Comparison, ...], str]:
+    try:
+        with Worker() as worker:
+            threads = Cores.available().count
+            return compare(content, study.folder, worker, threads, observe), ""
+    except NasError as error:
+        return (), str(error)

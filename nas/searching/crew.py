@@ -1,0 +1,108 @@
+"""Worker processes beside one another: begun, listened to, and ended with their supervisor."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO
+
+from ..cores import Cores
+from .display import Display, News, Pipe
+
+_SUPERVISED = "NAS_SUPERVISED"
+#: After so long without a word, the study may have news from other machines.
+_PATIENCE_SECONDS = 10.0
+
+
+def run_crew(command: Sequence[str], shares: Sequence[Cores], display: Display) -> list[int]:
+    """Runs ``command`` once for each share of the cores, to their ends; returns the exit codes.
+
+    What they tell goes to ``display``. KeyboardInterrupt ends them, once they have settled.
+    """
+    names = [f"worker {share}" if len(shares) > 1 else "" for share in shares]
+    crew = {name: _begin(command, share) for name, share in zip(names, shares, strict=True)}
+    inbox: queue.Queue[tuple[str, News] | None] = queue.Queue()
+    for name, process in crew.items():
+        display.stage(name, "starting")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for stream, reads in ((process.stdout, News.from_json), (process.stderr, _as_line)):
+            threading.Thread(
+                target=_forward, args=(name, stream, reads, inbox), daemon=True
+            ).start()
+    try:
+        _listen(inbox, display, open_streams=2 * len(crew))
+    except KeyboardInterrupt:
+        for process in crew.values():
+            process.terminate()
+        for process in crew.values():
+            process.wait()
+        raise
+    return [process.wait() for process in crew.values()]
+
+
+def _begin(command: Sequence[str], share: Cores) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*command, "--cores", str(share)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, _SUPERVISED: "1"},
+        # Ctrl-C is for the supervisor, who passes it on: they would hear it twice.
+        start_new_session=True,
+    )
+
+
+def _as_line(text: str) -> News:
+    return News(line=text)
+
+
+def _forward(
+    name: str,
+    stream: IO[str],
+    reads: Callable[[str], News],
+    inbox: queue.Queue[tuple[str, News] | None],
+) -> None:
+    for line in stream:
+        inbox.put((name, reads(line.rstrip("\n"))))
+    inbox.put(None)
+
+
+def _listen(
+    inbox: queue.Queue[tuple[str, News] | None], display: Display, open_streams: int
+) -> None:
+    while open_streams:
+        try:
+            message = inbox.get(timeout=_PATIENCE_SECONDS)
+        except queue.Empty:
+            display.refresh()
+            continue
+        if message is None:
+            open_streams -= 1
+        else:
+            name, news = message
+            news.tell(display, name)
+
+
+def is_supervised() -> bool:
+    """Is this process one of a crew?"""
+    return _SUPERVISED in os.environ
+
+
+def report_to_supervisor() -> Pipe:
+    """The display of a member of a crew; it ends with its supervisor, however that ends."""
+    threading.Thread(target=_follow_supervisor, daemon=True).start()
+    return Pipe(sys.stdout)
+
+
+def _follow_supervisor() -> None:
+    # Standard input is a pipe that nobody writes to: it ends when the supervisor does.
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,105 @@
+"""Where news of a search go: to a person's terminal, to a file, or to the supervising process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+
+class Display(Protocol):
+    """What shows a search; used from one thread, as a context manager."""
+
+    def stage(self, worker: str, text: str) -> None:
+        """``worker`` has come to ``text``; only the last one is of interest."""
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+
+    def refresh(self) -> None:
+        """The study has another trial that is over."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Lines:
+    """Plain lines on standard error, so that ``--json`` stays alone on standard output."""
+
+    def __init__(self, label: str = "") -> None:
+        self._label = f"[{label}] " if label else ""
+
+    def stage(self, worker: str, text: str) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        print(f"{self._label}{text}", file=sys.stderr, flush=True)
+
+    def refresh(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class News:
+    """One call of a display, on its way from a worker process to its supervisor."""
+
+    stage: str | None = None
+    line: str | None = None
+
+    def tell(self, display: Display, worker: str) -> None:
+        """Makes the call that it stands for; neither stage nor line: the study has news."""
+        if self.stage is not None:
+            display.stage(worker, self.stage)
+        elif self.line is not None:
+            display.line(f"[{worker}] {self.line}" if worker else self.line)
+        else:
+            display.refresh()
+
+    def to_json(self) -> str:
+        """One line that ``from_json`` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        return cls(**json.loads(text))
+
+
+class Pipe(Lines):
+    """A worker's display: its supervisor, to whom it writes a line of JSON for each call."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def stage(self, worker: str, text: str) -> None:
+        self._send(News(stage=text))
+
+    def line(self, text: str) -> None:
+        self._send(News(line=text))
+
+    def refresh(self) -> None:
+        self._send(News())
+
+    def _send(self, news: News) -> None:
+        with contextlib.suppress(BrokenPipeError):  # without a supervisor it is about to end
+            print(news.to_json(), file=self._stream, flush=True)

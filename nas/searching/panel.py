@@ -1,0 +1,180 @@
+"""The panel that a person sees while a search runs in a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search_spaces.zoo import REFERENCES
+
+from ..studies.budget import Budget, format_seconds
+from ..studies.study import Study
+from .scatter import Mark, scatter
+from .standing import Entry, Standing
+
+_FRAMES_PER_SECOND = 2
+_WIDEST = 100
+#: beside the panel: what a terminal echoes of Ctrl-C must not break the line
+_ECHO = 4
+_PLOT_ROWS = 8
+#: rows of a terminal that has room for the plot
+_ROOM = 26
+_FRONT, _TRAINED = ("●", "bold green"), ("·", "dim")
+_REFERENCE = "bold yellow"
+
+
+class LivePanel:
+    """Redraws itself twice a second on standard error; lines that stay go above it."""
+
+    def __init__(self, study: Study, budget: Budget) -> None:
+        self._study, self._budget = study, budget
+        # Importing TensorFlow turns standard error off for a while: the panel has one of its own.
+        self._file = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+        self._console = Console(file=self._file)
+        self._stages: dict[str, str] = {}
+        self.refresh()
+        self._live = Live(
+            get_renderable=self._draw,
+            console=self._console,
+            refresh_per_second=_FRAMES_PER_SECOND,
+            transient=True,
+            # Else what goes to a file or a pipe would be drawn above the panel instead.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+
+    def stage(self, worker: str, text: str) -> None:
+        self._stages[worker] = text
+
+    def line(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+    def refresh(self) -> None:
+        self._standing = Standing.of(self._study.records())
+        self._started = time.monotonic() - self._study.elapsed_seconds()
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        self._file.close()
+
+    def _draw(self) -> RenderableType:
+        bicubic_db = self._study.settings.references.bicubic_psnr_db
+        width, height = self._console.size
+        return View(
+            title=f"{self._study.name} on {self._study.settings.device}",
+            budget=self._budget,
+            elapsed_seconds=time.monotonic() - self._started,
+            standing=self._standing,
+            bicubic_psnr_db=bicubic_db,
+            stages=dict(self._stages),
+        ).draw(min(width - _ECHO, _WIDEST), height)
+
+
+@dataclass(frozen=True)
+class View:
+    """All that one frame of the panel shows."""
+
+    title: str
+    budget: Budget
+    elapsed_seconds: float
+    standing: Standing
+    bicubic_psnr_db: float
+    #: by worker; a search without others has one, without a name
+    stages: dict[str, str] = field(default_factory=dict)
+
+    def draw(self, width: int, height: int) -> Panel:
+        """For a terminal of so many columns and rows; a low one has no plot."""
+        parts: list[RenderableType] = [self._budget(), self._scores()]
+        if self.standing.findings and height >= _ROOM:
+            parts += [self._front(width - 4), self._legend(), Text()]
+        return Panel(Group(*parts, self._workers()), title=self.title, width=width)
+
+    def _budget(self) -> RenderableType:
+        trained, said = len(self.standing.findings), []
+        if self.budget.trials is not None:
+            said.append(f"{trained} of {self.budget.trials} trials")
+        else:
+            said.append(f"{trained} trials")
+        elapsed = format_seconds(self.elapsed_seconds)
+        limit = self.budget.seconds
+        said.append(elapsed if limit is None else f"{elapsed} of {format_seconds(limit)}")
+        left = self.standing.seconds_left(self.budget, self.elapsed_seconds)
+        if left is not None:
+            said.append(f"about {format_seconds(left)} left")
+        done = self.standing.done(self.budget, self.elapsed_seconds)
+        row = Table.grid(expand=True, padding=(0, 1))
+        row.add_column(no_wrap=True)
+        row.add_column(ratio=1)
+        row.add_row(", ".join(said), ProgressBar(total=1.0, completed=done))
+        return Group(row, Text())
+
+    def _scores(self) -> RenderableType:
+        names = [network.name for network in REFERENCES]
+        yardsticks = [self.standing.reference(name) for name in names]
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("")
+        for title in ("PSNR INT8", "latency", *(f"score / {name}" for name in names)):
+            table.add_column(title, justify="right")
+        best = self.standing.best
+        if best is None:
+            table.add_row("best so far", *["-"] * (2 + len(names)), style="bold")
+        else:
+            table.add_row(f"best: trial {best.trial}", *_figures(best, yardsticks), style="bold")
+        for entry in self.standing.references:
+            table.add_row(entry.baseline or "", *_figures(entry, yardsticks), style=_REFERENCE)
+        table.add_row("bicubic", f"{self.bicubic_psnr_db:.2f} dB", *["-"] * (1 + len(names)))
+        return Group(table, Text())
+
+    def _front(self, width: int) -> Text:
+        on_front = {entry.trial for entry in self.standing.front}
+        others = [entry for entry in self.standing.findings if entry.trial not in on_front]
+        marks = [_mark(entry, *_TRAINED) for entry in others]
+        marks += [_mark(e, (e.baseline or "?")[0], _REFERENCE) for e in self.standing.references]
+        marks += [_mark(entry, *_FRONT) for entry in self.standing.front]
+        return scatter(marks, width, _PLOT_ROWS, "ms")
+
+    def _legend(self) -> Text:
+        legend = Text("          ")
+        legend.append(*_FRONT).append(" Pareto front  ", "dim")
+        legend.append(*_TRAINED).append(" trained", "dim")
+        for entry in self.standing.references:
+            name = entry.baseline or "?"
+            legend.append(f"  {name[0]}", _REFERENCE).append(f" {name}", "dim")
+        return legend.append("  (dB over ms)", "dim")
+
+    def _workers(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for worker, stage in sorted(self.stages.items()):
+            table.add_row(worker or "now", stage)
+        return table
+
+
+def _figures(entry: Entry, yardsticks: list[Entry | None]) -> list[str]:
+    ratios = ["-" if unit is None else f"{entry.ratio_to(unit):.2f}" for unit in yardsticks]
+    result = entry.result
+    return [f"{result.psnr_db:.2f} dB", result.latency.text, *ratios]
+
+
+def _mark(entry: Entry, symbol: str, style: str) -> Mark:
+    return Mark(entry.result.latency.ms, entry.result.psnr_db, symbol, style)

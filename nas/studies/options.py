@@ -1,0 +1,108 @@
+"""The options of a search: what its command, its configuration file and ``nas.search`` take."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from annotated_types import Ge
+from typing_extensions import Doc
+
+from search_spaces import InputError, InputSpec
+
+from .budget import Budget
+from .settings import Wish
+
+if TYPE_CHECKING:
+    from .study import Study
+
+#: Texts with a grammar of their own.
+_GRAMMARS = {"budget": Budget.parse, "input": InputSpec.parse}
+
+
+class OptionError(InputError):
+    """The value of an option is wrong; ``field`` is the option's field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class SearchOptions(Wish):
+    """A wish, and how far and by whom it is to be worked on."""
+
+    budget: Annotated[str | None, Doc("30m, or 50 trained trials, or 50,2h.")] = None
+    study: Annotated[str | None, Doc("Name [SPACE-DEVICE-xSCALE].")] = None
+    workers: Annotated[int | None, Ge(1), Doc("Processes; they share the cores [1].")] = None
+    storage: Annotated[str | None, Doc("Database URL that machines share (PostgreSQL).")] = None
+    confirm: Annotated[
+        str | None,
+        Doc("Device that measures the ten best in the end, where latencies are predicted."),
+    ] = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """Options by the names of fields; OptionError if one is of a wrong type or out of range.
+
+        Words may stand for members of enumerations.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            # By way of JSON: its strict rules take a word for an enumeration, but no 5 for "5".
+            text = json.dumps(values, default=_no_value)
+            options = TypeAdapter(cls).validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, said = str(first["loc"][0]), first["msg"]
+            raise OptionError(
+                name, f"{option_name(name)} {values[name]!r}: {said[0].lower()}{said[1:]}"
+            ) from None
+        for name, parse in _GRAMMARS.items():
+            text = getattr(options, name)
+            try:
+                if text is not None:
+                    parse(text)
+            except InputError as error:
+                raise OptionError(name, str(error)) from None
+        return options
+
+    @classmethod
+    def repeating(cls, study: Study) -> Self:
+        """What makes ``study`` again, or goes on with it: every value as it was really used."""
+        conditions = {field.name: getattr(study.settings, field.name) for field in fields(Wish)}
+        return cls(**conditions, budget=study.budget().option or None, study=study.name)
+
+    @property
+    def said(self) -> Iterator[tuple[str, Any]]:
+        """Options by name that have a value: the study and its budget first."""
+        run = ("study", "budget")
+        names = [*run, *(field.name for field in fields(self) if field.name not in run)]
+        for name in names:
+            if getattr(self, name) is not None:
+                yield option_name(name), getattr(self, name)
+
+    @property
+    def command(self) -> str:
+        """The ``nas search`` of these options."""
+        words = ["nas", "search"]
+        for name, value in self.said:
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                words += [f"--{name}", str(value)]
+        return shlex.join(words)
+
+
+def option_name(field: str) -> str:
+    """``max_latency_ms`` -> ``max-latency``, as the command line and the file call it."""
+    return field.removesuffix("_ms").replace("_", "-")
+
+
+def _no_value(thing: object) -> list[None]:
+    """For what JSON has no word for, as a date: it is of a wrong type, whatever the option."""
+    return []

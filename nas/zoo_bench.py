@@ -1,0 +1,227 @@
+"""The systems of the report side by side: each trained by one recipe, quantised, judged, timed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from latency_models import Latency, LatencyRequest, Worker
+from latency_models.device import Device, load_device, open_source
+from search_spaces import InputSpec, infer
+from search_spaces.zoo import ZooNetwork
+
+from .cores import has_bfloat16
+from .files import write_whole
+from .images.data import Data, ImageSet
+from .images.quality import Quality, evaluate
+from .laboratory import untrained_tflite
+from .long_training import LongTraining
+from .networks.recipe import Recipe
+from .score import log2_score, score_ratio
+
+if TYPE_CHECKING:
+    from .networks.training import Progress
+
+#: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
+LARGE_MACS = 20e9
+_AT = InputSpec(360, 640)
+
+
+@dataclass(frozen=True)
+class SetQuality:
+    """A system on one set of images: floating point, and INT8 after and in training."""
+
+    name: str
+    images: int
+    psnr_float_db: float
+    psnr_ptq_db: float
+    psnr_qat_db: float
+    ssim_float: float
+    ssim_qat: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What does not depend on any device: a system's row as far as its training goes."""
+
+    name: str
+    steps: int
+    parameters: int
+    macs: int
+    tflite_kb: float
+    sets: tuple[SetQuality, ...]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What ``dataclasses.asdict`` made of one."""
+        return cls(**{**data, "sets": tuple(SetQuality(**part) for part in data["sets"])})
+
+    @property
+    def all_sets(self) -> SetQuality:
+        """The mean over all images of all sets."""
+        count = sum(part.images for part in self.sets)
+
+        def mean(key: str) -> float:
+            return math.fsum(getattr(part, key) * part.images for part in self.sets) / count
+
+        keys = ("psnr_float_db", "psnr_ptq_db", "psnr_qat_db", "ssim_float", "ssim_qat")
+        return SetQuality("all", count, **{key: mean(key) for key in keys})
+
+
+@dataclass(frozen=True)
+class System:
+    """A trained system, and its times on the host and on the device."""
+
+    trained: Trained
+    host: Latency
+    device: Latency
+
+    @property
+    def log2_score(self) -> float:
+        """Of the challenge's score on the device, on the images of this bench."""
+        return log2_score(self.trained.all_sets.psnr_qat_db, self.device.ms)
+
+    def row(self, reference: System | None) -> dict[str, Any]:
+        """One line of the table; ``reference`` is ABPN, if it is there."""
+        quality = self.trained.all_sets
+        sets = {
+            f"{part.name.lower()}_psnr_{kind}_db": getattr(part, f"psnr_{kind}_db")
+            for part in self.trained.sets
+            for kind in ("float", "ptq", "qat")
+        }
+        ratio = None if reference is None else score_ratio(self.log2_score, reference.log2_score)
+        return {
+            "name": self.trained.name,
+            "parameters": self.trained.parameters,
+            "macs": self.trained.macs,
+            "tflite_kb": self.trained.tflite_kb,
+            "steps": self.trained.steps,
+            "psnr_float_db": quality.psnr_float_db,
+            "psnr_ptq_db": quality.psnr_ptq_db,
+            "psnr_qat_db": quality.psnr_qat_db,
+            "drop_db": quality.psnr_float_db - quality.psnr_qat_db,
+            "drop_ptq_db": quality.psnr_float_db - quality.psnr_ptq_db,
+            "ssim_float": quality.ssim_float,
+            "ssim_int8": quality.ssim_qat,
+            "drop_ssim": quality.ssim_float - quality.ssim_qat,
+            "host_ms": self.host.ms,
+            "device_ms": self.device.ms,
+            "on_cpu": " ".join(
+                sorted({r.kind for r in self.device.operators if r.name in self.device.on_cpu})
+            ),
+            "speed_up": self.host.ms / self.device.ms,
+            "score_to_abpn": ratio,
+            **sets,
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the systems are trained and judged on, and where their files are kept.
+
+    A system whose row is in ``folder`` already is not trained again, and a training that was cut
+    off goes on.
+    """
+
+    data: Data
+    tests: Mapping[str, ImageSet]
+    device: Device
+    steps: int
+    seed: int
+    folder: Path
+
+    def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> Trained:
+        """Trains and judges one system; CandidateError if it cannot be."""
+        training = self._training(network)
+        path = training.folder / "row.json"
+        identity = json.loads(json.dumps({**training.identity, "tests": self._fingerprints}))
+        if path.exists():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["identity"] == identity:
+                return Trained.from_json(kept["trained"])
+        if not training.finished:
+            training.run(observe)
+        trained = self._judge(training, network)
+        text = json.dumps({"identity": identity, "trained": asdict(trained)}, indent=1)
+        write_whole(path, text.encode() + b"\n")
+        return trained
+
+    def time(self, network: ZooNetwork, trained: Trained) -> System:
+        """Times a system on this machine and on the device; its weights do not matter for that."""
+        graph, spec = network.build(self.data.training.scale).deployed, self.device.input
+        with Worker() as worker:
+            host, device = (
+                open_source(target, worker).measure(
+                    LatencyRequest.of_graph(
+                        graph, spec, partial(untrained_tflite, worker, graph, spec, target.weights)
+                    )
+                )
+                for target in (load_device("host"), self.device)
+            )
+        return System(trained, host, device)
+
+    @property
+    def _fingerprints(self) -> dict[str, str]:
+        return {name: images.fingerprint for name, images in self.tests.items()}
+
+    def _training(self, network: ZooNetwork) -> LongTraining:
+        candidate = network.build(self.data.training.scale)
+        share = min(1.0, LARGE_MACS / infer(candidate.deployed, _AT).macs)
+        return LongTraining(
+            name=f"{network.name}-x{self.data.training.scale}",
+            candidate=candidate,
+            data=self.data,
+            recipe=Recipe(round(self.steps * share), bfloat16=has_bfloat16()),
+            device=self.device,
+            seed=self.seed,
+            folder=self.folder / network.name,
+        )
+
+    def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
+        from .networks.calibration import quantise_afterwards
+
+        graph = training.candidate.deployed
+        tflite = (training.folder / "model.tflite").read_bytes()
+        with np.load(training.folder / "twin.npz", allow_pickle=False) as file:
+            twin = {name: file[name] for name in file.files}
+        with Worker() as worker:
+            laboratory = training.laboratory(worker)
+            afterwards = quantise_afterwards(
+                graph, twin, self.data.training, training.recipe, self.seed
+            )
+            ptq = laboratory.upscaler(laboratory.convert(graph, afterwards))
+            qat = laboratory.upscaler(tflite)
+            sets = tuple(
+                _set_quality(
+                    name,
+                    laboratory.quality_of_network(graph, twin, images),
+                    evaluate(ptq, images),
+                    evaluate(qat, images),
+                )
+                for name, images in self.tests.items()
+            )
+        figures = infer(graph, _AT)
+        return Trained(
+            network.name, training.recipe.steps, figures.parameters, figures.macs,
+            len(tflite) / 1000, sets,
+        )  # fmt: skip
+
+
+def _set_quality(name: str, plain: Quality, ptq: Quality, qat: Quality) -> SetQuality:
+    return SetQuality(
+        name, len(plain.images), plain.psnr_db, ptq.psnr_db, qat.psnr_db, plain.ssim, qat.ssim
+    )
+
+
+def table(systems: list[System]) -> list[dict[str, Any]]:
+    """The rows of all systems, best score first; scores as ratios to ABPN's."""
+    abpn = next((system for system in systems if system.trained.name == "ABPN"), None)
+    ranked = sorted(systems, key=lambda system: system.log2_score, reverse=True)
+    return [system.row(abpn) for system in ranked]

@@ -1,0 +1,113 @@
+"""What a search space returns: a graph to train, and how it is deployed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .errors import GraphError
+from .folding import equalise, fold_clip, fold_residual
+from .graph import Graph
+from .rewrites import Rewrite, merge_branches, pad_channels
+
+if TYPE_CHECKING:
+    from .rewrites import Array, Weights
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Which rewrites stand between the trained graph and the one that runs on the device."""
+
+    #: the image residual as three more channels
+    fold_residual: bool = False
+    #: the clip as one more convolution
+    fold_clip: bool = False
+    #: feature maps are widened to a multiple of this many channels
+    channel_step: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.channel_step <= 64:
+            raise GraphError(f"channel_step {self.channel_step} is not within 1..64")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A graph as it is trained in floating point; GraphError if it cannot be deployed so.
+
+    Branches are always merged before INT8; ``deployment`` says what else is done.
+    """
+
+    graph: Graph
+    deployment: Deployment = Deployment()
+
+    def __post_init__(self) -> None:
+        self.rewrite  # noqa: B018 - what cannot be rewritten is refused here, once
+
+    @cached_property
+    def merged(self) -> Rewrite:
+        """From ``graph`` to the same without branches."""
+        return merge_branches(self.graph)
+
+    @cached_property
+    def rewrite(self) -> Rewrite:
+        """From the merged graph to what is deployed."""
+        rewrite = Rewrite(self.merged.graph)
+        if self.deployment.fold_residual:
+            rewrite = rewrite.then(fold_residual)
+        if self.deployment.fold_clip:
+            rewrite = rewrite.then(fold_clip)
+        if self.deployment.channel_step > 1:
+            rewrite = rewrite.then(lambda graph: pad_channels(graph, self.deployment.channel_step))
+        return rewrite
+
+    def deploy(
+        self, weights: Weights, largest: Callable[[Graph, Weights], Weights]
+    ) -> dict[str, Array]:
+        """The weights of the deployed graph.
+
+        ``largest`` tells the largest value of each channel of each tensor of a graph, normalised,
+        on typical images.
+        """
+        merged = self.merged.carry(weights)
+        if self.deployment.fold_residual:
+            graph = self.merged.graph
+            merged = equalise(graph, merged, largest(graph, merged))
+        return self.rewrite.carry(merged)
+
+    @property
+    def deployed(self) -> Graph:
+        """The graph that runs on the device."""
+        return self.rewrite.graph
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits: the same for the same training and deployed graph."""
+        if self.deployed.hash == self.merged.graph.hash:
+            return self.graph.hash
+        text = f"{self.graph.hash}/{self.deployed.hash}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that ``from_json`` reads back."""
+        return {
+            "graph": self.graph.to_json(),
+            "deployment": dataclasses.asdict(self.deployment),
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> Candidate:
+        """What ``to_json`` wrote, or a bare graph; GraphError says what is wrong with it."""
+        if not isinstance(data, dict):
+            return cls(Graph.from_json(data))
+        known = {field.name: field.type for field in dataclasses.fields(Deployment)}
+        options = data.get("deployment", {})
+        if not isinstance(options, dict):
+            raise GraphError(f"deployment is {type(options).__name__}, not an object")
+        for key, value in options.items():
+            if key not in known or type(value).__name__ != known[key]:
+                raise GraphError(f"deployment: {key} = {value!r} is not among {known}")
+        return cls(Graph.from_json(data.get("graph")), Deployment(**options))

@@ -1,0 +1,45 @@
+"""The union of what the field knows: every network of the zoo is a point of it.
+
+Half of its networks are straight, one convolution after another and a depth_to_space, which NPUs
+run fastest, and which alone can be folded; the others are anything.
+"""
+
+from __future__ import annotations
+
+from .blocks import BlockKind, Head, Skip
+from .builder import Nonlinearity
+from .candidate import Candidate
+from .convolutions import Branches
+from .forms import Form, Mix, Stem
+from .space import Trial
+
+VERSION = 1
+
+_ACTIVATIONS = (Nonlinearity.RELU, Nonlinearity.CLIP, Nonlinearity.PRELU, Nonlinearity.LEAKY)
+STRAIGHT = Form(
+    name="straight_",
+    activations=_ACTIVATIONS,
+    branches=tuple(Branches),
+    stems=(Stem.CONV3, Stem.CONV5),
+    blocks=(BlockKind.PLAIN, BlockKind.RESIDUAL),
+    folding=True,
+)
+FREE = Form(
+    name="free_",
+    activations=(*_ACTIVATIONS, Nonlinearity.TANH),
+    branches=tuple(Branches),
+    strides=(1, 2),
+    stems=tuple(Stem),
+    mixes=tuple(Mix),
+    blocks=tuple(BlockKind),
+    skips=tuple(Skip),
+    heads=tuple(Head),
+)
+
+
+def sample(trial: Trial, scale: int = 3) -> Candidate:
+    """A network for ``scale``, and how it is deployed."""
+    form = {"straight": STRAIGHT, "free": FREE}[
+        trial.suggest_categorical("form", ("straight", "free"))
+    ]
+    return form.sample(trial, scale)

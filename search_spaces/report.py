@@ -1,0 +1,44 @@
+"""Table 1 of the Mobile AI 2021 report, as published: times on the Synaptics VS680.
+
+Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI 2021
+Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. PSNR and SSIM are of the INT8 models on
+the challenge's hidden test images: they are on no axis with anybody else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row; ``system`` is its name in the zoo, "" where no description was published.
+
+    ``None`` is what the report gives as not available or failed.
+    """
+
+    team: str
+    system: str
+    model_kb: float | None
+    psnr_db: float
+    ssim: float
+    drop_db: float | None
+    cpu_ms: float | None
+    npu_ms: float | None
+    score: float | None
+
+
+REPORT: tuple[Entry, ...] = (
+    Entry("MCG", "ABPN", 53, 29.87, 0.8686, None, 998, 36.89, 92.72),
+    Entry("Aselsan Research", "XLSR", 67, 29.58, 0.86, 0.18, 1278, 44.85, 51.02),
+    Entry("Noah_TerminalVision", "TinySRNet", 109, 29.41, 0.8537, 0.33, 668, 38.32, 47.18),
+    Entry("ALONG", "FastSR", 30, 29.52, 0.8607, None, 951, 62.25, 33.82),
+    Entry("A+ regression", "A+", None, 29.32, 0.8520, None, None, None, None),
+    Entry("EmbeddedAI", "PRPSR", 82, 28.82, 0.8428, 0.15, 1224, 76.61, 10.41),
+    Entry("mju_gogogo", "EDSR-attention", 940, 28.92, 0.8486, None, None, 718, 1.28),
+    Entry("Bicubic", "bicubic", None, 28.26, 0.8277, None, None, None, None),
+    Entry("221B", "", 175, 25.44, 0.729, 4.03, None, 238.43, 0.03),
+    Entry("svnit_ntnu", "", 8, 19.3, 0.7061, 9.61, 1947, 78.84, 0.0),
+    Entry("CVML", "", 10, 19.5, 0.7462, 9.45, 1772, 90.20, 0.0),
+    Entry("TieGuoDun", "", 636, 16.19, 0.6654, 13.28, None, 913.96, 0.0),
+)

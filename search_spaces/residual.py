@@ -1,0 +1,24 @@
+"""Residual blocks, with spatial attention or without: around TinySRNet, FastSR and EDSR."""
+
+from __future__ import annotations
+
+from .blocks import BlockKind, Skip
+from .candidate import Candidate
+from .forms import Form, Tail
+from .space import Trial
+
+VERSION = 1
+
+FORM = Form(
+    strides=(1, 2),
+    blocks=(BlockKind.RESIDUAL, BlockKind.ATTENTION),
+    skips=(Skip.NONE, Skip.ADD, Skip.GATHER),
+    tails=(Tail.NONE, Tail.PIXELS, Tail.WIDE),
+    folding=True,
+    channel_steps=(1,),
+)
+
+
+def sample(trial: Trial, scale: int = 3) -> Candidate:
+    """A network for ``scale``, and how it is deployed."""
+    return FORM.sample(trial, scale)

@@ -1,0 +1,327 @@
+"""How far the regressions are off: each prediction is of a network that its model has not seen.
+
+    python studies/latency_error/run.py [--tables DIR]
+
+The devices whose times are published, the calibration of RK3588, and speed: about a minute on 2
+cores. With ``--tables`` also the regressions of the Ethos-U: ``DIR/DEVICE/fresh`` is a folder of
+`nas latency collect` with networks that theirs do not hold (see ethos_u.py). Writes
+``results.json`` and ``README.md`` beside this file, and the plots of the devices' cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ethos_u import COMPILED, own_time, recipe_of
+from plot import predicted_against_measured
+from published import DEVICES
+
+from latency_models.device import load_device
+from latency_models.regression import Measurement, Recipe
+from latency_models.regression.fitted import fit, folds
+from latency_models.regression.settings import TABLE, RegressionSettings
+from latency_models.regression.source import fitted_model, read_table
+from latency_models.regression.transfer import transfer
+from latency_models.regression.validation import (
+    Prediction,
+    accuracy,
+    cross_validate,
+    macs_alone,
+    predict_rows,
+)
+from latency_models.rknn.calibration import fit_calibration, read_layer_times
+from latency_models.rknn.settings import RknnSettings
+from search_spaces import InputSpec, lower
+from search_spaces.space import load_space
+from search_spaces.walks import Walk
+
+HERE = Path(__file__).parent
+DIMENSITY = ("dimensity8100-nnapi", "dimensity8100-neuron")
+ARCHITECTURES = 10_000
+#: How the models came about, which no figure tells by itself.
+CAVEATS = """
+## What to hold against these figures
+
+- Dimensity 8100: only the padding is chosen inside each fold. The terms are one of some twenty sets
+  that were compared by these very left-out errors, and the bound of unseen operators was changed
+  once after ETDS had been seen left out. The figures are therefore on the good side; networks that
+  are in no table have to judge. An ETDS left out on NNAPI is mostly outside its interval.
+- VS680: which engine rates are shared, that XLSR's and ABPN's clips saturate and PRPSR's is an
+  operator, was settled by what fits. Three of the eleven graphs have inferred widths.
+- Ethos-U: what the trees see of an operator's surroundings was extended once after looking at the
+  errors of 400 of the fresh networks, on U85-1024 and U65-512: these are no blind figures. Later
+  choices (the image's lifetime, number of trees) were made on the 300 rows of the fit alone.
+  Networks were drawn at random while `mobile` was still being written; a few were left out since
+  the converted file and the lowered graph differed by a QUANTIZE.
+- Where the Ethos-U goal of 95 % within 10 % is missed (U65-512, both U85): a time is the longer of
+  arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
+  keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half
+  or all of its arithmetic, depending on whether the image is needed again at the end. The trees see
+  the image's lifetime; cascade lengths worked out from row buffers did not help when they were
+  cross-validated.
+- RK3588: the constants have not been tried on a network of super-resolution that somebody measured.
+"""
+TRANSFERRED, FRESH = 10, 300
+
+
+def draw(name: str, predictions: Sequence[Prediction]) -> None:
+    """The plot beside the device's card."""
+    device = load_device(name)
+    picture = predicted_against_measured(predictions, device.title.replace("&", "and"))
+    (DEVICES / name / "predicted.svg").write_text(picture)
+
+
+def load(name: str) -> tuple[Recipe, tuple[Measurement, ...]]:
+    """Recipe and table of a device that comes with the package."""
+    device = load_device(name)
+    assert isinstance(device.settings, RegressionSettings)
+    return device.settings.recipe, read_table(device.folder / device.settings.table)
+
+
+def figures(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Rounded for the file."""
+    return {key: round(value, 4) for key, value in vars(accuracy(predictions)).items()}
+
+
+def dimensity(name: str) -> dict[str, Any]:
+    """Networks left out with all their scales, then whole families; MACs alone as the control."""
+    recipe, rows = load(name)
+    families = {row.name: row.family for row in rows}
+    left_out = cross_validate(recipe, rows, [row.family for row in rows])
+    by_network = cross_validate(recipe, rows, [row.network for row in rows])
+    draw(name, by_network)
+    alone = [
+        prediction
+        for network in dict.fromkeys(row.network for row in rows)
+        for prediction in macs_alone(
+            [row for row in rows if row.network != network],
+            [row for row in rows if row.network == network],
+        )
+    ]
+    return {
+        "network_left_out": figures(by_network),
+        "family_left_out": {
+            family: figures([p for p in left_out if families[p.name] == family])
+            for family in dict.fromkeys(families.values())
+        },
+        "macs_alone": figures(alone),
+    }
+
+
+def vs680() -> dict[str, Any]:
+    """Every fact as it is fitted, and as it is predicted from the others alone."""
+    recipe, rows = load("vs680")
+    model = fitted_model(recipe, rows)
+    left_out = {p.name: p for p in cross_validate(recipe, rows, [row.network for row in rows])}
+    draw("vs680", list(left_out.values()))
+    return {
+        "facts": [
+            {
+                "fact": p.name,
+                "ms": p.measured_ms,
+                "fitted_ms": round(p.ms, 2),
+                "error_percent": round(100 * p.error, 1),
+                "left_out_error_percent": round(100 * left_out[p.name].error, 1),
+            }
+            for p in predict_rows(model, rows)
+        ],
+        "constants": sum(term.known_ms is None for term in recipe.terms)
+        + len(model.fitted.physical.stacks),
+        "stack_factors": {s.stack: round(s.factor, 3) for s in model.fitted.physical.stacks},
+    }
+
+
+def on_npu(rows: Sequence[Measurement]) -> list[Measurement]:
+    """The compiler's own time: what it leaves to the CPU is assumed, and left out here."""
+    kept = []
+    for row in rows:
+        times = tuple(
+            0.0 if engine == "cpu" else ms
+            for ms, engine in zip(row.operators_ms, row.engines, strict=True)
+        )
+        kept.append(replace(row, ms=sum(times), operators_ms=times))
+    return kept
+
+
+def ethos_u(tables: Path) -> dict[str, Any]:
+    """Regressions fitted to the compiler, and each carried over to the others."""
+    results: dict[str, Any] = {}
+    models = {name: fitted_model(*load(f"{name}-regression")) for name in COMPILED}
+    training = {name: on_npu(load(f"{name}-regression")[1]) for name in COMPILED}
+    unseen = {name: read_table(tables / name / "fresh" / TABLE) for name in COMPILED}
+    fresh = {name: on_npu(rows) for name, rows in unseen.items()}
+    recipes = {name: recipe_of(rows) for name, rows in training.items()}
+    for name, rows in training.items():
+        results[name] = {
+            "trained_on": len(rows),
+            "model": figures(own_time(models[name], unseen[name])),
+            "macs_alone": figures(macs_alone(rows, fresh[name])),
+            "from_ten_measurements": carried_over(name, training, fresh, recipes),
+        }
+    return results
+
+
+def carried_over(
+    name: str,
+    training: dict[str, list[Measurement]],
+    fresh: dict[str, list[Measurement]],
+    recipes: dict[str, Recipe],
+) -> dict[str, Any]:
+    """``name`` from its first ten measurements and each other device's model."""
+    results = {}
+    for donor, rows in training.items():
+        if donor == name:
+            continue
+        moved = transfer(fit(recipes[donor], rows), training[name][:TRANSFERRED])
+        said = moved.network_ms([row.kernels for row in fresh[name][:FRESH]]).tolist()
+        results[f"from {donor}"] = figures(
+            [
+                Prediction(row.name, row.ms, ms, ms, ms)
+                for row, ms in zip(fresh[name][:FRESH], said, strict=True)
+            ]
+        )
+    return results
+
+
+def rk3588() -> dict[str, Any]:
+    """The calibration fitted to its table, and each size of layer by a fit to all others."""
+    device = load_device("rk3588")
+    assert isinstance(device.settings, RknnSettings)
+    times = read_layer_times((device.folder / "layer_times.csv").read_text())
+    per_cycle = device.settings.calibration.bytes_per_ddr_cycle
+    whole = fit_calibration(times, per_cycle)
+    sizes = [(time.layer.ddr_cycles, time.layer.npu_cycles) for time in times]
+    fitted = [abs(whole.us(time.layer) / time.us - 1) for time in times]
+    unseen = [
+        abs(part.us(times[index].layer) / times[index].us - 1)
+        for kept, others in folds(sizes, most_singly=len(times))
+        for part in [fit_calibration([times[index] for index in kept], per_cycle)]
+        for index in others
+    ]
+    return {
+        "calibration": {key: round(value, 3) for key, value in vars(whole).items()},
+        "layers": len(times),
+        "sum_to_measured": round(
+            sum(whole.us(time.layer) for time in times) / sum(time.us for time in times), 3
+        ),
+        "fitted": spread(fitted),
+        "size_left_out": spread(unseen),
+    }
+
+
+def spread(errors: Sequence[float]) -> dict[str, float]:
+    """Mean, and what nine of ten keep, in percent."""
+    nine_of_ten = sorted(errors)[math.ceil(0.9 * len(errors)) - 1]
+    return {
+        "mean_percent": round(100 * sum(errors) / len(errors), 1),
+        "nine_of_ten_percent": round(100 * nine_of_ten, 1),
+    }
+
+
+def speed() -> dict[str, float]:
+    """Seconds for many architectures of ``mobile``, and for one network; kernels are given."""
+    space, spec = load_space("mobile"), InputSpec(360, 640)
+    model = fitted_model(*load("dimensity8100-nnapi"))
+    known = [
+        kernels
+        for seed in range(ARCHITECTURES)
+        for kernels in [lower(space.draw(Walk(random.Random(seed)), 3).deployed, spec)]
+    ]
+    started = time.perf_counter()
+    model.predict(known)
+    many = time.perf_counter() - started
+    started = time.perf_counter()
+    model.predict(known[:1])
+    return {
+        "architectures": len(known),
+        "seconds": round(many, 2),
+        "one_network_seconds": round(time.perf_counter() - started, 4),
+    }
+
+
+def write(results: dict[str, Any]) -> None:
+    """Both result files."""
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    keys = ("mape_percent", "within_10_percent", "spearman", "largest_error_percent")
+    lines = [
+        "# Error of the latency models",
+        "",
+        "`python studies/latency_error/run.py` repeats all of it; every figure, with kendall and",
+        "coverage, is in [results.json](results.json).",
+        "",
+        "| device | left out of the fit | mean error % | within 10 % | Spearman | largest % "
+        "| inside the interval % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in DIMENSITY:
+        parts = {"a network with all its scales": results[name]["network_left_out"]}
+        parts |= {f"family {f}": v for f, v in results[name]["family_left_out"].items()}
+        parts["the same network, MACs alone"] = results[name]["macs_alone"]
+        for what, row in parts.items():
+            cells = " | ".join(f"{row[key]:.4g}" for key in keys)
+            covered = "" if "MACs" in what else f"{row['coverage_percent']:.0f}"
+            lines.append(f"| {name} | {what} | {cells} | {covered} |")
+    lines += [
+        "",
+        "## VS680",
+        "",
+        "| fact | ms | fitted | error % | predicted from the others, error % |",
+    ]
+    lines += ["|---|---|---|---|---|"]
+    lines += [
+        f"| {f['fact']} | {f['ms']} | {f['fitted_ms']} | {f['error_percent']:+.1f} "
+        f"| {f['left_out_error_percent']:+.1f} |"
+        for f in results["vs680"]["facts"]
+    ]
+    if "ethos_u" in results:
+        lines += ["", "## Ethos-U, the compiler's own time", ""]
+        lines += [
+            "Networks of `mobile` at 360x640, x3, from the tables given; they are not kept here."
+        ]
+        lines += [""]
+        lines += ["| device | model | networks | mean error % | within 10 % | Spearman |"]
+        lines += ["|---|---|---|---|---|---|"]
+        for name, result in results["ethos_u"].items():
+            models = {f"of {result['trained_on']}": result["model"], "MACs": result["macs_alone"]}
+            models |= {f"of 10, {k}": v for k, v in result["from_ten_measurements"].items()}
+            lines += [
+                f"| {name} | {what} | {row['networks']} | {row['mape_percent']:.1f} "
+                f"| {row['within_10_percent']:.1f} | {row['spearman']:.3f} |"
+                for what, row in models.items()
+            ]
+    board = results["rk3588"]
+    lines += ["", "## RK3588, microseconds of a layer from the compiler's cycles", ""]
+    lines += ["| layers | mean error % | nine of ten within % |", "|---|---|---|"]
+    lines += [
+        f"| {board['layers']}, {what} | {board[key]['mean_percent']} "
+        f"| {board[key]['nine_of_ten_percent']} |"
+        for what, key in (("fitted", "fitted"), ("all of one size left out", "size_left_out"))
+    ]
+    rate = results["speed"]
+    lines += ["", f"{rate['architectures']:,} architectures are predicted in {rate['seconds']} s."]
+    (HERE / "README.md").write_text("\n".join([*lines, CAVEATS]).rstrip() + "\n")
+
+
+def main() -> None:
+    """All of it, printed as it is written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=Path)
+    options = parser.parse_args()
+    results: dict[str, Any] = {name: dimensity(name) for name in DIMENSITY}
+    results |= {"vs680": vs680(), "rk3588": rk3588(), "speed": speed()}
+    if options.tables:
+        results["ethos_u"] = ethos_u(options.tables)
+    write(results)
+    print((HERE / "README.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The study's README and its one picture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from search_spaces.report import REPORT
+from search_spaces.zoo import ZOO
+
+sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
+
+#: right of the slowest system, as a factor of its time
+_ROOM_FOR_A_NAME = 1.3
+
+
+def readme(results: dict[str, Any]) -> str:
+    """The table of the systems, of what needs no network, and of the report's own rows."""
+    published = {entry.system: entry for entry in REPORT if entry.system}
+    tests = [name for name in results["images"] if name not in ("train", "valid")]
+    lines = [
+        "# The systems of the report", "",
+        f"{len(results['systems'])} of the {len(ZOO)} networks of the zoo so far, x3, each trained",
+        "by one recipe: 16 crops of 32x32 LR pixels a step,",
+        "L1, the last 30 % of the steps with INT8 rounding. PSNR and SSIM on RGB, the mean over",
+        f"all images of {', '.join(tests)}; FP32 is the twin of the same seed, batches and number",
+        "of steps, PTQ its quantisation after training, QAT the integer-only file. A positive drop",
+        "is a loss. Networks of more than 20",
+        "GMAC were trained for as many fewer steps. Host is one core of the machine that ran it;",
+        f"device is `{results['device']}` with the operators that it leaves to the CPU.", "",
+        "`python studies/report_systems/run.py --help` tells how to repeat it; all columns are in",
+        "[results.csv](results.csv), fingerprints of the images in [results.json](results.json).",
+        "",
+        "![PSNR and time of every system](plot.svg)", "",
+        "| system | parameters | GMAC | KB | steps | FP32 dB | PTQ dB | QAT dB | drop PTQ "
+        "| drop QAT | SSIM FP32 | SSIM INT8 | SSIM drop | host ms | device ms | on the CPU "
+        "| speed-up | score / ABPN's | report: INT8 dB, drop, NPU ms |",
+        "|" + "---|" * 19,
+    ]  # fmt: skip
+    for row in results["systems"]:
+        entry = published.get(row["name"])
+        theirs = "" if entry is None else (
+            f"{entry.psnr_db:.2f}, {'N.A.' if entry.drop_db is None else f'{entry.drop_db:.2f}'}, "
+            f"{'failed' if entry.npu_ms is None else f'{entry.npu_ms:g}'}"
+        )  # fmt: skip
+        ratio = "" if row["score_to_abpn"] is None else f"{row['score_to_abpn']:.2f}"
+        lines.append(
+            f"| {row['name']} | {row['parameters']:,} | {row['macs'] / 1e9:.2f} "
+            f"| {row['tflite_kb']:.0f} | {row['steps']:,} | {row['psnr_float_db']:.3f} "
+            f"| {row['psnr_ptq_db']:.3f} | {row['psnr_qat_db']:.3f} | {row['drop_ptq_db']:+.3f} "
+            f"| {row['drop_db']:+.3f} | {row['ssim_float']:.4f} | {row['ssim_int8']:.4f} "
+            f"| {row['drop_ssim']:+.4f} | {row['host_ms']:.1f} | {row['device_ms']:.1f} "
+            f"| {row['on_cpu']} | {row['speed_up']:.1f} | {ratio} | {theirs} |"
+        )
+    lines += ["", "Without a network, and ABPN after training with an output that ruins it:", "",
+              "| | dB | SSIM |", "|---|---|---|"]  # fmt: skip
+    lines += [
+        f"| {r['name']} | {r['psnr_db']:.3f} | {r['ssim']:.4f} |" for r in results["baselines"]
+    ]
+    lines += ["", "Entries of the report without a description, as published:", "",
+              "| team | INT8 dB | drop | NPU ms |", "|---|---|---|---|"]  # fmt: skip
+    lines += [
+        f"| {entry.team} | {entry.psnr_db:.2f} | {entry.drop_db:.2f} | {entry.npu_ms:g} |"
+        for entry in REPORT
+        if not entry.system and entry.drop_db is not None and entry.npu_ms is not None
+    ]
+    return "\n".join([*lines, ""])
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """PSNR over time on the device, each system with its name."""
+    from scatter import Point, Scatter, linear, logarithmic
+
+    points = tuple(
+        Point(row["device_ms"], row["psnr_qat_db"], row["psnr_qat_db"], row["psnr_qat_db"],
+              row["name"])
+        for row in results["systems"]
+    )  # fmt: skip
+    slowest = max(point.x for point in points)
+    times = [*(point.x for point in points), slowest * _ROOM_FOR_A_NAME]
+    picture = Scatter(
+        points,
+        logarithmic(f"ms on {results['device']}", times),
+        linear("INT8 PSNR, dB", [point.y for point in points]),
+        860, 520,
+    )  # fmt: skip
+    path.write_text(picture.svg())

@@ -1,0 +1,128 @@
+"""Every system of the report, and what came after, by one recipe, side by side.
+
+    python studies/report_systems/run.py --data DIR --test DIR [--test DIR]...
+        [--device D] [--only NAME]...
+
+``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Some hours on 2 cores: what is done
+is kept under ``systems/`` beside this file, and the same command goes on from there. Writes
+``results.csv``, ``results.json``, ``plot.svg`` and ``README.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from page import plot, readme
+from ruined import ENDINGS, upscaler
+
+from latency_models.device import load_device
+from nas.images.anchored_regression import AnchoredRegression
+from nas.images.baselines import bicubic, nearest
+from nas.images.data import ImageSet, Pixels, load_data, load_images
+from nas.images.quality import evaluate
+from nas.networks.calibration import quantise_afterwards
+from nas.networks.recipe import Recipe
+from nas.studies.settings import installed_versions
+from nas.zoo_bench import Bench, table
+from search_spaces import Candidate, zoo
+from search_spaces.candidate import Deployment
+
+HERE = Path(__file__).parent
+SCALE, STEPS, SEED = 3, 10_000, 0
+FOLDED = zoo.ZooNetwork(
+    "ABPN-folded",
+    "team ECNUSR in the Mobile AI 2022 report, arXiv:2211.03885, folded ABPN so",
+    "",
+    lambda scale: Candidate(zoo.abpn(scale), Deployment(fold_residual=True)),
+)
+SYSTEMS = {network.name: network for network in (*zoo.ZOO, FOLDED)}
+
+
+def baseline(
+    name: str, upscale: Callable[[Pixels], Pixels], tests: dict[str, ImageSet]
+) -> dict[str, Any]:
+    """A row of what has no latency."""
+    found = {label: evaluate(upscale, images) for label, images in tests.items()}
+    images = [image for quality in found.values() for image in quality.images]
+    return {
+        "name": name,
+        "psnr_db": float(np.mean([image.psnr_db for image in images])),
+        "ssim": float(np.mean([image.ssim for image in images])),
+        **{f"{label.lower()}_psnr_db": quality.psnr_db for label, quality in found.items()},
+    }
+
+
+def baselines(bench: Bench) -> list[dict[str, Any]]:
+    """Bicubic, nearest, A+, and ABPN with an output that ruins it; kept once they are made."""
+    path = bench.folder / "baselines.json"
+    if path.exists():
+        kept: list[dict[str, Any]] = json.loads(path.read_text())
+        return kept
+    tests, training = dict(bench.tests), bench.data.training
+    rows = [
+        baseline("A+", AnchoredRegression.fit(training).upscale, tests),
+        baseline("bicubic", bicubic(SCALE), tests),
+        baseline("nearest", nearest(SCALE), tests),
+    ]
+    twin = bench.folder / "ABPN" / "twin.npz"
+    if not twin.exists():
+        return rows  # its row is here, its weights are elsewhere
+    with np.load(twin, allow_pickle=False) as file:
+        weights = {name: file[name] for name in file.files}
+    graph = zoo.abpn(SCALE)
+    afterwards = quantise_afterwards(graph, weights, training, Recipe(STEPS), SEED)
+    rows += [
+        baseline(name, upscaler(graph, afterwards, ending), tests)
+        for name, ending in ENDINGS.items()
+    ]
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+    return rows
+
+
+def main() -> None:
+    """Brings every file up to date after each system."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--test", type=Path, required=True, action="append")
+    parser.add_argument("--device", default="ethos-u85-1024")
+    parser.add_argument("--only", action="append", choices=SYSTEMS, help="may be repeated [all]")
+    options = parser.parse_args()
+    data = load_data(options.data, SCALE)
+    tests = {path.name: load_images(path, SCALE) for path in options.test}
+    device = load_device(options.device)
+    bench = Bench(data, tests, device, STEPS, SEED, HERE / "systems")
+    networks = [SYSTEMS[name] for name in options.only or SYSTEMS]
+    trained = []
+    for network in networks:
+        print(network.name, file=sys.stderr, flush=True)
+        trained.append((network, bench.train(network, lambda progress: None)))
+    rows = table([bench.time(network, one) for network, one in trained])
+    sets = {"train": data.training, "valid": data.validation, **tests}
+    results = {
+        "device": device.name,
+        "systems": rows,
+        "baselines": baselines(bench),
+        "images": {
+            name: {"fingerprint": s.fingerprint, "files": len(s.pairs), "pixels": s.pixels}
+            for name, s in sets.items()
+        },
+        "versions": installed_versions(),
+    }
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    with (HERE / "results.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (HERE / "README.md").write_text(readme(results))
+    plot(results, HERE / "plot.svg")
+
+
+if __name__ == "__main__":
+    main()

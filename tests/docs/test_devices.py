@@ -1,0 +1,34 @@
+"""The pages that need a board or a server: both are there, on loopback."""
+
+from __future__ import annotations
+
+import json
+
+from ..latency_models.adb.double import DeviceDouble
+from ..latency_models.adb.fixtures import adb_server, board, plugged, private_adb
+from ..nas.searching.test_postgres import pytestmark as needs_postgresql
+from ..nas.searching.test_postgres import url
+from .pages import ROOT
+from .reader import Reader
+
+__all__ = ["adb_server", "board", "plugged", "private_adb", "url"]
+
+DOCS = ROOT / "docs"
+
+
+def test_your_own_space(reader: Reader) -> None:
+    reader.follow(DOCS / "your-space.md")
+    card = next(reader.folder.glob("studies/mine/pareto/*.json"))
+    assert json.loads(card.read_text())
+
+
+def test_your_own_device(reader: Reader, board: DeviceDouble) -> None:
+    board.install("--us=5000")
+    Reader(reader.folder, {"0123456789ABCDEF": board.serial}).follow(DOCS / "your-device.md")
+    assert (reader.folder / "board-model/README.md").exists()
+
+
+@needs_postgresql
+def test_many_machines(reader: Reader, url: str) -> None:
+    real = {"postgresql+psycopg://user@host/studies": url}
+    Reader(reader.folder, real).follow(DOCS / "many-machines.md")

@@ -1,0 +1,73 @@
+"""``nas latency`` with a board, as a person uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nas.doctor import attached_devices
+from tests.nas.commands import run, run_json, start
+from tests.nas.tiny_model import make_tflite
+
+from .double import DeviceDouble
+from .test_settings import GOOD
+
+
+@pytest.fixture
+def place(tmp_path: Path, board: DeviceDouble) -> Path:
+    """A model, and the board's folder."""
+    folder = tmp_path / "place"
+    (folder / "board").mkdir(parents=True)
+    (folder / "m.tflite").write_bytes(make_tflite())
+    text = GOOD.replace("0123456789", board.serial)
+    text = text.replace('prefix = "LD_LIBRARY_PATH=/vendor/lib64 taskset f0"', 'prefix = "A=1"')
+    (folder / "board/device.toml").write_text(text)
+    board.install("--us=5000")
+    return folder
+
+
+def test_a_folder_s_board(place: Path) -> None:
+    answer = run_json(place, "latency", "measure", "m.tflite", "--device", "board")
+    assert answer["device"] == "board"
+    assert answer["source"] == "adb: benchmark_model, NNAPI"
+    assert answer["low_ms"] == answer["ms"] == answer["high_ms"] == 5.0
+    [row] = answer["operators"]
+    assert (row["kind"], row["engine"]) == ("RESIZE_NEAREST_NEIGHBOR", "npu")
+    assert answer["on_cpu"] == []
+    assert answer["conditions"]["drift"] == "+0.0%"
+
+
+def test_a_serial(place: Path, board: DeviceDouble) -> None:
+    said = run(place, "latency", "measure", "m.tflite", "--device", f"adb:{board.serial}")
+    assert "5.00 ms (5.00 to 5.00), adb: benchmark_model, XNNPACK" in said
+    assert f"serial: {board.serial}" in said
+
+
+def test_a_refusal_is_one_line_and_a_log(place: Path, board: DeviceDouble) -> None:
+    board.install("--us=5000", "--left=RESIZE_NEAREST_NEIGHBOR")
+    words = ("latency", "measure", "m.tflite", "--device", "board", "--log", "said.txt")
+    process = start(place, *words)
+    output, errors = process.communicate(timeout=600)
+    assert (process.returncode, output) == (1, "")
+    assert errors.startswith("error: m.tflite over adb: the NNAPI delegate took no operator")
+    assert errors.count("\n") == 1
+    said = (place / "said.txt").read_text()
+    assert said.startswith("INFO: STARTING!\n")
+    assert "count=50 curr=5000(all same)" in said
+
+
+def test_a_board_is_not_predicted(place: Path) -> None:
+    process = start(place, "latency", "predict", "m.tflite", "--device", "board")
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 2
+    assert "`nas latency measure`" in errors
+
+
+def test_the_doctor_lists_boards_and_starts_no_server(
+    board: DeviceDouble, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(place, "latency", "measure", "m.tflite", "--device", "board")
+    assert f"{board.serial} (device)" in attached_devices()
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    assert "no server runs" in attached_devices()

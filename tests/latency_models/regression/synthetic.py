@@ -1,0 +1,71 @@
+"""A device whose times are known by a rule, and networks to measure on it."""
+
+from __future__ import annotations
+
+from latency_models.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
+from search_spaces import Graph, GraphBuilder, InputSpec, Kernel, lower
+
+SPEC = InputSpec(90, 160)
+CONV = frozenset({"CONV_2D"})
+OTHER = frozenset({"DEPTH_TO_SPACE", "CONCATENATION", "ADD"})
+
+
+def plain(width: int, depth: int, *, anchor: bool = False) -> Graph:
+    """A stem, ``depth`` convs of ``width`` and the pixels, with or without the anchor."""
+    net = GraphBuilder()
+    image = net.concat(*[net.input] * 4) if anchor else ""
+    features = net.input
+    for _ in range(depth + 1):
+        features = net.conv(features, width, relu=True)
+    features = net.conv(features, 12)
+    return net.image(net.add(features, image) if anchor else features, 2)
+
+
+def recipe(**changes: object) -> Recipe:
+    """Two engines; arithmetic, and what everything reads and writes."""
+    values: dict[str, object] = {
+        "engines": (Engine("mac", CONV), Engine("vector", OTHER)),
+        "terms": (
+            Term(Quantity.MACS, CONV),
+            Term(Quantity.TRAFFIC, CONV),
+            Term(Quantity.TRAFFIC, OTHER),
+        ),
+    }
+    return Recipe(**(values | changes))  # type: ignore[arg-type]
+
+
+def kernel_ms(kernel: Kernel, multiple: int = 1, speed: float = 1.0) -> float:
+    """2 ms a G MAC, channels padded to ``multiple``; 0.5 ms a MB through convs, 1.5 elsewhere."""
+    moved = sum(tensor.bytes for tensor in kernel.inputs + kernel.outputs) / 1e6
+    if not kernel.macs:
+        return speed * 1.5 * moved
+    (height, width, outer), inner = kernel.outputs[0].shape, kernel.inputs[0].shape[2]
+    padded = -(-inner // multiple) * -(-outer // multiple) * multiple**2
+    return speed * (2e-9 * height * width * kernel.window**2 * padded + 0.5 * moved)
+
+
+def measured(
+    name: str, graph: Graph, *, multiple: int = 1, speed: float = 1.0, operators: bool = False
+) -> Measurement:
+    """The row of ``graph`` on the device."""
+    kernels = lower(graph, SPEC)
+    times = tuple(kernel_ms(kernel, multiple, speed) for kernel in kernels)
+    return Measurement(name, kernels, sum(times), operators_ms=times if operators else ())
+
+
+def table(
+    *, multiple: int = 1, speed: float = 1.0, operators: bool = False
+) -> tuple[Measurement, ...]:
+    """Networks of several widths and depths, with and without the anchor."""
+    return tuple(
+        measured(
+            f"w{width}d{depth}{'a' * anchor}", plain(width, depth, anchor=anchor),
+            multiple=multiple, speed=speed, operators=operators,
+        )
+        for width in (4, 12, 20, 28, 36)
+        for depth in (1, 3)
+        for anchor in (False, True)
+    )  # fmt: skip
+
+
+PADDINGS = (Padding(1, 1), Padding(8, 1), Padding(16, 1))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from latency_models.regression import Measurement, Quantity
+from latency_models.regression.defaults import default_recipe
+from latency_models.regression.fitted import fit
+from latency_models.regression.kernel_table import KernelTable
+from search_spaces import Kernel
+
+from .synthetic import OTHER, table
+
+PIXELS = "DEPTH_TO_SPACE"
+
+
+def with_cpu(cpu_ms: Callable[[Kernel], float]) -> list[Measurement]:
+    """The synthetic device, which leaves the pixels to a CPU."""
+    rows = []
+    for row in table(multiple=16, operators=True):
+        times = tuple(
+            cpu_ms(kernel) if kernel.kind == PIXELS else ms
+            for kernel, ms in zip(row.kernels, row.operators_ms, strict=True)
+        )
+        engines = tuple("cpu" if k.kind == PIXELS else "npu" for k in row.kernels)
+        rows.append(replace(row, ms=sum(times), operators_ms=times, engines=engines))
+    return rows
+
+
+def test_a_rule_that_all_operators_keep_is_taken_as_it_is() -> None:
+    rows = with_cpu(lambda kernel: kernel.bytes_moved / 4e5)
+    recipe = default_recipe(rows)
+    (term,) = (term for term in recipe.terms if PIXELS in term.kinds)
+    assert term.quantity is Quantity.MOVED
+    assert term.known_ms == pytest.approx(2.5)
+    assert recipe.open_kinds == {"CONV_2D", *OTHER} - {PIXELS}
+    # Nothing that was learned of the others changes it.
+    columns = KernelTable.of([row.kernels for row in rows])
+    times = fit(recipe, rows).kernel_ms(columns)[columns.kind == PIXELS]
+    known = [kernel.bytes_moved / 4e5 for row in rows for kernel in row.kernels
+             if kernel.kind == PIXELS]  # fmt: skip
+    assert times.tolist() == pytest.approx(known)
+
+
+def test_what_keeps_no_rule_is_fitted_apart() -> None:
+    slower = itertools.count(1.0, 0.01)
+    rows = with_cpu(lambda kernel: next(slower) * kernel.bytes_moved / 4e5)
+    recipe = default_recipe(rows)
+    (term,) = (term for term in recipe.terms if PIXELS in term.kinds)
+    assert term.kinds == frozenset({PIXELS})
+    assert term.known_ms is None
+    assert PIXELS in recipe.open_kinds
+
+
+def test_without_a_cpu_nothing_is_apart() -> None:
+    recipe = default_recipe(table())
+    assert [engine.name for engine in recipe.engines] == ["device"]
+    assert recipe.open_kinds == {"CONV_2D", *OTHER}

@@ -1,0 +1,58 @@
+"""The regressions that stand for a compiler, against the compiler."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from latency_models import Worker
+from latency_models.device import load_device, open_source
+from latency_models.regression import Padding
+from latency_models.regression.defaults import default_recipe
+from latency_models.regression.settings import RegressionSettings
+from latency_models.regression.source import read_table
+from search_spaces import InputSpec
+
+from ..models import GRAPHS, Models
+
+COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
+
+
+def settings_of(name: str) -> RegressionSettings:
+    settings = load_device(f"{name}-regression").settings
+    assert isinstance(settings, RegressionSettings)
+    return settings
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_it_agrees_with_the_compiler_in_kind(name: str, worker: Worker, models: Models) -> None:
+    request = models.request(GRAPHS["abpn"](), InputSpec(360, 640))
+    compiled = open_source(load_device(name), worker).measure(request)
+    predicted = open_source(load_device(f"{name}-regression"), worker).measure(request)
+    assert predicted.on_cpu == compiled.on_cpu
+    assert [row.engine for row in predicted.operators] == [row.engine for row in compiled.operators]
+    for said, told in zip(predicted.operators, compiled.operators, strict=True):
+        if told.engine == "cpu":
+            assert said.ms == pytest.approx(told.ms, rel=1e-3)
+    assert predicted.ms == pytest.approx(compiled.ms, rel=0.25)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_it_names_the_compiler_and_keeps_to_its_table(name: str) -> None:
+    device, settings = load_device(f"{name}-regression"), settings_of(name)
+    assert settings.confirm == name
+    assert device.stack == load_device(name).stack
+    rows = read_table(device.folder / settings.table)
+    assert len(rows) == 300
+    assert all(math.isclose(sum(row.operators_ms), row.ms, rel_tol=1e-3) for row in rows)
+    assert settings.recipe == replace(default_recipe(rows), paddings=(Padding(16, 16),))
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_the_cpu_takes_is_known_and_not_fitted(name: str) -> None:
+    recipe = settings_of(name).recipe
+    (cpu,) = (engine for engine in recipe.engines if engine.name == "cpu")
+    assert cpu.kinds.isdisjoint(recipe.open_kinds)
+    assert cpu.kinds >= {"DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}

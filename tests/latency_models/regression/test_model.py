@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latency_models import LatencyError
+from latency_models.regression import Engine, Padding, Quantity, Recipe, Term
+from latency_models.regression.fitted import fit
+from latency_models.regression.kernel_table import KernelTable
+from latency_models.regression.model import fit_model
+from latency_models.regression.physical import require_enough
+from latency_models.regression.quantities import work
+from latency_models.regression.schedule import critical
+from latency_models.regression.transfer import (
+    cross_validate_transfer,
+    transfer,
+    transfer_model,
+)
+from latency_models.regression.validation import accuracy, cross_validate, macs_alone
+from search_spaces import InputError, Kernel, Tensor, lower
+
+from .synthetic import CONV, OTHER, PADDINGS, SPEC, measured, plain, recipe, table
+
+
+def test_prices_of_a_device_that_keeps_the_rule_are_found() -> None:
+    physical = fit(recipe(), table()).physical
+    assert np.allclose(physical.coefficients, [2, 0.5, 1.5], rtol=1e-6)
+
+
+def test_padding_is_told_from_the_times() -> None:
+    fitted = fit(recipe(paddings=PADDINGS), table(multiple=16))
+    assert fitted.physical.padding == Padding(16, 1)
+    rows = [measured("fresh", plain(24, 2), multiple=16)]
+    assert np.allclose(fitted.measured_ms(rows), rows[0].ms)
+
+
+def test_another_stack_is_a_factor() -> None:
+    rows = table()
+    later = [
+        dataclasses.replace(row, name=f"{row.name}, later", stack="later", ms=0.6 * row.ms)
+        for row in rows[:4]
+    ]
+    physical = fit(recipe(), [*rows, *later]).physical
+    assert physical.factor("later") == pytest.approx(0.6)
+    assert physical.factor("") == 1
+
+
+def test_a_known_price_is_kept() -> None:
+    known = Term(Quantity.MACS, CONV, known_ms=3.0)
+    terms = (known, *recipe().terms[1:])
+    assert fit(recipe(terms=terms), table()).physical.coefficients[0] == 3.0
+
+
+def test_steps_that_no_price_explains_are_learned_from_operators_times() -> None:
+    rows = table(multiple=16, operators=True)
+    fresh = [measured(f"f{width}", plain(width, 2), multiple=16) for width in (4, 12, 20, 28, 36)]
+    errors = {}
+    for residual in (False, True):
+        said = fit(recipe(residual=residual), rows).measured_ms(fresh)
+        errors[residual] = np.abs(said / [row.ms for row in fresh] - 1).mean()
+    assert errors[True] < errors[False] / 3
+
+
+def test_constants_are_at_most_half_the_measurements() -> None:
+    require_enough(recipe(), table()[:6])
+    with pytest.raises(InputError, match="3 constants from 5 measurements; measure 6"):
+        require_enough(recipe(), table()[:5])
+
+
+def test_no_left_out_row_reaches_its_prediction() -> None:
+    rows = table(multiple=8)
+    keys = [row.name for row in rows]
+    before = {p.name: p.ms for p in cross_validate(recipe(paddings=PADDINGS), rows, keys)}
+    changed = [dataclasses.replace(rows[3], ms=9 * rows[3].ms)]
+    wrong = [*rows[:3], *changed, *rows[4:]]
+    after = {p.name: p.ms for p in cross_validate(recipe(paddings=PADDINGS), wrong, keys)}
+    assert after[rows[3].name] == before[rows[3].name]
+    assert after[rows[4].name] != before[rows[4].name]
+
+
+def test_nine_of_ten_left_out_networks_are_inside_the_interval() -> None:
+    random = np.random.default_rng(0)
+    noisy = [
+        dataclasses.replace(row, ms=row.ms * float(np.exp(random.normal(0, 0.05))))
+        for row in table()
+    ]
+    model = fit_model(recipe(), noisy)
+    fresh = [measured(f"f{w}{d}", plain(w, d)) for w in range(4, 37, 2) for d in (1, 2, 3, 4)]
+    said = model.predict([row.kernels for row in fresh])
+    times = np.array([row.ms for row in fresh]) * np.exp(random.normal(0, 0.05, len(fresh)))
+    inside = (said.low_ms <= times) & (times <= said.high_ms)
+    assert inside.mean() >= 0.8
+    assert (said.high_ms / said.low_ms < 1.5).all()
+
+
+def test_an_operator_never_measured_is_bounded_or_refused() -> None:
+    rows = [row for row in table() if not row.name.endswith("a")]
+    model = fit_model(recipe(), rows)
+    with_anchor = measured("anchor", plain(20, 3, anchor=True))
+    (said, plainly) = (
+        model.predict([kernels]) for kernels in (with_anchor.kernels, lower(plain(20, 3), SPEC))
+    )
+    assert said.unseen == {"ADD", "CONCATENATION"}
+    assert (said.kernel_ms > 0).all()
+    assert said.low_ms[0] < with_anchor.ms < said.high_ms[0]
+    assert said.high_ms[0] / said.low_ms[0] > 1.2 * plainly.high_ms[0] / plainly.low_ms[0]
+
+    tensor = Tensor("x", (8, 8, 8))
+    with pytest.raises(LatencyError, match="MYSTERY was never measured"):
+        model.predict([[Kernel("MYSTERY", "m", (tensor,), (tensor,))]])
+
+
+def test_beyond_the_table_the_interval_grows() -> None:
+    model = fit_model(recipe(), table(multiple=8))
+    within, beyond = (model.predict([lower(plain(w, 3), SPEC)]) for w in (20, 200))
+    assert beyond.high_ms[0] / beyond.low_ms[0] > within.high_ms[0] / within.low_ms[0]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), min_size=1, max_size=12))
+def test_a_chain_takes_the_sum_and_branches_the_longer(steps: list[tuple[str, int]]) -> None:
+    tensors = [Tensor(str(index), (1, 1, 1)) for index in range(len(steps) + 1)]
+    engines, times = [engine for engine, _ in steps], [float(ms) for _, ms in steps]
+    chain = [Kernel("K", "k", (a,), (b,)) for a, b in itertools.pairwise(tensors)]
+    assert sum(
+        ms for ms, waited in zip(times, critical(chain, engines, times), strict=True) if waited
+    ) == pytest.approx(sum(times))
+    free = [Kernel("K", "k", (tensors[0],), (b,)) for b in tensors[1:]]
+    longest = max(sum(ms for e, ms in steps if e == engine) for engine in set(engines))
+    assert sum(
+        ms for ms, waited in zip(times, critical(free, engines, times), strict=True) if waited
+    ) == pytest.approx(longest)
+
+
+def test_quantities_of_a_convolution_and_of_the_anchor() -> None:
+    kernels = lower(plain(20, 1, anchor=True), SPEC)
+    columns = KernelTable.of([kernels])
+    index = {kernel.kind: place for place, kernel in enumerate(kernels)}
+    pixels, padding = SPEC.height * SPEC.width, Padding(16, 16)
+
+    def of(quantity: Quantity, kind: str) -> float:
+        return float(work(columns, quantity, padding)[index[kind]])
+
+    # the last conv: 20 channels to 12
+    assert of(Quantity.MACS, "CONV_2D") == pytest.approx(pixels * 9 * 32 * 16 / 1e9)
+    assert of(Quantity.ARITHMETIC, "CONV_2D") == pytest.approx(pixels * 9 * 20 * 12 / 1e9)
+    assert of(Quantity.TRAFFIC, "CONV_2D") == pytest.approx(pixels * (32 + 16) / 1e6)
+    assert of(Quantity.MERGES, "CONCATENATION") == pytest.approx(4 * pixels * 16 / 1e6)
+    assert of(Quantity.MOVED, "CONCATENATION") == pytest.approx(2 * pixels * 12 / 1e6)
+    assert of(Quantity.MISALIGNED, "ADD") == 0
+    assert work(columns, Quantity.INFERENCE, padding).sum() == pytest.approx(1)
+
+
+def test_the_image_is_kept_until_it_is_read_for_the_last_time() -> None:
+    image = SPEC.height * SPEC.width * 3
+    for anchor in (False, True):
+        kernels = lower(plain(20, 2, anchor=anchor), SPEC)
+        last = max(i for i, k in enumerate(kernels) if any(t.name == "input" for t in k.inputs))
+        kept = KernelTable.of([kernels]).image_live.tolist()
+        assert kept == [image * (index < last) for index in range(len(kernels))]
+
+
+def test_a_device_from_ten_measurements_and_anothers_model() -> None:
+    donor = fit(recipe(), table(multiple=16))
+    rows = table(multiple=16, speed=0.3)
+    moved = transfer(donor, rows[5:15])
+    ms = moved.network_ms([row.kernels for row in rows])
+    assert np.allclose(ms, [row.ms for row in rows], rtol=0.1)
+    with pytest.raises(InputError, match="9 measurements for 5 prices; take 10"):
+        transfer(donor, rows[:9])
+
+
+def test_a_model_from_another_s_says_how_far_off_it_may_be() -> None:
+    random = np.random.default_rng(1)
+    donor = fit(recipe(), table(multiple=16))
+    rows = [
+        dataclasses.replace(row, ms=row.ms * float(np.exp(random.normal(0, 0.05))))
+        for row in table(multiple=16, speed=3.0)
+    ]
+    model = transfer_model(donor, rows[5:15])
+    assert model.measurements == 10
+    fresh = [
+        measured(f"f{w}{d}", plain(w, d, anchor=True), multiple=16, speed=3.0)
+        for w in range(8, 33, 2)
+        for d in (2, 3)
+    ]
+    said = model.predict([row.kernels for row in fresh])
+    inside = [
+        low < row.ms < high for row, low, high in zip(fresh, said.low_ms, said.high_ms, strict=True)
+    ]
+    assert sum(inside) >= 0.8 * len(fresh)
+    assert (said.high_ms / said.low_ms < 2).all()
+    left_out = cross_validate_transfer(donor, rows[5:15])
+    assert {p.name for p in left_out} == {row.name for row in rows[5:15]}
+    assert accuracy(left_out).mape_percent < 15
+
+
+def test_a_model_from_one_whose_engines_overlap_overlaps_too() -> None:
+    """A conv and, beside it, a slower resize: another device that is twice as fast in all."""
+    side_by_side = recipe(side_by_side=True)
+    rows = table()
+    donor = fit(side_by_side, rows)
+    faster = [dataclasses.replace(row, ms=0.5 * row.ms) for row in rows]
+    moved = transfer(donor, faster)
+    serial = moved.kernel_ms(KernelTable.of([row.kernels for row in rows]))
+    ms = moved.network_ms([row.kernels for row in rows])
+    assert ms.sum() <= serial.sum()
+    assert np.allclose(ms, [row.ms for row in faster], rtol=0.15)
+
+
+def test_operators_times_of_other_software_are_brought_to_the_recipe_s() -> None:
+    rows = table(multiple=16, operators=True)
+    later = [
+        dataclasses.replace(
+            row, name=f"{row.name}, later", stack="later", ms=0.5 * row.ms,
+            operators_ms=tuple(0.5 * ms for ms in row.operators_ms),
+        )
+        for row in rows
+    ]  # fmt: skip
+    silent = [dataclasses.replace(row, name=f"{row.name}, silent", operators_ms=()) for row in rows]
+    fresh = [measured(f"f{width}", plain(width, 2), multiple=16) for width in (4, 12, 20, 28, 36)]
+    for others in (later, silent):
+        said = fit(recipe(residual=True), [*rows, *others]).measured_ms(fresh)
+        assert np.allclose(said, [row.ms for row in fresh], rtol=0.05)
+
+
+def test_accuracy_of_macs_alone_is_worse_where_they_are_not_all() -> None:
+    rows = table(multiple=16)
+    keys = [row.name for row in rows]
+    model = accuracy(cross_validate(recipe(paddings=PADDINGS), rows, keys))
+    control = accuracy(macs_alone(rows[:10], rows[10:]))
+    assert model.mape_percent < control.mape_percent / 5
+    assert model.kendall <= model.spearman <= 1
+    with pytest.raises(InputError, match="at least two"):
+        accuracy([])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engines": (Engine("a", CONV | OTHER), Engine("b", CONV))}, "CONV_2D: on two engines"),
+        ({"engines": (Engine("a", CONV),)}, "ADD, CONCATENATION, DEPTH_TO_SPACE: on no engine"),
+        ({"terms": (Term(Quantity.MACS, CONV),)}, "nothing is free"),
+        ({"paddings": ()}, "no padding"),
+    ],
+)
+def test_a_recipe_at_odds_with_itself_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recipe(**changes)
+    assert isinstance(recipe(), Recipe)

@@ -1,0 +1,182 @@
+"""``nas check`` finds what is planted, in files that the real converter made, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from latency_models import WeightGranularity
+from latency_models.device import Device, load_device
+from nas.checking.finding import Finding, Problem, Report, Severity
+from search_spaces import InputError, InputSpec
+
+from ..commands import run
+from ..console import Console
+from .conftest import Bench
+
+LARGE = InputSpec(180, 320)
+ETHOS, VS680 = load_device("ethos-u65-512"), load_device("vs680")
+
+
+def of(report: Report, problem: Problem) -> list[Finding]:
+    return [finding for finding in report.findings if finding.problem is problem]
+
+
+@pytest.mark.parametrize("device", [None, ETHOS, VS680])
+def test_clean_models_pass(bench: Bench, device: Device | None) -> None:
+    for path in (bench.graph("clean"), bench.by_hand(), bench.graph("32 channels", LARGE)):
+        report = bench.check(path, device)
+        assert report.clean, report.findings
+        assert all(finding.severity is Severity.NOTE for finding in report.findings)
+
+
+def test_a_float_output(bench: Bench) -> None:
+    report = bench.check(bench.by_hand(float_output=True))
+    [found] = report.findings
+    assert (found.problem, found.kind) == (Problem.FLOAT, "DEQUANTIZE")
+    assert "inference_output_type" in found.advice
+    assert not report.clean
+
+
+@pytest.mark.parametrize("white", [200.0, 300.0])
+def test_an_output_scale_that_makes_other_levels(bench: Bench, white: float) -> None:
+    [found] = bench.check(bench.by_hand(white=white)).findings
+    assert (found.problem, found.severity) == (Problem.LEVELS, Severity.ERROR)
+    assert f"0.0 to {white:.1f}" in found.what
+
+
+def test_a_missing_fake_quant_that_leaves_a_float_add(bench: Bench) -> None:
+    found = bench.check(bench.by_hand(add_quantised=False)).findings
+    assert {finding.problem for finding in found} == {Problem.FLOAT}
+    assert "computes in float32" in next(f.what for f in found if f.kind == "ADD")
+
+
+def test_dynamic_range(bench: Bench) -> None:
+    found = of(bench.check(bench.by_hand(ranges=False)), Problem.DYNAMIC_RANGE)
+    assert found
+    assert {finding.kind for finding in found} == {"CONV_2D"}
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "kinds"),
+    [
+        ("clip", Problem.CLIP, ["MINIMUM", "RELU"]),
+        ("bilinear", Problem.SLOW_OPERATOR, ["RESIZE_BILINEAR"]),
+        ("prelu", Problem.SLOW_OPERATOR, ["PRELU"]),
+    ],
+)
+def test_an_operator_that_is_slow(
+    bench: Bench, name: str, problem: Problem, kinds: list[str]
+) -> None:
+    plain = bench.check(bench.graph(name))
+    assert [finding.kind for finding in plain.findings] == kinds
+    assert {finding.ms for finding in plain.findings} == {None}
+    report = bench.check(bench.graph(name, LARGE), VS680)
+    assert [finding.kind for finding in of(report, problem)] == kinds
+    assert not plain.clean
+    assert not report.clean
+    rows = {row.name: row.ms for row in report.latency.operators} if report.latency else {}
+    for finding in report.findings:
+        assert finding.ms == rows[finding.operator] > 0
+
+
+def test_a_concatenation_where_the_device_pays_for_it(bench: Bench) -> None:
+    path = bench.graph("anchor", LARGE)
+    [found] = of(bench.check(path, VS680), Problem.SLOW_OPERATOR)
+    assert (found.kind, found.severity) == ("CONCATENATION", Severity.WARNING)
+    assert "'tensor'" in found.what
+    assert bench.check(path).clean
+
+
+def test_a_file_of_any_size_is_for_no_npu(bench: Bench) -> None:
+    path = bench.graph("clean", None)
+    assert bench.check(path).clean
+    report = bench.check(path, ETHOS)
+    assert [finding.problem for finding in report.findings] == [Problem.OPEN_SHAPE]
+    assert report.untimed
+
+
+def test_what_is_cheap_on_the_device_is_only_noted(bench: Bench) -> None:
+    report = bench.check(bench.graph("prelu", LARGE), ETHOS)
+    [found] = of(report, Problem.SLOW_OPERATOR)
+    assert found.severity is Severity.NOTE
+    assert report.clean
+
+
+def test_fallbacks_are_told_and_only_those_that_can_be_helped_count(bench: Bench) -> None:
+    device = load_device("ethos-u55-256")
+    clean = bench.check(bench.graph("clean"), device)
+    assert [f.kind for f in of(clean, Problem.FALLBACK)] == ["DEPTH_TO_SPACE"]
+    assert clean.latency
+    assert set(clean.latency.on_cpu) == {f.operator for f in of(clean, Problem.FALLBACK)}
+
+
+def test_channels_just_over_a_step(bench: Bench) -> None:
+    report = bench.check(bench.graph("36 channels", LARGE), ETHOS)
+    [found] = of(report, Problem.CHANNELS)
+    assert "32 channels" in found.advice
+    assert found.ms is not None
+    slim = bench.check(bench.graph("32 channels", LARGE), ETHOS)
+    assert report.latency
+    assert slim.latency
+    saved = report.latency.ms - slim.latency.ms
+    assert found.ms == pytest.approx(saved, rel=0.25)
+
+
+def test_the_largest_share_is_that_of_the_latency(bench: Bench) -> None:
+    report = bench.check(bench.graph("bilinear", LARGE), VS680)
+    assert report.largest
+    assert report.largest.kind == "RESIZE_BILINEAR"
+    assert report.latency
+    assert report.largest.ms == max(row.ms for row in report.latency.operators)
+
+
+def test_what_a_device_does_not_take(bench: Bench) -> None:
+    narrow = ETHOS.model_copy(
+        update={"operators": frozenset({"CONV_2D"}), "weights": WeightGranularity.TENSOR}
+    )
+    report = bench.check(bench.graph("clean"), narrow)
+    assert [f.kind for f in of(report, Problem.UNSUPPORTED)] == ["DEPTH_TO_SPACE"]
+    assert {f.kind for f in of(report, Problem.GRANULARITY)} == {"CONV_2D"}
+    assert "does not take DEPTH_TO_SPACE" in report.untimed
+    per_tensor = ETHOS.model_copy(update={"weights": WeightGranularity.TENSOR})
+    assert bench.check(bench.by_hand(), per_tensor).clean
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_file_never_crashes_it(bench: Bench, tmp_path: Path, seed: int) -> None:
+    whole = bench.graph("prelu").read_bytes()
+    chance = random.Random(seed)
+    damaged = bytearray(whole[: chance.choice((len(whole), chance.randrange(len(whole))))])
+    for _ in range(chance.randrange(3)):
+        damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(damaged)
+    with contextlib.suppress(InputError):
+        report = bench.check(path, ETHOS)
+        assert report.latency or report.untimed
+
+
+def test_exit_codes(bench: Bench, console: Console) -> None:
+    assert console.run("check", str(bench.graph("clean")))[0] == 0
+    assert console.run("check", str(bench.graph("clip")))[0] == 1
+    console.refuse(2, "nope.tflite", "check", "nope.tflite")
+    (console.folder / "garbage.tflite").write_bytes(b"garbage" * 100)
+    console.refuse(2, "garbage.tflite", "check", "garbage.tflite")
+    console.refuse(2, "'nope'", "check", str(bench.graph("clean")), "--device", "nope")
+
+
+def test_as_json(bench: Bench, tmp_path: Path) -> None:
+    path = str(bench.graph("clip"))
+    answer = json.loads(run(tmp_path, "check", path, "--device", "vs680", "--json", code=1))
+    assert answer["device"] == "vs680"
+    assert not answer["clean"]
+    assert answer["untimed"] is None
+    assert answer["largest"]["ms"] <= answer["ms"]
+    clips = [row for row in answer["findings"] if row["problem"] == "clip"]
+    assert [row["kind"] for row in clips] == ["MINIMUM", "RELU"]
+    assert all(row["severity"] == "warning" and row["ms"] > 0 and row["advice"] for row in clips)

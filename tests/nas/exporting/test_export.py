@@ -1,0 +1,294 @@
+"""What ``nas export`` writes: every file is run, loaded or checked as its user would."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latency_models import Worker
+from latency_models.tflite import read_tflite, require_integer_only, require_super_resolution
+from nas.exporting.any_size import AnySizeUpscaler
+from nas.exporting.card import ExportedModel
+from nas.exporting.export import Export
+from nas.exporting.models import ANY_SIZE
+from nas.exporting.source import Source, find_sources
+from nas.exporting.unsigned import with_unsigned_ends
+from nas.files import write_whole
+from nas.images.data import Pixels, write_image
+from nas.long_training import find_candidate
+from nas.networks.inference import TfliteUpscaler
+from search_spaces import CandidateError, Graph, InputError, InputSpec, zoo
+from tests.search_spaces.small_graphs import SMALL
+
+from ..console import Console, write_photos
+from .sources import SPEC, make_source, random_network
+
+OTHER = InputSpec(64, 40)
+
+
+def quiet(model: ExportedModel) -> None:
+    pass
+
+
+def image(height: int, width: int) -> Pixels:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    write_photos(folder, count=3, side=230)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def source(worker: Worker, photos: str) -> Source:
+    return make_source(zoo.abpn(3), worker, photos, "abpn")
+
+
+@pytest.fixture(scope="module")
+def exported(source: Source, worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "abpn"
+    Export((SPEC, OTHER)).run([source], folder, worker, quiet)
+    return folder
+
+
+def test_the_folder_is_complete_and_its_checksums_hold(exported: Path) -> None:
+    names = {path.name for path in exported.iterdir()}
+    models = {f"{dtype}_{size}.tflite" for dtype in ("int8", "uint8") for size in (SPEC, OTHER)}
+    assert names == models | {
+        ANY_SIZE, "model.tflite", "network.weights.h5", "weights.npz", "card.json", "card.md",
+        "RUN.md", "example.py", "SHA256SUMS",
+    }  # fmt: skip
+    lines = (exported / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    assert set(sums) == names - {"SHA256SUMS"}
+    for name, digest in sums.items():
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == digest
+    assert (exported / "model.tflite").read_bytes() == (
+        exported / f"int8_{SPEC}.tflite"
+    ).read_bytes()
+
+
+def test_every_model_is_integer_only_and_takes_what_its_name_says(exported: Path) -> None:
+    for path in exported.glob("*int8_*x*.tflite"):
+        model = read_tflite(path.read_bytes())
+        require_integer_only(model)
+        form = require_super_resolution(model)
+        assert (f"{form.dtype}_{form.input}", form.scale) == (path.stem, 3)
+    require_integer_only(read_tflite((exported / ANY_SIZE).read_bytes()))
+
+
+def test_every_model_is_as_good_as_the_card(exported: Path, source: Source) -> None:
+    files = {row["file"]: row for row in json.loads((exported / "card.json").read_text())["files"]}
+    assert len(files) == 5
+    for size in (SPEC, OTHER):
+        signed, unsigned = files[f"int8_{size}.tflite"], files[f"uint8_{size}.tflite"]
+        assert (signed["psnr_db"], signed["ssim"]) == (unsigned["psnr_db"], unsigned["ssim"])
+    assert files[f"int8_{SPEC}.tflite"]["psnr_db"] == source.card.psnr_db
+    for row in files.values():
+        assert row["psnr_db"] == pytest.approx(source.card.psnr_db, abs=0.02)
+
+
+def test_the_card_holds_the_network(exported: Path, source: Source) -> None:
+    assert find_candidate(str(exported / "card.json"), 3)[1] == source.card.candidate
+    text = (exported / "card.md").read_text()
+    assert f"{source.card.psnr_db:.3f} dB" in text
+    assert "42,539" in text
+
+
+def test_keras_loads_the_weights_into_the_same_network(
+    exported: Path, source: Source, worker: Worker
+) -> None:
+    lr = image(20, 24)
+    graph = source.card.candidate.deployed
+    path = exported / "network.weights.h5"
+    loaded, rounded = worker.call(300, run_keras, graph, path, lr)
+    np.testing.assert_allclose(loaded, worker.call(300, run_network, graph, exported, lr))
+    file = AnySizeUpscaler((exported / ANY_SIZE).read_bytes(), 3, 1, worker).upscale(lr)
+    assert np.abs(file - rounded).max() <= 2
+
+
+def run_keras(graph: Graph, path: Path, lr: Pixels) -> tuple[Pixels, Pixels]:
+    from nas.networks.interpretation import Mode
+    from nas.networks.keras_model import keras_model, load_keras_model
+
+    rounding = keras_model(graph, Mode(quantise=True))
+    rounding.load_weights(path)
+    levels = lr[np.newaxis].astype(np.float32)
+    return load_keras_model(graph, path)(levels).numpy()[0], rounding(levels).numpy()[0]
+
+
+def run_network(graph: Graph, folder: Path, lr: Pixels) -> Pixels:
+    from nas.networks.interpretation import Mode
+    from nas.networks.network import Network
+
+    network = Network(graph, seed=9)
+    with np.load(folder / "weights.npz") as weights:
+        network.restore(weights)
+    result: Pixels = network(lr[np.newaxis].astype(np.float32), mode=Mode(False)).numpy()[0]
+    return result
+
+
+def test_the_commands_name_the_files(exported: Path) -> None:
+    text = (exported / "RUN.md").read_text()
+    for size in (SPEC, OTHER):
+        assert f"--graph=/data/local/tmp/int8_{size}.tflite" in text
+        assert f"adb shell synap_cli -m /data/local/tmp/int8_{size}.synap" in text
+    assert "--nnapi_accelerator_name=" in text
+    assert "model.tflite" in text
+    assert "PRO mode" in text
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python with ai-edge-litert, numpy and pillow, and nothing of ours."""
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin/python"
+    packages = [f"{name}=={version(name)}" for name in ("ai-edge-litert", "numpy", "pillow")]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *packages], check=True)
+    return python
+
+
+def test_the_example_runs_with_three_packages_only(
+    exported: Path, bare_python: Path, worker: Worker, tmp_path: Path
+) -> None:
+    lr = image(30, 37)
+    write_image(tmp_path / "in.png", lr)
+    fixed = TfliteUpscaler((exported / f"int8_{SPEC}.tflite").read_bytes(), worker).upscale(lr)
+    whole = AnySizeUpscaler((exported / ANY_SIZE).read_bytes(), 3, 1, worker).upscale(lr)
+    wanted = {f"int8_{SPEC}": fixed, f"uint8_{SPEC}": fixed, "model": fixed, ANY_SIZE[:-7]: whole}
+    for name, expected in wanted.items():
+        subprocess.run(
+            [bare_python, exported / "example.py", exported / f"{name}.tflite", "in.png",
+             "out.png"],
+            cwd=tmp_path, check=True, env={},
+        )  # fmt: skip
+        with Image.open(tmp_path / "out.png") as result:
+            np.testing.assert_array_equal(np.asarray(result), expected)
+    lines = (exported / "example.py").read_text().splitlines()
+    assert len(lines) <= 30
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["concat, image and features", "resize nearest of the image", "transposed conv x3",
+     "channel attention", "space_to_depth", "clip by operators"],
+)  # fmt: skip
+def test_unsigned_ends_change_no_level(worker: Worker, name: str) -> None:
+    _, tflite = worker.call(300, random_network, SMALL[name]())
+    unsigned = with_unsigned_ends(tflite)
+    assert require_super_resolution(read_tflite(unsigned)).dtype == "uint8"
+    lr = image(SPEC.height, SPEC.width)
+    np.testing.assert_array_equal(
+        TfliteUpscaler(tflite, worker).upscale(lr), TfliteUpscaler(unsigned, worker).upscale(lr)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("space_to_depth", True), ("transposed conv x2", True), ("resize nearest x3", True),
+     ("depthwise conv, dilated", False)],
+)  # fmt: skip
+def test_a_file_of_any_size_or_why_there_is_none(
+    worker: Worker, photos: str, tmp_path: Path, name: str, made: bool
+) -> None:
+    source = make_source(SMALL[name](), worker, photos)
+    Export().run([source], tmp_path / "out", worker, quiet)
+    assert (tmp_path / "out" / ANY_SIZE).exists() is made
+    assert (f"`{ANY_SIZE}` is left out: not integer-only" in (
+        tmp_path / "out/card.md"
+    ).read_text()) is not made  # fmt: skip
+
+
+def spoiled(source: Source) -> Source:
+    weights = {name: value * np.float32(1.1) for name, value in source.weights.items()}
+    return dataclasses.replace(source, weights=weights)
+
+
+def praised(source: Source) -> Source:
+    card = dataclasses.replace(source.card, psnr_db=source.card.psnr_db + 0.01)
+    return dataclasses.replace(source, card=card)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "size", "error"),
+    [(praised, SPEC, "card of abpn says"), (spoiled, OTHER, "weights.npz")],
+)
+def test_what_is_not_as_good_as_its_card_is_not_written(
+    source: Source,
+    worker: Worker,
+    tmp_path: Path,
+    spoil: Callable[[Source], Source],
+    size: InputSpec,
+    error: str,
+) -> None:
+    with pytest.raises(CandidateError, match=error):
+        Export((size,)).run([spoil(source)], tmp_path / "out", worker, quiet)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_images_than_the_card_s_are_refused(
+    source: Source, worker: Worker, tmp_path: Path, photos: str
+) -> None:
+    write_photos(tmp_path / "others", side=200)
+    with pytest.raises(InputError, match="not the images that abpn was judged on"):
+        Export(data=str(tmp_path / "others")).run([source], tmp_path / "out", worker, quiet)
+    gone = dataclasses.replace(source.card, data=str(tmp_path / "gone"))
+    moved = dataclasses.replace(source, card=gone)
+    with pytest.raises(InputError, match="--data"):
+        Export().run([moved], tmp_path / "out", worker, quiet)
+    assert not (tmp_path / "out").exists()
+    Export(data=photos).run([moved], tmp_path / "out", worker, quiet)
+    assert (tmp_path / "out/SHA256SUMS").exists()
+
+
+def test_an_export_is_replaced_and_a_folder_of_somebody_else_is_not(
+    source: Source, worker: Worker, tmp_path: Path
+) -> None:
+    Export((OTHER,)).run([source], tmp_path / "out", worker, quiet)
+    Export((SPEC,)).run([source], tmp_path / "out", worker, quiet)
+    assert not (tmp_path / f"out/int8_{OTHER}.tflite").exists()
+    write_whole(tmp_path / "mine/letter.txt", b"dear")
+    with pytest.raises(InputError, match="holds other files"):
+        Export().run([source], tmp_path / "mine", worker, quiet)
+    with pytest.raises(InputError, match="is a file"):
+        Export().run([source], tmp_path / "mine/letter.txt", worker, quiet)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_a_folder_of_a_long_training(console: Console) -> None:
+    write_photos(console.folder / "photos")
+    words = ("--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8", "--out", "t")
+    assert console.run("train", "XLSR", "--scale", "2", *words)[0] == 0
+    code, errors = console.run("export", "t", "--to", "out", "--input", "48x64")
+    assert code == 0, errors
+    card = json.loads((console.folder / "out/card.json").read_text())
+    trained = json.loads((console.folder / "t/card.json").read_text())
+    assert card["psnr_db"] == trained["psnr_db"]
+    [source] = find_sources("t")
+    assert source.card.candidate == zoo.find("XLSR").build(2)
+    console.refuse(2, "0x64", "export", "t", "--to", "other", "--input", "0x64")
+    console.refuse(2, "no card.json", "export", "out/..", "--to", "other")
+    (console.folder / "t/weights.npz").unlink()
+    console.refuse(2, "weights.npz", "export", "t", "--to", "other")
+    (console.folder / "t/card.json").write_text('{"name": "x"}')
+    console.refuse(2, "card.json: psnr_db", "export", "t", "--to", "other")

@@ -1,0 +1,99 @@
+"""Headless Chromium that reaches no network, and tells what a page did wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
+
+#: Parallel coordinates are drawn by WebGL; here by the processor.
+_ARGUMENTS = (
+    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+)  # fmt: skip
+_WITHIN_THE_PAGE = ("data:", "blob:")
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium; playwright's own is a download."""
+    program = shutil.which("chromium")
+    assert program is not None, "these tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page that was opened, its faults, and every address outside of ``allowed`` it asked for."""
+
+    page: Page
+    allowed: str
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def judge(self, route: Route) -> None:
+        address = route.request.url
+        if address.startswith((self.allowed, *_WITHIN_THE_PAGE)):
+            route.continue_()
+        else:
+            self.outside.append(address)
+            route.abort()
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def require_faultless(self) -> None:
+        assert self.errors == []
+        assert self.outside == []
+
+
+@contextlib.contextmanager
+def visiting(
+    browser: Browser, address: str, allowed: str, *, width: int = 1280, dark: bool = False
+) -> Iterator[Visit]:
+    """Opens ``address``; requests that don't begin with ``allowed`` are refused and noted.
+
+    Narrow pages are a phone's, with a finger.
+    """
+    phone = width < 600
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme="dark" if dark else "light",
+        is_mobile=phone, has_touch=phone, accept_downloads=True, reduced_motion="reduce",
+    )  # fmt: skip
+    visit = Visit(context.new_page(), allowed)
+    visit.page.route("**/*", visit.judge)
+    visit.page.on("console", visit.hear)
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    visit.page.goto(address)
+    yield visit
+    context.close()
+
+
+def draw_all(page: Page) -> list[str]:
+    """Scrolls to every plot of a report and waits until it is drawn; their ids."""
+    names = []
+    for place in page.locator("figure:not([hidden]) .drawing").all():
+        place.scroll_into_view_if_needed()
+        name = place.get_attribute("id")
+        assert name
+        page.wait_for_selector(f"#{name}[data-drawn]")
+        names.append(name)
+    return names
+
+
+def keep_screenshot(place: Page | Locator, folder: Path, name: str) -> None:
+    """``folder/screenshots/NAME.png``: what is seen of a page, or one part of it whole."""
+    place.screenshot(path=folder / "screenshots" / f"{name}.png")
+
+
+def keep_sections(page: Page, folder: Path, name: str) -> None:
+    """A screenshot for each section of a report: whole, it is taller than Chromium can draw."""
+    for index, part in enumerate(page.locator("header, main > section").all()):
+        keep_screenshot(part, folder, f"{name}-{index}")

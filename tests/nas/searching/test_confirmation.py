@@ -1,0 +1,211 @@
+"""The best of a study measured on a board whose times are known by a rule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from latency_models import LatencyRequest, Worker
+from latency_models.device import load_device, open_source
+from latency_models.regression.settings import TABLE
+from latency_models.regression.source import read_table
+from nas.score import log2_score, score_ratio
+from nas.searching.confirmation import BEST, confirm_best, known_device, require_known
+from nas.studies.latencies import read_latencies
+from nas.studies.record import TrialRecord
+from nas.studies.results import write_pareto
+from nas.studies.study import Study
+from search_spaces import Candidate, InputError, zoo
+
+from ..studies.finished import SPEC, candidates, finished_study
+
+BOARD = """
+name = "board"
+title = "A board of another software"
+stack = "its runtime 9"
+operators = "any"
+weights = "channel"
+input = "90x160"
+
+[settings]
+source = "csv"
+"""
+FOUND = candidates(14)
+DEVICE = load_device("vs680")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """Of ABPN, XLSR and 14 candidates, with predictions for vs680."""
+    monkeypatch.chdir(tmp_path)
+    return finished_study("s", FOUND)
+
+
+def predicted_ms(candidate: Candidate) -> float:
+    with Worker() as worker:
+        request = LatencyRequest.of_graph(candidate.deployed, SPEC, bytes)
+        return open_source(DEVICE, worker).measure(request).ms
+
+
+def true_ms(candidate: Candidate) -> float:
+    """Twice as long as is predicted, give or take a tenth."""
+    return round(predicted_ms(candidate) * (1.9 + 0.2 * (int(candidate.hash, 16) % 97) / 96), 3)
+
+
+def write_board(folder: Path, networks: list[Candidate]) -> str:
+    """A device that gives a time for ``networks`` and for no other."""
+    folder.mkdir(exist_ok=True)
+    lines = [f"{c.deployed.hash},{SPEC},board,{true_ms(c)}" for c in networks]
+    (folder / "device.toml").write_text(BOARD)
+    (folder / "times.csv").write_text("\n".join(["model,input,device,ms", *lines]))
+    return str(folder)
+
+
+def everything() -> list[Candidate]:
+    return [*FOUND, *(network.build(3) for network in zoo.REFERENCES)]
+
+
+def ms_of(record: TrialRecord) -> float:
+    assert record.result is not None
+    return record.result.latency.ms
+
+
+def test_the_best_are_measured_and_the_others_predicted_anew(study: Study, tmp_path: Path) -> None:
+    values = [trial.value for trial in study.optuna.get_trials()]
+    board = write_board(tmp_path / "board", everything())
+    told: list[str] = []
+    confirm_best(study, DEVICE, board, told.append)
+
+    records = study.records()
+    best = sorted((r for r in records if r.is_finding), key=ms_of)[:BEST]
+    references = [record for record in records if record.baseline]
+    for record in [*best, *references]:
+        assert ms_of(record) == true_ms(record.network)
+        assert record.timed_on == board
+        assert record.result
+        assert record.result.latency.source == "csv"
+    others = [record for record in records if record not in [*best, *references]]
+    assert others
+    for record in others:
+        assert record.result
+        assert record.result.latency.source == "regression"
+        assert ms_of(record) == pytest.approx(true_ms(record.network), rel=0.25)
+    assert [trial.value for trial in study.optuna.get_trials()] == values
+    assert sum("ms on" in line for line in told) == len(best) + len(references)
+
+
+def test_the_front_and_its_ratios_are_of_one_kind(study: Study, tmp_path: Path) -> None:
+    board = write_board(tmp_path / "board", everything())
+    before = write_pareto(study)
+    confirm_best(study, DEVICE, board, lambda line: None)
+    front = write_pareto(study)
+    records = {record.number: record for record in study.records()}
+    abpn = next(record for record in records.values() if record.baseline == "ABPN")
+    assert abpn.result
+    for finding in front:
+        ratio = score_ratio(
+            log2_score(finding.result.psnr_db, true_ms(finding.network)),
+            log2_score(abpn.result.psnr_db, true_ms(abpn.network)),
+        )
+        assert finding.ratio_to_abpn == pytest.approx(ratio)
+    assert before[0].result.latency.source == "regression"
+    rows = json.loads((study.folder.pareto / "pareto.json").read_text())
+    assert [row["latency_source"] for row in rows] == ["csv"] * len(rows)
+    assert [row["runtime_ms"] for row in rows] == [true_ms(f.network) for f in front]
+
+
+def test_one_failing_measurement_ends_nothing(study: Study, tmp_path: Path) -> None:
+    fastest = min(FOUND, key=predicted_ms)
+    board = write_board(tmp_path / "board", [c for c in everything() if c is not fastest])
+    told: list[str] = []
+    confirm_best(study, DEVICE, board, told.append)
+    measured = read_latencies(study.folder.latencies).measured
+    assert len(measured) >= 2 + BEST - 1
+    [record] = [r for r in study.records() if r.candidate == fastest.hash]
+    assert record.result
+    assert record.result.latency.source == "regression"
+    assert any("stays as predicted" in line for line in told)
+
+
+def test_a_device_that_has_gone_is_not_asked_for_long(study: Study, tmp_path: Path) -> None:
+    board = write_board(tmp_path / "board", [])
+    told: list[str] = []
+    confirm_best(study, DEVICE, board, told.append)
+    assert sum("stays as predicted" in line for line in told) == 3
+    assert read_latencies(study.folder.latencies).measured == ()
+    assert known_device(study.folder, DEVICE) is DEVICE
+
+
+def test_stopped_at_any_time_it_goes_on(study: Study, tmp_path: Path) -> None:
+    board = write_board(tmp_path / "board", everything())
+    for stop_after in (3, 5, 8):
+        told: list[str] = []
+
+        def tell(line: str, told: list[str] = told, last: int = stop_after) -> None:
+            told.append(line)
+            if len(told) == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            confirm_best(study, DEVICE, board, tell)
+    told = []
+    confirm_best(study, DEVICE, None, told.append)  # it knows by whom it was measured
+    latencies = read_latencies(study.folder.latencies)
+    trials = [row.trial for row in latencies.measured]
+    assert len(trials) == len(set(trials)) >= 2 + BEST
+    assert latencies.fitted == latencies.measured_trials
+    assert len(latencies.predicted) == len(FOUND) + 2 - len(trials)
+    told = []
+    confirm_best(study, DEVICE, None, told.append)
+    assert told == []
+
+
+def test_the_refitted_device_is_one_and_is_proposed_with(study: Study, tmp_path: Path) -> None:
+    board = write_board(tmp_path / "board", everything())
+    confirm_best(study, DEVICE, board, lambda line: None)
+    device = known_device(study.folder, DEVICE)
+    assert device.stack == "its runtime 9"
+    measured = read_latencies(study.folder.latencies).measured
+    rows = read_table(study.folder.refitted / TABLE)
+    assert len(rows) == len(read_table(DEVICE.folder / TABLE)) + len(measured)
+    fresh = [c for c in candidates(30) if c not in FOUND]
+    with Worker() as worker:
+        source = open_source(device, worker)
+        for candidate in fresh:
+            said = source.measure(LatencyRequest.of_graph(candidate.deployed, SPEC, bytes))
+            assert said.low_ms < true_ms(candidate) < said.high_ms
+            assert said.ms == pytest.approx(true_ms(candidate), rel=0.3)
+
+
+def test_another_device_starts_anew_once_it_answers(study: Study, tmp_path: Path) -> None:
+    first = write_board(tmp_path / "first", everything())
+    confirm_best(study, DEVICE, first, lambda line: None)
+    before = read_latencies(study.folder.latencies)
+    confirm_best(study, DEVICE, write_board(tmp_path / "mute", []), lambda line: None)
+    assert read_latencies(study.folder.latencies) == before
+    second = write_board(tmp_path / "second", everything()[BEST:])
+    confirm_best(study, DEVICE, second, lambda line: None)
+    latencies = read_latencies(study.folder.latencies)
+    assert latencies.measured_on == second
+    assert {row.device for row in latencies.measured} == {second}
+
+
+def test_without_a_truer_device_one_quiet_line_says_so(study: Study, tmp_path: Path) -> None:
+    told: list[str] = []
+    confirm_best(study, DEVICE, None, told.append)
+    away = DEVICE.settings.model_copy(update={"confirm": str(tmp_path / "away")})
+    confirm_best(study, DEVICE.model_copy(update={"settings": away}), None, told.append)
+    confirm_best(study, load_device("host"), None, told.append)
+    assert len(told) == 2
+    assert "--confirm DEVICE" in told[0]
+    assert "not at hand" in told[1]
+    assert not study.folder.latencies.exists()
+
+
+def test_a_device_that_cannot_be_is_refused() -> None:
+    require_known(None)
+    require_known("adb:0123")
+    with pytest.raises(InputError, match="'nope'"):
+        require_known("nope")

@@ -1,0 +1,214 @@
+"""Rewritten networks compute what they computed before, with random and with trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latency_models import WeightGranularity
+from nas.images.data import EMBEDDED, Pixels, load_data
+from nas.networks.calibration import largest_values
+from nas.networks.initialisation import Array
+from nas.networks.interpretation import Interpreter, Mode
+from nas.networks.network import Network, Weights
+from nas.networks.recipe import Recipe
+from nas.networks.tensorflow_quietly import tf
+from nas.networks.training import Trainer
+from search_spaces import (
+    Branches,
+    Candidate,
+    Conv,
+    Deployment,
+    DepthToSpace,
+    Graph,
+    GraphBuilder,
+    GraphError,
+    InputSpec,
+    infer,
+    lower,
+    zoo,
+)
+from search_spaces.folding import fold_clip, fold_residual
+from search_spaces.space import load_space
+
+from .conversion import random_weights
+from .trials import RandomTrial
+
+#: Of 255 levels; the two differ in the order of float32 sums only.
+LARGEST_DIFFERENCE = 1e-3 * 255
+FOLDABLE: dict[str, Callable[[int], Graph]] = {
+    "anchor by concat": zoo.abpn,
+    "anchor by a fixed conv": zoo.ncnet,
+    "nearest, residual blocks": zoo.fastsr,
+}
+WHOLE = Deployment(fold_residual=True, fold_clip=True, channel_step=8)
+
+
+def levels(graph: Graph, weights: Weights, seed: int = 0) -> Array:
+    """What the float network makes of a random image."""
+    lr = tf.constant(random_image(seed), tf.float32)
+    values = {name: tf.constant(value) for name, value in weights.items()}
+    result: Array = Interpreter(graph)(values, lr, Mode(quantise=False)).numpy()
+    return result
+
+
+def random_image(seed: int) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, (1, 18, 22, 3), np.uint8)
+
+
+def deployed_weights(candidate: Candidate, weights: Weights, seed: int = 0) -> dict[str, Array]:
+    """Equalised on the very image that is looked at: none of its features is held."""
+
+    def largest(graph: Graph, values: Weights) -> Weights:
+        return largest_values(graph, values, random_image(seed))
+
+    return Network(candidate.deployed).snapshot() | candidate.deploy(weights, largest)
+
+
+def largest_difference(candidate: Candidate, weights: Weights) -> float:
+    before = levels(candidate.graph, weights)
+    assert before.std() > 1  # not merely black or white
+    after = levels(candidate.deployed, deployed_weights(candidate, weights))
+    return float(np.abs(before - after).max())
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", FOLDABLE)
+@pytest.mark.parametrize(
+    "deployment",
+    [Deployment(fold_residual=True), Deployment(True, True), Deployment(channel_step=16), WHOLE],
+)
+def test_random_weights(name: str, deployment: Deployment, scale: int) -> None:
+    candidate = Candidate(FOLDABLE[name](scale), deployment)
+    weights = random_weights(Network(candidate.graph), seed=scale)
+    assert largest_difference(candidate, weights) < LARGEST_DIFFERENCE
+
+
+@settings(max_examples=25)
+@given(
+    name=st.sampled_from(["mobile", "plain", "reparam", "residual"]),
+    seed=st.integers(0, 10**6),
+    scale=st.integers(2, 4),
+)
+def test_whatever_a_space_deploys(name: str, seed: int, scale: int) -> None:
+    candidate = load_space(name).draw(RandomTrial(seed), scale)
+    weights = random_weights(Network(candidate.graph), seed)
+    before = levels(candidate.graph, weights)
+    after = levels(candidate.deployed, deployed_weights(candidate, weights))
+    assert np.abs(before - after).max() < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [Candidate(zoo.abpn(3), WHOLE), zoo.find("ECBSR-M4C16").build(3), zoo.find("PRPSR").build(2)],
+    ids=["folded ABPN", "ECBSR", "PRPSR"],
+)
+def test_trained_weights(candidate: Candidate) -> None:
+    images = load_data(EMBEDDED, candidate.graph.scale).training
+    as_trained = Candidate(candidate.graph)
+    recipe = Recipe(steps=40, batch=4, patch=16)
+    trainer = Trainer(as_trained, images, recipe, WeightGranularity.CHANNEL, seed=0)
+    step = trainer.step(quantise=False)
+    for index in range(20):
+        step(*trainer.sampler.batch_of(0, index))
+    weights = trainer.network.snapshot()
+    assert largest_difference(candidate, weights) < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("branches", [Branches.POINTWISE, Branches.EXPANDED])
+@pytest.mark.parametrize("filters", [6, 9])
+def test_branches_are_what_they_say(branches: Branches, filters: int) -> None:
+    """The same values in a graph that has every branch as operators of its own."""
+    net = GraphBuilder()
+    features = net.conv(net.input, 6)
+    merged = net.conv(features, filters, branches=branches)
+    together = Candidate(net.image(net.conv(merged, 12), 2))
+    weights = random_weights(Network(together.graph), seed=3)
+
+    net = GraphBuilder()
+    features = net.conv(net.input, 6)
+    own = net.conv(features, filters)
+    linear = {"bias": False, "filters": 2 * filters}
+    if branches is Branches.POINTWISE:
+        beside = net.add_node(Conv(kernel=1, bias=False, filters=filters), features)
+        variables = {"pointwise": beside}
+    else:
+        expand = net.add_node(Conv(kernel=1, **linear), features)  # type: ignore[arg-type]
+        middle = net.add_node(Conv(**linear), expand)  # type: ignore[arg-type]
+        beside = net.add_node(Conv(kernel=1, bias=False, filters=filters), middle)
+        variables = {"expand": expand, "middle": middle, "reduce": beside}
+    total = net.add(own, beside)
+    total = net.add(total, features) if filters == 6 else total
+    apart = net.image(net.conv(total, 12), 2)
+
+    first, second, last = [n.name for n in together.graph.nodes if isinstance(n.operator, Conv)]
+    values = {f"conv_1/{key}": weights[f"{first}/{key}"] for key in ("kernel", "bias")}
+    values |= {f"{own}/{key}": weights[f"{second}/{key}"] for key in ("kernel", "bias")}
+    values |= {f"{name}/kernel": weights[f"{second}/{key}"] for key, name in variables.items()}
+    end = [n.name for n in apart.nodes if isinstance(n.operator, Conv)][-1]
+    values |= {f"{end}/{key}": weights[f"{last}/{key}"] for key in ("kernel", "bias")}
+    difference = levels(together.graph, weights) - levels(apart, values)
+    assert np.abs(difference).max() < LARGEST_DIFFERENCE
+    assert infer(together.deployed, InputSpec(8, 8)).parameters < sum(
+        map(np.size, weights.values())
+    )
+
+
+def test_a_folded_network_is_convolutions_and_one_depth_to_space() -> None:
+    kinds = [k.kind for k in lower(Candidate(zoo.abpn(3), WHOLE).deployed, InputSpec(36, 64))]
+    assert kinds == ["CONV_2D"] * 8 + ["STRIDED_SLICE", "DEPTH_TO_SPACE"]
+    narrow = Deployment(fold_residual=True, fold_clip=True)
+    kinds = [k.kind for k in lower(Candidate(zoo.abpn(3), narrow).deployed, InputSpec(36, 64))]
+    assert kinds == ["CONV_2D"] * 8 + ["DEPTH_TO_SPACE"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "place"),
+    [(zoo.xlsr(3), "does not add"), (zoo.tinysrnet(3), "does not add"), (zoo.prpsr(3), "conv_7")],
+)
+def test_what_has_no_image_residual_is_not_folded(graph: Graph, place: str) -> None:
+    with pytest.raises(GraphError, match=place):
+        fold_residual(graph)
+
+
+def test_an_image_is_not_led_through_what_would_change_it() -> None:
+    net = GraphBuilder()
+    features = net.conv(net.conv(net.input, 8, relu=True), 8, groups=2, relu=True)
+    graph = net.image(net.add(net.conv(features, 12), net.concat(*[net.input] * 4)), 2)
+    with pytest.raises(GraphError, match=r"'conv_2' .*would have to carry the image"):
+        fold_residual(graph)
+
+
+def test_only_the_last_clip_is_folded() -> None:
+    with pytest.raises(GraphError, match="the clip cannot be folded"):
+        fold_clip(zoo.abpn(3))
+    net = GraphBuilder()
+    net.add_node(DepthToSpace(block=2), net.conv(net.input, 12))
+    with pytest.raises(GraphError, match="the clip cannot be folded"):
+        fold_clip(net.graph)
+
+
+def test_nothing_to_do_is_the_same_graph() -> None:
+    graph = zoo.abpn(3)
+    assert Candidate(graph).deployed is graph
+    assert Candidate(graph).hash == graph.hash
+    assert Candidate(graph, Deployment(fold_residual=True)).hash != graph.hash
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"graph": zoo.abpn(3).to_json(), "deployment": {"fold": True}}, "fold = True"),
+        ({"graph": zoo.abpn(3).to_json(), "deployment": {"channel_step": "4"}}, "channel_step"),
+        ({"graph": zoo.abpn(3).to_json(), "deployment": {"channel_step": 99}}, "99"),
+        ({"graph": zoo.abpn(3).to_json(), "deployment": []}, "deployment is list"),
+        ({"deployment": {}}, "a graph is a list"),
+    ],
+)
+def test_a_damaged_candidate_is_refused(data: object, reason: str) -> None:
+    with pytest.raises(GraphError, match=reason):
+        Candidate.from_json(data)
