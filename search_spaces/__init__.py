@@ -6,6 +6,7 @@ from .builder import GraphBuilder
 from .candidate import Candidate, Deployment
 from .convolutions import Branches, Conv, DepthwiseConv, Padding, TransposedConv
 from .errors import CandidateError, GraphError, InputError, NasError
+from .folding import ResidualFold
 from .graph import INPUT, Figures, Graph, InputSpec, Node, NodeFigures, infer
 from .kernels import Kernel, Tensor, halo, lower, multiple, transposed_window
 from .operator import Activation, Operator, Shape
@@ -78,6 +79,7 @@ __all__ = [
     "Range",
     "Reduction",
     "Relu",
+    "ResidualFold",
     "Resize",
     "ScaleGroup",
     "Shape",

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError
-from .folding import equalise, fold_clip, fold_residual
+from .folding import ResidualFold, equalise, fold_clip, fold_residual, separate_sum
 from .graph import Graph
 from .rewrites import Rewrite, merge_branches, pad_channels
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Deployment:
     """Which rewrites stand between the trained graph and the one that runs on the device."""
 
-    #: the image residual as three more channels
-    fold_residual: bool = False
+    #: the image residual as three more channels, and who adds them
+    fold_residual: ResidualFold = ResidualFold.NONE
     #: the clip as one more convolution
     fold_clip: bool = False
     #: feature maps are widened to a multiple of this many channels
@@ -32,6 +32,24 @@ class Deployment:
     def __post_init__(self) -> None:
         if not 1 <= self.channel_step <= 64:
             raise GraphError(f"channel_step {self.channel_step} is not within 1..64")
+
+    @classmethod
+    def from_json(cls, data: object) -> Deployment:
+        """What ``dataclasses.asdict`` gives, or part of it; GraphError says what is wrong."""
+        if not isinstance(data, dict):
+            raise GraphError(f"deployment is {type(data).__name__}, not an object")
+        known = dataclasses.asdict(cls())
+        options = dict(data)
+        for key, value in options.items():
+            if key not in known:
+                raise GraphError(f"deployment: {key} is not among {', '.join(known)}")
+            try:
+                options[key] = type(known[key])(value)
+            except (TypeError, ValueError):
+                options[key] = None
+            if options[key] != value:
+                raise GraphError(f"deployment: {key} = {value!r} is none of its values")
+        return cls(**options)
 
 
 @dataclass(frozen=True)
@@ -49,14 +67,16 @@ class Candidate:
 
     @cached_property
     def merged(self) -> Rewrite:
-        """From ``graph`` to the same without branches."""
-        return merge_branches(self.graph)
+        """From ``graph`` to the same without branches, and with all that folding needs."""
+        merged = merge_branches(self.graph)
+        separate = self.deployment.fold_residual is ResidualFold.SUM
+        return merged.then(separate_sum) if separate else merged
 
     @cached_property
     def rewrite(self) -> Rewrite:
         """From the merged graph to what is deployed."""
         rewrite = Rewrite(self.merged.graph)
-        if self.deployment.fold_residual:
+        if self.deployment.fold_residual is not ResidualFold.NONE:
             rewrite = rewrite.then(fold_residual)
         if self.deployment.fold_clip:
             rewrite = rewrite.then(fold_clip)
@@ -73,7 +93,7 @@ class Candidate:
         on typical images.
         """
         merged = self.merged.carry(weights)
-        if self.deployment.fold_residual:
+        if self.deployment.fold_residual is not ResidualFold.NONE:
             graph = self.merged.graph
             merged = equalise(graph, merged, largest(graph, merged))
         return self.rewrite.carry(merged)
@@ -103,11 +123,5 @@ class Candidate:
         """What ``to_json`` wrote, or a bare graph; GraphError says what is wrong with it."""
         if not isinstance(data, dict):
             return cls(Graph.from_json(data))
-        known = {field.name: field.type for field in dataclasses.fields(Deployment)}
-        options = data.get("deployment", {})
-        if not isinstance(options, dict):
-            raise GraphError(f"deployment is {type(options).__name__}, not an object")
-        for key, value in options.items():
-            if key not in known or type(value).__name__ != known[key]:
-                raise GraphError(f"deployment: {key} = {value!r} is not among {known}")
-        return cls(Graph.from_json(data.get("graph")), Deployment(**options))
+        graph = Graph.from_json(data.get("graph"))
+        return cls(graph, Deployment.from_json(data.get("deployment", {})))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from .convolutions import Conv, Padding
@@ -36,6 +37,39 @@ if TYPE_CHECKING:
 _DARKEST = 1e-3
 #: A kernel as small as this reads nothing.
 _SMALLEST = 1e-6
+
+
+class ResidualFold(StrEnum):
+    """Who adds the image that is carried along."""
+
+    NONE = "none"
+    #: The last convolution, as ETDS does: the fastest. Its weights share their INT8 scale, one an
+    #: output channel, with the 1 that adds the image.
+    LAST = "last"
+    #: A conv 1x1 of its own behind it, which spares the last convolution that.
+    SUM = "sum"
+
+
+def separate_sum(graph: Graph) -> Rewrite:
+    """A conv 1x1 behind the last convolution that passes on what that makes: the last one now."""
+    residual = _find_residual(graph)
+    last, filters = residual.last.name, residual.filters
+    name = f"{last}_sum"
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        inputs = tuple(name if source == last else source for source in node.inputs)
+        nodes.append(replace(node, inputs=inputs))
+        if node.name == last:
+            nodes.append(Node(name, Conv(kernel=1, filters=filters), (last,)))
+
+    def carry(weights: Weights) -> dict[str, Array]:
+        import numpy as np
+
+        kernel = np.eye(filters, dtype=np.float32)[np.newaxis, np.newaxis]
+        bias = np.zeros(filters, np.float32)
+        return {**weights, f"{name}/kernel": kernel, f"{name}/bias": bias}
+
+    return Rewrite(Graph(tuple(nodes)), carry)
 
 
 def fold_residual(graph: Graph) -> Rewrite:
@@ -85,9 +119,9 @@ def fold_residual(graph: Graph) -> Rewrite:
 def equalise(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array]:
     """Weights for ``fold_residual``: no channel exceeds white, 1 normalised, within ``maxima``.
 
-    ``maxima`` are the largest values met in each channel of each tensor, normalised. A channel
-    between plain convolutions may be divided by anything, and what reads it multiplied. Where the
-    last convolution reads it, it is balanced with the kernel there (Nagel et al., "Data-Free
+    ``maxima`` are the largest values met in each channel of each tensor, normalised. What a ReLU
+    gives, between plain convolutions, may be divided by anything, and what reads it multiplied.
+    Where the last convolution reads it, it is balanced with the kernel (Nagel et al., "Data-Free
     Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1): beside
     the weight of 1 that adds the image, small ones would be rounded away. Elsewhere the image has
     a scale of its own, and each channel is brought up to white.
@@ -98,7 +132,7 @@ def equalise(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array
     scaled = dict(weights)
     for node in graph.nodes:
         following = readers(graph, node.name)
-        if not is_plain_conv(node) or not following or not all(map(is_plain_conv, following)):
+        if not (is_plain_conv(node) and following and _can_be_held(graph, node)):
             continue
         largest: Array = np.maximum(maxima[node.name], _DARKEST, dtype=np.float32)
         scale = largest
@@ -124,6 +158,12 @@ class _Residual:
     kept: str
     image: str
     last: Node
+
+    @property
+    def filters(self) -> int:
+        """Channels that ``last`` makes."""
+        assert isinstance(self.last.operator, Conv)
+        return self.last.operator.filters
 
 
 def _find_residual(graph: Graph) -> _Residual:

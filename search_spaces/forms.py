@@ -16,6 +16,7 @@ from .blocks import BlockKind, Head, Residual, Skip, Style, block, image_of, par
 from .builder import GraphBuilder, Nonlinearity
 from .candidate import Candidate, Deployment
 from .convolutions import Branches
+from .folding import ResidualFold
 from .operators import ClipForm
 from .space import Trial
 
@@ -151,12 +152,15 @@ def _choose(trial: Trial, form: Form, scale: int) -> _Choices:
     straight = stem is not Stem.PARALLEL and skip is Skip.NONE and set(kinds) <= _FOLDABLE_BLOCKS
     foldable = form.folding and straight and head is Head.DEPTH_TO_SPACE and stride == 1
     foldable = foldable and then is not Nonlinearity.TANH and residual in _FOLDABLE
-    folded = foldable and trial.suggest_categorical("fold_residual", (False, True))
+    fold = ResidualFold.NONE
+    if foldable:
+        fold = ResidualFold(trial.suggest_categorical("fold_residual", tuple(ResidualFold)))
+    folded = fold is not ResidualFold.NONE
     bare = head is Head.DEPTH_TO_SPACE and (folded or residual is Residual.NONE)
     turned = form.folding and bare and trial.suggest_categorical("fold_clip", (False, True))
     clip = ClipForm.SATURATE if turned else form.choose(trial, "clip", form.clips)
     step = form.choose(trial, "channel_step", form.channel_steps)
-    deployment = Deployment(fold_residual=folded, fold_clip=turned, channel_step=step)
+    deployment = Deployment(fold_residual=fold, fold_clip=turned, channel_step=step)
     return _Choices(style, stride, stem, mix, kinds, skip, tail, head, residual, deployment, clip)
 
 
@@ -212,7 +216,8 @@ class _Body:
     def _width(self, name: str) -> int:
         """Of the deployed feature map: folding adds the image's three channels."""
         width = self._trial.suggest_int(name, *WIDTHS, step=WIDTH_STEP)
-        return width - 3 if self._choices.deployment.fold_residual else width
+        folded = self._choices.deployment.fold_residual is not ResidualFold.NONE
+        return width - 3 if folded else width
 
     def _first_layer(self) -> str:
         net, style, width = self.net, self._choices.style, self._stem_width

@@ -13,7 +13,7 @@ from .convolutions import Branches
 from .forms import Form, Mix, Stem
 from .space import Trial
 
-VERSION = 1
+VERSION = 2
 
 _ACTIVATIONS = (Nonlinearity.RELU, Nonlinearity.CLIP, Nonlinearity.PRELU, Nonlinearity.LEAKY)
 STRAIGHT = Form(

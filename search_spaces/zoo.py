@@ -16,6 +16,7 @@ from .builder import GraphBuilder, Nonlinearity
 from .candidate import Candidate, Deployment
 from .convolutions import Branches
 from .errors import InputError
+from .folding import ResidualFold
 from .graph import Graph
 
 
@@ -122,7 +123,7 @@ def ecbsr(scale: int, middle: int, width: int) -> Graph:
 def etds(scale: int, middle: int, width: int) -> Candidate:
     """Trained with an anchor, deployed as ``width`` channels of plain convs and nothing else."""
     graph = _plain(scale, width=width - 3, middle=middle, residual=Residual.ANCHOR)
-    return Candidate(graph, Deployment(fold_residual=True, fold_clip=True, channel_step=4))
+    return Candidate(graph, Deployment(ResidualFold.LAST, fold_clip=True, channel_step=4))
 
 
 def quicksrnet(scale: int, middle: int) -> Graph:

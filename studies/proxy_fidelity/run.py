@@ -51,7 +51,7 @@ class Options:
     valid: Path
 
 
-def architectures() -> Iterator[Candidate]:
+def drawn() -> Iterator[Candidate]:
     """The first different networks of ``mobile`` within the range of MACs."""
     space, rng, seen = load_space("mobile"), random.Random(SEED), set[str]()
     while len(seen) < ARCHITECTURES:
@@ -103,7 +103,8 @@ def main() -> None:
         results = json.loads(path.read_text())
     if results["images"] != images:
         raise SystemExit(f"{path} is of other images; delete it to begin anew")
-    candidates = list(architectures())
+    kept = results.get("architectures")  # as ``mobile`` was when they were drawn
+    candidates = [Candidate.from_json(c) for c in kept.values()] if kept else list(drawn())
     device = load_device("ethos-u85-1024")
     with Worker() as worker:
         laboratory = Laboratory(

@@ -33,6 +33,7 @@ from nas.studies.settings import installed_versions
 from nas.zoo_bench import Bench, table
 from search_spaces import Candidate, zoo
 from search_spaces.candidate import Deployment
+from search_spaces.folding import ResidualFold
 
 HERE = Path(__file__).parent
 SCALE, STEPS, SEED = 3, 10_000, 0
@@ -40,9 +41,15 @@ FOLDED = zoo.ZooNetwork(
     "ABPN-folded",
     "team ECNUSR in the Mobile AI 2022 report, arXiv:2211.03885, folded ABPN so",
     "",
-    lambda scale: Candidate(zoo.abpn(scale), Deployment(fold_residual=True)),
+    lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.LAST)),
 )
-SYSTEMS = {network.name: network for network in (*zoo.ZOO, FOLDED)}
+SUMMED = zoo.ZooNetwork(
+    "ABPN-folded-sum",
+    "the same, the image added by a conv 1x1 of its own",
+    "",
+    lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.SUM)),
+)
+SYSTEMS = {network.name: network for network in (*zoo.ZOO, FOLDED, SUMMED)}
 
 
 def baseline(

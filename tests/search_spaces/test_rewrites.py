@@ -32,7 +32,7 @@ from search_spaces import (
     lower,
     zoo,
 )
-from search_spaces.folding import fold_clip, fold_residual
+from search_spaces.folding import ResidualFold, fold_clip, fold_residual, separate_sum
 from search_spaces.space import load_space
 
 from .conversion import random_weights
@@ -45,7 +45,9 @@ FOLDABLE: dict[str, Callable[[int], Graph]] = {
     "anchor by a fixed conv": zoo.ncnet,
     "nearest, residual blocks": zoo.fastsr,
 }
-WHOLE = Deployment(fold_residual=True, fold_clip=True, channel_step=8)
+LAST, SUM = ResidualFold.LAST, ResidualFold.SUM
+WHOLE = Deployment(LAST, fold_clip=True, channel_step=8)
+APART = Deployment(SUM, fold_clip=True, channel_step=8)
 
 
 def levels(graph: Graph, weights: Weights, seed: int = 0) -> Array:
@@ -80,7 +82,14 @@ def largest_difference(candidate: Candidate, weights: Weights) -> float:
 @pytest.mark.parametrize("name", FOLDABLE)
 @pytest.mark.parametrize(
     "deployment",
-    [Deployment(fold_residual=True), Deployment(True, True), Deployment(channel_step=16), WHOLE],
+    [
+        Deployment(LAST),
+        Deployment(SUM),
+        Deployment(LAST, True),
+        Deployment(channel_step=16),
+        WHOLE,
+        APART,
+    ],
 )
 def test_random_weights(name: str, deployment: Deployment, scale: int) -> None:
     candidate = Candidate(FOLDABLE[name](scale), deployment)
@@ -161,9 +170,14 @@ def test_branches_are_what_they_say(branches: Branches, filters: int) -> None:
 def test_a_folded_network_is_convolutions_and_one_depth_to_space() -> None:
     kinds = [k.kind for k in lower(Candidate(zoo.abpn(3), WHOLE).deployed, InputSpec(36, 64))]
     assert kinds == ["CONV_2D"] * 8 + ["STRIDED_SLICE", "DEPTH_TO_SPACE"]
-    narrow = Deployment(fold_residual=True, fold_clip=True)
+    narrow = Deployment(LAST, fold_clip=True)
     kinds = [k.kind for k in lower(Candidate(zoo.abpn(3), narrow).deployed, InputSpec(36, 64))]
     assert kinds == ["CONV_2D"] * 8 + ["DEPTH_TO_SPACE"]
+    apart = Candidate(zoo.abpn(3), Deployment(SUM)).deployed
+    kinds = [k.kind for k in lower(apart, InputSpec(36, 64))]
+    assert kinds == ["CONV_2D"] * 8 + ["DEPTH_TO_SPACE"]
+    last, total = [n.operator for n in apart.nodes if isinstance(n.operator, Conv)][-2:]
+    assert (last.filters, total.filters, total.kernel) == (30, 27, 1)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +185,9 @@ def test_a_folded_network_is_convolutions_and_one_depth_to_space() -> None:
     [(zoo.xlsr(3), "does not add"), (zoo.tinysrnet(3), "does not add"), (zoo.prpsr(3), "conv_7")],
 )
 def test_what_has_no_image_residual_is_not_folded(graph: Graph, place: str) -> None:
-    with pytest.raises(GraphError, match=place):
-        fold_residual(graph)
+    for rewrite in (fold_residual, lambda graph: separate_sum(graph).then(fold_residual)):
+        with pytest.raises(GraphError, match=place):
+            rewrite(graph)
 
 
 def test_an_image_is_not_led_through_what_would_change_it() -> None:
@@ -196,14 +211,17 @@ def test_nothing_to_do_is_the_same_graph() -> None:
     graph = zoo.abpn(3)
     assert Candidate(graph).deployed is graph
     assert Candidate(graph).hash == graph.hash
-    assert Candidate(graph, Deployment(fold_residual=True)).hash != graph.hash
+    hashes = {Candidate(graph, Deployment(fold)).hash for fold in ResidualFold}
+    assert graph.hash in hashes
+    assert len(hashes) == 3
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"graph": zoo.abpn(3).to_json(), "deployment": {"fold": True}}, "fold = True"),
+        ({"graph": zoo.abpn(3).to_json(), "deployment": {"fold": True}}, "fold is not among"),
         ({"graph": zoo.abpn(3).to_json(), "deployment": {"channel_step": "4"}}, "channel_step"),
+        ({"graph": zoo.abpn(3).to_json(), "deployment": {"fold_residual": True}}, "fold_residual"),
         ({"graph": zoo.abpn(3).to_json(), "deployment": {"channel_step": 99}}, "99"),
         ({"graph": zoo.abpn(3).to_json(), "deployment": []}, "deployment is list"),
         ({"deployment": {}}, "a graph is a list"),

@@ -22,7 +22,7 @@ def plain(
     stages = {f"straight_block_{i}": "plain" for i in range(1, len(repeats) + 1)}
     widths = {f"width_{i}": width for i in range(1, len(repeats) + 1)}
     counts = {f"repeats_{i}": count for i, count in enumerate(repeats, 1)}
-    folding = {"fold_residual": False} if residual in {"anchor", "nearest_conv", "nearest"} else {}
+    folding = {"fold_residual": "none"} if residual in {"anchor", "nearest_conv", "nearest"} else {}
     turning = {"fold_clip": False} if residual == "none" else {}
     return {
         "form": "straight", "straight_activation": "relu", "straight_branches": "none",
@@ -35,7 +35,7 @@ def plain(
 def folded(width: int, *repeats: int) -> dict[str, Any]:
     """ETDS: ``width`` is that of the deployed feature maps."""
     return plain(
-        width, *repeats, residual="anchor", fold_residual=True, fold_clip=True,
+        width, *repeats, residual="anchor", fold_residual="last", fold_clip=True,
         straight_channel_step=4,
     )  # fmt: skip
 

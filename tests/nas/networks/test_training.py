@@ -16,7 +16,7 @@ from nas.networks.interpretation import Mode
 from nas.networks.network import Network, Weights, image_function
 from nas.networks.recipe import Recipe
 from nas.networks.training import Checkpoint, Progress, Trainer
-from search_spaces import Candidate, CandidateError, Deployment, Graph, anchor, zoo
+from search_spaces import Candidate, CandidateError, Deployment, Graph, ResidualFold, anchor, zoo
 
 CHANNEL = WeightGranularity.CHANNEL
 SHORT = Recipe(steps=40, batch=4, patch=16)
@@ -108,7 +108,7 @@ def test_a_training_repeats_itself(images: ImageSet) -> None:
 
 FOLDED = Candidate(
     anchor.build([(8, 1), (8, 1)], 3, residual="anchor", tail="single"),
-    Deployment(fold_residual=True, fold_clip=True, channel_step=4),
+    Deployment(ResidualFold.SUM, fold_clip=True, channel_step=4),
 )
 
 
