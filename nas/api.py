@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from latency_models import Latency, LatencyRequest, Worker
+from latency_models import Latency, Worker
 from latency_models.device import load_device, open_source
 from search_spaces import Candidate, Graph, InputSpec
 
@@ -19,7 +19,7 @@ from .files import reading
 from .images.data import EMBEDDED, load_validation
 from .images.quality import Quality
 from .images.quality import evaluate as judge
-from .laboratory import untrained_tflite
+from .laboratory import untrained_request
 from .networks.inference import TfliteUpscaler
 from .searching.supervision import SearchOutcome, run_search
 from .studies.options import SearchOptions
@@ -115,7 +115,5 @@ def predict_latency(
     graph = model.deployed if isinstance(model, Candidate) else model
     spec = target.input if input is None else InputSpec.parse(input)
     with Worker() as worker:
-        request = LatencyRequest.of_graph(
-            graph, spec, lambda: untrained_tflite(worker, graph, spec, target.weights)
-        )
+        request = untrained_request(worker, graph, spec, target.weights)
         return open_source(target, worker).measure(request)

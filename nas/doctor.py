@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from latency_models import LatencyRequest, Worker
+from latency_models import Worker
 from latency_models.adb import attached, server_runs
 from latency_models.device import device_names, load_device, open_source
 from latency_models.rknn.toolkit import NoToolkitError
 from search_spaces import InputSpec, NasError, zoo
 
 from .cores import Cores, has_bfloat16
-from .laboratory import untrained_tflite
+from .laboratory import untrained_request, untrained_tflite
 from .studies.settings import installed_versions
 
 _SPEC = InputSpec(36, 64)
@@ -76,10 +76,8 @@ def _convert(worker: Worker) -> str:
 
 
 def _time(name: str, worker: Worker) -> str:
-    device, graph = load_device(name), zoo.abpn(3)
-    request = LatencyRequest.of_graph(
-        graph, _SPEC, lambda: untrained_tflite(worker, graph, _SPEC, device.weights)
-    )
+    device = load_device(name)
+    request = untrained_request(worker, zoo.abpn(3), _SPEC, device.weights)
     latency = open_source(device, worker).measure(request)
     return f"ABPN at {_SPEC} takes {latency.ms:.2f} ms ({latency.source})"
 

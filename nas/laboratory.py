@@ -7,6 +7,7 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from latency_models import Latency, LatencyRequest, LatencySource, WeightGranularity, Worker
@@ -76,11 +77,7 @@ class Laboratory:
 
     def latency(self, graph: Graph) -> Latency:
         """Time of the deployed ``graph`` on the study's device, before any training."""
-        request = LatencyRequest.of_graph(
-            graph,
-            self.input,
-            lambda: untrained_tflite(self.worker, graph, self.input, self.granularity),
-        )
+        request = untrained_request(self.worker, graph, self.input, self.granularity)
         return self.source.measure(request)
 
     def develop(
@@ -174,6 +171,14 @@ def untrained_tflite(
 ) -> bytes:
     """The file of ``graph`` with initial weights: as fast as a trained one."""
     return worker.call(CONVERSION_TIMEOUT_SECONDS, _convert_untrained, graph, spec, granularity)
+
+
+def untrained_request(
+    worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity
+) -> LatencyRequest:
+    """What a source is asked about ``graph``; the file is made only if the source reads it."""
+    make_tflite = partial(untrained_tflite, worker, graph, spec, granularity)
+    return LatencyRequest.of_graph(graph, spec, make_tflite)
 
 
 def candidate_seed(study_seed: int, candidate_hash: str) -> int:

@@ -32,7 +32,7 @@ from search_spaces.space import Space
 from search_spaces.walks import Walk
 
 from .files import write_whole
-from .laboratory import untrained_tflite
+from .laboratory import untrained_request
 from .studies.results import findings
 from .studies.study import Study
 
@@ -107,7 +107,7 @@ class Collection:
 
     def measure(self, graph: Graph) -> Measurement:
         """One architecture on the device."""
-        request = request_of(graph, self.device.input, self.device, self.worker)
+        request = untrained_request(self.worker, graph, self.device.input, self.device.weights)
         return measurement_of(request, self.source.measure(request))
 
     def draw(self, seed: int) -> Graph:
@@ -147,13 +147,6 @@ class Collection:
             return pool[unknown.index(True)]
         doubt = fit_model(seen, kept).doubt(kernels)
         return pool[int(doubt.argmax())]
-
-
-def request_of(graph: Graph, spec: InputSpec, device: Device, worker: Worker) -> LatencyRequest:
-    """For ``graph`` on ``device``; the file, if it is asked for, has initial weights."""
-    return LatencyRequest.of_graph(
-        graph, spec, lambda: untrained_tflite(worker, graph, spec, device.weights)
-    )
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:

@@ -10,7 +10,7 @@ from latency_models.tflite import request_of_file
 from search_spaces import InputSpec
 
 from .files import reading
-from .laboratory import untrained_tflite
+from .laboratory import untrained_request
 from .long_training import find_candidate
 
 
@@ -34,7 +34,4 @@ def _request(
         with reading(path):
             return request_of_file(path.name, path.read_bytes(), spec)
     graph = find_candidate(what, scale).candidate.deployed
-    spec = spec or device.input
-    return LatencyRequest.of_graph(
-        graph, spec, lambda: untrained_tflite(worker, graph, spec, device.weights)
-    )
+    return untrained_request(worker, graph, spec or device.input, device.weights)

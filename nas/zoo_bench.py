@@ -6,13 +6,12 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from latency_models import Latency, LatencyRequest, Worker
+from latency_models import Latency, Worker
 from latency_models.device import Device, load_device, open_source
 from search_spaces import InputSpec, infer
 from search_spaces.zoo import ZooNetwork
@@ -21,7 +20,7 @@ from .cores import has_bfloat16
 from .files import write_whole
 from .images.data import Data, ImageSet
 from .images.quality import Quality, evaluate
-from .laboratory import untrained_tflite
+from .laboratory import untrained_request
 from .long_training import LongTraining
 from .networks.recipe import Recipe
 from .score import log2_score, score_ratio
@@ -159,9 +158,7 @@ class Bench:
         with Worker() as worker:
             host, device = (
                 open_source(target, worker).measure(
-                    LatencyRequest.of_graph(
-                        graph, spec, partial(untrained_tflite, worker, graph, spec, target.weights)
-                    )
+                    untrained_request(worker, graph, spec, target.weights)
                 )
                 for target in (load_device("host"), self.device)
             )

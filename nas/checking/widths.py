@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 
-from latency_models import LatencyError, LatencyRequest, LatencySource, Worker
+from latency_models import LatencyError, LatencySource, Worker
 from latency_models.device import Device
 from latency_models.tflite import TfliteOperator
 from search_spaces import Graph, GraphBuilder, InputSpec
 
-from ..laboratory import untrained_tflite
+from ..laboratory import untrained_request
 from .finding import Finding, Problem, Severity
 from .subject import Subject, name_of
 
@@ -38,10 +38,7 @@ def width_probe(
     def width_ms(channels: int) -> float | None:
         if device.measured:
             return None
-        graph = _convolutions(channels)
-        request = LatencyRequest.of_graph(
-            graph, spec, lambda: untrained_tflite(worker, graph, spec, device.weights)
-        )
+        request = untrained_request(worker, _convolutions(channels), spec, device.weights)
         try:
             rows = source.measure(request).operators
         except LatencyError:

@@ -48,15 +48,15 @@ def run_search(options: SearchOptions) -> SearchOutcome:
     workers = options.workers or 1
     require_known(options.confirm)
     shares = Cores.available().divided(workers)
-    with terminable(), Worker() as worker:
-        with shares[0].applied():  # the proxy is timed on what each worker will have
+    with terminable():
+        # The proxy is timed on what each worker will have.
+        with shares[0].applied(), Worker() as worker:
             study, resources = prepare_study(options.study, options, options.storage, worker)
         study.set_budget(budget)
         _write_config(study, options)
         with _open_display(study, budget) as display:
             display.line(_introduction(study, resources))
             try:
-                worker.close()
                 reason = _supervise(study, budget, shares, options.storage, display)
                 confirm_best(study, resources.device, options.confirm, display.line)
                 interrupted = False

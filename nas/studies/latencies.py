@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,12 @@ class Latencies:
 
     def applied_to(self, record: TrialRecord) -> TrialRecord:
         """``record`` with what is known better of it."""
-        for row in (*self.measured, *self.predicted):
-            if row.trial == record.number:
-                return record.timed(row.latency, row.device)
-        return record
+        row = self._by_trial.get(record.number)
+        return record if row is None else record.timed(row.latency, row.device)
+
+    @cached_property
+    def _by_trial(self) -> dict[int, TrialLatency]:
+        return {row.trial: row for row in (*self.measured, *self.predicted)}
 
     def with_measured(self, device: str, row: TrialLatency) -> Latencies:
         """With one trial's latency measured on ``device``; its prediction is forgotten."""

@@ -76,8 +76,7 @@ def memory_mb() -> tuple[float, float]:
         search = _begin(Path(folder), *options)
         while search.poll() is None:
             time.sleep(_POLL_SECONDS)
-            trained = len(_study(Path(folder)).trained()) if _is_made(Path(folder)) else 0
-            held.setdefault(trained, []).append(_resident_mb(search.pid))
+            held.setdefault(_trained(Path(folder)), []).append(_resident_mb(search.pid))
     early, late = (
         [mb for trained in range(last - WINDOW, last) for mb in held.get(trained, [])]
         for last in (EARLY, LATE)
@@ -85,9 +84,10 @@ def memory_mb() -> tuple[float, float]:
     return statistics.fmean(early), statistics.fmean(late)
 
 
-def _is_made(folder: Path) -> bool:
+def _trained(folder: Path) -> int:
     with contextlib.chdir(folder):
-        return find_study(StudyFolder.named("cost"), None) is not None
+        study = find_study(StudyFolder.named("cost"), None)
+    return 0 if study is None else len(study.trained())
 
 
 def _study(folder: Path) -> Study:

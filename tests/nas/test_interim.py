@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from latency_models import WeightGranularity, Worker
-from latency_models.device import load_device, open_source
 from nas.choices import RecipeName
-from nas.images.data import EMBEDDED, Data, ImageSet, load_data
 from nas.interim import Interim, InterimJudge
 from nas.laboratory import MAX_PARITY_GAP_DB, Laboratory
 from nas.networks.recipe import Recipe, recipe_named
 from nas.networks.training import Phase, Progress, Trainer
-from search_spaces import Candidate, InputSpec, anchor
+from search_spaces import Candidate, anchor
+
+from . import laboratories
 
 RECIPE = Recipe(steps=60, batch=4, patch=16)
 FORK = RECIPE.fork_step
@@ -22,18 +21,8 @@ FORK = RECIPE.fork_step
 
 @pytest.fixture(scope="module")
 def laboratory() -> Iterator[Laboratory]:
-    data = load_data(EMBEDDED, 3)
-    short = Data("short", data.training, ImageSet(3, data.validation.pairs[:1]))
-    with Worker() as worker:
-        yield Laboratory(
-            source=open_source(load_device("vs680"), worker),
-            worker=worker,
-            data=short,
-            recipe=RECIPE,
-            input=InputSpec(90, 160),
-            granularity=WeightGranularity.CHANNEL,
-            threads=2,
-        )
+    with laboratories.opened("vs680", RECIPE) as laboratory:
+        yield laboratory
 
 
 def test_what_is_said_on_the_way_is_what_is_found_in_the_end(laboratory: Laboratory) -> None:

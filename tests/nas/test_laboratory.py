@@ -8,18 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latency_models import WeightGranularity, Worker
-from latency_models.device import load_device, open_source
+from latency_models import WeightGranularity
 from nas.choices import Quantization
-from nas.images.data import EMBEDDED, Data, ImageSet, load_data
 from nas.images.quality import evaluate
 from nas.laboratory import Developed, Laboratory, candidate_seed
 from nas.networks.network import Weights
 from nas.networks.recipe import Recipe
 from nas.networks.training import Progress
-from search_spaces import Candidate, CandidateError, Graph, InputSpec, anchor, infer
+from search_spaces import Candidate, CandidateError, Graph, anchor, infer
 
-SPEC = InputSpec(90, 160)
+from . import laboratories
 
 
 def quiet(progress: Progress) -> None:
@@ -32,18 +30,8 @@ def small() -> Graph:
 
 @pytest.fixture(scope="module")
 def laboratory() -> Iterator[Laboratory]:
-    data = load_data(EMBEDDED, 3)
-    short = Data("short", data.training, ImageSet(3, data.validation.pairs[:1]))
-    with Worker() as worker:
-        yield Laboratory(
-            source=open_source(load_device("ethos-u65-512"), worker),
-            worker=worker,
-            data=short,
-            recipe=Recipe(steps=200, batch=8, patch=16),
-            input=SPEC,
-            granularity=WeightGranularity.CHANNEL,
-            threads=2,
-        )
+    with laboratories.opened("ethos-u65-512", Recipe(steps=200, batch=8, patch=16)) as laboratory:
+        yield laboratory
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +79,7 @@ def test_latency_is_known_before_training_and_covers_every_operator(
     latency = laboratory.latency(small())
     assert latency.ms == pytest.approx(sum(row.ms for row in latency.operators))
     assert [row.kind for row in latency.operators][-1] == "DEPTH_TO_SPACE"
-    assert infer(small(), SPEC).macs > 0
+    assert infer(small(), laboratories.SPEC).macs > 0
 
 
 def test_every_candidate_of_a_study_has_a_seed_of_its_own() -> None:
