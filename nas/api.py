@@ -13,7 +13,7 @@ from latency_models import Latency, Worker
 from latency_models.device import load_device, open_source
 from search_spaces import Candidate, Graph, InputSpec
 
-from .choices import Objective, Quantization, SamplerKind
+from .choices import Objective, Precision, Quantization, SamplerKind
 from .cores import Cores
 from .files import reading
 from .images.data import EMBEDDED, load_validation
@@ -47,6 +47,8 @@ def search(
     confirm: str | None = None,
     seed: int | None = None,
     trial_seconds: float | None = None,
+    steps: int | None = None,
+    precision: Precision | str | None = None,
     baselines: bool | None = None,
     workers: int = 1,
     storage: str | None = None,
@@ -59,8 +61,9 @@ def search(
     a file with ``sample(trial, scale)``; ``device`` a name, a folder or "adb:SERIAL"; ``data`` a
     folder of photographs or "embedded"; ``input`` the LR size in pixels, "360x640";
     ``confirm`` a device that measures the best where the latencies are predictions;
-    ``trial_seconds`` the seconds that gradient steps of one ABPN take. None: what the study was
-    made with, or the default that ``nas search --help`` tells.
+    ``trial_seconds`` the seconds that gradient steps of one ABPN take, or ``steps`` their number;
+    ``precision`` what convolutions are trained in, "float32" or "bfloat16". None: what the study
+    was made with, or the default that ``nas search --help`` tells.
 
     Returns the study and its Pareto front, best score first, where the score is 2^(2 PSNR) / (C ms)
     of the Mobile AI 2021 report (arXiv:2105.07825, section 2.5), on the study's own images. Raises

@@ -34,6 +34,13 @@ class RecipeName(StrEnum):
     FULL = "full"
 
 
+class Precision(StrEnum):
+    """What convolutions are trained in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
 class Quantization(StrEnum):
     """When INT8 rounding comes in: during training, or after it."""
 

@@ -78,6 +78,14 @@ class KernelTable:
         chosen["network"] = np.searchsorted(networks, chosen["network"])
         return KernelTable(networks=len(networks), **chosen)
 
+    @property
+    def image_pixels(self) -> Floats:
+        """(networks,): pixels that the first kernel of each reads."""
+        import numpy as np
+
+        _, first = np.unique(self.network, return_index=True)
+        return self.pixels_in[first]
+
     def per_network(self, values: Floats) -> Floats:
         """Sums of ``values`` (kernels, ...) over each network's kernels: (networks, ...)."""
         import numpy as np

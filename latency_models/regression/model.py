@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 #: Part of networks whose time should lie within the interval.
 COVERAGE = 0.9
-#: Beyond the times of the table the interval grows by this part of the distance, in logarithms.
+#: Beyond the times and the image sizes of the table the interval grows by this part of the
+#: distance, in logarithms.
 _PER_DISTANCE = 0.5
 
 
@@ -83,6 +84,27 @@ class UnseenBound:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """From the least to the most of something that a table holds."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Extent:
+        """Of positive values."""
+        return cls(float(values.min()), float(values.max()))
+
+    def distance(self, values: Floats) -> Floats:
+        """How far outside, as a logarithm; 0 within."""
+        import numpy as np
+
+        logarithm = np.log(np.maximum(values, 1e-9))
+        below, above = math.log(self.least) - logarithm, logarithm - math.log(self.most)
+        return np.maximum(np.maximum(below, above), 0.0)
+
+
+@dataclass(frozen=True)
 class LatencyModel:
     """Fitted to a table; predicts any networks of operators that its recipe knows."""
 
@@ -92,8 +114,8 @@ class LatencyModel:
     #: half the interval, in logarithms: COVERAGE of left-out networks were no farther off
     radius: float
     measurements: int
-    shortest_ms: float
-    longest_ms: float
+    ms: Extent
+    pixels: Extent
     bound: UnseenBound
 
     @property
@@ -113,7 +135,8 @@ class LatencyModel:
         kernel_ms = np.maximum(kernel_ms, least_ms)
         waited_ms = kernel_ms * on_critical_path(self.recipe, networks, kernel_ms)
         ms = table.per_network(waited_ms)
-        spread = np.exp(self.radius + _PER_DISTANCE * self._distance(ms))
+        distance = np.maximum(self.ms.distance(ms), self.pixels.distance(table.image_pixels))
+        spread = np.exp(self.radius + _PER_DISTANCE * distance)
         guessed_ms = table.per_network(np.where(unseen, waited_ms, 0.0))
         return Predictions(
             table=table,
@@ -145,15 +168,6 @@ class LatencyModel:
             least_ms[of_kind] = moved_mb[of_kind] * rates.fastest
             most_ms[of_kind] = moved_mb[of_kind] * rates.slowest * COST_FACTOR
         return least_ms, most_ms
-
-    def _distance(self, ms: Floats) -> Floats:
-        """How far outside the table's times, as a logarithm; 0 within."""
-        import numpy as np
-
-        logarithm = np.log(np.maximum(ms, 1e-9))
-        below = math.log(self.shortest_ms) - logarithm
-        above = logarithm - math.log(self.longest_ms)
-        return np.maximum(np.maximum(below, above), 0.0)
 
     def _require_known(self, table: KernelTable) -> None:
         for kind in sorted(set(table.kind.tolist())):
@@ -189,9 +203,17 @@ def model_of(
 
     ``distances`` are the errors of networks left out, as logarithms without their sign.
     """
-    ms = [row.ms for row in rows]
+    import numpy as np
+
+    table = KernelTable.of([row.kernels for row in rows])
     return LatencyModel(
-        fitted, tuple(parts), _conformal(distances), len(ms), min(ms), max(ms), _bound(fitted, rows)
+        fitted,
+        tuple(parts),
+        _conformal(distances),
+        len(rows),
+        Extent.of(np.array([row.ms for row in rows])),
+        Extent.of(table.image_pixels),
+        _bound(fitted, table),
     )
 
 
@@ -227,12 +249,11 @@ def _conformal(distances: Sequence[float]) -> float:
     return sorted(distances)[min(rank, len(distances)) - 1]
 
 
-def _bound(fitted: Fit, rows: Sequence[Measurement]) -> UnseenBound:
+def _bound(fitted: Fit, table: KernelTable) -> UnseenBound:
     """The fastest and the slowest that each engine was seen to get through bytes."""
     import numpy as np
 
     recipe = fitted.physical.recipe
-    table = KernelTable.of([row.kernels for row in rows])
     rates = fitted.kernel_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
     bounds = []
     for engine in recipe.engines:

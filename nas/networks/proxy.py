@@ -9,14 +9,12 @@ from dataclasses import replace
 from latency_models import WeightGranularity
 from search_spaces import Candidate, zoo
 
-from ..choices import Quantization, RecipeName
+from ..choices import Precision, Quantization, RecipeName
 from ..cores import has_bfloat16
 from ..images.data import ImageSet
-from .recipe import Recipe, recipe_named
+from .recipe import MIN_SEARCH_STEPS, Recipe, recipe_named
 from .training import Trainer
 
-#: Below this a schedule has no room for warm-up, cosine and INT8 rounding.
-MIN_STEPS = 50
 _WARM_UP, _TIMED = 3, 12
 #: bfloat16 must be clearly faster: its rounding costs some accuracy, and timings are noisy.
 _WORTHWHILE = 1.05
@@ -27,18 +25,26 @@ def choose_recipe(
     granularity: WeightGranularity,
     trial_seconds: float,
     quantization: Quantization,
+    precision: Precision | None,
 ) -> Recipe:
     """The recipe whose gradient steps on ABPN, twin included, take about ``trial_seconds`` here.
 
-    Convolutions run in bfloat16 where the processor has it and the timing shows it faster.
+    Without a ``precision``, convolutions run in bfloat16 where the processor has it and the timing
+    shows it faster.
     """
     plain = replace(recipe_named(RecipeName.PROXY), quantization=quantization)
-    recipes = [plain, replace(plain, bfloat16=True)] if has_bfloat16() else [plain]
+    recipes = [replace(plain, bfloat16=p is Precision.BFLOAT16) for p in _tried(precision)]
     abpn = Candidate(zoo.abpn(images.scale))
     trainers = [Trainer(abpn, images, r, granularity, seed=0) for r in recipes]
     seconds = dict(zip(recipes, _seconds_per_step(trainers), strict=True))
     fastest = min(recipes, key=lambda r: seconds[r] * (_WORTHWHILE if r.bfloat16 else 1.0))
-    return replace(fastest, steps=max(MIN_STEPS, round(trial_seconds / seconds[fastest])))
+    return replace(fastest, steps=max(MIN_SEARCH_STEPS, round(trial_seconds / seconds[fastest])))
+
+
+def _tried(precision: Precision | None) -> tuple[Precision, ...]:
+    if precision is not None:
+        return (precision,)
+    return tuple(Precision) if has_bfloat16() else (Precision.FLOAT32,)
 
 
 def _seconds_per_step(trainers: list[Trainer]) -> list[float]:

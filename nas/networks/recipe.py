@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..choices import Loss, Quantization, RecipeName
+from ..choices import Loss, Precision, Quantization, RecipeName
+
+#: Below this a schedule has no room for warm-up, cosine and INT8 rounding.
+MIN_SEARCH_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Recipe:
     loss: Loss = Loss.L1
     #: convolutions in bfloat16
     bfloat16: bool = False
+
+    @property
+    def precision(self) -> Precision:
+        """What convolutions are in."""
+        return Precision.BFLOAT16 if self.bfloat16 else Precision.FLOAT32
 
     @property
     def fork_step(self) -> int:

@@ -82,6 +82,6 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("budget", str(content.budget) or "none"),
         ("each network", f"{recipe.steps} steps of {recipe.batch} crops of "
                          f"{recipe.patch}×{recipe.patch} LR pixels, {recipe.quantization}, "
-                         f"{'bfloat16' if recipe.bfloat16 else 'float32'}"),
+                         f"{recipe.precision}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in settings.versions.items())),
     ]  # fmt: skip

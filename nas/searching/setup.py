@@ -11,7 +11,7 @@ from latency_models.device import load_device, open_source
 from search_spaces import InputSpec
 from search_spaces.space import load_space
 
-from ..choices import Objective, Quantization, SamplerKind
+from ..choices import Objective, Precision, Quantization, SamplerKind
 from ..images.baselines import bicubic, nearest
 from ..images.data import EMBEDDED, ImageSet, load_data
 from ..images.quality import evaluate
@@ -85,10 +85,15 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
     rehearse(space, input_spec, data.validation, baselines=baselines)
     trial_seconds = _said(wish.trial_seconds, DEFAULT_TRIAL_SECONDS)
     quantize = _said(wish.quantize, Quantization.QAT)
-    recipe = worker.call(
-        _TIMING_TIMEOUT_SECONDS, _choose_recipe, _sample_of(data.training), device.weights,
-        trial_seconds, quantize,
-    )  # fmt: skip
+    if wish.steps is not None and wish.precision is not None:
+        bfloat16 = wish.precision is Precision.BFLOAT16
+        recipe = Recipe(wish.steps, quantization=quantize, bfloat16=bfloat16)
+    else:
+        recipe = worker.call(
+            _TIMING_TIMEOUT_SECONDS, _choose_recipe, _sample_of(data.training), device.weights,
+            trial_seconds, quantize, wish.precision,
+        )  # fmt: skip
+        recipe = replace(recipe, steps=_said(wish.steps, recipe.steps))
     settings = Settings(
         space=space_name,
         space_version=space.version,
@@ -104,7 +109,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
         quantize=quantize,
         max_latency_ms=wish.max_latency_ms,
         seed=_said(wish.seed, 0),
-        trial_seconds=trial_seconds,
+        trial_seconds=trial_seconds if wish.steps is None else None,
         baselines=baselines,
         recipe=recipe,
         references=_references(data.validation),
@@ -119,11 +124,15 @@ def _sample_of(images: ImageSet) -> ImageSet:
 
 
 def _choose_recipe(
-    images: ImageSet, granularity: WeightGranularity, trial_seconds: float, quantize: Quantization
+    images: ImageSet,
+    granularity: WeightGranularity,
+    trial_seconds: float,
+    quantize: Quantization,
+    precision: Precision | None,
 ) -> Recipe:
     from ..networks.proxy import choose_recipe
 
-    return choose_recipe(images, granularity, trial_seconds, quantize)
+    return choose_recipe(images, granularity, trial_seconds, quantize, precision)
 
 
 def _references(images: ImageSet) -> References:

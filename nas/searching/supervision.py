@@ -153,7 +153,7 @@ def _introduction(study: Study, resources: Resources) -> str:
         f"({len(resources.data.training.pairs)} to train, "
         f"{len(resources.data.validation.pairs)} to validate)",
         f"each candidate: {recipe.steps} steps of {recipe.batch} x {recipe.patch}x{recipe.patch}, "
-        f"{'bfloat16' if recipe.bfloat16 else 'float32'}, {recipe.quantization}; "
+        f"{recipe.precision}, {recipe.quantization}; "
         f"bicubic {settings.references.bicubic_psnr_db:.2f} dB",
     ]
     lines += [f"skipped {item.name}: {item.reason}" for item in skipped]

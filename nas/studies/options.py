@@ -62,6 +62,8 @@ class SearchOptions(Wish):
             raise OptionError(
                 name, f"{option_name(name)} {values[name]!r}: {said[0].lower()}{said[1:]}"
             ) from None
+        if options.steps is not None and options.trial_seconds is not None:
+            raise OptionError("steps", "steps and trial-seconds: leave one of them out")
         for name, parse in _GRAMMARS.items():
             text = getattr(options, name)
             try:
@@ -75,6 +77,7 @@ class SearchOptions(Wish):
     def repeating(cls, study: Study) -> Self:
         """What makes ``study`` again, or goes on with it: every value as it was really used."""
         conditions = {field.name: getattr(study.settings, field.name) for field in fields(Wish)}
+        conditions["trial_seconds"] = None  # of another machine: the steps are said
         return cls(**conditions, budget=study.budget().option or None, study=study.name)
 
     @property

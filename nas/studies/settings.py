@@ -12,8 +12,8 @@ from typing_extensions import Doc
 
 from search_spaces import InputError, NasError
 
-from ..choices import Objective, Quantization, SamplerKind
-from ..networks.recipe import Recipe
+from ..choices import Objective, Precision, Quantization, SamplerKind
+from ..networks.recipe import MIN_SEARCH_STEPS, Recipe
 
 _PACKAGES = (
     "npu-nas", "tensorflow", "keras", "ai-edge-litert", "ethos-u-vela", "optuna", "numpy", "pillow",
@@ -45,6 +45,10 @@ class Wish:
     trial_seconds: Annotated[
         float | None, Interval(ge=0.1, le=1e6), Doc("Gradient steps of one ABPN, s [20].")
     ] = None
+    steps: Annotated[
+        int | None, Ge(MIN_SEARCH_STEPS), Doc("Their number, in place of --trial-seconds.")
+    ] = None
+    precision: Annotated[Precision | None, Doc("[the faster one here]")] = None
     baselines: Annotated[bool | None, Doc("ABPN and XLSR as reference.")] = None
 
 
@@ -76,11 +80,22 @@ class Settings:
     quantize: Quantization
     max_latency_ms: float | None
     seed: int
-    trial_seconds: float
+    #: None where the number of steps was given
+    trial_seconds: float | None
     baselines: bool
     recipe: Recipe
     references: References
     versions: dict[str, str]
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps of each candidate."""
+        return self.recipe.steps
+
+    @property
+    def precision(self) -> Precision:
+        """What convolutions are trained in."""
+        return self.recipe.precision
 
     def refuse_other(self, name: str, wish: Wish) -> None:
         """InputError if ``wish`` names a value that study ``name`` was not made with."""

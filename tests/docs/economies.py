@@ -31,11 +31,11 @@ class Economy:
 #: One network is trained, for a moment, for small images.
 TRAIN_ONE = Economy(
     ("search",),
-    ("--budget", "1", "--trial-seconds", "0.1", "--input", "40x40"),
+    ("--budget", "1", "--steps", "50", "--precision", "float32", "--input", "40x40"),
     ("--no-baselines",),
 )
 #: A study is made and stored; no trial fits.
-TRAIN_NONE = Economy(("search",), ("--budget", "1s", "--trial-seconds", "0.1"))
+TRAIN_NONE = Economy(("search",), ("--budget", "1s", "--steps", "50", "--precision", "float32"))
 _OTHERS = (
     Economy(("train",), ("--steps", "10", "--batch", "1", "--patch", "8")),
     Economy(("latency", "collect"), ("--samples", "10")),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+#: A search that takes moments for each candidate.
+QUICK = ("--steps", "50", "--precision", "float32", "--input", "90x160")
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -64,8 +64,8 @@ def test_predict_latency_of_a_name_a_graph_and_a_file(tmp_path: Path) -> None:
 def test_a_search_and_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     outcome = nas.search(
-        "1", study="s", device="vs680", input="90x160", trial_seconds=0.3, baselines=False,
-        objective="pareto",
+        "1", study="s", device="vs680", input="90x160", steps=50, precision="float32",
+        baselines=False, objective="pareto",
     )  # fmt: skip
     assert not outcome.interrupted
     study = nas.load_study("s")

@@ -22,7 +22,7 @@ from latency_models.regression.transfer import (
     transfer_model,
 )
 from latency_models.regression.validation import accuracy, cross_validate, macs_alone
-from search_spaces import InputError, Kernel, Tensor, lower
+from search_spaces import InputError, InputSpec, Kernel, Tensor, lower
 
 from .synthetic import CONV, OTHER, PADDINGS, SPEC, measured, plain, recipe, table
 
@@ -117,8 +117,12 @@ def test_an_operator_never_measured_is_bounded_or_refused() -> None:
 
 def test_beyond_the_table_the_interval_grows() -> None:
     model = fit_model(recipe(), table(multiple=8))
-    within, beyond = (model.predict([lower(plain(w, 3), SPEC)]) for w in (20, 200))
+    within, beyond, smaller = (
+        model.predict([lower(plain(width, 3), spec)])
+        for width, spec in ((20, SPEC), (200, SPEC), (40, InputSpec(SPEC.height // 4, SPEC.width)))
+    )
     assert beyond.high_ms[0] / beyond.low_ms[0] > within.high_ms[0] / within.low_ms[0]
+    assert smaller.high_ms[0] / smaller.low_ms[0] > within.high_ms[0] / within.low_ms[0]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), min_size=1, max_size=12))

@@ -15,7 +15,8 @@ budget = "1"
 space = "plain"
 device = "ethos-u65-512"
 input = "90x160"
-trial-seconds = 0.5
+steps = 50
+precision = "float32"
 baselines = false
 seed = 7
 """

@@ -25,7 +25,7 @@ from nas.searching.display import Lines, News, Pipe
 from nas.searching.reporter import Reporter
 from nas.studies.record import Outcome, TrialRecord
 
-from ..commands import ROOT, run_json
+from ..commands import QUICK, ROOT, run_json
 from ..records import make_record, make_result
 
 
@@ -215,10 +215,7 @@ def _output(terminal: int) -> Iterator[str]:
 
 
 def test_ctrl_c_leaves_the_terminal_whole(tmp_path: Path) -> None:
-    command = (
-        "search", "--study", "p", "--budget", "5", "--trial-seconds", "0.5", "--input", "90x160",
-        "--no-baselines",
-    )  # fmt: skip
+    command = ("search", "--study", "p", "--budget", "5", "--no-baselines", *QUICK)
     code, drawn = in_terminal(tmp_path, *command, interrupt_after="training float")
     assert code == 130
     assert "Traceback" not in drawn

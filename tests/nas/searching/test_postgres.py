@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ..commands import run, run_json, start
+from ..commands import QUICK, run, run_json, start
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 pytestmark = pytest.mark.skipif(not BINARIES, reason="needs Debian's package postgresql")
-QUICK = ("--trial-seconds", "0.5", "--input", "90x160", "--no-baselines", "--sampler", "random")
+OPTIONS = (*QUICK, "--no-baselines", "--sampler", "random")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_workers_on_two_machines_share_one_budget(url: str, tmp_path: Path) -> N
     here.mkdir()
     there.mkdir()
     shared = ("--storage", url, "--study", "p")
-    first = start(here, "search", *shared, "--budget", "4", *QUICK)
+    first = start(here, "search", *shared, "--budget", "4", *OPTIONS)
     while "study p:" not in (first.stderr.readline() if first.stderr else "study p:"):
         assert first.poll() is None
     second = start(there, "worker", *shared)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ..commands import run, run_json, start
+from ..commands import QUICK, run, run_json, start
 
-QUICK = ("--trial-seconds", "0.5", "--input", "90x160", "--no-baselines", "--seed", "3")
+OPTIONS = (*QUICK, "--no-baselines", "--seed", "3")
 
 
 def status(folder: Path, study: str) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(tmp_path: Path) -> 
 
 
 def test_a_killed_search_loses_nothing_and_trains_nothing_twice(tmp_path: Path) -> None:
-    command = ("search", "--study", "k", "--budget", "4", *QUICK)
+    command = ("search", "--study", "k", "--budget", "4", *OPTIONS)
     moments = random.Random(1)
     for _ in range(3):
         process = start(tmp_path, *command)
@@ -73,7 +73,7 @@ def _wait_for_a_trial(database: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_ends_cleanly_and_goes_on(tmp_path: Path, number: int) -> None:
-    command = ("search", "--study", "i", "--budget", "1", *QUICK)
+    command = ("search", "--study", "i", "--budget", "1", *OPTIONS)
     process = start(tmp_path, *command)
     _wait_for_a_trial(tmp_path / "studies/i/study.db")
     process.send_signal(number)

@@ -15,16 +15,16 @@ from latency_models.tflite_file import read_tflite
 from nas.cores import Cores
 from nas.studies.latencies import read_latencies
 
-from ..commands import run, run_json, start
+from ..commands import QUICK, run, run_json, start
 
-QUICK = ("--trial-seconds", "0.5", "--input", "90x160", "--seed", "3")
+OPTIONS = (*QUICK, "--seed", "3")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a search of two trials and two baselines has been run."""
     folder = tmp_path_factory.mktemp("search")
-    run(folder, "search", "--study", "s", "--budget", "2", *QUICK)
+    run(folder, "search", "--study", "s", "--budget", "2", *OPTIONS)
     return folder
 
 
@@ -137,7 +137,7 @@ def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
 @pytest.mark.skipif(Cores.available().count < 2, reason="a worker needs a core")
 def test_two_workers_share_a_study(tmp_path: Path) -> None:
     options = ("--study", "w", "--budget", "3", "--workers", "2")
-    _, errors = start(tmp_path, "search", *options, *QUICK).communicate(timeout=600)
+    _, errors = start(tmp_path, "search", *options, *OPTIONS).communicate(timeout=600)
     done = re.findall(r"^\[(worker [0-9,]+)\] budget reached: 3 trained trials$", errors, re.M)
     assert len(set(done)) == 2, errors
     answer = status(tmp_path, "w")
@@ -147,7 +147,7 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
 
 
 def test_what_is_over_the_latency_limit_is_not_trained(tmp_path: Path) -> None:
-    command = ("search", "--study", "m", "--budget", "12s", "--no-baselines", *QUICK)
+    command = ("search", "--study", "m", "--budget", "12s", "--no-baselines", *OPTIONS)
     run(tmp_path, *command, "--max-latency", "0.001")
     answer = status(tmp_path, "m")
     ended_by_time = {"interrupted", "does not fit the budget"}
@@ -158,7 +158,7 @@ def test_what_is_over_the_latency_limit_is_not_trained(tmp_path: Path) -> None:
 
 
 def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(tmp_path: Path) -> None:
-    command = ("search", "--study", "c", *QUICK, "--confirm", "host")
+    command = ("search", "--study", "c", *OPTIONS, "--confirm", "host")
     run(tmp_path, *command, "--budget", "1")
     [first] = run_json(tmp_path, "pareto", "c")
     assert first["latency_source"] == "host"
@@ -191,7 +191,7 @@ def sample(trial, scale=3):
 
 def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(tmp_path: Path) -> None:
     (tmp_path / "deep.py").write_text(DEEP)
-    command = ("search", "--space", "deep.py", "--study", "d", "--no-baselines", *QUICK)
+    command = ("search", "--space", "deep.py", "--study", "d", "--no-baselines", *OPTIONS)
     run(tmp_path, *command, "--budget", "4")
     answer = status(tmp_path, "d")
     slow = [trial for trial in answer["trials"] if trial["outcome"] == "too slow to win"]
@@ -201,7 +201,7 @@ def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(tmp_path:
 
 def test_other_objectives_and_samplers_run(tmp_path: Path) -> None:
     options = ("--objective", "pareto", "--sampler", "nsga2")
-    run(tmp_path, "search", "--study", "o", "--budget", "1", "--no-baselines", *QUICK, *options)
+    run(tmp_path, "search", "--study", "o", "--budget", "1", "--no-baselines", *OPTIONS, *options)
     assert status(tmp_path, "o")["trained"] == 1
     assert run_json(tmp_path, "pareto", "o")
 
@@ -221,7 +221,7 @@ def sample(trial, scale=3):
 def search_own_space(folder: Path, budget: int, *, widest: int = 64, fails: str = "False") -> str:
     """Searches a space of a user's own, in study ``f``; what the command prints."""
     (folder / "mine.py").write_text(SPACE.format(widest=widest, fails=fails))
-    command = ("search", "--space", "mine.py", "--study", "f", "--no-baselines", *QUICK)
+    command = ("search", "--space", "mine.py", "--study", "f", "--no-baselines", *OPTIONS)
     return run(folder, *command, "--budget", str(budget))
 
 

@@ -10,7 +10,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.choices import Objective, Quantization, SamplerKind
+from nas.choices import Objective, Precision, Quantization, SamplerKind
 from nas.cli import app
 from nas.studies.budget import Budget
 from nas.studies.config import read_config, write_config
@@ -34,13 +34,15 @@ OPTIONS = st.builds(
     max_latency_ms=st.none() | st.floats(1e-6, 1e6),
     seed=st.none() | st.integers(0, 2**40),
     trial_seconds=st.none() | st.floats(0.1, 1e6),
+    steps=st.none() | st.integers(50, 10**6),
+    precision=st.none() | st.sampled_from(Precision),
     baselines=st.none() | st.booleans(),
     budget=st.none() | st.sampled_from(["50", "30m", "50,2h"]),
     study=st.none() | TEXTS,
     workers=st.none() | st.integers(1, 99),
     storage=st.none() | TEXTS,
     confirm=st.none() | TEXTS,
-)
+).filter(lambda options: options.steps is None or options.trial_seconds is None)
 
 
 @given(options=OPTIONS)
@@ -73,6 +75,9 @@ def test_the_command_line_takes_the_command(options: SearchOptions) -> None:
         ("seed -1", {"seed": -1}),
         ("max-latency nan", {"max_latency_ms": float("nan")}),
         ("trial-seconds inf", {"trial_seconds": float("inf")}),
+        ("steps 49", {"steps": 49}),
+        ("leave one of them out", {"steps": 60, "trial_seconds": 20.0}),
+        ("precision 'float16'", {"precision": "float16"}),
         ("objective 'speed': input should be 'score' or 'pareto'", {"objective": "speed"}),
         ("baselines 'yes'", {"baselines": "yes"}),
         ("workers 0", {"workers": 0}),
