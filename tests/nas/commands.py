@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-#: A search that takes moments for each candidate.
+#: A space of small networks, and a search that takes moments for each candidate.
+SMALL = ("--space", str(Path(__file__).parent / "small_space.py"))
 QUICK = ("--steps", "50", "--precision", "float32", "--input", "90x160")
 
 

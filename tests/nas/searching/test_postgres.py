@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ..commands import QUICK, run, run_json, start
+from ..commands import QUICK, SMALL, run, run_json, start
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 pytestmark = pytest.mark.skipif(not BINARIES, reason="needs Debian's package postgresql")
-OPTIONS = (*QUICK, "--no-baselines", "--sampler", "random")
+OPTIONS = (*SMALL, *QUICK, "--no-baselines", "--sampler", "random")
 
 
 @pytest.fixture(scope="module")

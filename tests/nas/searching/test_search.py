@@ -15,7 +15,7 @@ from latency_models.tflite_file import read_tflite
 from nas.cores import Cores
 from nas.studies.latencies import read_latencies
 
-from ..commands import QUICK, run, run_json, start
+from ..commands import QUICK, SMALL, run, run_json, start
 
 OPTIONS = (*QUICK, "--seed", "3")
 
@@ -136,7 +136,7 @@ def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
 
 @pytest.mark.skipif(Cores.available().count < 2, reason="a worker needs a core")
 def test_two_workers_share_a_study(tmp_path: Path) -> None:
-    options = ("--study", "w", "--budget", "3", "--workers", "2")
+    options = ("--study", "w", "--budget", "3", "--workers", "2", *SMALL)
     _, errors = start(tmp_path, "search", *options, *OPTIONS).communicate(timeout=600)
     done = re.findall(r"^\[(worker [0-9,]+)\] budget reached: 3 trained trials$", errors, re.M)
     assert len(set(done)) == 2, errors
@@ -147,7 +147,7 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
 
 
 def test_what_is_over_the_latency_limit_is_not_trained(tmp_path: Path) -> None:
-    command = ("search", "--study", "m", "--budget", "12s", "--no-baselines", *OPTIONS)
+    command = ("search", "--study", "m", "--budget", "12s", "--no-baselines", *SMALL, *OPTIONS)
     run(tmp_path, *command, "--max-latency", "0.001")
     answer = status(tmp_path, "m")
     ended_by_time = {"interrupted", "does not fit the budget"}
@@ -158,7 +158,7 @@ def test_what_is_over_the_latency_limit_is_not_trained(tmp_path: Path) -> None:
 
 
 def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(tmp_path: Path) -> None:
-    command = ("search", "--study", "c", *OPTIONS, "--confirm", "host")
+    command = ("search", "--study", "c", *SMALL, *OPTIONS, "--confirm", "host")
     run(tmp_path, *command, "--budget", "1")
     [first] = run_json(tmp_path, "pareto", "c")
     assert first["latency_source"] == "host"
@@ -200,7 +200,7 @@ def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(tmp_path:
 
 
 def test_other_objectives_and_samplers_run(tmp_path: Path) -> None:
-    options = ("--objective", "pareto", "--sampler", "nsga2")
+    options = ("--objective", "pareto", "--sampler", "nsga2", *SMALL)
     run(tmp_path, "search", "--study", "o", "--budget", "1", "--no-baselines", *OPTIONS, *options)
     assert status(tmp_path, "o")["trained"] == 1
     assert run_json(tmp_path, "pareto", "o")
