@@ -98,6 +98,25 @@ class Candidate:
             merged = equalise(graph, merged, largest(graph, merged))
         return self.rewrite.carry(merged)
 
+    def learned(self, weights: Weights) -> dict[str, Array]:
+        """1 where a deployed weight comes of the trained ``weights``, 0 where a rewrite put it.
+
+        Only the shapes of ``weights`` matter. What a rewrite put carries an image or a clip
+        exactly, and training would blur it.
+        """
+        import numpy as np
+
+        draws = [np.random.default_rng(seed) for seed in (0, 1)]
+        first, second = (
+            self.rewrite.carry(
+                self.merged.carry(
+                    {name: draw.random(np.shape(w), np.float32) for name, w in weights.items()}
+                )
+            )
+            for draw in draws
+        )
+        return {name: (w != second[name]).astype(np.float32) for name, w in first.items()}
+
     @property
     def deployed(self) -> Graph:
         """The graph that runs on the device."""

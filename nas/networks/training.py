@@ -95,13 +95,17 @@ class Trainer:
         self.sampler = PatchSampler(images, recipe.batch, recipe.patch)
         self._granularity, self._seed, self._observe = granularity, seed, observe
         self._seconds = 0.0
-        self._optimise(Network(candidate.graph, seed), first_step=0)
+        self._optimise(Network(candidate.graph, seed), first_step=0, learned={})
         self.checkpoint = Checkpoint(Phase.FLOAT, 0, self._state())
 
-    def _optimise(self, network: Network, first_step: int) -> None:
-        """Goes on with ``network`` as it is, and an optimiser that knows nothing of it yet."""
+    def _optimise(self, network: Network, first_step: int, learned: Weights) -> None:
+        """Goes on with ``network`` as it is, and an optimiser that knows nothing of it yet.
+
+        ``learned`` is 0 where a value stays as it is.
+        """
         self.network = network
         self._variables = [variable.value for variable in network.values.values()]
+        self._learned = [learned.get(name, 1.0) for name in network.values]
         self._optimizer = Adam(self.recipe, self._variables, first_step)
         self._steps: dict[bool, Step] = {}
 
@@ -112,7 +116,7 @@ class Trainer:
             return
         network = Network(self.candidate.deployed, self._seed)
         network.restore(network.snapshot() | self.candidate.deploy(weights, self._largest))
-        self._optimise(network, self.recipe.fork_step)
+        self._optimise(network, self.recipe.fork_step, self.candidate.learned(weights))
 
     def run(self) -> Trained:
         """Trains from ``checkpoint`` on; CandidateError if the loss is NaN or a layer is dead."""
@@ -173,7 +177,10 @@ class Trainer:
             gradients = tape.gradient(
                 loss, self._variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
-            self._optimizer.apply(gradients)
+            self._optimizer.apply(
+                gradient * learned
+                for gradient, learned in zip(gradients, self._learned, strict=True)
+            )
             return loss
 
         # Traced here, so that no gradient step is charged with it.

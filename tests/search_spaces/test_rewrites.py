@@ -207,6 +207,19 @@ def test_only_the_last_clip_is_folded() -> None:
         fold_clip(net.graph)
 
 
+@pytest.mark.parametrize("deployment", [WHOLE, APART], ids=["last", "sum"])
+def test_what_a_rewrite_put_is_told_from_what_was_trained(deployment: Deployment) -> None:
+    candidate = Candidate(zoo.abpn(3), deployment)
+    weights = random_weights(Network(candidate.graph), seed=1)
+    learned = candidate.learned(weights)
+    deployed = deployed_weights(candidate, weights)
+    assert all(w.shape == np.shape(deployed[name]) for name, w in learned.items())
+    trained = sum(w.size for name, w in weights.items() if not name.startswith("range/"))
+    assert sum(w.sum() for n, w in learned.items() if not n.startswith("range/")) == trained
+    put = np.concatenate([deployed[name][where == 0] for name, where in learned.items()])
+    assert set(np.unique(put)) <= {-1.0, 0.0, 1.0}
+
+
 def test_nothing_to_do_is_the_same_graph() -> None:
     graph = zoo.abpn(3)
     assert Candidate(graph).deployed is graph

@@ -142,6 +142,15 @@ def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
     assert same(result.float32, whole.float32)
 
 
+def test_what_a_rewrite_put_is_not_trained(images: ImageSet) -> None:
+    started = Trainer(FOLDED, images, SHORT, CHANNEL, 1)
+    learned = FOLDED.learned(started.network.snapshot())
+    trained = started.run()
+    for weights in (trained.int8, trained.float32):
+        put = [weights[name][where == 0] for name, where in learned.items() if name in weights]
+        assert set(np.unique(np.concatenate(put))) == {-1.0, 0.0, 1.0}
+
+
 @pytest.mark.parametrize("name", ["PRPSR", "ECBSR-M4C16", "ETDS-T", "FSRCNN", "ESPCN"])
 @pytest.mark.parametrize("quantization", Quantization)
 def test_every_kind_of_network_trains(
