@@ -70,7 +70,11 @@ class News:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        return cls(**json.loads(text))
+        """What ``to_json`` wrote; anything else that a worker prints is a line."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return cls(line=text)
 
 
 class Pipe(Lines):
@@ -91,4 +95,6 @@ class Pipe(Lines):
 
     def _send(self, news: News) -> None:
         with contextlib.suppress(BrokenPipeError):  # without a supervisor it is about to end
-            print(news.to_json(), file=self._stream, flush=True)
+            # In one go: an interruption may not part a line from its end.
+            self._stream.write(news.to_json() + "\n")
+            self._stream.flush()

@@ -126,6 +126,16 @@ def test_a_crew_is_heard_and_its_ends_are_known() -> None:
     assert ("worker 1,2", "at work") in heard.stages
 
 
+def test_what_else_a_member_prints_is_heard_too() -> None:
+    """A library's words, and news that a kill has cut off."""
+    heard = Heard()
+    then = """print('stray', 5, sep='\\n'); print('{"stage": "tr', end='', flush=True)"""
+    assert run_crew(member(then), [Cores((0,)), Cores((1,))], heard) == [0, 0]
+    for worker in "01":
+        for said in ("stray", "5", '{"stage": "tr'):
+            assert f"[worker {worker}] {said}" in heard.lines
+
+
 WAITING = """
 import pathlib, signal, time
 def settle(number, frame):
