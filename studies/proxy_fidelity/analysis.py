@@ -109,8 +109,9 @@ def report(
     ]
     lines = [
         "# Proxy fidelity", "",
-        f"{len(items)} architectures drawn from `mobile` (seed in run.py), 1 to 4 GMAC at 360x640,",
-        f"x3; 16 crops of 32x32 LR pixels a step. Truth is the INT8 PSNR after {long:,} steps.",
+        f"{len(items)} of {len(order)} architectures so far, drawn from `mobile` (seed in run.py),",
+        "1 to 4 GMAC at 360x640, x3; 16 crops of 32x32 LR pixels a step. Truth is the INT8 PSNR",
+        f"after {long:,} steps.",
         "`python studies/proxy_fidelity/run.py --help` tells how to run it. Every figure is in",
         "[results.json](results.json).", "",
         "Kendall's tau with the truth. The length is chosen on every other architecture (chosen",
