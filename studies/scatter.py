@@ -52,7 +52,7 @@ def logarithmic(title: str, values: Sequence[float]) -> Axis:
 
 def linear(title: str, values: Sequence[float]) -> Axis:
     """Around ``values``, a few ticks apart by 1, 2 or 5 times a power of ten."""
-    margin = 0.1 * (max(values) - min(values))
+    margin = 0.1 * (max(values) - min(values)) or 1.0  # all alike: one to each side
     low, high = min(values) - margin, max(values) + margin
     power = math.floor(math.log10((high - low) / _MOST_TICKS))
     steps = [factor * 10.0**power for factor in (*_ROUND, 10)]
