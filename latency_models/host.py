@@ -75,6 +75,7 @@ class HostSource(LatencySource):
                 ("runs", str(len(runs.ms))),
                 ("operators", SHARING_RULE),
             ),
+            operators_shared=True,
         )
 
 

@@ -52,6 +52,8 @@ class Latency:
     source: str
     #: what the figure was taken under: clocks, threads, versions
     conditions: tuple[tuple[str, str], ...] = ()
+    #: are the operators' times the total shared out, since the source knows no more?
+    operators_shared: bool = False
 
     def __post_init__(self) -> None:
         values = (self.low_ms, self.ms, self.high_ms)

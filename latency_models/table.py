@@ -103,6 +103,7 @@ def _latency(time: HandTime, request: LatencyRequest, table: str) -> Latency:
             *((("note", time.note),) if time.note else ()),
             ("operators", SHARING_RULE),
         ),
+        operators_shared=True,
     )
 
 

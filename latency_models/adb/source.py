@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from search_spaces import NasError
 
+from ..sharing import SHARING_RULE
 from ..source import Latency, LatencyError, LatencyRequest, LatencySource
 from ..tflite import read_tflite, require_same_kernels
 from .conditions import read_conditions, read_temperature_c
@@ -65,6 +66,7 @@ class AdbSource(LatencySource):
             operators=placement.operators,
             on_cpu=placement.on_cpu,
             source=f"adb: {runner.title}",
+            operators_shared=placement.rule == SHARING_RULE,
             conditions=(
                 ("serial", connection.serial),
                 *before,

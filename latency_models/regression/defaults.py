@@ -15,6 +15,9 @@ from .recipe import Engine, Recipe, Term
 _CPU = "cpu"
 #: Prices are one up to the digits that a table keeps.
 _SAME = 1.001
+#: What a kind of operator may cost of its own.
+_OF_COMPUTING = (Quantity.MACS, Quantity.ARITHMETIC, Quantity.OUTPUT, Quantity.PIXELS)
+_OF_THE_REST = (Quantity.TRAFFIC, Quantity.PIXELS)
 #: What multiplier arrays and memories are usually built for.
 _PADDINGS = (Padding(1, 1), Padding(8, 8), Padding(16, 16))
 
@@ -22,9 +25,13 @@ _PADDINGS = (Padding(1, 1), Padding(8, 8), Padding(16, 16))
 def default_recipe(rows: Sequence[Measurement]) -> Recipe:
     """Arithmetic and traffic of what computes, traffic of the rest, a cost a kernel.
 
-    Engines are those that most of the measurements name; what is left after the prices is learned
-    if every row tells its operators' times.
+    Engines are those that most of the measurements name. What is left after the prices is learned
+    if every row tells its operators' times; if none does and there are rows enough, each kind of
+    operator has prices of its own instead.
     """
+    apart = _kind_by_kind(rows)
+    if not any(row.operators_ms for row in rows) and 2 * len(apart) <= len(rows):
+        return Recipe(_engines(rows), apart, paddings=_PADDINGS)
     computing = {k.kind for row in rows for k in row.kernels if k.macs}
     every = {k.kind for row in rows for k in row.kernels}
     rest = every - computing
@@ -45,6 +52,17 @@ def default_recipe(rows: Sequence[Measurement]) -> Recipe:
         terms=tuple(term for term in terms if term.kinds),
         paddings=_PADDINGS,
         residual=all(row.operators_ms for row in rows),
+    )
+
+
+def _kind_by_kind(rows: Sequence[Measurement]) -> tuple[Term, ...]:
+    """Prices of each kind of operator: of processors, whose loops for each are others."""
+    computing = {k.kind for row in rows for k in row.kernels if k.macs}
+    every = {k.kind for row in rows for k in row.kernels}
+    return tuple(
+        Term(quantity, frozenset({kind}))
+        for kind in sorted(every)
+        for quantity in (_OF_COMPUTING if kind in computing else _OF_THE_REST)
     )
 
 

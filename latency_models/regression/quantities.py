@@ -37,6 +37,8 @@ class Quantity(StrEnum):
     TRAFFIC = "traffic"
     #: MB written
     OUTPUT = "output"
+    #: M pixels written, however many channels they have
+    PIXELS = "pixels"
     #: MB of padded output, once for each input: a part that is put between others is read, merged
     #: and written with all of its neighbours
     MERGES = "merges"
@@ -79,6 +81,8 @@ def work(table: KernelTable, quantity: Quantity, padding: Padding) -> Floats:
             column = (read + written) / 1e6
         case Quantity.OUTPUT:
             column = table.bytes_out / 1e6
+        case Quantity.PIXELS:
+            column = table.pixels_out / 1e6
         case Quantity.MERGES:
             column = table.inputs * written / 1e6
         case Quantity.MOVED:

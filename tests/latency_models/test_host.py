@@ -44,3 +44,4 @@ def test_nothing_falls_back(worker: Worker, models: Models) -> None:
     assert latency.on_cpu == ()
     assert {row.engine for row in latency.operators} == {"cpu"}
     assert all(row.ms > 0 for row in latency.operators)
+    assert latency.operators_shared

@@ -55,6 +55,18 @@ def test_what_keeps_no_rule_is_fitted_apart() -> None:
     assert PIXELS in recipe.open_kinds
 
 
+def test_where_no_operator_tells_its_time_each_kind_has_prices_of_its_own() -> None:
+    rows = [replace(row, operators_ms=()) for row in table(multiple=8)]
+    recipe = default_recipe(rows)
+    assert all(len(term.kinds) == 1 for term in recipe.terms)
+    assert not recipe.residual
+    assert 2 * len(recipe.terms) <= len(rows)
+    said = fit(recipe, rows).network_ms([row.kernels for row in rows])
+    assert said.tolist() == pytest.approx([row.ms for row in rows], rel=0.02)
+    # Too few for that are priced together.
+    assert any(len(term.kinds) > 1 for term in default_recipe(rows[:8]).terms)
+
+
 def test_without_a_cpu_nothing_is_apart() -> None:
     recipe = default_recipe(table())
     assert [engine.name for engine in recipe.engines] == ["device"]
