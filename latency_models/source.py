@@ -63,6 +63,11 @@ class Latency:
             raise LatencyError(f"{self.source} gave {values} ms, an interval without its value")
 
     @property
+    def told_ms(self) -> tuple[float, ...]:
+        """Each operator's time, or nothing where the source knows that of the whole alone."""
+        return () if self.operators_shared else tuple(row.ms for row in self.operators)
+
+    @property
     def is_predicted(self) -> bool:
         """Does it come of a regression? It is measured or compiled else."""
         return self.source == PREDICTED

@@ -155,7 +155,7 @@ def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
         name=request.name,
         kernels=request.kernels,
         ms=latency.ms,
-        operators_ms=() if latency.operators_shared else tuple(row.ms for row in latency.operators),
+        operators_ms=latency.told_ms,
         engines=tuple(row.engine for row in latency.operators),
     )
 

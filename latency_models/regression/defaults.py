@@ -29,11 +29,11 @@ def default_recipe(rows: Sequence[Measurement]) -> Recipe:
     if every row tells its operators' times; if none does and there are rows enough, each kind of
     operator has prices of its own instead.
     """
-    apart = _kind_by_kind(rows)
-    if not any(row.operators_ms for row in rows) and 2 * len(apart) <= len(rows):
-        return Recipe(_engines(rows), apart, paddings=_PADDINGS)
     computing = {k.kind for row in rows for k in row.kernels if k.macs}
     every = {k.kind for row in rows for k in row.kernels}
+    apart = _kind_by_kind(computing, every)
+    if not any(row.operators_ms for row in rows) and 2 * len(apart) <= len(rows):
+        return Recipe(_engines(rows), apart, paddings=_PADDINGS)
     rest = every - computing
     engines = _engines(rows)
     on_cpu = {kind for engine in engines if engine.name == _CPU for kind in engine.kinds}
@@ -55,10 +55,8 @@ def default_recipe(rows: Sequence[Measurement]) -> Recipe:
     )
 
 
-def _kind_by_kind(rows: Sequence[Measurement]) -> tuple[Term, ...]:
+def _kind_by_kind(computing: set[str], every: set[str]) -> tuple[Term, ...]:
     """Prices of each kind of operator: of processors, whose loops for each are others."""
-    computing = {k.kind for row in rows for k in row.kernels if k.macs}
-    every = {k.kind for row in rows for k in row.kernels}
     return tuple(
         Term(quantity, frozenset({kind}))
         for kind in sorted(every)

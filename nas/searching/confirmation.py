@@ -199,7 +199,7 @@ class _Confirmation:
                     kernels=request.kernels,
                     ms=timed.latency.ms,
                     stack=stack,
-                    operators_ms=tuple(row.ms for row in operators) if told else (),
+                    operators_ms=timed.latency.told_ms if told else (),
                     engines=tuple(row.engine for row in operators) if told else (),
                 )
             )
