@@ -105,33 +105,41 @@ def _figures(kernels: Sequence[Kernel]) -> list[tuple[float, ...]]:
     """Each kernel's numbers, in the order of the columns."""
     made = {tensor.name: index for index, k in enumerate(kernels) for tensor in k.outputs}
     read: dict[str, list[int]] = {}
+    images: dict[str, int] = {}
     for index, kernel in enumerate(kernels):
         for tensor in kernel.inputs:
             read.setdefault(tensor.name, []).append(index)
-    images = {t.name: t.bytes for k in kernels for t in k.inputs if t.name not in made}
-    waiting: list[tuple[int, int]] = []
+            if tensor.name not in made:
+                images[tensor.name] = tensor.bytes
+    live, image_live = 0, sum(images.values())
+    #: bytes that nobody waits for any more from a kernel on: made by kernels, and of the image
+    done, image_done = [0] * len(kernels), [0] * len(kernels)
+    for name, size in images.items():
+        image_done[read[name][-1]] += size
     rows: list[tuple[float, ...]] = []
     for index, kernel in enumerate(kernels):
-        waiting = [(last, size) for last, size in waiting if last > index]
+        live -= done[index]
+        image_live -= image_done[index]
         first = kernel.inputs[0].shape if kernel.inputs else kernel.outputs[0].shape
         out = kernel.outputs[0].shape
+        bytes_out = sum([tensor.bytes for tensor in kernel.outputs])
         places = [place for tensor in kernel.outputs for place in read.get(tensor.name, ())]
         last = max(places, default=index)
         rows.append(
             (
                 kernel.macs, kernel.window, kernel.groups, first[0] * first[1], out[0] * out[1],
-                sum(tensor.shape[2] for tensor in kernel.inputs),
-                sum(tensor.shape[2] for tensor in kernel.outputs),
-                len(kernel.inputs), sum(tensor.bytes for tensor in kernel.inputs),
-                sum(tensor.bytes for tensor in kernel.outputs), _repeated(kernel, made),
-                kernel.weight_bytes, kernel.stride, len(places), last - index,
-                max((index - made.get(tensor.name, -1) for tensor in kernel.inputs), default=0),
-                sum(size for _, size in waiting),
-                sum(size for name, size in images.items() if read[name][-1] > index),
-                _offsets(kernel),
+                sum([tensor.shape[2] for tensor in kernel.inputs]),
+                sum([tensor.shape[2] for tensor in kernel.outputs]),
+                len(kernel.inputs), sum([tensor.bytes for tensor in kernel.inputs]), bytes_out,
+                _repeated(kernel, made), kernel.weight_bytes, kernel.stride, len(places),
+                last - index,
+                max([index - made.get(tensor.name, -1) for tensor in kernel.inputs], default=0),
+                live, image_live, _offsets(kernel),
             )
         )  # fmt: skip
-        waiting.append((last, sum(tensor.bytes for tensor in kernel.outputs)))
+        if last > index:
+            live += bytes_out
+            done[last] += bytes_out
     return rows
 
 
@@ -146,9 +154,10 @@ def _offsets(kernel: Kernel) -> int:
 
 def _repeated(kernel: Kernel, made: dict[str, int]) -> int:
     """Bytes of inputs that nobody writes in place."""
-    names = [tensor.name for tensor in kernel.inputs]
-    return sum(
-        tensor.bytes
-        for place, tensor in enumerate(kernel.inputs)
-        if tensor.name not in made or tensor.name in names[:place]
-    )
+    seen: set[str] = set()
+    repeated = 0
+    for tensor in kernel.inputs:
+        if tensor.name in seen or tensor.name not in made:
+            repeated += tensor.bytes
+        seen.add(tensor.name)
+    return repeated

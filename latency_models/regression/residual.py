@@ -44,8 +44,10 @@ class Residual:
 
         features = _features(table, physical_ms, self.kinds)
         # Kernels of one shape in one place are many; each is asked for once.
-        unique, position = np.unique(features, axis=0, return_inverse=True)
-        ratio = np.exp(self.trees.predict(unique))[position.ravel()]
+        rows = [row.tobytes() for row in features]
+        place = {row: index for index, row in enumerate(rows)}
+        log_ratio = dict(zip(place, self.trees.predict(features[[*place.values()]]), strict=True))
+        ratio = np.exp([log_ratio[row] for row in rows])
         ms: Floats = (physical_ms + self.offset_ms) * ratio - self.offset_ms
         return np.where(np.isin(table.kind, sorted(self.learned)), np.maximum(ms, 0.0), physical_ms)
 
@@ -67,8 +69,12 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     learned = np.isin(table.kind, sorted(physical.recipe.open_kinds))
     offset_ms = _NEGLIGIBLE * float(measured[learned].mean())
     ratio = np.log((measured + offset_ms) / (expected + offset_ms))
+    # An operator counts by its share of its network: an error of what is long is one of the whole.
+    total_ms = table.per_network(np.where(learned, measured, 0.0))[table.network]
+    weight = np.sqrt((np.maximum(measured, expected) + offset_ms) / (total_ms + offset_ms))
     trees = ExtraTreesRegressor(_TREES, random_state=0, n_jobs=-1)
-    trees.fit(_features(table, expected, kinds)[learned], ratio[learned])
+    features = _features(table, expected, kinds)
+    trees.fit(features[learned], ratio[learned], sample_weight=weight[learned])
     trees.n_jobs = 1  # a prediction is over before threads would have started
     return Residual(trees, offset_ms, kinds, physical.recipe.open_kinds)
 
