@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .networks.training import Progress, Trained, Trainer
 
 #: Longest that the converter may take; the largest network of the spaces takes some seconds.
-CONVERSION_TIMEOUT_SECONDS = 120.0
+CONVERSION_TIMEOUT_SECONDS = 300.0
 #: The integer file and the network it was made from may differ by rounding only.
 MAX_PARITY_GAP_DB = 0.02
 _PARITY_IMAGES = 2

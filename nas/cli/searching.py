@@ -119,6 +119,10 @@ def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
             for f in found
         ],
     )  # fmt: skip
+    for finding in found:
+        if finding.beaten_by:
+            names = " and ".join(finding.beaten_by)
+            print(f"rank {finding.rank}: {names}, trained here too, gave more dB in less time")
     print(f"models and cards: {study.folder.pareto}")
 
 

@@ -31,6 +31,8 @@ class Finding:
     ratio_to_abpn: float | None
     #: the device that its latency is of, where that is not the study's
     timed_on: str | None = None
+    #: references of the same study with at least its PSNR in less time, or more in the same
+    beaten_by: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -52,6 +54,7 @@ class Finding:
             "runtime_ms": latency.ms,
             "score": self.score,
             "score_to_abpn": self.ratio_to_abpn,
+            "beaten_by": " ".join(self.beaten_by),
             "low_ms": latency.low_ms,
             "high_ms": latency.high_ms,
             "latency_source": latency.source,
@@ -80,6 +83,11 @@ def findings(study: Study) -> tuple[Finding, ...]:
             result=result,
             ratio_to_abpn=None if reference is None else score_ratio(_log2(result), reference),
             timed_on=record.timed_on,
+            beaten_by=tuple(
+                reference.baseline
+                for reference in records
+                if reference.baseline and reference.result and _beats(reference.result, result)
+            ),
         )
         for index, (record, result) in enumerate(ranked)
     )
@@ -145,6 +153,13 @@ def make_card(study: Study, finding: Finding) -> dict[str, Any]:
         "versions": settings.versions,
         "command": SearchOptions.repeating(study).command,
     }
+
+
+def _beats(one: Result, other: Result) -> bool:
+    """Better in one of PSNR and time, and no worse in the other."""
+    one_at = (one.psnr_db, -one.latency.ms)
+    other_at = (other.psnr_db, -other.latency.ms)
+    return one_at != other_at and all(a >= b for a, b in zip(one_at, other_at, strict=True))
 
 
 def _log2(result: Result) -> float:
