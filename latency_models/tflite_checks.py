@@ -34,14 +34,14 @@ def require_static(model: TfliteModel) -> None:
         if tensor.dynamic:
             raise InputError(
                 f"input {tensor.name!r} has the open shape {tensor.shape}; "
-                "export the model again with a static size and batch 1"
+                "take a file of one static size and batch 1, or export one"
             )
     for operator in model.operators:
         for tensor in _activations(operator):
             if tensor.dynamic:
                 raise InputError(
                     f"{operator.label}: tensor {tensor.name!r} has the open shape {tensor.shape}; "
-                    "export the model again with a static size and batch 1"
+                    "take a file of one static size and batch 1, or export one"
                 )
 
 

@@ -72,7 +72,8 @@ def _front(content: ReportContent) -> Section:
     return Section(
         "front", "Pareto front",
         "Up and to the left is better. Whiskers are the intervals that the device’s source of "
-        f"latencies states; time is on a logarithmic axis.{equal}",
+        "latencies states; time is on a logarithmic axis. A double click shows what lies "
+        f"below, too.{equal}",
         _if_any(content, Group((Plot("plot-front", "front", label, front_plot(content)),))),
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ from .style import ACCENT, MUTED, REFERENCE, hover, new_figure
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+#: Air above and below, as a part of what is shown, which spans at least so much.
+_MARGIN, _LEAST_SPAN_DB = 0.15, 0.2
 _SYMBOLS = ("diamond", "square", "triangle-up", "cross")
 
 
@@ -34,6 +36,7 @@ def front_plot(content: ReportContent) -> go.Figure:
     references = content.settings.references
     _add_level(figure, references.bicubic_psnr_db, "bicubic")
     _add_level(figure, references.nearest_psnr_db, "nearest")
+    _show_what_counts(figure, content)
     return figure
 
 
@@ -85,6 +88,19 @@ def _add_level(figure: go.Figure, psnr_db: float, name: str) -> None:
             annotation={"text": f"{name} {psnr_db:.2f} dB", "font": {"size": 12}},
             annotation_position="bottom right",
         )  # fmt: skip
+
+
+def _show_what_counts(figure: go.Figure, content: ReportContent) -> None:
+    """The front, the references and bicubic fill the height; what is worse may lie below it.
+
+    A few failed trainings, or nearest, would else press all that is good into one line.
+    """
+    shown = [network.result.psnr_db for network in content.shown]
+    levels = [*shown, content.settings.references.bicubic_psnr_db]
+    finite = [level for level in levels if math.isfinite(level)]
+    if finite:
+        margin_db = _MARGIN * max(max(finite) - min(finite), _LEAST_SPAN_DB)
+        figure.update_yaxes(range=[min(finite) - margin_db, max(finite) + margin_db])
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
