@@ -18,6 +18,8 @@ _SAME = 1.001
 #: What a kind of operator may cost of its own.
 _OF_COMPUTING = (Quantity.MACS, Quantity.ARITHMETIC, Quantity.OUTPUT, Quantity.PIXELS)
 _OF_THE_REST = (Quantity.TRAFFIC, Quantity.PIXELS)
+#: Operators that arrays of multipliers run as another one, with zeros put in.
+_SPREADING = frozenset({"TRANSPOSE_CONV"})
 #: What multiplier arrays and memories are usually built for.
 _PADDINGS = (Padding(1, 1), Padding(8, 8), Padding(16, 16))
 
@@ -38,8 +40,9 @@ def default_recipe(rows: Sequence[Measurement]) -> Recipe:
     engines = _engines(rows)
     on_cpu = {kind for engine in engines if engine.name == _CPU for kind in engine.kinds}
     terms = [
-        Term(Quantity.MACS, frozenset(computing - on_cpu)),
-        Term(Quantity.TRAFFIC, frozenset(computing - on_cpu)),
+        Term(Quantity.MACS, frozenset(computing - _SPREADING - on_cpu)),
+        Term(Quantity.TRAFFIC, frozenset(computing - _SPREADING - on_cpu)),
+        Term(Quantity.SPREAD, frozenset(computing & _SPREADING - on_cpu)),
         Term(Quantity.TRAFFIC, frozenset(rest - on_cpu)),
         Term(Quantity.KERNEL, frozenset(every - on_cpu)),
         *(_settled(term, rows) for term in (

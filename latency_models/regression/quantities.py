@@ -45,6 +45,9 @@ class Quantity(StrEnum):
     #: MB read and written; of a concatenation only what cannot be produced in its place, since
     #: runtimes let the others write there: the image, and repetitions
     MOVED = "moved"
+    #: M values of the input, its channels padded, spread to the output's size with zeros between:
+    #: what a transposed convolution reads where it is run as a convolution
+    SPREAD = "spread"
     #: MB written where no side's channels fit a vector
     MISALIGNED = "misaligned"
 
@@ -89,6 +92,8 @@ def work(table: KernelTable, quantity: Quantity, padding: Padding) -> Floats:
             joined = table.kind == "CONCATENATION"
             every = table.bytes_in + table.bytes_out
             column = np.where(joined, 2 * table.bytes_repeated, every) / 1e6
+        case Quantity.SPREAD:
+            column = table.pixels_out * _up(table.channels_in, padding.compute_channels) / 1e6
         case Quantity.MISALIGNED:
             widest = np.maximum(table.channels_in, table.channels_out)
             odd = (widest % _VECTOR != 0) & (widest > _IMAGE_CHANNELS)

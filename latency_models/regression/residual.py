@@ -3,11 +3,13 @@
 Extremely randomised trees (Geurts et al., Machine Learning 63, 2006; scikit-learn) on the logarithm
 of measured to physical time: NPUs cut tensors into blocks, and their steps are no sums. An operator
 is seen with the ones around it and with what is kept beside it, since compilers fuse neighbours and
-run them by turns, as memory lasts.
+run them by turns, as memory lasts. Each kind of operator has trees of its own: what is rare and
+long, such as a transposed convolution, would else be judged by what is common.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,26 +32,30 @@ _NEGLIGIBLE = 0.01
 
 @dataclass(frozen=True)
 class Residual:
-    """Trees, and the ms beside which ratios are taken."""
+    """Trees of each kind of operator that is learned, and the ms beside which ratios are taken."""
 
-    trees: Any
+    trees: Mapping[str, Any]
     offset_ms: float
+    #: all that the table holds
     kinds: tuple[str, ...]
-    #: operators whose times are learned: those of the others are known
-    learned: frozenset[str]
 
     def correct(self, table: KernelTable, physical_ms: Floats) -> Floats:
         """(kernels,): ms with what was learned."""
         import numpy as np
 
         features = _features(table, physical_ms, self.kinds)
-        # Kernels of one shape in one place are many; each is asked for once.
-        rows = [row.tobytes() for row in features]
-        place = {row: index for index, row in enumerate(rows)}
-        log_ratio = dict(zip(place, self.trees.predict(features[[*place.values()]]), strict=True))
-        ratio = np.exp([log_ratio[row] for row in rows])
-        ms: Floats = (physical_ms + self.offset_ms) * ratio - self.offset_ms
-        return np.where(np.isin(table.kind, sorted(self.learned)), np.maximum(ms, 0.0), physical_ms)
+        ms = physical_ms.copy()
+        for kind, trees in self.trees.items():
+            own = np.flatnonzero(table.kind == kind)
+            # Kernels of one shape in one place are many; each is asked for once.
+            rows = [row.tobytes() for row in features[own]]
+            place = dict(zip(rows, own, strict=True))
+            if not place:
+                continue
+            log_ratio = dict(zip(place, trees.predict(features[[*place.values()]]), strict=True))
+            ratio = np.exp([log_ratio[row] for row in rows])
+            ms[own] = np.maximum((ms[own] + self.offset_ms) * ratio - self.offset_ms, 0.0)
+        return ms
 
 
 def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
@@ -72,11 +78,14 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     # An operator counts by its share of its network: an error of what is long is one of the whole.
     total_ms = table.per_network(np.where(learned, measured, 0.0))[table.network]
     weight = np.sqrt((np.maximum(measured, expected) + offset_ms) / (total_ms + offset_ms))
-    trees = ExtraTreesRegressor(_TREES, random_state=0, n_jobs=-1)
     features = _features(table, expected, kinds)
-    trees.fit(features[learned], ratio[learned], sample_weight=weight[learned])
-    trees.n_jobs = 1  # a prediction is over before threads would have started
-    return Residual(trees, offset_ms, kinds, physical.recipe.open_kinds)
+    trees = {}
+    for kind in sorted(physical.recipe.open_kinds & set(kinds)):
+        own = table.kind == kind
+        trees[kind] = ExtraTreesRegressor(_TREES, random_state=0, n_jobs=-1)
+        trees[kind].fit(features[own], ratio[own], sample_weight=weight[own])
+        trees[kind].n_jobs = 1  # a prediction is over before threads would have started
+    return Residual(trees, offset_ms, kinds)
 
 
 def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:
@@ -85,9 +94,11 @@ def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -
 
     inner, outer = table.channels_in / table.groups, table.channels_out / table.groups
     kind = np.searchsorted(kinds, table.kind).astype(float)
+    # More of a transposed convolution than the window that one value of the output is made of.
+    taps = table.weight_bytes / np.maximum(inner * table.channels_out, 1.0)
     own = [
-        kind, inner, outer, table.channels_in, table.channels_out, table.groups, table.window,
-        table.stride, table.inputs, table.pixels_in, table.pixels_out, table.weight_bytes,
+        inner, outer, table.channels_in, table.channels_out, table.groups, table.window,
+        table.stride, taps, table.inputs, table.pixels_in, table.pixels_out, table.weight_bytes,
         np.log(np.maximum(table.macs, 1.0)), np.log(table.bytes_out),
         np.log(table.bytes_in + table.bytes_out), np.log(physical_ms + 1e-3),
         table.readers, table.reach, table.span, table.bytes_live, table.image_live, table.offsets,
