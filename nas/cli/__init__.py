@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,18 +27,36 @@ from . import (
 
 app = typer.Typer(
     name="nas",
-    help="Architecture search for INT8 super-resolution on NPUs.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
 for commands in (searching, reporting, exporting, models, checking, upscaling, diagnosis):
     commands.register(app)
 app.add_typer(spaces.app, name="space")
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(latency.app, name="latency")
 app.add_typer(data.app, name="data")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"nas {version('npu-nas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which this is."),
+    ] = False,
+) -> None:
+    """Architecture search for INT8 super-resolution on NPUs."""
 
 
 def main() -> None:

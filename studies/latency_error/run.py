@@ -60,17 +60,16 @@ CAVEATS = """
   are in no table have to judge. An ETDS left out on NNAPI is mostly outside its interval.
 - VS680: which engine rates are shared, that XLSR's and ABPN's clips saturate and PRPSR's is an
   operator, was settled by what fits. Three of the eleven graphs have inferred widths.
-- Ethos-U: what the trees see of an operator's surroundings was extended once after looking at the
-  errors of 400 of the fresh networks, on U85-1024 and U65-512: these are no blind figures. Later
-  choices (the image's lifetime, number of trees) were made on the 300 rows of the fit alone.
-  Networks were drawn at random while `mobile` was still being written; a few were left out since
-  the converted file and the lowered graph differed by a QUANTIZE.
-- Where the Ethos-U goal of 95 % within 10 % is missed (U65-512, both U85): a time is the longer of
+- Ethos-U: the fresh networks were drawn at random from the same space after the last choice had been
+  made, and were not looked at before. Choices (the price of transposed convolutions, trees for each
+  kind of operator, weights by share) were made by cross-validation on the 300 rows of the fit; what
+  the trees see of an operator's surroundings, earlier, with other fresh networks in sight.
+- Where the Ethos-U goal of 95 % within 10 % is missed (both U85): a time is the longer of
   arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
   keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half
   or all of its arithmetic, depending on whether the image is needed again at the end. The trees see
-  the image's lifetime; cascade lengths worked out from row buffers did not help when they were
-  cross-validated.
+  the image's lifetime; cascade lengths worked out from row buffers, the next convolutions behind an
+  activation, more trees and boosted ones did not help when they were cross-validated.
 - Host: the prices of each kind of operator were chosen after these fresh networks had been seen
   once. Others worked on the machine meanwhile; a network measured again says how much that was.
   Half of the fresh networks are those of which a first model was least sure.

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,10 @@ def test_help_lists_the_commands(place: Path, words: tuple[str, ...], commands: 
     text = run(place, *words, "--help")
     listed = re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)
     assert set(commands.split()) <= set(listed)
+
+
+def test_the_version_is_the_distributions(place: Path) -> None:
+    assert run(place, "--version") == f"nas {version('npu-nas')}\n"
 
 
 def test_help_loads_nothing_heavy() -> None:
