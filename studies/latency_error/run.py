@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ethos_u import COMPILED, own_time, recipe_of
+from page import DIMENSITY, page
 from plot import predicted_against_measured
 from published import DEVICES
 
@@ -48,33 +49,7 @@ from search_spaces.space import load_space
 from search_spaces.walks import Walk
 
 HERE = Path(__file__).parent
-DIMENSITY = ("dimensity8100-nnapi", "dimensity8100-neuron")
 ARCHITECTURES = 10_000
-#: How the models came about, which no figure tells by itself.
-CAVEATS = """
-## What to hold against these figures
-
-- Dimensity 8100: only the padding is chosen inside each fold. The terms are one of some twenty sets
-  that were compared by these very left-out errors, and the bound of unseen operators was changed
-  once after ETDS had been seen left out. The figures are therefore on the good side; networks that
-  are in no table have to judge. An ETDS left out on NNAPI is mostly outside its interval.
-- VS680: which engine rates are shared, that XLSR's and ABPN's clips saturate and PRPSR's is an
-  operator, was settled by what fits. Three of the eleven graphs have inferred widths.
-- Ethos-U: the fresh networks were drawn at random from the same space after the last choice had been
-  made, and were not looked at before. Choices (the price of transposed convolutions, trees for each
-  kind of operator, weights by share) were made by cross-validation on the 300 rows of the fit; what
-  the trees see of an operator's surroundings, earlier, with other fresh networks in sight.
-- Where the Ethos-U goal of 95 % within 10 % is missed (both U85): a time is the longer of
-  arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
-  keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half
-  or all of its arithmetic, depending on whether the image is needed again at the end. The trees see
-  the image's lifetime; cascade lengths worked out from row buffers, the next convolutions behind an
-  activation, more trees and boosted ones did not help when they were cross-validated.
-- Host: the prices of each kind of operator were chosen after these fresh networks had been seen
-  once. Others worked on the machine meanwhile; a network measured again says how much that was.
-  Half of the fresh networks are those of which a first model was least sure.
-- RK3588: the constants have not been tried on a network of super-resolution that somebody measured.
-"""
 TRANSFERRED, FRESH = 10, 300
 
 
@@ -270,86 +245,6 @@ def speed() -> dict[str, float]:
     }
 
 
-def write(results: dict[str, Any]) -> None:
-    """Both result files."""
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    keys = ("mape_percent", "within_10_percent", "spearman", "largest_error_percent")
-    lines = [
-        "# Error of the latency models",
-        "",
-        "`python studies/latency_error/run.py` repeats all of it; every figure, with kendall and",
-        "coverage, is in [results.json](results.json).",
-        "",
-        "| device | left out of the fit | mean error % | within 10 % | Spearman | largest % "
-        "| inside the interval % |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name in DIMENSITY:
-        parts = {"a network with all its scales": results[name]["network_left_out"]}
-        parts |= {f"family {f}": v for f, v in results[name]["family_left_out"].items()}
-        parts["the same network, MACs alone"] = results[name]["macs_alone"]
-        for what, row in parts.items():
-            cells = " | ".join(f"{row[key]:.4g}" for key in keys)
-            covered = "" if "MACs" in what else f"{row['coverage_percent']:.0f}"
-            lines.append(f"| {name} | {what} | {cells} | {covered} |")
-    lines += [
-        "",
-        "## VS680",
-        "",
-        "| fact | ms | fitted | error % | predicted from the others, error % |",
-    ]
-    lines += ["|---|---|---|---|---|"]
-    lines += [
-        f"| {f['fact']} | {f['ms']} | {f['fitted_ms']} | {f['error_percent']:+.1f} "
-        f"| {f['left_out_error_percent']:+.1f} |"
-        for f in results["vs680"]["facts"]
-    ]
-    if "ethos_u" in results:
-        lines += ["", "## Ethos-U, the compiler's own time", ""]
-        lines += [
-            "Networks of `mobile` at 360x640, x3, from the tables given; they are not kept here."
-        ]
-        lines += [""]
-        lines += ["| device | model | networks | mean error % | within 10 % | Spearman |"]
-        lines += ["|---|---|---|---|---|---|"]
-        for name, result in results["ethos_u"].items():
-            models = {f"of {result['trained_on']}": result["model"], "MACs": result["macs_alone"]}
-            models |= {f"of 10, {k}": v for k, v in result["from_ten_measurements"].items()}
-            lines += [
-                f"| {name} | {what} | {row['networks']} | {row['mape_percent']:.1f} "
-                f"| {row['within_10_percent']:.1f} | {row['spearman']:.3f} |"
-                for what, row in models.items()
-            ]
-    if "host" in results:
-        lines += ["", "## Host: one core of the machine that ran it, LiteRT with XNNPACK", ""]
-        lines += ["Networks of `mobile` at 360x640, x3, that the model has not seen.", ""]
-        lines += ["| | networks | mean error % | within 10 % | Spearman | largest % |"]
-        lines += ["|---|---|---|---|---|---|"]
-        part = results["host"]
-        parts = {
-            f"model of {part['trained_on']}": part["model"],
-            "MACs": part["macs_alone"],
-            "measured again": part["measured_again"],
-        }
-        lines += [
-            f"| {what} | {row['networks']} | {row['mape_percent']:.1f} "
-            f"| {row['within_10_percent']:.1f} | {row['spearman']:.3f} "
-            f"| {row['largest_error_percent']:.0f} |"
-            for what, row in parts.items()
-        ]
-    board = results["rk3588"]
-    lines += ["", "## RK3588, microseconds of a layer from the compiler's cycles", ""]
-    lines += ["| layers | mean error % | nine of ten within % |", "|---|---|---|"]
-    lines += [
-        f"| {board['layers']}, {what} | {board[key]['mean_percent']} "
-        f"| {board[key]['nine_of_ten_percent']} |"
-        for what, key in (("fitted", "fitted"), ("all of one size left out", "size_left_out"))
-    ]
-    rate = results["speed"]
-    lines += ["", f"{rate['architectures']:,} architectures are predicted in {rate['seconds']} s."]
-    (HERE / "README.md").write_text("\n".join([*lines, CAVEATS]).rstrip() + "\n")
-
-
 def main() -> None:
     """All of it, printed as it is written."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -364,8 +259,9 @@ def main() -> None:
         results["ethos_u"] = ethos_u(options.tables)
     if options.host:
         results["host"] = host(options.host)
-    write(results)
-    print((HERE / "README.md").read_text())
+    kept.write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / "README.md").write_text(page(results))
+    print(page(results))
 
 
 if __name__ == "__main__":
