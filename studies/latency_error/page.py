@@ -23,10 +23,10 @@ CAVEATS = """
   are in no table have to judge. An ETDS left out on NNAPI is mostly outside its interval.
 - VS680: which engine rates are shared, that XLSR's and ABPN's clips saturate and PRPSR's is an
   operator, was settled by what fits. Three of the eleven graphs have inferred widths.
-- Ethos-U: the fresh networks were drawn at random from the same space after the last choice had been
-  made, and were not looked at before. Choices (the price of transposed convolutions, trees for each
-  kind of operator, weights by share) were made by cross-validation on the 300 rows of the fit; what
-  the trees see of an operator's surroundings, earlier, with other fresh networks in sight.
+- Ethos-U: the fresh networks were drawn at random, and not looked at before the last choice was
+  made. Choices (the price of transposed convolutions, trees for each kind of operator, weights by
+  share) were made by cross-validation on the 300 rows of the fit; what the trees see of an
+  operator's surroundings, earlier, with other fresh networks in sight.
 - Where the Ethos-U goal of 95 % within 10 % is missed (both U85): a time is the longer of
   arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
   keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half
@@ -63,7 +63,7 @@ def _sections(results: dict[str, Any]) -> Iterator[str]:
     )  # fmt: skip
     if "ethos_u" in results:
         yield "## Ethos-U, the compiler's own time\n"
-        yield "Networks of `mobile` at 360x640, x3, from the tables given; they are not kept here.\n"
+        yield "Networks of `mobile` at 360x640, x3, from the tables given, not kept here.\n"
         yield _table(
             ("device", "model", "networks", "mean error %", "within 10 %", "Spearman"),
             (row for name, part in results["ethos_u"].items() for row in _ethos_u(name, part)),
