@@ -57,12 +57,14 @@ class KernelTable:
         """The kernels of ``networks`` one after another."""
         import numpy as np
 
-        numbers, kinds, rows, count = [], [], [], 0
+        numbers, kinds, count = [], [], 0
+        # One flat list: a million small ones would keep the garbage collector busy.
+        figures: list[float] = []
         for count, kernels in enumerate(networks, 1):
             numbers += [count - 1] * len(kernels)
             kinds += [kernel.kind for kernel in kernels]
-            rows += _figures(kernels)
-        columns: Any = np.array(rows, dtype=np.float64).reshape(len(rows), _COLUMNS).T
+            figures += _figures(kernels)
+        columns: Any = np.array(figures, dtype=np.float64).reshape(-1, _COLUMNS).T
         return cls(count, np.array(numbers, dtype=np.int64), np.array(kinds, dtype=str), *columns)
 
     def __len__(self) -> int:
@@ -101,8 +103,8 @@ _BLOCK = 16
 _COLUMNS = len(dataclasses.fields(KernelTable)) - 3
 
 
-def _figures(kernels: Sequence[Kernel]) -> list[tuple[float, ...]]:
-    """Each kernel's numbers, in the order of the columns."""
+def _figures(kernels: Sequence[Kernel]) -> list[float]:
+    """Each kernel's numbers, in the order of the columns, one kernel after another."""
     made = {tensor.name: index for index, k in enumerate(kernels) for tensor in k.outputs}
     read: dict[str, list[int]] = {}
     images: dict[str, int] = {}
@@ -116,7 +118,7 @@ def _figures(kernels: Sequence[Kernel]) -> list[tuple[float, ...]]:
     done, image_done = [0] * len(kernels), [0] * len(kernels)
     for name, size in images.items():
         image_done[read[name][-1]] += size
-    rows: list[tuple[float, ...]] = []
+    figures: list[float] = []
     for index, kernel in enumerate(kernels):
         live -= done[index]
         image_live -= image_done[index]
@@ -125,22 +127,20 @@ def _figures(kernels: Sequence[Kernel]) -> list[tuple[float, ...]]:
         bytes_out = sum([tensor.bytes for tensor in kernel.outputs])
         places = [place for tensor in kernel.outputs for place in read.get(tensor.name, ())]
         last = max(places, default=index)
-        rows.append(
-            (
-                kernel.macs, kernel.window, kernel.groups, first[0] * first[1], out[0] * out[1],
-                sum([tensor.shape[2] for tensor in kernel.inputs]),
-                sum([tensor.shape[2] for tensor in kernel.outputs]),
-                len(kernel.inputs), sum([tensor.bytes for tensor in kernel.inputs]), bytes_out,
-                _repeated(kernel, made), kernel.weight_bytes, kernel.stride, len(places),
-                last - index,
-                max([index - made.get(tensor.name, -1) for tensor in kernel.inputs], default=0),
-                live, image_live, _offsets(kernel),
-            )
+        figures += (
+            kernel.macs, kernel.window, kernel.groups, first[0] * first[1], out[0] * out[1],
+            sum([tensor.shape[2] for tensor in kernel.inputs]),
+            sum([tensor.shape[2] for tensor in kernel.outputs]),
+            len(kernel.inputs), sum([tensor.bytes for tensor in kernel.inputs]), bytes_out,
+            _repeated(kernel, made), kernel.weight_bytes, kernel.stride, len(places),
+            last - index,
+            max([index - made.get(tensor.name, -1) for tensor in kernel.inputs], default=0),
+            live, image_live, _offsets(kernel),
         )  # fmt: skip
         if last > index:
             live += bytes_out
             done[last] += bytes_out
-    return rows
+    return figures
 
 
 def _offsets(kernel: Kernel) -> int:
