@@ -82,9 +82,8 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     trees = {}
     for kind in sorted(physical.recipe.open_kinds & set(kinds)):
         own = table.kind == kind
-        trees[kind] = ExtraTreesRegressor(_TREES, random_state=0, n_jobs=-1)
+        trees[kind] = ExtraTreesRegressor(_TREES, random_state=0)
         trees[kind].fit(features[own], ratio[own], sample_weight=weight[own])
-        trees[kind].n_jobs = 1  # a prediction is over before threads would have started
     return Residual(trees, offset_ms, kinds)
 
 

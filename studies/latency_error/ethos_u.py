@@ -31,7 +31,7 @@ from nas.files import write_whole
 from nas.latency_folder import settings_of
 
 COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
-TRAINING, FOLDS = 300, 5
+FOLDS = 5
 PACKED = f"{TABLE}.gz"
 #: The array of every one of them takes channels by sixteen at one end.
 PADDING = Padding(16, 16)
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("tables", type=Path)
     tables = parser.parse_args().tables
     for name in COMPILED:
-        write_device(name, read_table(tables / name / "train" / TABLE)[:TRAINING])
+        write_device(name, read_table(tables / name / "train" / TABLE))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def _rounded(row: dict[str, float]) -> list[str]:
 
 
 def _ethos_u(name: str, result: dict[str, Any]) -> Iterator[tuple[object, ...]]:
-    models = {f"of {result['trained_on']}": result["model"], "MACs": result["macs_alone"]}
+    models = {**result["models"], "MACs": result["macs_alone"]}
     models |= {f"of 10, {donor}": row for donor, row in result["from_ten_measurements"].items()}
     for what, row in models.items():
         yield name, what, *_figures(row)
