@@ -27,7 +27,7 @@ CAVEATS = """
   made. Choices (the price of transposed convolutions, trees for each kind of operator, weights by
   share) were made by cross-validation on the 300 rows of the fit; what the trees see of an
   operator's surroundings, earlier, with other fresh networks in sight.
-- Where the Ethos-U goal of 95 % within 10 % is missed (both U85): a time is the longer of
+- Where the Ethos-U goal of 95 % within 10 % is missed (U65-512, both U85): a time is the longer of
   arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
   keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half
   or all of its arithmetic, depending on whether the image is needed again at the end. The trees see
