@@ -122,7 +122,7 @@ def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
     for finding in found:
         if finding.beaten_by:
             names = " and ".join(finding.beaten_by)
-            print(f"rank {finding.rank}: {names}, trained here too, gave more dB in less time")
+            print(f"rank {finding.rank}: beaten in PSNR and time by {names}, trained here too")
     print(f"models and cards: {study.folder.pareto}")
 
 

@@ -157,9 +157,8 @@ def make_card(study: Study, finding: Finding) -> dict[str, Any]:
 
 def _beats(one: Result, other: Result) -> bool:
     """Better in one of PSNR and time, and no worse in the other."""
-    one_at = (one.psnr_db, -one.latency.ms)
-    other_at = (other.psnr_db, -other.latency.ms)
-    return one_at != other_at and all(a >= b for a, b in zip(one_at, other_at, strict=True))
+    gain_db, saved_ms = one.psnr_db - other.psnr_db, other.latency.ms - one.latency.ms
+    return min(gain_db, saved_ms) >= 0 and max(gain_db, saved_ms) > 0
 
 
 def _log2(result: Result) -> float:

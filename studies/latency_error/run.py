@@ -50,7 +50,7 @@ from search_spaces.walks import Walk
 
 HERE = Path(__file__).parent
 ARCHITECTURES = 10_000
-TRAINING, TRANSFERRED, FRESH = 300, 10, 300
+TRANSFERRED, FRESH = 10, 300
 
 
 def draw(name: str, predictions: Sequence[Prediction]) -> None:
@@ -133,22 +133,17 @@ def on_npu(rows: Sequence[Measurement]) -> list[Measurement]:
 
 
 def ethos_u(tables: Path) -> dict[str, Any]:
-    """Regressions fitted to the compiler, and each carried over to the others.
-
-    The first rows of each table alone, and all of it, as it is shipped.
-    """
+    """Regressions fitted to the compiler, and each carried over to the others."""
     results: dict[str, Any] = {}
     shipped = {name: load(f"{name}-regression") for name in COMPILED}
-    training = {name: on_npu(rows[:TRAINING]) for name, (_, rows) in shipped.items()}
+    training = {name: on_npu(rows) for name, (_, rows) in shipped.items()}
     unseen = {name: read_table(tables / name / "fresh" / TABLE) for name in COMPILED}
     fresh = {name: on_npu(rows) for name, rows in unseen.items()}
     recipes = {name: recipe_of(rows) for name, rows in training.items()}
     for name, (recipe, rows) in shipped.items():
         results[name] = {
-            "models": {
-                f"of {len(part)}": figures(own_time(fitted_model(recipe, part), unseen[name]))
-                for part in (rows[:TRAINING], rows)
-            },
+            "trained_on": len(rows),
+            "model": figures(own_time(fitted_model(recipe, rows), unseen[name])),
             "macs_alone": figures(macs_alone(training[name], fresh[name])),
             "from_ten_measurements": carried_over(name, training, fresh, recipes),
         }

@@ -155,6 +155,8 @@ def test_quantities_of_a_convolution_and_of_the_anchor() -> None:
     assert of(Quantity.TRAFFIC, "CONV_2D") == pytest.approx(pixels * (32 + 16) / 1e6)
     assert of(Quantity.MERGES, "CONCATENATION") == pytest.approx(4 * pixels * 16 / 1e6)
     assert of(Quantity.MOVED, "CONCATENATION") == pytest.approx(2 * pixels * 12 / 1e6)
+    assert of(Quantity.PIXELS, "CONV_2D") == pytest.approx(pixels / 1e6)
+    assert of(Quantity.SPREAD, "CONV_2D") == pytest.approx(pixels * 32 / 1e6)
     assert of(Quantity.MISALIGNED, "ADD") == 0
     assert work(columns, Quantity.INFERENCE, padding).sum() == pytest.approx(1)
 
