@@ -6,6 +6,7 @@ restart and becomes a ``WorkerError`` in the parent.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -57,6 +58,14 @@ class Worker:
         except KeyboardInterrupt:
             self.close()  # else Python waits for the child before it exits
             raise
+
+    def begin(self, function: Callable[[], object]) -> None:
+        """Starts the child with ``function``, and does not wait: the next call finds it done.
+
+        What goes wrong in it goes wrong in that call.
+        """
+        with contextlib.suppress(BrokenProcessPool):
+            self._started().submit(function)
 
     def close(self) -> None:
         """Ends the child at once; the next call starts another."""

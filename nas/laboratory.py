@@ -71,7 +71,8 @@ class Laboratory:
     threads: int
 
     def start(self) -> None:
-        """Imports TensorFlow, here and in the worker: once a search, not within its first trial."""
+        """Imports TensorFlow, here and in the worker: once each, not within the first trial."""
+        self.worker.begin(_import_converter)  # beside this process, which imports as much
         importlib.import_module("nas.networks.training")
         self.worker.call(CONVERSION_TIMEOUT_SECONDS, _import_converter)
 

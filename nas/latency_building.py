@@ -5,6 +5,7 @@ The folder is a device of its own: ``device.toml``, ``measurements.csv`` and a c
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from latency_models import Latency, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device
-from latency_models.regression import Measurement
+from latency_models.regression import Measurement, Recipe
 from latency_models.regression.defaults import default_recipe
 from latency_models.regression.kernel_table import KernelTable
 from latency_models.regression.measurements import write_measurements
@@ -140,13 +141,19 @@ class Collection:
         if len(rows) < _SPACE_FILLING:
             distance = _distances([row.kernels for row in rows], kernels)
             return pool[int(distance.argmax())]
-        kept = rows[: len(rows) // _REFIT * _REFIT]
+        kept = tuple(rows[: len(rows) // _REFIT * _REFIT])
         seen = default_recipe(kept)
         unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in kernels]
         if any(unknown):
             return pool[unknown.index(True)]
-        doubt = fit_model(seen, kept).doubt(kernels)
+        doubt = _fitted_so_far(seen, kept).doubt(kernels)
         return pool[int(doubt.argmax())]
+
+
+@functools.lru_cache(maxsize=1)
+def _fitted_so_far(recipe: Recipe, rows: tuple[Measurement, ...]) -> LatencyModel:
+    """The same model for all that is drawn until the next refit."""
+    return fit_model(recipe, rows)
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:

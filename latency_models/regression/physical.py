@@ -142,6 +142,7 @@ def fit_physical(charges: Charges) -> Physical:
         design = charges.table.per_network(charges.matrix * waited[:, None])
         coefficients = _prices(recipe, design * (factors / ms)[:, None])
         kernel_ms = charges.matrix @ coefficients
+        before = waited, factors
         waited = charges.waited(kernel_ms)
         serial = charges.table.per_network(kernel_ms * waited)
         factors = _stack_factors(recipe, rows, serial, ms)
@@ -149,6 +150,8 @@ def fit_physical(charges: Charges) -> Physical:
         if best is not None and error >= best[0] - 1e-12:
             break
         best = (error, coefficients, factors)
+        if all(map(np.array_equal, before, (waited, factors))):
+            break  # the next round would be this one again
     assert best is not None
     named = {row.stack: float(f) for row, f in zip(rows, best[2], strict=True)}
     stacks = tuple(StackFactor(k, v) for k, v in sorted(named.items()) if k != recipe.stack)

@@ -3,13 +3,15 @@
 Extremely randomised trees (Geurts et al., Machine Learning 63, 2006; scikit-learn) on the logarithm
 of measured to physical time: NPUs cut tensors into blocks, and their steps are no sums. An operator
 is seen with the ones around it and with what is kept beside it, since compilers fuse neighbours and
-run them by turns, as memory lasts. Each kind of operator has trees of its own: what is rare and
-long, such as a transposed convolution, would else be judged by what is common.
+run them by turns, as memory lasts. Each kind of operator has trees of its own: what is uncommon
+and long, such as a transposed convolution, would else be judged by what is common. Kinds that a
+table hardly holds share theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +28,17 @@ if TYPE_CHECKING:
 _TREES = 25
 #: Channels are padded to one of these by most devices: the trees see how far.
 _BLOCKS = (8, 16, 32)
+#: A kind of operator that was measured fewer times than this has no trees of its own.
+_FEWEST = 30
 #: Below this part of the mean operator's time a ratio says nothing.
 _NEGLIGIBLE = 0.01
 
 
 @dataclass(frozen=True)
 class Residual:
-    """Trees of each kind of operator that is learned, and the ms beside which ratios are taken."""
+    """Trees of the kinds that are learned, and the ms beside which ratios are taken."""
 
-    trees: Mapping[str, Any]
+    trees: tuple[tuple[frozenset[str], Any], ...]
     offset_ms: float
     #: all that the table holds
     kinds: tuple[str, ...]
@@ -45,8 +49,8 @@ class Residual:
 
         features = _features(table, physical_ms, self.kinds)
         ms = physical_ms.copy()
-        for kind, trees in self.trees.items():
-            own = np.flatnonzero(table.kind == kind)
+        for kinds, trees in self.trees:
+            own = np.flatnonzero(np.isin(table.kind, sorted(kinds)))
             # Kernels of one shape in one place are many; each is asked for once.
             rows = [row.tobytes() for row in features[own]]
             place = dict(zip(rows, own, strict=True))
@@ -79,12 +83,21 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     total_ms = table.per_network(np.where(learned, measured, 0.0))[table.network]
     weight = np.sqrt((np.maximum(measured, expected) + offset_ms) / (total_ms + offset_ms))
     features = _features(table, expected, kinds)
-    trees = {}
-    for kind in sorted(physical.recipe.open_kinds & set(kinds)):
-        own = table.kind == kind
-        trees[kind] = ExtraTreesRegressor(_TREES, random_state=0)
-        trees[kind].fit(features[own], ratio[own], sample_weight=weight[own])
-    return Residual(trees, offset_ms, kinds)
+    trees = []
+    for alike in _learned_together(table.kind[learned].tolist()):
+        own = np.isin(table.kind, sorted(alike))
+        forest = ExtraTreesRegressor(_TREES, random_state=0)
+        forest.fit(features[own], ratio[own], sample_weight=weight[own])
+        trees.append((alike, forest))
+    return Residual(tuple(trees), offset_ms, kinds)
+
+
+def _learned_together(kinds: Iterable[str]) -> list[frozenset[str]]:
+    """Of the kinds of measured operators: each common one by itself, and all the others."""
+    counts = Counter(kinds)
+    common = sorted(kind for kind, count in counts.items() if count >= _FEWEST)
+    others = frozenset(counts.keys() - set(common))
+    return [frozenset({kind}) for kind in common] + [others] * bool(others)
 
 
 def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:

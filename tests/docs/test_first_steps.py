@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .economies import TRAIN_NONE
+from .economies import TRAIN_NONE, TRAIN_ONE_THERE
 from .pages import ROOT
 from .reader import Reader
 
@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 @pytest.fixture(scope="module")
 def begun(reader: Reader) -> Reader:
     """Somebody who has been through the quick start."""
-    reader.follow(DOCS / "quick-start.md")
+    reader.follow(DOCS / "quick-start.md", search=TRAIN_ONE_THERE)
     return reader
 
 

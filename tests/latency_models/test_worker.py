@@ -24,6 +24,17 @@ def crash() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+NOTES: list[int] = []
+
+
+def note() -> None:
+    NOTES.append(os.getpid())
+
+
+def noted() -> int:
+    return len(NOTES)
+
+
 def refuse(value: int) -> None:
     raise InputError(f"{value} is too much")
 
@@ -36,6 +47,15 @@ def test_one_child_serves_all_calls(frail: Worker) -> None:
     first = frail.call(60, os.getpid)
     assert first != os.getpid()
     assert frail.call(60, os.getpid) == first
+
+
+def test_what_is_begun_is_done_before_the_next_call(frail: Worker) -> None:
+    frail.begin(note)
+    assert frail.call(60, noted) == 1
+    frail.begin(crash)
+    with pytest.raises(WorkerError, match="getpid: the worker process died"):
+        frail.call(60, os.getpid)
+    assert frail.call(60, noted) == 0
 
 
 def test_crash_costs_one_call(frail: Worker) -> None:

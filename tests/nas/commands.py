@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-#: A space of small networks, and a search that takes moments for each candidate.
-SMALL = ("--space", str(Path(__file__).parent / "small_space.py"))
-QUICK = ("--steps", "50", "--precision", "float32", "--input", "90x160")
+#: A space of small networks, and a few pictures: crops of NASA's portrait of Eileen Collins, which
+#: scikit-image carries and which is in the public domain.
+SMALL_SPACE = Path(__file__).parent / "small_space.py"
+SMALL_PHOTOS = Path(__file__).parent / "small_photos"
+SMALL = ("--space", str(SMALL_SPACE))
+#: A search that takes moments for each candidate.
+QUICK = (
+    "--steps", "50", "--precision", "float32", "--input", "90x160", "--data", str(SMALL_PHOTOS),
+)  # fmt: skip
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -11,7 +11,7 @@ import pytest
 import nas
 from search_spaces import Candidate, InputError, InputSpec, NasError, infer
 
-from .commands import ROOT, run_json
+from .commands import ROOT, SMALL_PHOTOS, SMALL_SPACE, run_json
 from .console import write_photos
 from .tiny_model import make_tflite
 
@@ -65,7 +65,7 @@ def test_a_search_and_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     outcome = nas.search(
         "1", study="s", device="vs680", input="90x160", steps=50, precision="float32",
-        baselines=False, objective="pareto",
+        baselines=False, objective="pareto", space=str(SMALL_SPACE), data=str(SMALL_PHOTOS),
     )  # fmt: skip
     assert not outcome.interrupted
     study = nas.load_study("s")

@@ -106,14 +106,14 @@ def test_the_zoo_as_json(place: Path) -> None:
 
 
 def test_a_zoo_network_goes_through_a_file_into_training(place: Path) -> None:
-    (place / "mine.json").write_text(run(place, "zoo", "show", "XLSR", "--scale", "2", "--json"))
+    (place / "mine.json").write_text(run(place, "zoo", "show", "ABPN", "--scale", "2", "--json"))
     rows = run_json(
         place, "train", "mine.json", "--data", "photos", "--steps", "10", "--batch", "1",
         "--patch", "8", "--device", "ethos-u65-512", "--recipe", "proxy", "--loss", "charbonnier",
     )  # fmt: skip
     assert set(rows[0]) >= {"data", "psnr_db", "psnr_float_db", "ssim"}
     card = json.loads((place / "trained/mine/card.json").read_text())
-    assert card["architecture"] == zoo.find("xlsr").build(2).to_json()
+    assert card["architecture"] == zoo.find("abpn").build(2).to_json()
     assert (card["training"]["steps"], card["training"]["loss"]) == (10, "charbonnier")
     words = ("latency", "predict", "trained/mine/model.tflite", "--device", "ethos-u65-512")
     said = run_json(place, *words)

@@ -73,7 +73,7 @@ def test_constants_are_at_most_half_the_measurements() -> None:
 
 
 def test_no_left_out_row_reaches_its_prediction() -> None:
-    rows = table(multiple=8)
+    rows = table(multiple=8)[::2]
     keys = [row.name for row in rows]
     before = {p.name: p.ms for p in cross_validate(recipe(paddings=PADDINGS), rows, keys)}
     changed = [dataclasses.replace(rows[3], ms=9 * rows[3].ms)]
@@ -235,10 +235,10 @@ def test_operators_times_of_other_software_are_brought_to_the_recipe_s() -> None
 
 
 def test_accuracy_of_macs_alone_is_worse_where_they_are_not_all() -> None:
-    rows = table(multiple=16)
+    rows = table(multiple=16)[::2]
     keys = [row.name for row in rows]
     model = accuracy(cross_validate(recipe(paddings=PADDINGS), rows, keys))
-    control = accuracy(macs_alone(rows[:10], rows[10:]))
+    control = accuracy(macs_alone(rows[:5], rows[5:]))
     assert model.mape_percent < control.mape_percent / 5
     assert model.kendall <= model.spearman <= 1
     with pytest.raises(InputError, match="at least two"):

@@ -278,14 +278,14 @@ def test_an_export_is_replaced_and_a_folder_of_somebody_else_is_not(
 def test_a_folder_of_a_long_training(console: Console) -> None:
     write_photos(console.folder / "photos")
     words = ("--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8", "--out", "t")
-    assert console.run("train", "XLSR", "--scale", "2", *words)[0] == 0
+    assert console.run("train", "ABPN", "--scale", "2", *words)[0] == 0
     code, errors = console.run("export", "t", "--to", "out", "--input", "48x64")
     assert code == 0, errors
     card = json.loads((console.folder / "out/card.json").read_text())
     trained = json.loads((console.folder / "t/card.json").read_text())
     assert card["psnr_db"] == trained["psnr_db"]
     [source] = find_sources("t")
-    assert source.card.candidate == zoo.find("XLSR").build(2)
+    assert source.card.candidate == zoo.find("ABPN").build(2)
     console.refuse(2, "0x64", "export", "t", "--to", "other", "--input", "0x64")
     console.refuse(2, "no card.json", "export", "out/..", "--to", "other")
     (console.folder / "t/weights.npz").unlink()

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from nas.studies.config import read_config
 
-from ..commands import run, run_json
+from ..commands import SMALL_PHOTOS, SMALL_SPACE, run, run_json
 
-CONFIG = """
+CONFIG = f"""
 study = "c"
 budget = "1"
-space = "plain"
+space = "{SMALL_SPACE}"
 device = "ethos-u65-512"
 input = "90x160"
+data = "{SMALL_PHOTOS}"
 steps = 50
 precision = "float32"
 baselines = false
@@ -35,7 +36,7 @@ def test_a_study_s_own_file_repeats_it_and_goes_on_with_it(tmp_path: Path) -> No
     assert "nas report c" in printed
     card = next((here / "studies/c/pareto").glob("rank*.json")).read_text()
     assert "--budget 1 " in card
-    assert "--space plain" in card
+    assert f"--space {SMALL_SPACE}" in card
 
     run(here, "search", "--config", str(written))
     assert run_json(here, "status", "c")["trained"] == 1

@@ -12,10 +12,10 @@ import pytest
 from latency_models.device import load_device
 from latency_models.tflite_checks import require_integer_only, require_super_resolution
 from latency_models.tflite_file import read_tflite
-from nas.cores import Cores
 from nas.studies.latencies import read_latencies
 
-from ..commands import QUICK, SMALL, run, run_json, start
+from ...machine import EVERY_CORE
+from ..commands import QUICK, SMALL, SMALL_PHOTOS, run, run_json, start
 
 OPTIONS = (*QUICK, "--seed", "3")
 
@@ -24,7 +24,7 @@ OPTIONS = (*QUICK, "--seed", "3")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a search of two trials and two baselines has been run."""
     folder = tmp_path_factory.mktemp("search")
-    run(folder, "search", "--study", "s", "--budget", "2", *OPTIONS)
+    run(folder, "search", "--study", "s", "--budget", "2", *SMALL, *OPTIONS)
     return folder
 
 
@@ -64,7 +64,7 @@ def test_every_model_of_the_front_is_integer_only_and_maps_levels(place: Path) -
 def test_evaluate_gives_the_psnr_that_the_card_states(place: Path) -> None:
     file = next((place / "studies/s/pareto").glob("*.tflite"))
     card = json.loads(file.with_suffix(".json").read_text())
-    answer = run_json(place, "evaluate", str(file))
+    answer = run_json(place, "evaluate", str(file), "--data", str(SMALL_PHOTOS))
     assert answer["psnr_db"] == pytest.approx(card["psnr_db"], abs=1e-9)
     assert answer["ssim"] == pytest.approx(card["ssim"], abs=1e-9)
     for key in ("architecture", "latency", "training", "versions", "command", "psnr_float_db"):
@@ -127,17 +127,31 @@ def test_the_front_is_exported_a_folder_each(place: Path) -> None:
 def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
     what = f"s#{trained(status(place))[0]}"
     rows = run_json(
-        place, "train", what, "--steps", "30", "--batch", "4", "--patch", "16", "--out", "t"
+        place,
+        "train",
+        what,
+        "--steps",
+        "30",
+        "--batch",
+        "4",
+        "--patch",
+        "16",
+        "--out",
+        "t",
+        "--data",
+        str(SMALL_PHOTOS),
     )
     assert rows[0]["data"] == "validation"
     assert (place / "t/model.tflite").exists()
     assert not (place / "t/checkpoint.npz").exists()
 
 
-@pytest.mark.skipif(Cores.available().count < 2, reason="a worker needs a core")
+@pytest.mark.skipif(EVERY_CORE.count < 2, reason="a worker needs a core")
 def test_two_workers_share_a_study(tmp_path: Path) -> None:
     options = ("--study", "w", "--budget", "3", "--workers", "2", *SMALL)
-    _, errors = start(tmp_path, "search", *options, *OPTIONS).communicate(timeout=600)
+    with EVERY_CORE.applied():
+        search = start(tmp_path, "search", *options, *OPTIONS)
+    _, errors = search.communicate(timeout=600)
     done = re.findall(r"^\[(worker [0-9,]+)\] budget reached: 3 trained trials$", errors, re.M)
     assert len(set(done)) == 2, errors
     answer = status(tmp_path, "w")
@@ -146,20 +160,8 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
     assert answer["running"] == 0
 
 
-def test_what_is_over_the_latency_limit_is_not_trained(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(SPACE.format(widest=8, fails="False"))
-    command = ("search", "--space", "mine.py", "--study", "m", "--budget", "1", *OPTIONS)
-    run(tmp_path, *command, "--no-baselines", "--max-latency", "0.001")
-    answer = status(tmp_path, "m")
-    assert answer["outcomes"].keys() == {"infeasible", "duplicate"}
-    assert answer["outcomes"]["infeasible"] == 5
-    reason = answer["trials"][0]["reason"]
-    assert "over the limit" in reason
-    assert "predicted" in reason
-
-
 def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(tmp_path: Path) -> None:
-    command = ("search", "--study", "c", *SMALL, *OPTIONS, "--confirm", "host")
+    command = ("search", "--study", "c", *SMALL, *OPTIONS, "--no-baselines", "--confirm", "host")
     run(tmp_path, *command, "--budget", "1")
     [first] = run_json(tmp_path, "pareto", "c")
     assert first["latency_source"] == "host"
@@ -175,73 +177,3 @@ def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(tmp_p
     _, errors = console.communicate(timeout=600)
     assert console.returncode == 2
     assert "unknown device 'nope'" in errors
-
-
-DEEP = """
-from search_spaces import GraphBuilder
-
-def sample(trial, scale=3):
-    net = GraphBuilder()
-    features = net.conv(net.input, trial.suggest_int("width", 4, 40), relu=True)
-    if trial.suggest_categorical("deep", (False, True)):
-        for _ in range(20):
-            features = net.conv(features, 64, relu=True)
-    return net.image(net.conv(features, 3 * scale**2), scale)
-"""
-
-
-def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(tmp_path: Path) -> None:
-    (tmp_path / "deep.py").write_text(DEEP)
-    command = ("search", "--space", "deep.py", "--study", "d", "--no-baselines", *OPTIONS)
-    run(tmp_path, *command, "--budget", "4")
-    answer = status(tmp_path, "d")
-    slow = [trial for trial in answer["trials"] if trial["outcome"] == "too slow to win"]
-    assert slow
-    assert all("it would need" in trial["reason"] for trial in slow)
-
-
-def test_other_objectives_and_samplers_run(tmp_path: Path) -> None:
-    options = ("--objective", "pareto", "--sampler", "nsga2", *SMALL)
-    run(tmp_path, "search", "--study", "o", "--budget", "1", "--no-baselines", *OPTIONS, *options)
-    assert status(tmp_path, "o")["trained"] == 1
-    assert run_json(tmp_path, "pareto", "o")
-
-
-SPACE = """
-from search_spaces import GraphBuilder
-
-def sample(trial, scale=3):
-    net = GraphBuilder()
-    width = trial.suggest_int("width", 4, {widest})
-    if {fails}:
-        raise RuntimeError("an empty thought")
-    return net.image(net.conv(net.conv(net.input, width, relu=True), 3 * scale**2), scale)
-"""
-
-
-def search_own_space(folder: Path, budget: int, *, widest: int = 64, fails: str = "False") -> str:
-    """Searches a space of a user's own, in study ``f``; what the command prints."""
-    (folder / "mine.py").write_text(SPACE.format(widest=widest, fails=fails))
-    command = ("search", "--space", "mine.py", "--study", "f", "--no-baselines", *OPTIONS)
-    return run(folder, *command, "--budget", str(budget))
-
-
-def test_failures_are_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
-    search_own_space(tmp_path, 2, fails="trial.number % 2 == 0")
-    answer = status(tmp_path, "f")
-    assert answer["trained"] == 2
-    failed = [t["reason"] for t in answer["trials"] if t["outcome"] == "failed"]
-    assert len(failed) == 2
-    assert all("mine.py, line 8: RuntimeError: an empty thought" in reason for reason in failed)
-
-
-def test_failures_only_end_the_search_and_it_says_so(tmp_path: Path) -> None:
-    output = search_own_space(tmp_path, 2, fails="trial.number > 0")
-    assert "20 failures in a row" in output
-    assert "an empty thought" in output
-
-
-def test_a_small_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
-    output = search_own_space(tmp_path, 5, widest=4)
-    assert "200 samples in a row gave no new candidate" in output
-    assert status(tmp_path, "f")["trained"] == 1

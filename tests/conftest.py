@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import os
+
+from .machine import EVERY_CORE
+
+
+def pytest_configure() -> None:
+    """Binds this of pytest-xdist's processes, and its children, to cores of its own.
+
+    TensorFlow's and XNNPACK's threads wait actively: on shared cores they wait for each other.
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    if count <= EVERY_CORE.count:
+        EVERY_CORE.divided(count)[number].apply()

@@ -1,0 +1,143 @@
+"""One worker's loop over a study, within this process: what it trains, and what it does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from latency_models import Worker
+from nas.choices import Objective, Precision, SamplerKind
+from nas.searching.display import Lines
+from nas.searching.loop import work
+from nas.searching.reporter import Reporter
+from nas.searching.setup import prepare_study
+from nas.studies.budget import Budget
+from nas.studies.record import Outcome, TrialRecord
+from nas.studies.results import findings
+from nas.studies.settings import Wish
+from nas.studies.study import Study
+
+from ..commands import SMALL_PHOTOS, SMALL_SPACE
+
+OWN = """
+from search_spaces import GraphBuilder
+
+def sample(trial, scale=3):
+    net = GraphBuilder()
+    width = trial.suggest_int("width", 4, {widest})
+    if {fails}:
+        raise RuntimeError("an empty thought")
+    return net.image(net.conv(net.conv(net.input, width, relu=True), 3 * scale**2), scale)
+"""
+DEEP = """
+from search_spaces import GraphBuilder
+
+def sample(trial, scale=3):
+    net = GraphBuilder()
+    features = net.conv(net.input, trial.suggest_int("width", 4, 40), relu=True)
+    if trial.suggest_categorical("deep", (False, True)):
+        for _ in range(20):
+            features = net.conv(features, 64, relu=True)
+    return net.image(net.conv(features, 3 * scale**2), scale)
+"""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A study whose loop has ended, and why it did."""
+
+    study: Study
+    reason: str | None
+
+    @property
+    def records(self) -> tuple[TrialRecord, ...]:
+        return tuple(self.study.records())
+
+    @property
+    def outcomes(self) -> Counter[Outcome | None]:
+        return Counter(record.outcome for record in self.records)
+
+    def reasons(self, outcome: Outcome) -> list[str]:
+        return [record.reason for record in self.records if record.outcome is outcome]
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Somebody who searches spaces of their own, alone and for moments."""
+
+    worker: Worker
+    folder: Path
+
+    def search(self, space: str, trials: int, **wishes: Any) -> Searched:
+        """``space`` is the text of a file."""
+        (self.folder / "mine.py").write_text(space)
+        wish = Wish(
+            space="mine.py", data=str(SMALL_PHOTOS), input="90x160", steps=50, seed=3,
+            precision=Precision.FLOAT32, baselines=False, **wishes,
+        )  # fmt: skip
+        study, resources = prepare_study("s", wish, None, self.worker)
+        study.folder.create()
+        observer = Reporter(study, Lines())
+        return Searched(study, work(study, Budget(trials), resources, self.worker, observer))
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
+
+
+@pytest.fixture
+def searcher(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Searcher:
+    monkeypatch.chdir(tmp_path)
+    return Searcher(worker, tmp_path)
+
+
+def test_what_is_over_the_latency_limit_is_not_trained(searcher: Searcher) -> None:
+    searched = searcher.search(OWN.format(widest=8, fails="False"), 1, max_latency_ms=0.001)
+    assert searched.outcomes.keys() == {Outcome.INFEASIBLE, Outcome.DUPLICATE}
+    assert searched.outcomes[Outcome.INFEASIBLE] == 5
+    for reason in searched.reasons(Outcome.INFEASIBLE):
+        assert "over the limit" in reason
+        assert "predicted" in reason
+
+
+def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(searcher: Searcher) -> None:
+    slow = searcher.search(DEEP, 4).reasons(Outcome.HOPELESS)
+    assert slow
+    assert all("it would need" in reason for reason in slow)
+
+
+def test_other_objectives_and_samplers_run(searcher: Searcher) -> None:
+    searched = searcher.search(
+        SMALL_SPACE.read_text(), 1, objective=Objective.PARETO, sampler=SamplerKind.NSGA2
+    )
+    assert searched.outcomes == {Outcome.TRAINED: 1}
+    assert findings(searched.study)
+
+
+def test_failures_are_recorded_and_the_search_goes_on(searcher: Searcher) -> None:
+    searched = searcher.search(OWN.format(widest=64, fails="trial.number % 2 == 0"), 2)
+    assert searched.outcomes[Outcome.TRAINED] == 2
+    failed = searched.reasons(Outcome.FAILED)
+    assert len(failed) == 2
+    assert all("mine.py, line 8: RuntimeError: an empty thought" in reason for reason in failed)
+
+
+def test_failures_only_end_the_search_and_it_says_so(searcher: Searcher) -> None:
+    searched = searcher.search(OWN.format(widest=64, fails="trial.number > 0"), 2)
+    assert searched.reason is not None
+    assert "20 failures in a row" in searched.reason
+    assert "an empty thought" in searched.reason
+
+
+def test_a_small_space_that_is_used_up_ends_the_search(searcher: Searcher) -> None:
+    searched = searcher.search(OWN.format(widest=4, fails="False"), 5)
+    assert searched.reason is not None
+    assert "200 samples in a row gave no new candidate" in searched.reason
+    assert searched.outcomes[Outcome.TRAINED] == 1
