@@ -15,7 +15,7 @@ from nas.networks.initialisation import initial_parameters
 from nas.networks.interpretation import Mode
 from nas.networks.network import Network, Weights, image_function
 from nas.networks.recipe import Recipe
-from nas.networks.training import Checkpoint, Progress, Trainer
+from nas.networks.training import Checkpoint, Progress, Trained, Trainer
 from search_spaces import Candidate, CandidateError, Deployment, Graph, ResidualFold, anchor, zoo
 
 CHANNEL = WeightGranularity.CHANNEL
@@ -112,12 +112,17 @@ FOLDED = Candidate(
 )
 
 
+@pytest.fixture(scope="module", params=[Candidate(small()), FOLDED], ids=["plain", "folded"])
+def undisturbed(images: ImageSet, request: pytest.FixtureRequest) -> tuple[Candidate, Trained]:
+    """A candidate, and what a training of it gives."""
+    return request.param, Trainer(request.param, images, SHORT, CHANNEL, 1).run()
+
+
 @pytest.mark.parametrize("stop_after", [10, 33, 45])
-@pytest.mark.parametrize("candidate", [Candidate(small()), FOLDED], ids=["plain", "folded"])
 def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
-    images: ImageSet, candidate: Candidate, stop_after: int
+    images: ImageSet, undisturbed: tuple[Candidate, Trained], stop_after: int
 ) -> None:
-    whole = Trainer(candidate, images, SHORT, CHANNEL, 1).run()
+    candidate, whole = undisturbed
     assert whole.int8.keys() == Network(candidate.deployed).snapshot().keys()
     taken: list[Checkpoint] = []
     steps = 0

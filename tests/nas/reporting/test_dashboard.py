@@ -13,7 +13,7 @@ from typing import Any
 import optuna_dashboard
 import pytest
 from optuna.trial import Trial, TrialState
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, TimeoutError
 
 from latency_models import Worker
 from nas.reporting.attachments import Attachments
@@ -85,11 +85,12 @@ def test_a_trial_of_the_front_carries_its_model_its_picture_and_its_card(
         model = study.folder.model(best.candidate) / "model.tflite"
         assert waiting.value.path().read_bytes() == model.read_bytes()
         picture = page.locator(f"img[alt='trial{best.trial:04d}-preview.png']")
-        for _ in range(60):
-            if picture.count():
+        for _ in range(6):  # it is painted beside the server, which need not wait for it
+            try:
+                picture.first.wait_for(timeout=10_000)
                 break
-            page.wait_for_timeout(500)
-            page.reload()
+            except TimeoutError:
+                page.reload()
         picture.first.scroll_into_view_if_needed()
         page.wait_for_function(
             "name => [...document.images].some(i => i.alt === name && i.naturalWidth > 900)",
