@@ -10,9 +10,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
 
-#: Parallel coordinates are drawn by WebGL; here by the processor.
+#: Parallel coordinates are drawn by WebGL; here by the processor. All else without that detour,
+#: which keeps a core busy for as long as something on a page turns.
 _ARGUMENTS = (
     "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-gpu-rasterization", "--disable-gpu-compositing",
 )  # fmt: skip
 _WITHIN_THE_PAGE = ("data:", "blob:")
 
