@@ -5,7 +5,6 @@ The folder is a device of its own: ``device.toml``, ``measurements.csv`` and a c
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from latency_models import Latency, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device
-from latency_models.regression import Measurement, Recipe
+from latency_models.regression import Measurement
 from latency_models.regression.defaults import default_recipe
 from latency_models.regression.kernel_table import KernelTable
 from latency_models.regression.measurements import write_measurements
-from latency_models.regression.model import LatencyModel, fit_model
+from latency_models.regression.model import LatencyModel
 from latency_models.regression.settings import TABLE
-from latency_models.regression.source import read_table
+from latency_models.regression.source import fitted_model, read_table
 from latency_models.regression.validation import (
     Accuracy,
     Prediction,
@@ -146,14 +145,8 @@ class Collection:
         unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in kernels]
         if any(unknown):
             return pool[unknown.index(True)]
-        doubt = _fitted_so_far(seen, kept).doubt(kernels)
+        doubt = fitted_model(seen, kept).doubt(kernels)
         return pool[int(doubt.argmax())]
-
-
-@functools.lru_cache(maxsize=1)
-def _fitted_so_far(recipe: Recipe, rows: tuple[Measurement, ...]) -> LatencyModel:
-    """The same model for all that is drawn until the next refit."""
-    return fit_model(recipe, rows)
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:

@@ -47,7 +47,9 @@ def test_a_search_killed_and_terminated_loses_nothing_and_trains_nothing_twice(
     for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         before = running(database)
         process = start(tmp_path, *command)
+        deadline = time.monotonic() + 600
         while process.poll() is None and running(database) <= before:
+            assert time.monotonic() < deadline, "no trial began within ten minutes"
             time.sleep(0.1)
         time.sleep(moments.uniform(0, 1.5))
         process.send_signal(how)

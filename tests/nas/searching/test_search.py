@@ -127,20 +127,9 @@ def test_the_front_is_exported_a_folder_each(place: Path) -> None:
 def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
     what = f"s#{trained(status(place))[0]}"
     rows = run_json(
-        place,
-        "train",
-        what,
-        "--steps",
-        "30",
-        "--batch",
-        "4",
-        "--patch",
-        "16",
-        "--out",
-        "t",
-        "--data",
-        str(SMALL_PHOTOS),
-    )
+        place, "train", what, "--steps", "30", "--batch", "4", "--patch", "16", "--out", "t",
+        "--data", str(SMALL_PHOTOS),
+    )  # fmt: skip
     assert rows[0]["data"] == "validation"
     assert (place / "t/model.tflite").exists()
     assert not (place / "t/checkpoint.npz").exists()
@@ -161,7 +150,7 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
 
 
 def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(tmp_path: Path) -> None:
-    command = ("search", "--study", "c", *SMALL, *OPTIONS, "--no-baselines", "--confirm", "host")
+    command = ("search", "--study", "c", *SMALL, *OPTIONS, "--confirm", "host")
     run(tmp_path, *command, "--budget", "1")
     [first] = run_json(tmp_path, "pareto", "c")
     assert first["latency_source"] == "host"
