@@ -1,7 +1,7 @@
-"""A long-lived child process for code that may crash or hang: converters, compilers, interpreters.
+"""A long-lived child process for code that may crash or hang: trainings, converters, compilers.
 
-One import of TensorFlow per worker, not per model; a segmentation fault or a time-out costs one
-restart and becomes a ``WorkerError`` in the parent.
+It forks from a server, a process without threads that may have the heavy imports behind it. A
+segmentation fault or a time-out costs one fork and becomes a ``WorkerError`` in the parent.
 """
 
 from __future__ import annotations
@@ -11,15 +11,35 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import ParamSpec, Self, TypeVar
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, Self, TypeVar
 
 from search_spaces import CandidateError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_SERVER = multiprocessing.get_context("forkserver")
+#: For so long may what a followed call says, or its end, go unnoticed.
+_HEARING_SECONDS = 0.05
+
+
+def import_for_workers(*modules: str) -> None:
+    """Workers of this process begin with ``modules`` imported: once for all of them.
+
+    Call it from the main thread, before the first worker begins; it does not wait for the imports.
+    What they import may start no threads: a fork leaves those behind.
+    """
+    _SERVER.set_forkserver_preload(list(modules))
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is not for the server
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, heeded)
 
 
 class WorkerError(CandidateError):
@@ -31,6 +51,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
+        self._said, self._saying = multiprocessing.Pipe(duplex=False)
 
     def call(
         self, timeout_seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -39,21 +60,49 @@ class Worker:
 
         Raises what the function raises, and WorkerError if the child dies or takes longer.
         """
-        try:
+        with self._guarded(function):
             future = self._started().submit(function, *args, **kwargs)
-            return future.result(timeout_seconds)
+            try:
+                return future.result(timeout_seconds)
+            except TimeoutError:
+                if future.done():  # raised by the function itself
+                    raise
+                self.close()
+                raise WorkerError(
+                    f"{function.__name__}: no answer within {timeout_seconds:g} s; stopped"
+                ) from None
+
+    def follow(
+        self,
+        hear: Callable[[Any], None],
+        function: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As ``call``, however long it takes; ``hear`` is given what the function says by ``tell``.
+
+        What ``hear`` raises ends the child.
+        """
+        with self._guarded(function):
+            future = self._started().submit(function, *args, **kwargs)
+            try:
+                while not future.done() or self._said.poll():
+                    if self._said.poll(_HEARING_SECONDS):
+                        hear(self._said.recv())
+            except BaseException:
+                self.close()
+                raise
+            return future.result()
+
+    @contextlib.contextmanager
+    def _guarded(self, function: Callable[..., object]) -> Iterator[None]:
+        try:
+            yield
         except BrokenProcessPool:
             self.close()
             raise WorkerError(
                 f"{function.__name__}: the worker process died: "
                 "a crash in native code, or out of memory"
-            ) from None
-        except TimeoutError:
-            if future.done():  # raised by the function itself
-                raise
-            self.close()
-            raise WorkerError(
-                f"{function.__name__}: no answer within {timeout_seconds:g} s; stopped"
             ) from None
         except KeyboardInterrupt:
             self.close()  # else Python waits for the child before it exits
@@ -74,11 +123,17 @@ class Worker:
             for process in list((pool._processes or {}).values()):
                 process.kill()
             pool.shutdown(wait=True, cancel_futures=True)
+        while self._said.poll():  # nobody follows the call any more
+            self._said.recv()
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_settle)
+            self._pool = ProcessPoolExecutor(
+                1,
+                mp_context=_SERVER,
+                initializer=_settle,
+                initargs=(self._saying, os.sched_getaffinity(0)),
+            )
         return self._pool
 
     def __enter__(self) -> Self:
@@ -88,8 +143,23 @@ class Worker:
         self.close()
 
 
-def _settle() -> None:
-    """Quiet, deaf to Ctrl-C (the parent decides), and gone as soon as the parent is."""
+#: In a worker process: to whom it says what a followed call has to say.
+_listeners: list[Connection] = []
+
+
+def tell(message: object) -> None:
+    """Within a worker: gives ``message``, small and picklable, to who follows this call."""
+    assert _listeners, "tell: this is no worker process"
+    _listeners[0].send(message)
+
+
+def _settle(listener: Connection, cores: set[int]) -> None:
+    """Quiet, deaf to Ctrl-C (the parent decides), and gone as soon as the parent is.
+
+    ``cores`` are the parent's: the server may have begun with others.
+    """
+    _listeners.append(listener)
+    os.sched_setaffinity(0, cores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Compilers print from C++ straight to these descriptors.
     null = os.open(os.devnull, os.O_WRONLY)

@@ -54,7 +54,8 @@ class CheckpointFile:
         self._written = time.monotonic()
 
     def _read(self) -> Checkpoint:
-        from .networks.training import Checkpoint, Phase
+        from .networks.lesson import Phase
+        from .networks.training import Checkpoint
 
         groups: dict[str, dict[str, Array]] = {"current": {}, "forked": {}, "int8": {}}
         try:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from .images.quality import psnr_db
 from .laboratory import Laboratory
+from .networks.lesson import Phase, Progress
 
 if TYPE_CHECKING:
-    from .networks.training import Phase, Progress, Trainer
+    from .networks.training import Trainer
 
 #: At most so often, and at most so much of the time: 4 seconds of judging every 5 minutes are less.
 EVERY_SECONDS = 300.0
@@ -55,6 +56,8 @@ class InterimJudge:
         self._tell(found)
 
     def _psnr_db(self, trainer: Trainer) -> float:
+        from .networks.teaching import network_upscaler
+
         images = self._laboratory.data.validation
-        upscale = self._laboratory.network_upscaler(*trainer.usable())
+        upscale = network_upscaler(*trainer.usable(), self._laboratory.input)
         return fmean(psnr_db(upscale(pair.lr), pair.hr, images.scale) for pair in images.pairs)

@@ -11,24 +11,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from latency_models import Latency, LatencyRequest, LatencySource, WeightGranularity, Worker
-from search_spaces import Candidate, CandidateError, Graph, InputSpec, halo, lower
+from search_spaces import Candidate, CandidateError, Graph, InputSpec
 
 from .images.data import Data, ImageSet, Pixels
 from .images.quality import Quality, evaluate
-from .images.tiles import upscale_tiled
 from .networks.inference import TfliteUpscaler
+from .networks.lesson import Lesson, Progress, Taught, Trained, Weights
 from .networks.recipe import Recipe
 
 if TYPE_CHECKING:
-    from .networks.interpretation import Mode
-    from .networks.network import Weights
-    from .networks.training import Progress, Trained, Trainer
+    from .networks.training import Trainer
 
 #: Longest that the converter may take; the largest network of the spaces takes some seconds.
 CONVERSION_TIMEOUT_SECONDS = 300.0
 #: The integer file and the network it was made from may differ by rounding only.
 MAX_PARITY_GAP_DB = 0.02
-_PARITY_IMAGES = 2
+
+
+#: What workers of a laboratory need, for ``import_for_workers``.
+IMPORTS_OF_WORKERS = "nas.networks.tensorflow_import"
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,13 @@ class Laboratory:
     threads: int
 
     def start(self) -> None:
-        """Imports TensorFlow, here and in the worker: once each, not within the first trial."""
-        self.worker.begin(_import_converter)  # beside this process, which imports as much
-        importlib.import_module("nas.networks.training")
-        self.worker.call(CONVERSION_TIMEOUT_SECONDS, _import_converter)
+        """Has the worker import TensorFlow, and does not wait for it."""
+        self.worker.begin(_import_tensorflow)
+
+    def renew(self) -> None:
+        """A fresh worker in place of one that holds what it compiled for every network so far."""
+        self.worker.close()
+        self.start()
 
     def latency(self, graph: Graph) -> Latency:
         """Time of the deployed ``graph`` on the study's device, before any training."""
@@ -92,28 +96,36 @@ class Laboratory:
 
         ``begin`` sees the trainer before its first step, to resume it from a checkpoint.
         """
-        from .networks.training import Trainer
+        from .networks.teaching import teach
 
-        started = time.monotonic()
-        trainer = Trainer(
-            candidate, self.data.training, self.recipe, self.granularity, seed, observe
+        lesson = self._lesson(candidate, seed)
+        return self._completed(candidate, teach(lesson, self.data, observe, begin))
+
+    def develop_apart(
+        self, candidate: Candidate, seed: int, observe: Callable[[Progress], None]
+    ) -> Developed:
+        """The same with the training in the worker; ``observe`` hears of it now and then."""
+        lesson = self._lesson(candidate, seed)
+        return self._completed(
+            candidate, self.worker.follow(observe, _teach_apart, lesson, self.data)
         )
-        graph = candidate.deployed
-        begin(trainer)
-        trained = trainer.run()
-        trained_at = time.monotonic()
-        tflite = self.convert(graph, trained.int8)
+
+    def _lesson(self, candidate: Candidate, seed: int) -> Lesson:
+        return Lesson(candidate, self.recipe, self.granularity, seed, self.input)
+
+    def _completed(self, candidate: Candidate, taught: Taught) -> Developed:
+        started = time.monotonic()
+        tflite = self.convert(candidate.deployed, taught.trained.int8)
         converted_at = time.monotonic()
         quality = evaluate(self.upscaler(tflite), self.data.validation)
-        self._require_parity(graph, trained.int8, quality)
-        float_quality = self.quality_of_network(graph, trained.float32, self.data.validation)
+        _require_parity(quality, taught.rounded_quality)
         stages = Stages(
-            training=trained_at - started,
-            gradient=trained.gradient_seconds,
-            conversion=converted_at - trained_at,
-            quality=time.monotonic() - converted_at,
+            training=taught.training_seconds,
+            gradient=taught.trained.gradient_seconds,
+            conversion=converted_at - started,
+            quality=taught.judging_seconds + time.monotonic() - converted_at,
         )
-        return Developed(tflite, trained, quality, float_quality, stages)
+        return Developed(tflite, taught.trained, quality, taught.float_quality, stages)
 
     def convert(self, graph: Graph, weights: Weights) -> bytes:
         """The integer-only TFLite file of ``graph`` with the values of ``weights``."""
@@ -126,45 +138,22 @@ class Laboratory:
         return TfliteUpscaler(tflite, self.worker, self.threads).upscale
 
     def quality_of_network(self, graph: Graph, weights: Weights, images: ImageSet) -> Quality:
-        """Quality of the network in floating point, on the same tiles as the file."""
+        """Quality of the network in floating point, by the same tiles as the file."""
         from .networks.interpretation import Mode
+        from .networks.teaching import quality_of_network
 
-        return evaluate(self.network_upscaler(graph, weights, Mode(quantise=False)), images)
+        return quality_of_network(graph, weights, Mode(quantise=False), self.input, images)
 
-    def _require_parity(self, graph: Graph, weights: Weights, quality: Quality) -> None:
-        """The file must be the network that was trained, rounding included."""
-        from .networks.interpretation import Mode
 
-        validation = self.data.validation
-        images = ImageSet(validation.scale, validation.pairs[:_PARITY_IMAGES])
-        mode = Mode(quantise=True, granularity=self.granularity)
-        expected = evaluate(self.network_upscaler(graph, weights, mode), images)
-        given = Quality(quality.images[: len(images.pairs)])
-        gap = abs(given.psnr_db - expected.psnr_db)
-        if gap > MAX_PARITY_GAP_DB:
-            raise CandidateError(
-                f"parity: the TFLite file gives {given.psnr_db:.3f} dB and the fake-quantised "
-                f"network {expected.psnr_db:.3f} dB; they may differ by {MAX_PARITY_GAP_DB} dB"
-            )
-
-    def network_upscaler(
-        self, graph: Graph, weights: Weights, mode: Mode
-    ) -> Callable[[Pixels], Pixels]:
-        """The network as a function of an image of any size, on the same tiles as the file."""
-        from .networks.network import image_function
-
-        run = image_function(graph, weights, mode)
-        reach = halo(lower(graph, self.input))
-        return lambda lr: upscale_tiled(
-            lr, self._tile_for(lr, reach, graph.multiple), reach, graph.scale, graph.multiple, run
+def _require_parity(given: Quality, expected: Quality) -> None:
+    """The file must be the network that was trained, rounding included."""
+    first = Quality(given.images[: len(expected.images)])
+    gap = abs(first.psnr_db - expected.psnr_db)
+    if gap > MAX_PARITY_GAP_DB:
+        raise CandidateError(
+            f"parity: the TFLite file gives {first.psnr_db:.3f} dB and the fake-quantised "
+            f"network {expected.psnr_db:.3f} dB; they may differ by {MAX_PARITY_GAP_DB} dB"
         )
-
-    def _tile_for(self, lr: Pixels, reach: int | None, multiple: int) -> InputSpec:
-        """The file's tile less the padding that no pixel of a small image can see."""
-        if reach is None:
-            return self.input
-        height, width = (-(-(side + reach) // multiple) * multiple for side in lr.shape[:2])
-        return InputSpec(min(self.input.height, height), min(self.input.width, width))
 
 
 def untrained_tflite(
@@ -188,8 +177,15 @@ def candidate_seed(study_seed: int, candidate_hash: str) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def _import_converter() -> None:
+def _import_tensorflow() -> None:
+    importlib.import_module("nas.networks.teaching")
     importlib.import_module("nas.networks.conversion")
+
+
+def _teach_apart(lesson: Lesson, data: Data) -> Taught:
+    from .networks.teaching import teach_apart
+
+    return teach_apart(lesson, data)
 
 
 def _convert(

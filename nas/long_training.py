@@ -20,13 +20,14 @@ from .images.quality import Quality, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge
 from .laboratory import Developed, Laboratory
+from .networks.lesson import Progress
 from .networks.recipe import Recipe
 from .signals import deferred_interrupts
 from .studies.record import latency_to_json
 from .studies.settings import installed_versions
 
 if TYPE_CHECKING:
-    from .networks.training import Progress, Trainer
+    from .networks.training import Trainer
 
 _CURVE_HEADER = "phase,step,psnr_db\n"
 

@@ -26,7 +26,7 @@ from .networks.recipe import Recipe
 from .score import log2_score, score_ratio
 
 if TYPE_CHECKING:
-    from .networks.training import Progress
+    from .networks.lesson import Progress
 
 #: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
 LARGE_MACS = 20e9

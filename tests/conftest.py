@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 
+from latency_models.worker import import_for_workers
+from nas.laboratory import IMPORTS_OF_WORKERS
+
 from .machine import EVERY_CORE
 
 
@@ -14,3 +17,5 @@ def pytest_configure() -> None:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     if count <= EVERY_CORE.count:
         EVERY_CORE.divided(count)[number].apply()
+    if "PYTEST_XDIST_WORKER" in os.environ or count == 1:
+        import_for_workers(IMPORTS_OF_WORKERS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..interim import Interim
-    from ..networks.training import Phase, Progress
+    from ..networks.lesson import Phase, Progress
 
 Show = Callable[[str, int, int], None]
 

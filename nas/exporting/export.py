@@ -23,7 +23,7 @@ from .models import ANY_SIZE, ModelMaker
 from .source import Source
 
 if TYPE_CHECKING:
-    from ..networks.network import Weights
+    from ..networks.lesson import Weights
 
 _SUMS = "SHA256SUMS"
 _KERAS = "network.weights.h5"

@@ -20,7 +20,7 @@ from .source import Source
 from .unsigned import with_unsigned_ends
 
 if TYPE_CHECKING:
-    from ..networks.network import Weights
+    from ..networks.lesson import Weights
 
 ANY_SIZE = "dynamic_int8.tflite"
 #: The file that the card speaks of, judged again: rounding of the mean, no more.

@@ -21,7 +21,7 @@ from ..files import reading
 from .card import Card
 
 if TYPE_CHECKING:
-    from ..networks.network import Weights
+    from ..networks.lesson import Weights
     from ..studies.record import TrialRecord
     from ..studies.study import Study
 

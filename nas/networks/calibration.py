@@ -8,7 +8,8 @@ from search_spaces import Graph
 
 from ..images.data import ImageSet, PatchSampler, Pixels
 from .interpretation import Interpreter, Mode
-from .network import Network, Weights
+from .lesson import Weights
+from .network import Network
 from .recipe import Recipe
 from .tensorflow_quietly import tf
 

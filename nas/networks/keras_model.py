@@ -7,7 +7,8 @@ from pathlib import Path
 from search_spaces import Graph
 
 from .interpretation import Mode
-from .network import Network, Weights
+from .lesson import Weights
+from .network import Network
 from .tensorflow_quietly import keras
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,11 +11,9 @@ from search_spaces import LEVELS, Graph
 from ..images.data import Pixels
 from .initialisation import Array, initial_parameters
 from .interpretation import Interpreter, Mode, range_key
+from .lesson import Weights
 from .quantisation import MIN_RANGE
 from .tensorflow_quietly import keras, tf
-
-#: A network's values as arrays, by the names of ``interpretation.Values``.
-Weights = Mapping[str, Array]
 
 
 class Network(keras.layers.Layer):

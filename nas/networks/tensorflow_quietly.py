@@ -1,41 +1,10 @@
-"""TensorFlow and Keras, imported in one place: without their start-up messages, and with oneDNN.
-
-They write the messages from C++ before any log level is read: CPU features, missing GPU drivers.
-"""
+"""TensorFlow with its runtime started, which has its say as well, and threads."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-from collections.abc import Iterator
+from .tensorflow_import import keras, silence, tf
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow takes oneDNN by itself only on processors with AVX-512 VNNI. Without it, grouped
-# convolutions have no gradient, and on AVX2 a training step of ABPN takes 1.6 times as long.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Standard error goes nowhere, whoever writes to it."""
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
-
-
-with _silence():
-    import keras
-    import tensorflow as tf
-
-    tf.config.list_logical_devices()  # starts the runtime, which has its say as well
-
-# Every candidate is a network of its own: retracing is what we do.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
+with silence():
+    tf.config.list_logical_devices()
 
 __all__ = ["keras", "tf"]

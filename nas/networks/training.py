@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
@@ -22,7 +21,8 @@ from ..images.data import ImageSet, PatchSampler, Pixels
 from .calibration import calibration_crops, largest_values
 from .initialisation import Array
 from .interpretation import Mode
-from .network import Network, Weights
+from .lesson import Phase, Progress, Trained, Weights
+from .network import Network
 from .optimizer import Adam
 from .recipe import Recipe
 from .tensorflow_quietly import tf
@@ -30,35 +30,6 @@ from .tensorflow_quietly import tf
 #: Levels; a thousandth of the image range, as usual (Lai et al., LapSRN, CVPR 2017).
 _CHARBONNIER_EPSILON = 0.255
 Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-
-
-class Phase(StrEnum):
-    """A stretch of the schedule. Post-training quantisation knows only the first."""
-
-    FLOAT = "float"
-    INT8 = "int8"
-    TWIN = "twin"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands: ``step`` of ``steps``, and the last loss in grey levels."""
-
-    phase: Phase
-    step: int
-    steps: int
-    loss: float
-    #: gradient steps still to come, the twin's included
-    steps_left: int
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Averaged weights with INT8 rounding, those of the twin, and what it took."""
-
-    int8: Weights = field(repr=False)
-    float32: Weights = field(repr=False)
-    gradient_seconds: float
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from search_spaces import InputError, InputSpec, NasError
 from search_spaces.space import Space, load_space
 
 from ..cores import Cores
-from ..images.data import Data, load_data
+from ..images.data import load_data
+from ..images.shared import SharedData, share
 from ..laboratory import Laboratory
 from ..studies.budget import Budget
 from ..studies.record import Result, TrialRecord
@@ -33,7 +34,7 @@ from .sampling import make_sampler
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
 #: TensorFlow's kernels keep what they compiled for every shape that a process has met.
-_TRIALS_PER_PROCESS = 5
+_TRAININGS_PER_WORKER = 5
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Resources:
 
     space: Space
     device: Device
-    data: Data
+    data: SharedData
 
     @classmethod
     def of(cls, settings: Settings) -> Resources:
@@ -50,7 +51,7 @@ class Resources:
         space, device = load_space(settings.space), load_device(settings.device)
         _require_same(f"space {settings.space}", space.fingerprint, settings.space_fingerprint)
         _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
-        data = load_data(settings.data, settings.scale)
+        data = share(load_data(settings.data, settings.scale))
         _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)
         return cls(space, device, data)
 
@@ -69,11 +70,10 @@ def work(
     resources: Resources,
     worker: Worker,
     observer: SearchObserver,
-) -> str | None:
+) -> str:
     """Runs trials on the cores of this process until the budget is used up; returns why it ended.
 
-    None: it is not, but this process has trained enough, and a fresh one should go on. Interrupted,
-    it leaves the trial in hand to be run again next time.
+    Interrupted, it leaves the trial in hand to be run again next time.
     """
     settings, cores = study.settings, Cores.available()
     device = resources.device
@@ -102,7 +102,7 @@ class _Loop:
     worker: str
     observer: SearchObserver
 
-    def run(self) -> str | None:
+    def run(self) -> str:
         trained = 0
         while True:
             with contextlib.ExitStack() as beginning:
@@ -110,9 +110,10 @@ class _Loop:
                 self.study.recover()
                 pace = self._pace()
                 reason = pace.reason_to_end()
-                if reason is None and trained >= _TRIALS_PER_PROCESS:
-                    return None
                 if pace.awaits_baseline() or (reason is None and not pace.must_wait()):
+                    if trained == _TRAININGS_PER_WORKER:
+                        self.laboratory.renew()
+                        trained = 0
                     trained += self._run_trial(beginning)
                     continue
             if reason is not None:

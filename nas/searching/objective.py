@@ -35,7 +35,7 @@ from ..studies.study import Study
 from .prospects import excess_ms, psnr_needed_db
 
 if TYPE_CHECKING:
-    from ..networks.training import Progress
+    from ..networks.lesson import Progress
 
 _REFUSED = (Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED)
 #: The disk, the database, or another worker that has the trial now: not the candidate.
@@ -58,7 +58,7 @@ class SearchObserver(Protocol):
         """Trial ``number`` has come to ``stage``."""
 
     def training(self, number: int, progress: Progress) -> None:
-        """Trial ``number`` has made a step."""
+        """Trial ``number`` has come so far."""
 
     def ended(self, record: TrialRecord) -> None:
         """A trial is over, one way or another."""
@@ -117,7 +117,7 @@ class TrialRunner:
             self._refuse_slow(trial, latency)
             self._refuse_hopeless(trial, latency)
         seed = candidate_seed(settings.seed, candidate.hash)
-        developed = self.laboratory.develop(
+        developed = self.laboratory.develop_apart(
             candidate, seed, lambda progress: self.observer.training(trial.number, progress)
         )
         self._keep(candidate, developed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from ..studies.record import TrialRecord
@@ -10,11 +9,8 @@ from .display import Display
 from .standing import Entry, Standing
 
 if TYPE_CHECKING:
-    from ..networks.training import Progress
+    from ..networks.lesson import Progress
     from ..studies.study import Study
-
-#: Between two words about a training's steps.
-_SECONDS = 0.5
 
 
 class Reporter:
@@ -22,7 +18,6 @@ class Reporter:
 
     def __init__(self, study: Study, display: Display, worker: str = "") -> None:
         self._study, self._display, self._worker = study, display, worker
-        self._told = 0.0
         self._abpn: Entry | None = None
 
     def stage(self, number: int, stage: str) -> None:
@@ -30,16 +25,11 @@ class Reporter:
         self._display.stage(self._worker, f"trial {number}: {stage}")
 
     def training(self, number: int, progress: Progress) -> None:
-        """Trial ``number`` has made a step."""
-        now = time.monotonic()
-        last = progress.step == progress.steps
-        if last or now - self._told > _SECONDS:
-            self._told = now
-            self.stage(
-                number,
-                f"training {progress.phase} {progress.step}/{progress.steps}, "
-                f"loss {progress.loss:.2f}",
-            )
+        """Trial ``number`` has come so far."""
+        self.stage(
+            number,
+            f"training {progress.phase} {progress.step}/{progress.steps}, loss {progress.loss:.2f}",
+        )
 
     def ended(self, record: TrialRecord) -> None:
         """A trial is over, one way or another."""

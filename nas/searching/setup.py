@@ -15,6 +15,7 @@ from ..choices import Objective, Precision, Quantization, SamplerKind
 from ..images.baselines import bicubic, nearest
 from ..images.data import EMBEDDED, ImageSet, load_data
 from ..images.quality import evaluate
+from ..images.shared import share
 from ..networks.recipe import Recipe
 from ..studies.settings import References, Settings, Wish, installed_versions
 from ..studies.study import Study, StudyFolder, create_study, find_study
@@ -80,7 +81,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
     open_source(device, worker)  # its settings may be refused
     scale, data_name = _said(wish.scale, DEFAULT_SCALE), _said(wish.data, EMBEDDED)
     input_spec = device.input if wish.input is None else InputSpec.parse(wish.input)
-    data = load_data(data_name, scale)
+    data = share(load_data(data_name, scale))
     baselines = _said(wish.baselines, True)
     rehearse(space, input_spec, data.validation, baselines=baselines)
     trial_seconds = _said(wish.trial_seconds, DEFAULT_TRIAL_SECONDS)

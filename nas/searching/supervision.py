@@ -7,9 +7,12 @@ import sys
 from dataclasses import dataclass, replace
 
 from latency_models import Worker
+from latency_models.device import Device
+from latency_models.worker import import_for_workers
 from search_spaces import NasError
 
 from ..cores import Cores
+from ..laboratory import IMPORTS_OF_WORKERS
 from ..signals import terminable
 from ..studies.budget import Budget
 from ..studies.config import write_config
@@ -50,15 +53,15 @@ def run_search(options: SearchOptions) -> SearchOutcome:
     shares = Cores.available().divided(workers)
     with terminable():
         # The proxy is timed on what each worker will have.
-        with shares[0].applied(), Worker() as worker:
-            study, resources = prepare_study(options.study, options, options.storage, worker)
+        with shares[0].applied():
+            study, device, introduction = _prepare(options)
         study.set_budget(budget)
         _write_config(study, options)
         with _open_display(study, budget) as display:
-            display.line(_introduction(study, resources))
+            display.line(introduction)
             try:
                 reason = _supervise(study, budget, shares, options.storage, display)
-                confirm_best(study, resources.device, options.confirm, display.line)
+                confirm_best(study, device, options.confirm, display.line)
                 interrupted = False
             except KeyboardInterrupt:
                 _settle(study)
@@ -67,10 +70,8 @@ def run_search(options: SearchOptions) -> SearchOutcome:
 
 
 def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
-    """Works on a study that ``nas search`` has made; True if it was interrupted.
-
-    Now and then a fresh process takes the place of this one, with its number and its pipes.
-    """
+    """Works on a study that ``nas search`` has made; True if it was interrupted."""
+    import_for_workers(IMPORTS_OF_WORKERS)
     if cores is not None:
         Cores.parse(cores).apply()
     label = f"worker {cores or os.getpid()}"
@@ -86,10 +87,15 @@ def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
             _settle(study)
             display.line(_INTERRUPTED)
             return True
-    if reason is None:
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    display.line(reason)
+        display.line(reason)
     return False
+
+
+def _prepare(options: SearchOptions) -> tuple[Study, Device, str]:
+    """The study, its device, and how it is introduced; its images are the workers' business."""
+    with Worker() as worker:
+        study, resources = prepare_study(options.study, options, options.storage, worker)
+    return study, resources.device, _introduction(study, resources)
 
 
 def _settle(study: Study) -> None:

@@ -30,7 +30,7 @@ from nas.studies.study import Study, StudyFolder, find_study, load_study
 from search_spaces import Candidate, zoo
 
 if TYPE_CHECKING:
-    from nas.networks.training import Progress
+    from nas.networks.lesson import Progress
 
 HERE = Path(__file__).parent
 #: Trials of the default length, besides the two reference trials: enough that the process that

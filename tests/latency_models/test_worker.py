@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from latency_models import Worker, WorkerError
+from latency_models.worker import tell
 from search_spaces import InputError
 
 
@@ -41,6 +42,17 @@ def refuse(value: int) -> None:
 
 def give_up() -> None:
     raise TimeoutError("the function's own")
+
+
+def count_to(last: int) -> int:
+    for number in range(last):
+        tell(number)
+    return last
+
+
+def count_and_crash() -> None:
+    count_to(3)
+    crash()
 
 
 def test_one_child_serves_all_calls(frail: Worker) -> None:
@@ -94,6 +106,46 @@ def test_exceptions_pass_through(frail: Worker) -> None:
     with pytest.raises(TimeoutError, match="the function's own"):
         frail.call(60, give_up)
     assert frail.call(60, os.getpid) == before
+
+
+def test_who_follows_a_call_hears_all_of_it_in_order(frail: Worker) -> None:
+    heard: list[int] = []
+    assert frail.follow(heard.append, count_to, 200) == 200
+    assert heard == list(range(200))
+
+
+def test_a_crash_is_heard_of_after_what_was_said_before(frail: Worker) -> None:
+    heard: list[int] = []
+    with pytest.raises(WorkerError, match="count_and_crash: the worker process died"):
+        frail.follow(heard.append, count_and_crash)
+    assert heard == [0, 1, 2]
+
+
+def test_who_will_not_hear_more_ends_the_child(frail: Worker) -> None:
+    before = frail.call(60, os.getpid)
+
+    def refuse_to_hear(number: int) -> None:
+        raise InputError("enough")
+
+    with pytest.raises(InputError, match="enough"):
+        frail.follow(refuse_to_hear, count_to, 10)
+    assert frail.call(60, os.getpid) != before
+    heard: list[int] = []
+    frail.follow(heard.append, count_to, 1)
+    assert heard == [0]
+
+
+def test_a_child_has_the_cores_of_its_parent() -> None:
+    cores = os.sched_getaffinity(0)
+    fewer = {min(cores)}
+    with Worker() as worker:
+        assert worker.call(60, os.sched_getaffinity, 0) == cores
+        worker.close()
+        os.sched_setaffinity(0, fewer)
+        try:
+            assert worker.call(60, os.sched_getaffinity, 0) == fewer
+        finally:
+            os.sched_setaffinity(0, cores)
 
 
 def test_closed_worker_starts_again() -> None:

@@ -9,8 +9,9 @@ import pytest
 from nas.choices import RecipeName
 from nas.interim import Interim, InterimJudge
 from nas.laboratory import MAX_PARITY_GAP_DB, Laboratory
+from nas.networks.lesson import Phase, Progress
 from nas.networks.recipe import Recipe, recipe_named
-from nas.networks.training import Phase, Progress, Trainer
+from nas.networks.training import Trainer
 from search_spaces import Candidate, anchor
 
 from . import laboratories

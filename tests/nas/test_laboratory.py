@@ -11,10 +11,10 @@ import pytest
 from latency_models import WeightGranularity
 from nas.choices import Quantization
 from nas.images.quality import evaluate
+from nas.images.shared import share
 from nas.laboratory import Developed, Laboratory, candidate_seed
-from nas.networks.network import Weights
+from nas.networks.lesson import Phase, Progress, Weights
 from nas.networks.recipe import Recipe
-from nas.networks.training import Progress
 from search_spaces import Candidate, CandidateError, Graph, anchor, infer
 
 from . import laboratories
@@ -54,6 +54,20 @@ def test_quality_is_that_of_the_file(laboratory: Laboratory, developed: Develope
 
 def test_the_same_seed_gives_the_same_file(laboratory: Laboratory, developed: Developed) -> None:
     assert laboratory.develop(Candidate(small()), 1, quiet).tflite == developed.tflite
+
+
+def test_a_training_apart_gives_the_same_file_and_tells_of_itself(
+    laboratory: Laboratory, developed: Developed
+) -> None:
+    heard: list[Progress] = []
+    shared = replace(laboratory, data=share(laboratory.data))
+    apart = shared.develop_apart(Candidate(small()), 1, heard.append)
+    assert apart.tflite == developed.tflite
+    assert apart.quality == developed.quality
+    assert apart.float_quality == developed.float_quality
+    assert [(progress.phase, progress.step) for progress in heard if progress.step == 200] == [
+        (Phase.INT8, 200), (Phase.TWIN, 200),
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_not_the_network_fails_its_candidate(laboratory: Laboratory) -> None:

@@ -14,7 +14,8 @@ from nas.images.data import EMBEDDED, Pixels, load_data
 from nas.networks.calibration import largest_values
 from nas.networks.initialisation import Array
 from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.network import Network, Weights
+from nas.networks.lesson import Weights
+from nas.networks.network import Network
 from nas.networks.recipe import Recipe
 from nas.networks.tensorflow_quietly import tf
 from nas.networks.training import Trainer

@@ -16,7 +16,8 @@ from nas.images.data import Pixels
 from nas.networks.conversion import convert
 from nas.networks.inference import TfliteUpscaler
 from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.network import Network, Weights
+from nas.networks.lesson import Weights
+from nas.networks.network import Network
 from nas.networks.tensorflow_quietly import tf
 from search_spaces import Graph, GraphBuilder, InputError, InputSpec, Mean, Resize, SpaceToDepth
 from tests.search_spaces.conversion import random_weights

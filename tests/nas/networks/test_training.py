@@ -13,9 +13,10 @@ from nas.images.data import EMBEDDED, ImageSet, load_data, load_validation
 from nas.images.quality import evaluate
 from nas.networks.initialisation import initial_parameters
 from nas.networks.interpretation import Mode
-from nas.networks.network import Network, Weights, image_function
+from nas.networks.lesson import Progress, Trained, Weights
+from nas.networks.network import Network, image_function
 from nas.networks.recipe import Recipe
-from nas.networks.training import Checkpoint, Progress, Trained, Trainer
+from nas.networks.training import Checkpoint, Trainer
 from search_spaces import Candidate, CandidateError, Deployment, Graph, ResidualFold, anchor, zoo
 
 CHANNEL = WeightGranularity.CHANNEL
