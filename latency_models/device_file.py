@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from .device import Device
+from .regression.settings import RegressionSettings
 
 
 def device_toml(device: Device) -> str:
     """What ``load_device`` reads; tables beside the file are the caller's to write.
 
-    A regression's ``confirm`` is kept.
+    A regression's ``confirm`` and ``interval`` are kept.
     """
     import tomlkit
 
     values = device.model_dump(mode="json", exclude_none=True)
     values["operators"] = "any" if device.operators is None else sorted(device.operators)
     values["input"] = str(device.input)
-    confirm = getattr(device.settings, "confirm", None)
-    if confirm is not None:
-        values["settings"]["confirm"] = confirm
+    if isinstance(device.settings, RegressionSettings):
+        values["settings"] |= device.settings.beside
     return tomlkit.dumps(values)

@@ -34,7 +34,7 @@ def import_for_workers(*modules: str) -> None:
     Call it from the main thread, before the first worker begins; it does not wait for the imports.
     What they import may start no threads: a fork leaves those behind.
     """
-    _SERVER.set_forkserver_preload(list(modules))
+    _SERVER.set_forkserver_preload([*modules, "latency_models.fork_server"])
     heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is not for the server
     try:
         forkserver.ensure_running()

@@ -2,7 +2,7 @@
 
 Errors are those of the command line: InputError for a wrong argument or file, CandidateError (of it
 LatencyError) for a model that fails, NasError for the environment. Native code runs in a worker
-process that is spawned, so a script calls these functions under ``if __name__ == "__main__":``.
+process that imports the script, which calls these functions under ``if __name__ == "__main__":``.
 """
 
 from __future__ import annotations

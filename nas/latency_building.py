@@ -17,9 +17,9 @@ from latency_models.regression import Measurement
 from latency_models.regression.defaults import default_recipe
 from latency_models.regression.kernel_table import KernelTable
 from latency_models.regression.measurements import write_measurements
-from latency_models.regression.model import LatencyModel
+from latency_models.regression.model import LatencyModel, doubt
 from latency_models.regression.settings import TABLE
-from latency_models.regression.source import fitted_model, read_table
+from latency_models.regression.source import fitted_parts, read_table
 from latency_models.regression.validation import (
     Accuracy,
     Prediction,
@@ -145,8 +145,7 @@ class Collection:
         unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in kernels]
         if any(unknown):
             return pool[unknown.index(True)]
-        doubt = fitted_model(seen, kept).doubt(kernels)
-        return pool[int(doubt.argmax())]
+        return pool[int(doubt(fitted_parts(seen, kept), kernels).argmax())]
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:

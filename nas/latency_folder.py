@@ -43,7 +43,7 @@ def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accu
     keys = [index % _FOLDS for index in range(len(rows))]
     figures = accuracy(cross_validate(recipe, rows, keys))
     how = "Each network predicted by a model of four fifths that do not hold it:"
-    settings = settings_of(recipe).model_copy(update={"confirm": confirm})
+    settings = settings_of(recipe).model_copy(update={"confirm": confirm}).with_interval(folder)
     _write(folder, device, settings, _Card(rows, figures, "", how))
     return figures
 
@@ -68,7 +68,12 @@ def transfer_folder(
     figures = accuracy(cross_validate_transfer(fitted, rows))
     write_whole(folder / DONOR_TABLE, write_measurements(donor_rows).encode())
     settings = theirs.model_copy(
-        update={"transfer_from": DONOR_TABLE, "confirm": confirm, "table": TABLE}
+        update={
+            "transfer_from": DONOR_TABLE,
+            "confirm": confirm,
+            "table": TABLE,
+            "interval": None,
+        }
     )
     origin = f", starting from the model of `{donor.name}` ({donor.stack})"
     how = "Each network predicted from that model and the other measurements:"

@@ -109,8 +109,6 @@ class LatencyModel:
     """Fitted to a table; predicts any networks of operators that its recipe knows."""
 
     fitted: Fit
-    #: the same fit without one part of the table each
-    parts: tuple[Fit, ...]
     #: half the interval, in logarithms: COVERAGE of left-out networks were no farther off
     radius: float
     measurements: int
@@ -148,14 +146,6 @@ class LatencyModel:
             unseen=frozenset(table.kind[unseen].tolist()),
         )
 
-    def doubt(self, networks: Sequence[Sequence[Kernel]]) -> Floats:
-        """(networks,): how much parts of the table disagree on a network; 0.1 is 10 %."""
-        import numpy as np
-
-        times = np.stack([part.network_ms(networks) for part in self.parts])
-        deviation: Floats = np.log(np.maximum(times, 1e-6)).std(axis=0)
-        return deviation
-
     def _unseen_ms(self, table: KernelTable, unseen: Mask) -> tuple[Floats, Floats]:
         """(kernels,) each: the least and the most that an unseen one takes; 0 for the others."""
         import numpy as np
@@ -178,38 +168,64 @@ class LatencyModel:
                 )
 
 
-def fit_model(recipe: Recipe, rows: Sequence[Measurement]) -> LatencyModel:
-    """A model of ``rows``; a network is taken out with all its scales to see how far off it is."""
-    fitted = fit(recipe, rows)
-    parts, distances = [], []
+@dataclass(frozen=True)
+class Part:
+    """A fit to a table less some of its networks, each gone with all its scales."""
+
+    fitted: Fitted
+    kept: tuple[Measurement, ...]
+    left_out: tuple[Measurement, ...]
+
+
+def fit_parts(recipe: Recipe, rows: Sequence[Measurement]) -> tuple[Part, ...]:
+    """Fits of which each has not seen another part of ``rows``."""
+    parts = []
     for kept, left_out in folds([row.network for row in rows]):
-        part = fit(recipe, [rows[index] for index in kept])
-        others = [rows[index] for index in left_out]
-        known = _known_to(part, fitted, [rows[index] for index in kept], others)
-        said = part.measured_ms(others).tolist()
+        seen = tuple(rows[index] for index in kept)
+        parts.append(Part(fit(recipe, seen), seen, tuple(rows[index] for index in left_out)))
+    return tuple(parts)
+
+
+def doubt(parts: Sequence[Part], networks: Sequence[Sequence[Kernel]]) -> Floats:
+    """(networks,): how much parts of a table disagree on a network; 0.1 is 10 %."""
+    import numpy as np
+
+    times = np.stack([part.fitted.network_ms(networks) for part in parts])
+    deviation: Floats = np.log(np.maximum(times, 1e-6)).std(axis=0)
+    return deviation
+
+
+def fit_model(
+    recipe: Recipe, rows: Sequence[Measurement], radius: float | None = None
+) -> LatencyModel:
+    """A model of ``rows``; networks are left out to see how far off it is, if ``radius`` is not
+    known from before.
+    """
+    fitted = fit(recipe, rows)
+    return model_of(fitted, _radius(recipe, rows, fitted) if radius is None else radius, rows)
+
+
+def _radius(recipe: Recipe, rows: Sequence[Measurement], fitted: Fitted) -> float:
+    distances: list[float] = []
+    for part in fit_parts(recipe, rows):
+        known = _known_to(part, fitted)
+        said = part.fitted.measured_ms(part.left_out).tolist()
         distances += [
             abs(math.log(ms / row.ms))
-            for ms, row, is_known in zip(said, others, known, strict=True)
+            for ms, row, is_known in zip(said, part.left_out, known, strict=True)
             if is_known
         ]
-        parts.append(part)
-    return model_of(fitted, parts, distances, rows)
+    return conformal(distances)
 
 
-def model_of(
-    fitted: Fit, parts: Sequence[Fit], distances: Sequence[float], rows: Sequence[Measurement]
-) -> LatencyModel:
-    """A fit to ``rows`` with its interval.
-
-    ``distances`` are the errors of networks left out, as logarithms without their sign.
-    """
+def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> LatencyModel:
+    """A fit to ``rows`` with half its interval, in logarithms."""
     import numpy as np
 
     table = KernelTable.of([row.kernels for row in rows])
     return LatencyModel(
         fitted,
-        tuple(parts),
-        _conformal(distances),
+        radius,
         len(rows),
         Extent.of(np.array([row.ms for row in rows])),
         Extent.of(table.image_pixels),
@@ -217,29 +233,29 @@ def model_of(
     )
 
 
-def _known_to(
-    part: Fitted, whole: Fitted, kept: Sequence[Measurement], others: Sequence[Measurement]
-) -> list[bool]:
-    """Whether ``part``, of ``kept``, has seen what most of each other row is made of.
+def _known_to(part: Part, whole: Fitted) -> list[bool]:
+    """Whether ``part`` has seen what most of each row that it leaves out is made of.
 
     Where it has not, the bound of the unseen holds and not the interval.
     """
     import numpy as np
 
-    seen = {kernel.kind for row in kept for kernel in row.kernels}
-    charges = Charges.of(whole.physical.recipe, others, whole.physical.padding)
+    seen = {kernel.kind for row in part.kept for kernel in row.kernels}
+    charges = Charges.of(whole.physical.recipe, part.left_out, whole.physical.padding)
     prices = np.array(whole.physical.coefficients)
-    lost = np.array(part.physical.coefficients) == 0
+    lost = np.array(part.fitted.physical.coefficients) == 0
     missed = charges.table.per_network(charges.matrix @ (prices * lost))
     total = charges.table.per_network(charges.matrix @ prices)
     return [
         seen.issuperset(kernel.kind for kernel in row.kernels) and share < 0.5
-        for row, share in zip(others, (missed / total).tolist(), strict=True)
+        for row, share in zip(part.left_out, (missed / total).tolist(), strict=True)
     ]
 
 
-def _conformal(distances: Sequence[float]) -> float:
+def conformal(distances: Sequence[float]) -> float:
     """The distance that COVERAGE of further networks keep: split conformal prediction.
+
+    ``distances`` are errors of networks left out, as logarithms without their sign.
 
     Vovk et al., Algorithmic Learning in a Random World, 2005: rank ceil((n + 1) coverage).
     """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ..settings import SettingsTable
 from .model import LatencyModel
@@ -34,6 +35,16 @@ class PaddingSettings(SettingsTable):
     memory_channels: PositiveInt
 
 
+class IntervalSettings(SettingsTable):
+    """Half the interval, found once: leaving networks out takes several fits more than the model.
+
+    ``of`` says of what: another table, or another recipe, is left out anew.
+    """
+
+    radius: PositiveFloat
+    of: str
+
+
 class RegressionSettings(SettingsTable):
     """What is known of a device before its times are; ``measurements.csv`` lies beside it."""
 
@@ -56,6 +67,15 @@ class RegressionSettings(SettingsTable):
     #: the device whose times are truer than these predictions: a name, a folder or adb:SERIAL; no
     #: latency changes with it, so a device with another is the same
     confirm: Annotated[str | None, Field(exclude=True)] = None
+    #: what ``with_interval`` adds, and no latency changes with
+    interval: Annotated[IntervalSettings | None, Field(exclude=True)] = None
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What stands in device.toml and changes no latency."""
+        interval = None if self.interval is None else self.interval.model_dump()
+        beside = {"confirm": self.confirm, "interval": interval}
+        return {name: value for name, value in beside.items() if value is not None}
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -66,7 +86,7 @@ class RegressionSettings(SettingsTable):
         """The model of the tables in ``folder``; InputError says what is wrong or lacking."""
         rows = read_table(folder / self.table)
         if self.transfer_from is None:
-            return fitted_model(self.recipe, rows)
+            return fitted_model(self.recipe, rows, self.known_radius(folder))
         return transferred_model(self.recipe, read_table(folder / self.transfer_from), rows)
 
     def open(self, folder: Traversable) -> RegressionSource:
@@ -75,6 +95,23 @@ class RegressionSettings(SettingsTable):
             return RegressionSource(self.fit(folder))
         brought = f"the model of {self.transfer_from}, brought here by these measurements"
         return RegressionSource(self.fit(folder), (("transfer", brought),))
+
+    def with_interval(self, folder: Traversable) -> Self:
+        """The same, with the interval of the table in ``folder`` written down."""
+        radius = self.model_copy(update={"interval": None}).fit(folder).radius
+        interval = IntervalSettings(radius=round(radius, 6), of=self._digest(folder))
+        return self.model_copy(update={"interval": interval})
+
+    def known_radius(self, folder: Traversable) -> float | None:
+        """Half the interval, if it is written down and is that of the table in ``folder``."""
+        if self.interval is None or self.interval.of != self._digest(folder):
+            return None
+        return self.interval.radius
+
+    def _digest(self, folder: Traversable) -> str:
+        """16 hex digits that change with the table and with what it is fitted by."""
+        recipe = self.model_dump_json(exclude={"table"}).encode()
+        return hashlib.sha256(recipe + (folder / self.table).read_bytes()).hexdigest()[:16]
 
     @property
     def recipe(self) -> Recipe:

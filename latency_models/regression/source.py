@@ -13,7 +13,7 @@ from search_spaces import InputError
 from ..source import PREDICTED, Latency, LatencyRequest, LatencySource, OperatorLatency
 from .fitted import fit
 from .measurements import Measurement, read_measurements
-from .model import COVERAGE, LatencyModel, Predictions, fit_model
+from .model import COVERAGE, LatencyModel, Part, Predictions, fit_model, fit_parts
 from .physical import require_enough
 from .recipe import Recipe
 from .transfer import transfer_model
@@ -102,10 +102,19 @@ def read_table(file: Traversable) -> tuple[Measurement, ...]:
 
 
 @functools.lru_cache(maxsize=8)
-def fitted_model(recipe: Recipe, rows: tuple[Measurement, ...]) -> LatencyModel:
+def fitted_model(
+    recipe: Recipe, rows: tuple[Measurement, ...], radius: float | None = None
+) -> LatencyModel:
     """The model of both, fitted once a process; InputError if the rows are too few."""
     require_enough(recipe, rows)
-    return fit_model(recipe, rows)
+    return fit_model(recipe, rows, radius)
+
+
+@functools.lru_cache(maxsize=2)
+def fitted_parts(recipe: Recipe, rows: tuple[Measurement, ...]) -> tuple[Part, ...]:
+    """Fits that know parts of ``rows``, once a process; InputError if the rows are too few."""
+    require_enough(recipe, rows)
+    return fit_parts(recipe, rows)
 
 
 @functools.lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ from search_spaces import InputError, Kernel
 from .fitted import Fitted, folds
 from .kernel_table import KernelTable
 from .measurements import Measurement
-from .model import LatencyModel, model_of
+from .model import LatencyModel, conformal, model_of
 from .physical import Physical, on_critical_path
 from .quantities import Padding, Quantity, work
 from .validation import Prediction, predict_rows
@@ -84,15 +84,14 @@ def cross_validate_transfer(donor: Fitted, rows: Sequence[Measurement]) -> list[
 
 
 def _model(moved: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
-    parts, distances = [], []
+    distances: list[float] = []
     for kept, left_out in _one_by_one(rows):
         part = _brought(moved.donor, kept)
         said = part.network_ms([row.kernels for row in left_out]).tolist()
         distances += [
             abs(math.log(ms / row.ms)) for ms, row in zip(said, left_out, strict=True) if ms > 0
         ]
-        parts.append(part)
-    return model_of(moved, parts, distances, rows)
+    return model_of(moved, conformal(distances), rows)
 
 
 def _one_by_one(

@@ -16,6 +16,8 @@ from .recipe import MIN_SEARCH_STEPS, Recipe, recipe_named
 from .training import Trainer
 
 _WARM_UP, _TIMED = 3, 12
+#: Where steps are slow, fewer are timed: they are the same for longer.
+_FEWEST_TIMED, _MOST_SECONDS = 3, 5.0
 #: bfloat16 must be clearly faster: its rounding costs some accuracy, and timings are noisy.
 _WORTHWHILE = 1.05
 
@@ -54,7 +56,10 @@ def _seconds_per_step(trainers: list[Trainer]) -> list[float]:
     """
     kinds = [(trainer, quantise) for trainer in trainers for quantise in (False, True)]
     times: dict[tuple[Trainer, bool], list[float]] = {kind: [] for kind in kinds}
+    begun = time.monotonic()
     for index in range(_WARM_UP + _TIMED):
+        if index >= _WARM_UP + _FEWEST_TIMED and time.monotonic() - begun > _MOST_SECONDS:
+            break
         for trainer, quantise in kinds:
             step, (lr, hr) = trainer.step(quantise=quantise), trainer.sampler.batch_of(0, index)
             started = time.perf_counter()

@@ -174,7 +174,12 @@ class _Confirmation:
                 "title": f"{self.device.title}, with what {self.study.name} measured",
                 "stack": self.truer.stack,
                 "settings": self.settings.model_copy(
-                    update={"stack": stack, "confirm": self.name, "table": TABLE}
+                    update={
+                        "stack": stack,
+                        "confirm": self.name,
+                        "table": TABLE,
+                        "interval": None,
+                    }
                 ),
             }
         )

@@ -72,18 +72,18 @@ def left_out(rows: Sequence[Measurement]) -> list[Prediction]:
 def write_device(name: str, rows: Sequence[Measurement]) -> None:
     """The folder of the regression on ``rows``, of the compiled device ``name``."""
     compiled, folder = load_device(name), DEVICES / f"{name}-regression"
+    folder.mkdir(exist_ok=True)
+    table = write_measurements(rows).encode()
+    write_whole(folder / PACKED, gzip.compress(table, compresslevel=9, mtime=0))
     settings = settings_of(recipe_of(rows)).model_copy(update={"confirm": name, "table": PACKED})
     device = compiled.model_copy(
         update={
             "name": folder.name,
             "title": f"{compiled.title}, predicted",
-            "settings": settings,
+            "settings": settings.with_interval(folder),
             "folder": folder,
         }
     )
-    folder.mkdir(exist_ok=True)
-    table = write_measurements(rows).encode()
-    write_whole(folder / PACKED, gzip.compress(table, compresslevel=9, mtime=0))
     write_whole(folder / "device.toml", device_toml(device).encode())
     predictions = left_out(rows)
     picture = predicted_against_measured(predictions, device.title)

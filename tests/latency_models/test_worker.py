@@ -165,13 +165,33 @@ if __name__ == "__main__":
 """
 
 
-def test_orphan_ends_with_its_parent(tmp_path: Path) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(_PARENT)
+def _start(folder: Path, script: str) -> subprocess.Popen[str]:
+    (folder / "parent.py").write_text(script)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
-    ) as parent:
+    return subprocess.Popen(
+        [sys.executable, folder / "parent.py"], stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+
+_IMPORTING = """
+import sys
+from latency_models.worker import Worker, import_for_workers
+def imports():
+    return "wave" in sys.modules
+if __name__ == "__main__":
+    import_for_workers("wave")
+    with Worker() as first, Worker() as second:
+        print(first.call(60, imports), second.call(60, imports), imports())
+"""
+
+
+def test_workers_begin_with_what_was_imported_for_them(tmp_path: Path) -> None:
+    with _start(tmp_path, _IMPORTING) as parent:
+        assert parent.communicate(timeout=60)[0].split() == ["True", "True", "False"]
+
+
+def test_orphan_ends_with_its_parent(tmp_path: Path) -> None:
+    with _start(tmp_path, _PARENT) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         os.kill(parent.pid, signal.SIGKILL)

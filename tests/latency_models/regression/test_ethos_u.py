@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ from latency_models import Worker
 from latency_models.device import load_device, open_source
 from latency_models.regression import Padding
 from latency_models.regression.defaults import default_recipe
-from latency_models.regression.settings import RegressionSettings
+from latency_models.regression.measurements import write_measurements
+from latency_models.regression.settings import TABLE, RegressionSettings
 from latency_models.regression.source import read_table
 from search_spaces import InputSpec
 
@@ -48,6 +50,23 @@ def test_it_names_the_compiler_and_keeps_to_its_table(name: str) -> None:
     assert len(rows) == 300
     assert all(math.isclose(sum(row.operators_ms), row.ms, rel_tol=1e-3) for row in rows)
     assert settings.recipe == replace(default_recipe(rows), paddings=(Padding(16, 16),))
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_its_interval_is_written_down(name: str, tmp_path: Path) -> None:
+    device, settings = load_device(f"{name}-regression"), settings_of(name)
+    assert settings.known_radius(device.folder) is not None
+    rows = read_table(device.folder / settings.table)
+    changed = settings.model_copy(update={"table": TABLE})
+    (tmp_path / TABLE).write_text(write_measurements(rows[:-1]))
+    assert changed.known_radius(tmp_path) is None
+    assert settings.model_copy(update={"side_by_side": True}).known_radius(device.folder) is None
+
+
+def test_an_interval_that_is_written_down_is_that_of_the_networks_left_out() -> None:
+    device, settings = load_device("ethos-u55-256-regression"), settings_of("ethos-u55-256")
+    found = settings.with_interval(device.folder).known_radius(device.folder)
+    assert found == pytest.approx(settings.known_radius(device.folder), rel=0.01)
 
 
 @pytest.mark.parametrize("name", COMPILED)
