@@ -23,6 +23,7 @@ from search_spaces import CandidateError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_SAFE_PATH = "PYTHONSAFEPATH"
 _SERVER = multiprocessing.get_context("forkserver")
 #: For so long may what a followed call says, or its end, go unnoticed.
 _HEARING_SECONDS = 0.05
@@ -37,9 +38,24 @@ def import_for_workers(*modules: str) -> None:
     _SERVER.set_forkserver_preload([*modules, "latency_models.fork_server"])
     heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is not for the server
     try:
-        forkserver.ensure_running()
+        with _safe_path():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, heeded)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Within, a Python that begins imports nothing from the current folder."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 class WorkerError(CandidateError):

@@ -65,6 +65,9 @@ class Candidate:
     def __post_init__(self) -> None:
         self.rewrite  # noqa: B018 - what cannot be rewritten is refused here, once
 
+    def __reduce__(self) -> tuple[type[Candidate], tuple[Graph, Deployment]]:
+        return Candidate, (self.graph, self.deployment)  # functions of rewrites cannot be sent
+
     @cached_property
     def merged(self) -> Rewrite:
         """From ``graph`` to the same without branches, and with all that folding needs."""

@@ -64,7 +64,7 @@ class Taught:
     trained: Trained
     #: of the floating-point twin on the validation images
     float_quality: Quality = field(repr=False)
-    #: of the fake-quantised network on the first of them
-    rounded_quality: Quality = field(repr=False)
+    #: PSNR of the fake-quantised network on the first of them
+    rounded_psnr_db: tuple[float, ...] = field(repr=False)
     training_seconds: float
     judging_seconds: float

@@ -39,6 +39,10 @@ class Adam:
         rate = self._learning_rate()
         self._step.assign_add(1.0)
         age = self._age.assign_add(1.0)
+        # Made once: tracing takes time for every operation.
+        beta_1, beta_2, epsilon = map(tf.constant, (_BETA_1, _BETA_2, _EPSILON))
+        power_1, power_2 = tf.pow(beta_1, age), tf.pow(beta_2, age)
+        forgotten = tf.constant(1 - self._recipe.ema_momentum, tf.float32)
         parts = zip(
             self._variables, gradients, self._moments, self._squares, self._averages, strict=True
         )
@@ -47,15 +51,15 @@ class Adam:
                 var=variable.handle,
                 m=moment.handle,
                 v=square.handle,
-                beta1_power=tf.pow(_BETA_1, age),
-                beta2_power=tf.pow(_BETA_2, age),
+                beta1_power=power_1,
+                beta2_power=power_2,
                 lr=rate,
-                beta1=_BETA_1,
-                beta2=_BETA_2,
-                epsilon=_EPSILON,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
                 grad=gradient,
             )
-            average.assign_sub((average - variable) * (1 - self._recipe.ema_momentum))
+            average.assign_sub((average - variable) * forgotten)
 
     def _learning_rate(self) -> tf.Tensor:
         """Of the step to come: up along a line, then down to zero along a cosine."""

@@ -13,7 +13,7 @@ from latency_models.worker import tell
 from search_spaces import CandidateError, Graph, InputSpec, halo, lower
 
 from ..images.data import Data, ImageSet, Pixels
-from ..images.quality import Quality, evaluate
+from ..images.quality import Quality, evaluate, psnr_db
 from ..images.tiles import upscale_tiled
 from .interpretation import Mode
 from .lesson import Lesson, Progress, Taught, Weights
@@ -49,17 +49,16 @@ def teach(
     float_quality = quality_of_network(
         graph, trained.float32, Mode(quantise=False), lesson.tile, validation
     )
-    rounded_quality = quality_of_network(
-        graph,
-        trained.int8,
-        Mode(quantise=True, granularity=lesson.granularity),
-        lesson.tile,
-        ImageSet(validation.scale, validation.pairs[:_PARITY_IMAGES]),
+    rounded = network_upscaler(
+        graph, trained.int8, Mode(quantise=True, granularity=lesson.granularity), lesson.tile
     )
     return Taught(
         trained,
         float_quality,
-        rounded_quality,
+        tuple(
+            psnr_db(rounded(pair.lr), pair.hr, validation.scale)
+            for pair in validation.pairs[:_PARITY_IMAGES]
+        ),
         training_seconds=trained_at - started,
         judging_seconds=time.monotonic() - trained_at,
     )

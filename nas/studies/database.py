@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +86,20 @@ def open_file(database: Path) -> RDBStorage:
         with contextlib.closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         connect = {"timeout": _BUSY_SECONDS}
-        return _Storage(f"sqlite:///{database}", str(database), connect)
+        with _alone_in(database.parent):  # of two who make Optuna's tables at once, one fails
+            return _Storage(f"sqlite:///{database}", str(database), connect)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Within, nobody else on this machine is so in ``folder``."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a network's disk may know no such locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def open_url(url: str) -> RDBStorage:

@@ -166,11 +166,13 @@ if __name__ == "__main__":
 
 
 def _start(folder: Path, script: str) -> subprocess.Popen[str]:
-    (folder / "parent.py").write_text(script)
+    (folder / "scripts").mkdir()
+    (folder / "scripts/parent.py").write_text(script)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.Popen(
-        [sys.executable, folder / "parent.py"], stdout=subprocess.PIPE, text=True, env=environment
-    )
+        [sys.executable, "scripts/parent.py"],
+        cwd=folder, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
 
 
 _IMPORTING = """
@@ -186,6 +188,12 @@ if __name__ == "__main__":
 
 
 def test_workers_begin_with_what_was_imported_for_them(tmp_path: Path) -> None:
+    with _start(tmp_path, _IMPORTING) as parent:
+        assert parent.communicate(timeout=60)[0].split() == ["True", "True", "False"]
+
+
+def test_a_file_in_the_current_folder_is_not_what_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "wave.py").write_text("raise SystemExit('not this one')")
     with _start(tmp_path, _IMPORTING) as parent:
         assert parent.communicate(timeout=60)[0].split() == ["True", "True", "False"]
 

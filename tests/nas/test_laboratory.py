@@ -15,7 +15,15 @@ from nas.images.shared import share
 from nas.laboratory import Developed, Laboratory, candidate_seed
 from nas.networks.lesson import Phase, Progress, Weights
 from nas.networks.recipe import Recipe
-from search_spaces import Candidate, CandidateError, Graph, anchor, infer
+from search_spaces import (
+    Candidate,
+    CandidateError,
+    Deployment,
+    Graph,
+    ResidualFold,
+    anchor,
+    infer,
+)
 
 from . import laboratories
 
@@ -68,6 +76,12 @@ def test_a_training_apart_gives_the_same_file_and_tells_of_itself(
     assert [(progress.phase, progress.step) for progress in heard if progress.step == 200] == [
         (Phase.INT8, 200), (Phase.TWIN, 200),
     ]  # fmt: skip
+
+
+def test_a_network_that_is_deployed_as_another_is_trained_apart_too(laboratory: Laboratory) -> None:
+    candidate = Candidate(small(), Deployment(ResidualFold.SUM))
+    shared = replace(laboratory, data=share(laboratory.data))
+    assert shared.develop_apart(candidate, 1, quiet).quality.psnr_db > 20
 
 
 def test_a_file_that_is_not_the_network_fails_its_candidate(laboratory: Laboratory) -> None:

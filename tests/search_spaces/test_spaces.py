@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -139,6 +140,7 @@ def test_whatever_is_drawn_can_be_built_quantised_and_timed(name: str, scale: in
             assert graph.scale == scale
         assert lower(candidate.deployed, SPEC)
         assert Candidate.from_json(candidate.to_json()).hash == candidate.hash
+        assert pickle.loads(pickle.dumps(candidate)) == candidate
         hashes.add(candidate.hash)
     assert len(hashes) > 50
 

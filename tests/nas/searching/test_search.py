@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -149,20 +150,24 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
     assert answer["running"] == 0
 
 
-def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(tmp_path: Path) -> None:
-    command = ("search", "--study", "c", *SMALL, *OPTIONS, "--confirm", "host")
-    run(tmp_path, *command, "--budget", "1")
-    [first] = run_json(tmp_path, "pareto", "c")
-    assert first["latency_source"] == "host"
-    refitted = load_device(tmp_path / "studies/c/refitted")
+def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(
+    place: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    done = status(tmp_path)["trained"]
+    command = ("search", "--study", "s", "--confirm", "host")
+    run(tmp_path, *command, "--budget", str(done))
+    assert {row["latency_source"] for row in run_json(tmp_path, "pareto", "s")} == {"host"}
+    refitted = load_device(tmp_path / "studies/s/refitted")
     answer = run_json(tmp_path, "latency", "predict", "ABPN", "--device", str(refitted.folder))
     assert answer["source"] == "regression"
     assert answer["conditions"]["stack"] == refitted.stack == load_device("host").stack
-    run(tmp_path, *command, "--budget", "2")
-    known = read_latencies(tmp_path / "studies/c/latencies.json")
-    timed = {t["trial"] for t in status(tmp_path, "c")["trials"] if t["runtime_ms"] is not None}
+    run(tmp_path, *command, "--budget", str(done + 1))
+    assert status(tmp_path)["trained"] == done + 1
+    known = read_latencies(tmp_path / "studies/s/latencies.json")
+    timed = {t["trial"] for t in status(tmp_path)["trials"] if t["runtime_ms"] is not None}
     assert known.measured_trials == timed
-    console = start(tmp_path, *command[:-1], "nope", "--budget", "3")
+    console = start(tmp_path, *command[:-1], "nope", "--budget", "9")
     _, errors = console.communicate(timeout=600)
     assert console.returncode == 2
     assert "unknown device 'nope'" in errors
