@@ -127,7 +127,7 @@ class Worker:
     def begin(self, function: Callable[[], object]) -> None:
         """Starts the child with ``function``, and does not wait: the next call finds it done.
 
-        What goes wrong in it goes wrong in that call.
+        What goes wrong in it goes wrong in that call. A server that still imports is waited for.
         """
         with contextlib.suppress(BrokenProcessPool):
             self._started().submit(function)

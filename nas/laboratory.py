@@ -73,7 +73,7 @@ class Laboratory:
     threads: int
 
     def start(self) -> None:
-        """Has the worker import TensorFlow, and does not wait for it."""
+        """Has the worker begin, and import all that it needs, before it is asked for anything."""
         self.worker.begin(_import_tensorflow)
 
     def renew(self) -> None:

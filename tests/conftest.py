@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from latency_models.worker import import_for_workers
 from nas.laboratory import IMPORTS_OF_WORKERS
 
 from .machine import EVERY_CORE
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Binds this of pytest-xdist's processes, and its children, to cores of its own.
 
     TensorFlow's and XNNPACK's threads wait actively: on shared cores they wait for each other.
     """
+    if config.getoption("numprocesses", default=None) and not hasattr(config, "workerinput"):
+        return  # it hands out the tests, and runs none
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     if count <= EVERY_CORE.count:
         EVERY_CORE.divided(count)[number].apply()
-    if "PYTEST_XDIST_WORKER" in os.environ or count == 1:
-        import_for_workers(IMPORTS_OF_WORKERS)
+    import_for_workers(IMPORTS_OF_WORKERS)

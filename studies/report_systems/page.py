@@ -22,7 +22,7 @@ def readme(results: dict[str, Any]) -> str:
     done = {network.name for network in ZOO} & {system["name"] for system in results["systems"]}
     lines = [
         "# The systems of the report", "",
-        f"{len(done)} of the {len(ZOO)} networks of the zoo so far, x3, each trained",
+        f"{len(done)} of the {len(ZOO)} networks of the zoo, x3, each trained",
         "by one recipe: 16 crops of 32x32 LR pixels a step,",
         "L1, the last 30 % of the steps with INT8 rounding. PSNR and SSIM on RGB, the mean over",
         f"all images of {', '.join(tests)}; FP32 is the twin of the same seed, batches and number",
