@@ -32,6 +32,9 @@ _BLOCKS = (8, 16, 32)
 _FEWEST = 30
 #: Below this part of the mean operator's time a ratio says nothing.
 _NEGLIGIBLE = 0.01
+#: Trees learn from so many decimals. The last digits of logarithms and of fitted prices differ from
+#: one kind of processor to another, and among equally good splits they would decide.
+_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     # An operator counts by its share of its network: an error of what is long is one of the whole.
     total_ms = table.per_network(np.where(learned, measured, 0.0))[table.network]
     weight = np.sqrt((np.maximum(measured, expected) + offset_ms) / (total_ms + offset_ms))
+    ratio, weight = ratio.round(_DECIMALS), weight.round(_DECIMALS)
     features = _features(table, expected, kinds)
     trees = []
     for alike in _learned_together(table.kind[learned].tolist()):
@@ -124,7 +128,7 @@ def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -
         for column in columns
         for step in steps
     ]
-    return np.stack([*own, *others], axis=1)
+    return np.stack([*own, *others], axis=1).round(_DECIMALS)
 
 
 def _shifted(table: KernelTable, column: Floats, step: int) -> Floats:

@@ -1,9 +1,8 @@
 """The regressions of the Ethos-U devices: their folders, and how far off they are.
 
-    python studies/latency_error/ethos_u.py TABLES
+    python studies/latency_error/ethos_u.py [TABLES]
 
-writes the folders anew: ``TABLES/DEVICE/train/measurements.csv`` is a table of `nas latency
-collect --device DEVICE`.
+writes the folders anew, of the tables they hold or of ``TABLES/DEVICE/train/measurements.csv``.
 """
 
 from __future__ import annotations
@@ -133,10 +132,11 @@ Operators seen, with their number: {seen}.
 def main() -> None:
     """All folders."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", type=Path)
+    parser.add_argument("tables", type=Path, nargs="?")
     tables = parser.parse_args().tables
     for name in COMPILED:
-        write_device(name, read_table(tables / name / "train" / TABLE))
+        kept = DEVICES / f"{name}-regression" / PACKED
+        write_device(name, read_table(tables / name / "train" / TABLE if tables else kept))
 
 
 if __name__ == "__main__":

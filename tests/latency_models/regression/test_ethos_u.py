@@ -64,9 +64,10 @@ def test_its_interval_is_written_down(name: str, tmp_path: Path) -> None:
 
 
 def test_an_interval_that_is_written_down_is_that_of_the_networks_left_out() -> None:
+    """On every processor: the trees do not hang on the last digits of a logarithm."""
     device, settings = load_device("ethos-u55-256-regression"), settings_of("ethos-u55-256")
     found = settings.with_interval(device.folder).known_radius(device.folder)
-    assert found == pytest.approx(settings.known_radius(device.folder), rel=0.01)
+    assert found == pytest.approx(settings.known_radius(device.folder), abs=2e-6)
 
 
 @pytest.mark.parametrize("name", COMPILED)
