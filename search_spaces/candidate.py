@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .equalisation import equalise
 from .errors import GraphError
-from .folding import ResidualFold, equalise, fold_clip, fold_residual, separate_sum
+from .folding import ResidualFold, fold_clip, fold_residual, separate_sum
 from .graph import Graph
 from .rewrites import Rewrite, merge_branches, pad_channels
 
@@ -92,8 +93,8 @@ class Candidate:
     ) -> dict[str, Array]:
         """The weights of the deployed graph.
 
-        ``largest`` tells the largest value of each channel of each tensor of a graph, normalised,
-        on typical images.
+        ``largest`` tells the largest absolute value of each channel of each tensor of a graph,
+        normalised, on typical images.
         """
         merged = self.merged.carry(weights)
         if self.deployment.fold_residual is not ResidualFold.NONE:

@@ -33,11 +33,6 @@ from .rewrites import Rewrite, is_plain_conv, readers
 if TYPE_CHECKING:
     from .rewrites import Array, Weights
 
-#: A channel as dark as this, of white, is not brought up any further.
-_DARKEST = 1e-3
-#: A kernel as small as this reads nothing.
-_SMALLEST = 1e-6
-
 
 class ResidualFold(StrEnum):
     """Who adds the image that is carried along."""
@@ -52,7 +47,7 @@ class ResidualFold(StrEnum):
 
 def separate_sum(graph: Graph) -> Rewrite:
     """A conv 1x1 behind the last convolution that passes on what that makes: the last one now."""
-    residual = _find_residual(graph)
+    residual = find_residual(graph)
     last, filters = residual.last.name, residual.filters
     name = f"{last}_sum"
     nodes: list[Node] = []
@@ -80,7 +75,7 @@ def fold_residual(graph: Graph) -> Rewrite:
     a ReLU, features are held in 0..255, the image's own range, in which INT8 passes it on without
     any loss: equal to the ReLU as long as they are within it, which ``equalise`` sees to.
     """
-    residual = _find_residual(graph)
+    residual = find_residual(graph)
     carriers = _Carriers.towards(graph, residual.last)
     dropped = {residual.sum.name}
     if len(readers(graph, residual.image)) == 1:
@@ -116,42 +111,8 @@ def fold_residual(graph: Graph) -> Rewrite:
     return Rewrite(Graph(tuple(nodes)), carry)
 
 
-def equalise(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array]:
-    """Weights for ``fold_residual``: no channel exceeds white, 1 normalised, within ``maxima``.
-
-    ``maxima`` are the largest values met in each channel of each tensor, normalised. What a ReLU
-    gives, between plain convolutions, may be divided by anything, and what reads it multiplied.
-    Where the last convolution reads it, it is balanced with the kernel (Nagel et al., "Data-Free
-    Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1): beside
-    the weight of 1 that adds the image, small ones would be rounded away. Elsewhere the image has
-    a scale of its own, and each channel is brought up to white.
-    """
-    import numpy as np
-
-    last = _find_residual(graph).last.name
-    scaled = dict(weights)
-    for node in graph.nodes:
-        following = readers(graph, node.name)
-        if not (is_plain_conv(node) and following and _can_be_held(graph, node)):
-            continue
-        largest: Array = np.maximum(maxima[node.name], _DARKEST, dtype=np.float32)
-        scale = largest
-        if last in {reader.name for reader in following}:
-            kernels = [np.abs(scaled[f"{reader.name}/kernel"]) for reader in following]
-            read = np.max([kernel.max(axis=(0, 1, 3)) for kernel in kernels], axis=0)
-            balance = np.sqrt(largest / np.maximum(read, _SMALLEST))
-            scale = np.maximum(largest, balance, dtype=np.float32)
-        for variable in ("kernel", "bias"):
-            if f"{node.name}/{variable}" in scaled:
-                scaled[f"{node.name}/{variable}"] = scaled[f"{node.name}/{variable}"] / scale
-        for reader in following:
-            kernel = scaled[f"{reader.name}/kernel"]
-            scaled[f"{reader.name}/kernel"] = kernel * scale[:, np.newaxis]
-    return scaled
-
-
 @dataclass(frozen=True)
-class _Residual:
+class Residual:
     """``sum`` of ``kept``, which the convolution ``last`` makes, and ``image``."""
 
     sum: Node
@@ -166,7 +127,8 @@ class _Residual:
         return self.last.operator.filters
 
 
-def _find_residual(graph: Graph) -> _Residual:
+def find_residual(graph: Graph) -> Residual:
+    """The image residual at the end of ``graph``; GraphError if there is none to fold."""
     by_name = {node.name: node for node in graph.nodes}
     node = graph.nodes[-1]
     while isinstance(node.operator, Clip | DepthToSpace) and node.inputs[0] in by_name:
@@ -175,7 +137,7 @@ def _find_residual(graph: Graph) -> _Residual:
         for kept, image in (node.inputs, node.inputs[::-1]):
             last = _made_by(by_name, kept, image)
             if last is not None and _is_plain(last) and len(readers(graph, last.name)) == 1:
-                return _Residual(node, kept, image, last)
+                return Residual(node, kept, image, last)
     raise GraphError(
         f"there is no image residual to fold: node {node.name!r} ({node.operator.kind}) does not "
         "add the repeated input to a convolution"

@@ -23,13 +23,13 @@ def calibration_crops(sampler: PatchSampler, recipe: Recipe, seed: int) -> Pixel
 
 
 def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
-    """The largest value of each channel of each tensor on uint8 images, normalised."""
+    """The largest absolute value of each channel of each tensor on uint8 images, normalised."""
     interpreter = Interpreter(graph)
     values = {name: tf.constant(value) for name, value in weights.items()}
     tensors = interpreter.run(values, tf.constant(images, tf.float32), Mode(quantise=False))
     units = interpreter.tensors.units
     return {
-        name: (tf.reduce_max(tensor, axis=[0, 1, 2]) / units[name]).numpy()
+        name: (tf.reduce_max(tf.abs(tensor), axis=[0, 1, 2]) / units[name]).numpy()
         for name, tensor in tensors.items()
     }
 

@@ -20,6 +20,7 @@ from nas.networks.recipe import Recipe
 from nas.networks.tensorflow_quietly import tf
 from nas.networks.training import Trainer
 from search_spaces import (
+    INPUT,
     Branches,
     Candidate,
     Conv,
@@ -96,6 +97,16 @@ def test_random_weights(name: str, deployment: Deployment, scale: int) -> None:
     candidate = Candidate(FOLDABLE[name](scale), deployment)
     weights = random_weights(Network(candidate.graph), seed=scale)
     assert largest_difference(candidate, weights) < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("name", FOLDABLE)
+def test_features_keep_to_the_range_of_the_image_that_is_carried_beside_them(name: str) -> None:
+    candidate = Candidate(FOLDABLE[name](3), Deployment(LAST))
+    weights = deployed_weights(candidate, random_weights(Network(candidate.graph), seed=2))
+    largest = largest_values(candidate.deployed, weights, random_image(0))
+    for node in candidate.deployed.nodes:
+        if isinstance(node.operator, Conv) and node.inputs != (INPUT,):
+            assert largest[node.inputs[0]].max() < 1.001, node.name
 
 
 @settings(max_examples=25)
@@ -213,7 +224,7 @@ def test_what_a_rewrite_put_is_told_from_what_was_trained(deployment: Deployment
     candidate = Candidate(zoo.abpn(3), deployment)
     weights = random_weights(Network(candidate.graph), seed=1)
     learned = candidate.learned(weights)
-    deployed = deployed_weights(candidate, weights)
+    deployed = candidate.rewrite.carry(candidate.merged.carry(weights))
     assert all(w.shape == np.shape(deployed[name]) for name, w in learned.items())
     trained = sum(w.size for name, w in weights.items() if not name.startswith("range/"))
     assert sum(w.sum() for n, w in learned.items() if not n.startswith("range/")) == trained
