@@ -41,7 +41,7 @@ def equalise(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array
     for tied in _tied(graph):
         reading = _read_by(graph, tied)
         largest: Array = np.max([maxima[node.name] for node in tied], axis=0)
-        scale = np.maximum(largest, _DARKEST, dtype=np.float32)
+        scale: Array = np.maximum(largest, _DARKEST, dtype=np.float32)
         if last in {reader.name for reader in reading}:
             kernels = [np.abs(scaled[f"{reader.name}/kernel"]) for reader in reading]
             read = np.max([kernel.max(axis=(0, 1, 3)) for kernel in kernels], axis=0)

@@ -140,10 +140,14 @@ class Relu(_Pointwise):
 
 @dataclass(frozen=True)
 class LeakyRelu(_Pointwise):
-    """x where positive, ``alpha`` x elsewhere."""
+    """x where positive, ``alpha`` x elsewhere; input and output share one INT8 scale.
+
+    Some runtimes count slopes in 256ths (XNNPACK, qs8-vlrelu): one scale makes the positive side
+    exact there, an ``alpha`` of whole 256ths the other.
+    """
 
     kind = "leaky_relu"
-    alpha: float = 0.1
+    alpha: float = 0.125
 
     def __post_init__(self) -> None:
         require(0 < self.alpha < 1, f"alpha {self.alpha} is not within 0..1")

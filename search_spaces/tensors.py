@@ -18,6 +18,7 @@ from .operators import (
     ClipForm,
     Concat,
     DepthToSpace,
+    LeakyRelu,
     Multiply,
     Pad,
     Pool,
@@ -36,8 +37,8 @@ LEVELS = 255.0
 
 _CONVS = (Conv, DepthwiseConv, TransposedConv)
 _SQUASHES = (Sigmoid, Tanh)
-#: TFLite defines these operators on one scale, the same at both ends.
-_KEEP_SCALE = (DepthToSpace, SpaceToDepth, Slice, Split, Tile, Pad, Pool, Resize)
+#: TFLite defines these operators on one scale, the same at both ends, and so do we the last one.
+_KEEP_SCALE = (DepthToSpace, SpaceToDepth, Slice, Split, Tile, Pad, Pool, Resize, LeakyRelu)
 
 
 @dataclass(frozen=True)

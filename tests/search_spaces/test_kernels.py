@@ -15,7 +15,7 @@ from latency_models.tflite import (
     require_integer_only,
     require_super_resolution,
 )
-from search_spaces import Graph, InputSpec, Kernel, Tensor, lower, mobile, zoo
+from search_spaces import Graph, InputSpec, Kernel, LeakyRelu, Tensor, analyse, lower, mobile, zoo
 from search_spaces.anchor import sample
 
 from .conversion import Converted, converted
@@ -95,6 +95,13 @@ def test_samples_of_mobile(seed: int) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_each_operator(name: str) -> None:
     check(SMALL[name]())
+
+
+def test_a_leaky_relu_is_exact_even_where_slopes_are_counted_in_256ths() -> None:
+    graph = SMALL["leaky relu"]()
+    (node,) = (node for node in graph.nodes if isinstance(node.operator, LeakyRelu))
+    assert node.inputs[0] in analyse(graph).group_of(node.name).tensors  # a slope of 1
+    assert (256 * LeakyRelu().alpha).is_integer()
 
 
 @pytest.mark.parametrize("name", ["conv, relu", "depthwise conv", "transposed conv x2"])
