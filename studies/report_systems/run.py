@@ -1,4 +1,4 @@
-"""Every system of the report, and what came after, by one recipe, side by side.
+"""Every system of the report, what came after and what was found, by one recipe, side by side.
 
     python studies/report_systems/run.py --data DIR --test DIR [--test DIR]...
         [--device D] [--only NAME]...
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from networks import SCALE, SYSTEMS
 from page import plot, readme
 from ruined import ENDINGS, upscaler
 
@@ -31,25 +32,10 @@ from nas.networks.calibration import quantise_afterwards
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
 from nas.zoo_bench import Bench, table
-from search_spaces import Candidate, zoo
-from search_spaces.candidate import Deployment
-from search_spaces.folding import ResidualFold
+from search_spaces import zoo
 
 HERE = Path(__file__).parent
-SCALE, STEPS, SEED = 3, 10_000, 0
-FOLDED = zoo.ZooNetwork(
-    "ABPN-folded",
-    "team ECNUSR in the Mobile AI 2022 report, arXiv:2211.03885, folded ABPN so",
-    "",
-    lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.LAST)),
-)
-SUMMED = zoo.ZooNetwork(
-    "ABPN-folded-sum",
-    "the same, the image added by a conv 1x1 of its own",
-    "",
-    lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.SUM)),
-)
-SYSTEMS = {network.name: network for network in (*zoo.ZOO, FOLDED, SUMMED)}
+STEPS, SEED = 10_000, 0
 
 
 def baseline(
