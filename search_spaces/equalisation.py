@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .folding import find_residual
 from .graph import Graph, Node
+from .operator import Activation
 from .operators import Add, LeakyRelu, PRelu, Relu
 from .rewrites import is_plain_conv, readers
 
@@ -40,9 +41,12 @@ def equalise(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array
     scaled = dict(weights)
     for tied in _tied(graph):
         reading = _read_by(graph, tied)
+        before_last = last in {reader.name for reader in reading}
+        if before_last and _is_linear(tied):
+            continue  # it may be the identity of ``separate_sum`` that reads it, and stays exact
         largest: Array = np.max([maxima[node.name] for node in tied], axis=0)
         scale: Array = np.maximum(largest, _DARKEST, dtype=np.float32)
-        if last in {reader.name for reader in reading}:
+        if before_last:
             kernels = [np.abs(scaled[f"{reader.name}/kernel"]) for reader in reading]
             read = np.max([kernel.max(axis=(0, 1, 3)) for kernel in kernels], axis=0)
             balance = np.sqrt(scale / np.maximum(read, _SMALLEST))
@@ -74,6 +78,12 @@ def _tied(graph: Graph) -> Iterator[list[Node]]:
             and all(map(is_plain_conv, reading))
         ):
             yield tied
+
+
+def _is_linear(tied: list[Node]) -> bool:
+    """Is it a convolution without a ReLU, alone?"""
+    (first, *others) = tied
+    return not others and getattr(first.operator, "activation", None) is Activation.NONE
 
 
 def _read_by(graph: Graph, tied: list[Node]) -> list[Node]:

@@ -224,7 +224,7 @@ def test_what_a_rewrite_put_is_told_from_what_was_trained(deployment: Deployment
     candidate = Candidate(zoo.abpn(3), deployment)
     weights = random_weights(Network(candidate.graph), seed=1)
     learned = candidate.learned(weights)
-    deployed = candidate.rewrite.carry(candidate.merged.carry(weights))
+    deployed = deployed_weights(candidate, weights)
     assert all(w.shape == np.shape(deployed[name]) for name, w in learned.items())
     trained = sum(w.size for name, w in weights.items() if not name.startswith("range/"))
     assert sum(w.sum() for n, w in learned.items() if not n.startswith("range/")) == trained
