@@ -109,9 +109,10 @@ def report(
     ]
     lines = [
         "# Proxy fidelity", "",
-        f"{len(items)} of {len(order)} architectures so far, drawn from `mobile` (seed in run.py),",
-        "1 to 4 GMAC at 360x640, x3; 16 crops of 32x32 LR pixels a step. Truth is the INT8 PSNR",
-        f"after {long:,} steps.",
+        f"{len(items)} of {len(order)} architectures, drawn from `mobile` as it was (results.json",
+        "keeps them), 1 to 4 GMAC at 360x640, x3; 16 crops of 32x32 LR pixels a step. Truth is the",
+        f"INT8 PSNR after {long:,} steps. All lengths of one architecture were trained on one",
+        "machine, in bfloat16 where it had that: so were thirteen of them.",
         "`python studies/proxy_fidelity/run.py --help` tells how to run it. Every figure is in",
         "[results.json](results.json).", "",
         "Kendall's tau with the truth. The length is chosen on every other architecture (chosen",
@@ -128,6 +129,14 @@ def report(
             f"| {low:.2f} to {high:.2f} | {tau(of, true, items, CLOSE_DB):.2f} |"
         )
     verdict = "the cheapest with tau of at least 0.8 there" if passing else "none reaches 0.8 there"
-    lines += ["", f"Chosen: {chosen:,} steps ({verdict}).", ""]
+    after = _int8_after(chosen)
+    by_macs = tau(lambda i: i.macs, true, items)
+    fell = sum(true(item) < after(item) - CLOSE_DB / 2 for item in items)
+    lines += [
+        "", f"Chosen: {chosen:,} steps ({verdict}). Over all architectures tau is then",
+        f"{tau(after, true, items):.2f}, and that of MACs {by_macs:.2f}. {fell} of them have more",
+        f"than {CLOSE_DB / 2} dB less after {long:,} steps than after {chosen:,}; no short",
+        "training tells that.", "",
+    ]  # fmt: skip
     lines += [f"Failed: {row['candidate']} at {row['steps']:,}: {row['error']}" for row in failed]
     return "\n".join(lines).rstrip() + "\n"
