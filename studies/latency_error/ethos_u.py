@@ -36,6 +36,11 @@ PACKED = f"{TABLE}.gz"
 PADDING = Padding(16, 16)
 
 
+def shipped_table(name: str) -> tuple[Measurement, ...]:
+    """The rows that the regression of the compiled device ``name`` is fitted to."""
+    return read_table(DEVICES / f"{name}-regression" / PACKED)
+
+
 def recipe_of(rows: Sequence[Measurement]) -> Recipe:
     """What is known before the fit."""
     return replace(default_recipe(rows), paddings=(PADDING,))
@@ -135,8 +140,8 @@ def main() -> None:
     parser.add_argument("tables", type=Path, nargs="?")
     tables = parser.parse_args().tables
     for name in COMPILED:
-        kept = DEVICES / f"{name}-regression" / PACKED
-        write_device(name, read_table(tables / name / "train" / TABLE if tables else kept))
+        given = read_table(tables / name / "train" / TABLE) if tables else shipped_table(name)
+        write_device(name, given)
 
 
 if __name__ == "__main__":

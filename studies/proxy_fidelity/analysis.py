@@ -112,7 +112,7 @@ def report(
         f"{len(items)} of {len(order)} architectures, drawn from `mobile` as it was (results.json",
         "keeps them), 1 to 4 GMAC at 360x640, x3; 16 crops of 32x32 LR pixels a step. Truth is the",
         f"INT8 PSNR after {long:,} steps. All lengths of one architecture were trained on one",
-        "machine, in bfloat16 where it had that: so were thirteen of them.",
+        "machine, in bfloat16 where it had that.",
         "`python studies/proxy_fidelity/run.py --help` tells how to run it. Every figure is in",
         "[results.json](results.json).", "",
         "Kendall's tau with the truth. The length is chosen on every other architecture (chosen",

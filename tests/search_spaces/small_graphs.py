@@ -221,7 +221,7 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "relu": lambda: between_convs(Relu()),
     "relu after prelu": lambda: between_convs(PRelu(), Relu()),
     "relu of a sum": relu_of_a_sum,
-    "leaky relu": lambda: between_convs(LeakyRelu()),
+    "leaky relu": lambda: between_convs(LeakyRelu(alpha=0.2)),
     "prelu": lambda: between_convs(PRelu()),
     "tanh": lambda: between_convs(Tanh()),
     "sigmoid": lambda: between_convs(Sigmoid()),
