@@ -191,7 +191,7 @@ class Bench:
         with Worker() as worker:
             laboratory = training.laboratory(worker)
             afterwards = quantise_afterwards(
-                graph, twin, self.data.training, training.recipe, self.seed
+                graph, twin, self.device.weights, self.data.training, training.recipe, self.seed
             )
             ptq = laboratory.upscaler(laboratory.convert(graph, afterwards))
             qat = laboratory.upscaler(tflite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from latency_models import WeightGranularity
 from search_spaces import Graph
 
 from ..images.data import ImageSet, PatchSampler, Pixels
@@ -11,6 +12,7 @@ from .interpretation import Interpreter, Mode
 from .lesson import Weights
 from .network import Network
 from .recipe import Recipe
+from .rounding import round_kernels
 from .tensorflow_quietly import tf
 
 _BATCHES = 8
@@ -35,11 +37,16 @@ def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
 
 
 def quantise_afterwards(
-    graph: Graph, weights: Weights, images: ImageSet, recipe: Recipe, seed: int
+    graph: Graph,
+    weights: Weights,
+    granularity: WeightGranularity,
+    images: ImageSet,
+    recipe: Recipe,
+    seed: int,
 ) -> Weights:
-    """The values of a floating-point network with ranges from ``calibration_crops``."""
+    """A floating-point network's values, rounded, with ranges from ``calibration_crops``."""
     network = Network(graph)
     network.restore(weights)
     crops = calibration_crops(PatchSampler(images, recipe.batch, recipe.patch), recipe, seed)
     network.calibrate(tf.constant(crops, tf.float32))
-    return network.snapshot()
+    return round_kernels(graph, network.snapshot(), granularity, crops)

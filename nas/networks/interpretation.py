@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import TypeVar
 
 import numpy as np
 
@@ -67,6 +68,7 @@ from .tensorflow_quietly import tf
 
 #: "node/variable" (kernel, bias, alpha) and "range/tensor/bound" (low, high) -> float32
 Values = Mapping[str, tf.Tensor]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Mode:
     granularity: WeightGranularity = WeightGranularity.CHANNEL
     #: convolutions in bfloat16; sums, activations and rounding stay in float32
     bfloat16: bool = False
+    #: as a step of training sees it: kernels are rounded behind the last one, all at once and
+    #: better than one by one (``rounding``), and pixels are clipped when there is no gradient left
     training: bool = False
 
 
@@ -94,7 +98,7 @@ class _Variables:
     def kernel(self, normalised: tf.Tensor, *, transposed: bool = False) -> tf.Tensor:
         """In levels, rounded if the mode says so."""
         kernel = normalised * (self.unit_out / self.unit_in)
-        if self.mode.quantise:
+        if self.mode.quantise and (transposed or not self.mode.training):
             kernel = fake_quantise_weights(kernel, self.mode.granularity, transposed=transposed)
         return kernel
 
@@ -128,8 +132,7 @@ class Interpreter:
         return tensors
 
     def _variables(self, values: Values, node: Node, mode: Mode) -> _Variables:
-        prefix = f"{node.name}/"
-        own = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        own = own_values(values, node)
         units, last = self.tensors.units, node is self.graph.nodes[-1]
         return _Variables(own, units[node.inputs[0]], units[node.name], mode, last)
 
@@ -143,6 +146,12 @@ class Interpreter:
         unit = self.tensors.units[group.tensors[0]]
         floor = 0.0 if group.positive else tf.minimum(low, 0.0) * unit
         return fake_quantise(tensor, floor, tf.maximum(high, MIN_RANGE) * unit)
+
+
+def own_values(values: Mapping[str, Value], node: Node) -> dict[str, Value]:
+    """Those of ``node``, by the names of its operator's variables."""
+    prefix = f"{node.name}/"
+    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from search_spaces import Range
 
 from .tensorflow_quietly import tf
 
+#: INT8 weights are whole multiples, up to this, of their scale; -128 is not used.
+MAX_LEVEL = 127
 #: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantisable.
 MIN_RANGE = 1e-3
 
@@ -18,16 +20,22 @@ def fake_quantise_weights(
 
     A transposed convolution is always per tensor: the converter takes nothing else for it.
     """
-    magnitude = tf.abs(kernel)
-    if granularity is WeightGranularity.TENSOR or transposed:
-        limit = tf.maximum(tf.reduce_max(magnitude), 1e-6)
+    if transposed:
+        granularity = WeightGranularity.TENSOR
+    limit = largest_weights(kernel, granularity)
+    if granularity is WeightGranularity.TENSOR:
         return tf.quantization.fake_quant_with_min_max_vars(
             kernel, -limit, limit, num_bits=8, narrow_range=True
         )
-    limit = tf.maximum(tf.reduce_max(magnitude, axis=[0, 1, 2]), 1e-6)
     return tf.quantization.fake_quant_with_min_max_vars_per_channel(
         kernel, -limit, limit, num_bits=8, narrow_range=True
     )
+
+
+def largest_weights(kernel: tf.Tensor, granularity: WeightGranularity) -> tf.Tensor:
+    """The absolute value that is ``MAX_LEVEL``, one for each last index or one for all."""
+    axes = [0, 1, 2] if granularity is WeightGranularity.CHANNEL else None
+    return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), 1e-6)
 
 
 def fake_quantise(tensor: tf.Tensor, low: tf.Tensor | float, high: tf.Tensor | float) -> tf.Tensor:

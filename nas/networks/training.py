@@ -1,5 +1,7 @@
 """Training of one graph: in floating point first, then with INT8 rounding, as one schedule.
 
+With rounding means: of every tensor between operators at each step, of the kernels at the end.
+
 The floating-point twin, by which the loss of INT8 is told, shares the first phase and goes on
 without rounding from there: same seed, same batches, same number of steps.
 """
@@ -25,6 +27,7 @@ from .lesson import Phase, Progress, Trained, Weights
 from .network import Network
 from .optimizer import Adam
 from .recipe import Recipe
+from .rounding import round_kernels
 from .tensorflow_quietly import tf
 
 #: Levels; a thousandth of the image range, as usual (Lai et al., LapSRN, CVPR 2017).
@@ -102,7 +105,7 @@ class Trainer:
             self.checkpoint = Checkpoint(Phase.INT8, self.recipe.fork_step, self._state(), forked)
         if self.checkpoint.phase is Phase.INT8:
             self._advance(self.recipe.steps)
-            forked, int8 = self.checkpoint.forked, self._averaged()
+            forked, int8 = self.checkpoint.forked, self._rounded(self._averaged())
             self._restore(forked)
             self.checkpoint = Checkpoint(Phase.TWIN, self.recipe.fork_step, forked, int8=int8)
         self._advance(self.recipe.steps)
@@ -112,7 +115,7 @@ class Trainer:
         self._deploy(self._averaged())
         float32 = self.network.snapshot()
         self._calibrate()
-        return Trained(self.network.snapshot(), float32, self._seconds)
+        return Trained(self._rounded(self.network.snapshot()), float32, self._seconds)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes on where ``checkpoint`` was taken."""
@@ -129,7 +132,10 @@ class Trainer:
     def usable(self) -> tuple[Graph, Weights, Mode]:
         """The network as it would be used now: averaged weights, with rounding if they know it."""
         quantise = self.checkpoint.phase is Phase.INT8
-        return self.network.graph, self._averaged(), Mode(quantise, self._granularity)
+        weights = self._averaged()
+        if quantise:
+            weights = self._rounded(weights)
+        return self.network.graph, weights, Mode(quantise, self._granularity)
 
     def step(self, *, quantise: bool) -> Step:
         """The compiled gradient step on uint8 LR and HR patches; returns the loss in levels."""
@@ -208,6 +214,10 @@ class Trainer:
     def _averaged(self) -> dict[str, Array]:
         """The moving average of every value; the variables themselves stay as they are."""
         return dict(zip(self.network.values, self._optimizer.averages(), strict=True))
+
+    def _rounded(self, weights: dict[str, Array]) -> dict[str, Array]:
+        """``weights`` with kernels as the INT8 file has them."""
+        return round_kernels(self.network.graph, weights, self._granularity, self._crops())
 
     def _state(self) -> dict[str, Array]:
         return self.network.snapshot() | self._optimizer.state()

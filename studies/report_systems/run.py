@@ -70,7 +70,9 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
     with np.load(twin, allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
     graph = zoo.abpn(SCALE)
-    afterwards = quantise_afterwards(graph, weights, training, Recipe(STEPS), SEED)
+    afterwards = quantise_afterwards(
+        graph, weights, bench.device.weights, training, Recipe(STEPS), SEED
+    )
     rows += [
         baseline(name, upscaler(graph, afterwards, ending), tests)
         for name, ending in ENDINGS.items()

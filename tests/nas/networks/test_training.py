@@ -151,10 +151,9 @@ def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
 def test_what_a_rewrite_put_is_not_trained(images: ImageSet) -> None:
     started = Trainer(FOLDED, images, SHORT, CHANNEL, 1)
     learned = FOLDED.learned(started.network.snapshot())
-    trained = started.run()
-    for weights in (trained.int8, trained.float32):
-        put = [weights[name][where == 0] for name, where in learned.items() if name in weights]
-        assert set(np.unique(np.concatenate(put))) == {-1.0, 0.0, 1.0}
+    weights = started.run().float32  # rounding may move them, with what lies beside them
+    put = [weights[name][where == 0] for name, where in learned.items() if name in weights]
+    assert set(np.unique(np.concatenate(put))) == {-1.0, 0.0, 1.0}
 
 
 @pytest.mark.parametrize("name", ["PRPSR", "ECBSR-M4C16", "ETDS-T", "FSRCNN", "ESPCN"])
@@ -189,11 +188,13 @@ def test_memory_of_a_training_is_given_back(images: ImageSet) -> None:
     assert not [thing for thing in gc.get_objects() if isinstance(thing, FuncGraph)]
 
 
-def test_quantisation_after_training_leaves_the_weights_alone(images: ImageSet) -> None:
+def test_quantisation_after_training_only_rounds_the_weights(images: ImageSet) -> None:
     recipe = Recipe(steps=30, batch=4, patch=16, quantization=Quantization.PTQ)
     trained = trainer(small(), images, recipe).run()
     parameters = initial_parameters(small(), 1)
-    assert all(np.array_equal(trained.int8[name], trained.float32[name]) for name in parameters)
+    for name in parameters:
+        before, after = trained.float32[name], trained.int8[name]
+        assert np.abs(after - before).max() <= 5 / 127 * max(np.abs(before).max(), 0.1)
     ranges = [name for name in trained.int8 if name not in parameters]
     assert any(not np.array_equal(trained.int8[r], trained.float32[r]) for r in ranges)
 
