@@ -91,9 +91,13 @@ def _float_after(steps: int) -> Callable[[Architecture], float]:
 
 
 def report(
-    rows: Sequence[dict[str, Any]], order: Sequence[str], short: Sequence[int], long: int
+    rows: Sequence[dict[str, Any]],
+    order: Sequence[str],
+    short: Sequence[int],
+    long: int,
+    remark: str,
 ) -> str:
-    """The study's README."""
+    """The study's README; ``remark`` is what sets its trainings apart from those of today."""
     items = collect(rows, order, long)
     failed = [row for row in rows if "error" in row]
 
@@ -112,7 +116,7 @@ def report(
         f"{len(items)} of {len(order)} architectures, drawn from `mobile` as it was (results.json",
         "keeps them), 1 to 4 GMAC at 360x640, x3; 16 crops of 32x32 LR pixels a step. Truth is the",
         f"INT8 PSNR after {long:,} steps. All lengths of one architecture were trained on one",
-        "machine, in bfloat16 where it had that.",
+        "machine, in bfloat16 where it had that.", *([remark] if remark else []),
         "`python studies/proxy_fidelity/run.py --help` tells how to run it. Every figure is in",
         "[results.json](results.json).", "",
         "Kendall's tau with the truth. The length is chosen on every other architecture (chosen",

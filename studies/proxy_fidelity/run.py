@@ -122,7 +122,13 @@ def main() -> None:
                 path.write_text(json.dumps(results, indent=1) + "\n")
                 print(results["rows"][-1], flush=True)
     (HERE / "README.md").write_text(
-        report(results["rows"], [c.hash for c in candidates], SHORT, LONG)
+        report(
+            results["rows"],
+            [c.hash for c in candidates],
+            SHORT,
+            LONG,
+            results.get("remark", ""),
+        )
     )
 
 
