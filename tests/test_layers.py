@@ -24,6 +24,7 @@ WITH_TENSORFLOW = {
     "nas/networks/keras_model.py",
     "nas/networks/interpretation.py",
     "nas/networks/quantisation.py",
+    "nas/networks/rounding.py",
     "nas/networks/training.py",
     "nas/networks/teaching.py",
     "nas/networks/optimizer.py",
