@@ -1,6 +1,7 @@
 """Training of one graph: in floating point first, then with INT8 rounding, as one schedule.
 
-With rounding means: of every tensor between operators at each step, of the kernels at the end.
+With rounding means: of every tensor between operators at each step, of the kernels at the end
+(those of transposed convolutions at each step, too).
 
 The floating-point twin, by which the loss of INT8 is told, shares the first phase and goes on
 without rounding from there: same seed, same batches, same number of steps.

@@ -72,9 +72,9 @@ def test_kernels_are_on_levels_of_the_same_scale(
     assert after.keys() == before.keys()
     settled = kernels(graph, after)
     for name, kernel in kernels(graph, before).items():
-        nearest = fake_quantise_weights(kernel, granularity).numpy()
+        unsettled = fake_quantise_weights(kernel, granularity).numpy()
         again = fake_quantise_weights(settled[name], granularity).numpy()
-        largest = np.abs(nearest).max(axis=(0, 1, 2))
+        largest = np.abs(unsettled).max(axis=(0, 1, 2))
         np.testing.assert_allclose(again, settled[name], atol=1e-5 * np.abs(kernel).max())
         np.testing.assert_allclose(np.abs(settled[name]).max(axis=(0, 1, 2)), largest, rtol=0.05)
     untouched = before.keys() - {f"{n}/{p}" for n in settled for p in ("kernel", "bias")}
