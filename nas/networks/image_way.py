@@ -48,11 +48,13 @@ class ImageWay:
     before_tanh: frozenset[str] = frozenset()
     #: convolutions whose result is added to the image, and may be nothing at first
     silent: frozenset[str] = frozenset()
-    #: those that have an activation, and may not
+    #: those that have an activation, and may not; the ends of other residual branches; and those
+    #: whose result stands beside the image in a concat
     quiet: frozenset[str] = frozenset()
+    #: convolutions that read the image, where others carry it
+    beside: frozenset[str] = frozenset()
     #: of every tensor
     channels: dict[str, int] = field(default_factory=dict)
-    has_convs: bool = False
 
     @classmethod
     def through(cls, graph: Graph) -> ImageWay:
@@ -81,6 +83,8 @@ class _Search:
         if math.isinf(self._lengths[output]):
             return ImageWay(last=last)
         self._follow(output)
+        carried = not self._nodes.isdisjoint(convs)
+        self._calm_branches()
         side = self._graph.multiple * 8
         figures = infer(self._graph, InputSpec(side, side)).nodes
         tanhs = [node for node in self._graph.nodes if isinstance(node.operator, Tanh)]
@@ -90,8 +94,8 @@ class _Search:
             before_tanh=frozenset(node.inputs[0] for node in tanhs) & self._nodes,
             silent=frozenset(self._silent),
             quiet=frozenset(self._quiet),
+            beside=frozenset(filter(self._reads_image, convs if carried else ())),
             channels={INPUT: 3} | {name: row.shape[2] for name, row in figures.items()},
-            has_convs=not self._nodes.isdisjoint(convs),
         )
 
     def _count_convs(self) -> dict[str, float]:
@@ -127,7 +131,10 @@ class _Search:
             map(self._split_source, names)
         ):
             return names
-        return (min(names, key=lambda name: self._lengths[name]),)
+        chosen = min(names, key=lambda name: self._lengths[name])
+        if isinstance(node.operator, Concat):
+            self._quiet |= set().union(*map(self._ends, set(names) - {chosen}))
+        return (chosen,)
 
     def _choose_summand(self, node: Node) -> str:
         """That beside which the other can be silent; or the one that comes by way of the other."""
@@ -142,6 +149,23 @@ class _Search:
             self._quiet |= self._ends(other)
             return name
         return other
+
+    def _calm_branches(self) -> None:
+        """Features beside the way stay as large as they are, however many blocks add to them."""
+        for node in self._graph.nodes:
+            if isinstance(node.operator, Add) and node.name not in self._nodes:
+                for name, other in (node.inputs, node.inputs[::-1]):
+                    if self._comes_by(other, name):
+                        self._quiet |= self._ends(other)
+
+    def _reads_image(self, name: str) -> bool:
+        """Is there no convolution between the image and this one?"""
+        source = self._by_name[name].inputs[0]
+        while source not in self._nodes:
+            if _is_conv(self._by_name[source]):
+                return False
+            source = self._by_name[source].inputs[0]
+        return True
 
     def _linear_end(self, name: str) -> str:
         """The convolution without activation that decides ``name``, if there is one."""

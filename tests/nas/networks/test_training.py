@@ -6,11 +6,14 @@ import gc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latency_models import WeightGranularity
 from nas.choices import Loss, Quantization
 from nas.images.data import EMBEDDED, ImageSet, load_data, load_validation
 from nas.images.quality import evaluate
+from nas.networks.calibration import largest_values
 from nas.networks.initialisation import initial_parameters
 from nas.networks.interpretation import Mode
 from nas.networks.lesson import Progress, Trained, Weights
@@ -18,6 +21,8 @@ from nas.networks.network import Network, image_function
 from nas.networks.recipe import Recipe
 from nas.networks.training import Checkpoint, Trainer
 from search_spaces import Candidate, CandidateError, Deployment, Graph, ResidualFold, anchor, zoo
+from search_spaces.blocks import BlockKind, Residual, Style, block, image_of
+from search_spaces.builder import GraphBuilder
 
 CHANNEL = WeightGranularity.CHANNEL
 SHORT = Recipe(steps=40, batch=4, patch=16)
@@ -68,6 +73,27 @@ def test_every_network_starts_as_nearest_neighbour_enlargement(graph: Graph) -> 
     weights = Network(graph, seed=3).snapshot()
     result = image_function(graph, weights, Mode(quantise=False))(lr)
     assert np.array_equal(result, lr.repeat(graph.scale, 0).repeat(graph.scale, 1))
+
+
+@given(
+    kind=st.sampled_from(BlockKind),
+    depth=st.integers(1, 8),
+    width=st.sampled_from([16, 40]),
+    residual=st.sampled_from([Residual.CONV, Residual.NEAREST]),
+)
+@settings(max_examples=30, deadline=None)
+def test_features_beside_the_image_neither_fade_nor_grow(
+    kind: BlockKind, depth: int, width: int, residual: Residual
+) -> None:
+    """Halved by each of eight convolutions, they would never learn anything."""
+    net, style = GraphBuilder(), Style()
+    first = features = net.conv(net.input, width, relu=True)
+    for _ in range(depth):
+        features = block(net, style, kind, features, width)
+    graph = image_of(net, style, features, 3, residual=residual)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    largest = largest_values(graph, initial_parameters(graph, 1), crops)
+    assert 0.05 < largest[features].max() / largest[first].max() < 20
 
 
 @pytest.mark.parametrize("network", zoo.ZOO, ids=lambda network: network.name)
