@@ -182,7 +182,7 @@ class Bench:
         )
 
     def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
-        from .networks.calibration import quantise_afterwards
+        from .networks.calibration import calibration_crops, quantise_afterwards
 
         graph = training.candidate.deployed
         tflite = (training.folder / "model.tflite").read_bytes()
@@ -190,9 +190,8 @@ class Bench:
             twin = {name: file[name] for name in file.files}
         with Worker() as worker:
             laboratory = training.laboratory(worker)
-            afterwards = quantise_afterwards(
-                graph, twin, self.device.weights, self.data.training, training.recipe, self.seed
-            )
+            crops = calibration_crops(self.data.training, training.recipe, self.seed)
+            afterwards = quantise_afterwards(graph, twin, self.device.weights, crops)
             ptq = laboratory.upscaler(laboratory.convert(graph, afterwards))
             qat = laboratory.upscaler(tflite)
             sets = tuple(

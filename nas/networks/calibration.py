@@ -18,8 +18,9 @@ from .tensorflow_quietly import tf
 _BATCHES = 8
 
 
-def calibration_crops(sampler: PatchSampler, recipe: Recipe, seed: int) -> Pixels:
+def calibration_crops(images: ImageSet, recipe: Recipe, seed: int) -> Pixels:
     """Crops that the training of ``recipe`` never meets: 128 of them by default; uint8."""
+    sampler = PatchSampler(images, recipe.batch, recipe.patch)
     batches = [sampler.batch_of(seed, recipe.steps + index)[0] for index in range(_BATCHES)]
     return np.concatenate(batches)
 
@@ -37,16 +38,10 @@ def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
 
 
 def quantise_afterwards(
-    graph: Graph,
-    weights: Weights,
-    granularity: WeightGranularity,
-    images: ImageSet,
-    recipe: Recipe,
-    seed: int,
+    graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
-    """A floating-point network's values, rounded, with ranges from ``calibration_crops``."""
+    """A floating-point network's values, rounded, with ranges from ``crops``."""
     network = Network(graph)
     network.restore(weights)
-    crops = calibration_crops(PatchSampler(images, recipe.batch, recipe.patch), recipe, seed)
     network.calibrate(tf.constant(crops, tf.float32))
     return round_kernels(graph, network.snapshot(), granularity, crops)

@@ -21,7 +21,7 @@ from search_spaces import Candidate, CandidateError, Graph
 
 from ..choices import Loss, Quantization
 from ..images.data import ImageSet, PatchSampler, Pixels
-from .calibration import calibration_crops, largest_values
+from .calibration import calibration_crops, largest_values, quantise_afterwards
 from .initialisation import Array
 from .interpretation import Mode
 from .lesson import Phase, Progress, Trained, Weights
@@ -114,9 +114,9 @@ class Trainer:
 
     def _quantised_afterwards(self) -> Trained:
         self._deploy(self._averaged())
-        float32 = self.network.snapshot()
-        self._calibrate()
-        return Trained(self._rounded(self.network.snapshot()), float32, self._seconds)
+        graph, float32 = self.network.graph, self.network.snapshot()
+        int8 = quantise_afterwards(graph, float32, self._granularity, self._crops())
+        return Trained(int8, float32, self._seconds)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Goes on where ``checkpoint`` was taken."""
@@ -198,7 +198,7 @@ class Trainer:
         return largest_values(graph, weights, self._crops())
 
     def _crops(self) -> Pixels:
-        return calibration_crops(self.sampler, self.recipe, self._seed)
+        return calibration_crops(self.sampler.images, self.recipe, self._seed)
 
     def _refuse_dead_layers(self) -> None:
         """A layer that no gradient reaches has lost all its ReLUs, and will not come back."""

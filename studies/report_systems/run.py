@@ -28,7 +28,7 @@ from nas.images.anchored_regression import AnchoredRegression
 from nas.images.baselines import bicubic, nearest
 from nas.images.data import ImageSet, Pixels, load_data, load_images
 from nas.images.quality import evaluate
-from nas.networks.calibration import quantise_afterwards
+from nas.networks.calibration import calibration_crops, quantise_afterwards
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
 from nas.zoo_bench import Bench, table
@@ -70,9 +70,8 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
     with np.load(twin, allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
     graph = zoo.abpn(SCALE)
-    afterwards = quantise_afterwards(
-        graph, weights, bench.device.weights, training, Recipe(STEPS), SEED
-    )
+    crops = calibration_crops(training, Recipe(STEPS), SEED)
+    afterwards = quantise_afterwards(graph, weights, bench.device.weights, crops)
     rows += [
         baseline(name, upscaler(graph, afterwards, ending), tests)
         for name, ending in ENDINGS.items()
