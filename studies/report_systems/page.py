@@ -29,7 +29,8 @@ def readme(results: dict[str, Any]) -> str:
         "of steps, PTQ its quantisation after training, QAT the integer-only file. Both have",
         "kernels rounded at the end, so that errors cancel. A positive drop",
         "is a loss. Networks of more than 20",
-        "GMAC were trained for as many fewer steps. Host is one core of the machine that ran it;",
+        "GMAC were trained for as many fewer steps. One seed each: with another, TinySRNet had",
+        "0.17 dB more in floating point. Host is one core of the machine that ran it;",
         f"device is `{results['device']}` with the operators that it leaves to the CPU.", "",
         "`found`, if it is there, is the best network of a [search](../mobile_search).", "",
         "`python studies/report_systems/run.py --help` tells how to repeat it; all columns are in",
@@ -56,8 +57,6 @@ def readme(results: dict[str, Any]) -> str:
             f"| {row['drop_ssim']:+.4f} | {row['host_ms']:.1f} | {row['device_ms']:.1f} "
             f"| {row['on_cpu']} | {row['speed_up']:.1f} | {ratio} | {theirs} |"
         )
-    for remark, names in _grouped(results["remarks"]).items():
-        lines += ["", f"{', '.join(names)}: {remark}"]
     lines += ["", "Without a network, and ABPN after training with an output that ruins it:", "",
               "| | dB | SSIM |", "|---|---|---|"]  # fmt: skip
     lines += [
@@ -71,14 +70,6 @@ def readme(results: dict[str, Any]) -> str:
         if not entry.system and entry.drop_db is not None and entry.npu_ms is not None
     ]
     return "\n".join([*lines, ""])
-
-
-def _grouped(remarks: dict[str, str]) -> dict[str, list[str]]:
-    """Names by what is said of them."""
-    return {
-        remark: [name for name, said in remarks.items() if said == remark]
-        for remark in dict.fromkeys(remarks.values())
-    }
 
 
 def plot(results: dict[str, Any], path: Path) -> None:

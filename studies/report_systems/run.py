@@ -14,7 +14,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,6 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
     return rows
 
 
-def remarks(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """What sets a kept row apart from one trained today, written into its file by hand."""
-    rows = {name: json.loads((folder / name / "row.json").read_text()) for name in names}
-    return {name: row["remark"] for name, row in rows.items() if "remark" in row}
-
-
 def main() -> None:
     """Brings every file up to date after each system."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -109,7 +103,6 @@ def main() -> None:
         "device": device.name,
         "systems": rows,
         "baselines": baselines(bench),
-        "remarks": remarks(bench.folder, [network.name for network in networks]),
         "images": {
             name: {"fingerprint": s.fingerprint, "files": len(s.pairs), "pixels": s.pixels}
             for name, s in sets.items()
