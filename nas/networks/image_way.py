@@ -30,6 +30,7 @@ from search_spaces import (
     TransposedConv,
     infer,
 )
+from search_spaces.rewrites import readers
 
 _TRANSPARENT = (
     Add, Concat, Relu, LeakyRelu, PRelu, Clip, Tanh, DepthToSpace, SpaceToDepth, Resize, Tile,
@@ -83,8 +84,8 @@ class _Search:
         if math.isinf(self._lengths[output]):
             return ImageWay(last=last)
         self._follow(output)
-        carried = not self._nodes.isdisjoint(convs)
         self._calm_branches()
+        carried = not self._nodes.isdisjoint(convs)
         side = self._graph.multiple * 8
         figures = infer(self._graph, InputSpec(side, side)).nodes
         tanhs = [node for node in self._graph.nodes if isinstance(node.operator, Tanh)]
@@ -173,7 +174,7 @@ class _Search:
             node = self._by_name[name]
             if _is_conv(node):
                 plain = getattr(node.operator, "activation", Activation.NONE) is Activation.NONE
-                return name if plain and len(self._readers(name)) == 1 else ""
+                return name if plain and len(readers(self._graph, name)) == 1 else ""
             if not isinstance(node.operator, DepthToSpace | Multiply):
                 return ""
             name = node.inputs[0]
@@ -210,13 +211,10 @@ class _Search:
 
     def _makes_pixels(self, name: str) -> bool:
         """Is there no convolution between ``name`` and the output?"""
-        readers = self._readers(name)
-        return not readers or any(
-            not _is_conv(reader) and self._makes_pixels(reader.name) for reader in readers
+        behind = readers(self._graph, name)
+        return not behind or any(
+            not _is_conv(node) and self._makes_pixels(node.name) for node in behind
         )
-
-    def _readers(self, name: str) -> list[Node]:
-        return [node for node in self._graph.nodes if name in node.inputs]
 
 
 def _is_conv(node: Node) -> bool:

@@ -33,6 +33,7 @@ from search_spaces import (
     beside_kernel,
     infer,
 )
+from search_spaces.rewrites import readers
 
 from .image_way import ImageWay
 
@@ -108,7 +109,8 @@ def _parameters(
         }
         if "kernel" in values:
             values["kernel"] *= _loudness(node, way)
-            values["kernel"] *= _LINEAR if _is_linear(node, graph) else np.float32(1.0)
+            if _is_linear(node, graph):
+                values["kernel"] *= _LINEAR
         if isinstance(node.operator, TransposedConv):
             values["bias"] += _NOT_NOTHING
         if node.name in way.nodes:
@@ -133,9 +135,10 @@ def _loudness(node: Node, way: ImageWay) -> np.float32:
 
 def _is_linear(node: Node, graph: Graph) -> bool:
     """Does a convolution go to convolutions only, with nothing between?"""
-    readers = [reader.operator for reader in graph.nodes if node.name in reader.inputs]
     own = getattr(node.operator, "activation", Activation.NONE)
-    return own is Activation.NONE and all(isinstance(r, Conv | DepthwiseConv) for r in readers)
+    return own is Activation.NONE and all(
+        isinstance(reader.operator, Conv | DepthwiseConv) for reader in readers(graph, node.name)
+    )
 
 
 def _random_value(
