@@ -8,8 +8,10 @@ from search_spaces import InputError, InputSpec, Kernel, Shape, Tensor, transpos
 
 from .source import LatencyError, LatencyRequest
 from .tflite_checks import (
+    Levels,
     SuperResolution,
     require_integer_only,
+    require_levels,
     require_one_image,
     require_static,
     require_super_resolution,
@@ -17,6 +19,7 @@ from .tflite_checks import (
 from .tflite_file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
 
 __all__ = [
+    "Levels",
     "SuperResolution",
     "TfliteModel",
     "TfliteOperator",
@@ -26,6 +29,7 @@ __all__ = [
     "read_tflite",
     "request_of_file",
     "require_integer_only",
+    "require_levels",
     "require_one_image",
     "require_same_kernels",
     "require_static",

@@ -18,14 +18,21 @@ _SCALE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class SuperResolution:
-    """How images go into a model and come out: level g is byte g + ``black`` at both ends."""
+class Levels:
+    """How grey levels are stored at both ends of a model: level g is byte g + ``black``."""
 
-    input: InputSpec
-    scale: int
     #: "int8" or "uint8"
     dtype: str
     black: int
+
+
+@dataclass(frozen=True)
+class SuperResolution:
+    """How images go into a model and come out."""
+
+    input: InputSpec
+    scale: int
+    levels: Levels
 
 
 def require_static(model: TfliteModel) -> None:
@@ -80,11 +87,12 @@ def require_super_resolution(model: TfliteModel) -> SuperResolution:
     scale = height // spec.height
     if scale < 1 or (height, width) != (scale * spec.height, scale * spec.width):
         raise InputError(f"a {spec} image becomes {height}x{width}: that is no whole scale")
-    _require_levels(source, result)
-    return SuperResolution(spec, scale, source.dtype, _BLACK[source.dtype])
+    return SuperResolution(spec, scale, require_levels(model))
 
 
-def _require_levels(source: TfliteTensor, result: TfliteTensor) -> None:
+def require_levels(model: TfliteModel) -> Levels:
+    """One tensor in and one out, in the same grey levels; InputError otherwise."""
+    source, result = _only(model.inputs, "input"), _only(model.outputs, "output")
     for tensor, end in ((source, "input"), (result, "output")):
         if tensor.dtype not in _BLACK:
             raise InputError(f"{end} {tensor.name!r} is {tensor.dtype}; it must be int8 or uint8")
@@ -103,6 +111,7 @@ def _require_levels(source: TfliteTensor, result: TfliteTensor) -> None:
             f"input scale {source.scales[0]:g} and output scale {result.scales[0]:g} differ: "
             "a level does not stay a level; quantise both to the same range"
         )
+    return Levels(source.dtype, _BLACK[source.dtype])
 
 
 def _only(tensors: tuple[TfliteTensor, ...], end: str) -> TfliteTensor:

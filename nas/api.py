@@ -20,7 +20,7 @@ from .images.data import EMBEDDED, load_validation
 from .images.quality import Quality
 from .images.quality import evaluate as judge
 from .laboratory import untrained_request
-from .networks.inference import TfliteUpscaler
+from .networks.inference import open_upscaler
 from .searching.supervision import SearchOutcome, run_search
 from .studies.options import SearchOptions
 from .studies.results import findings
@@ -85,15 +85,16 @@ def load_study(name: str, storage: str | None = None) -> Study:
 def evaluate(model: str | Path, data: str = EMBEDDED) -> Quality:
     """PSNR in dB and SSIM of an integer-only TFLite file, per image and mean, on RGB.
 
-    Images of any size go through it in tiles of the model's own size; LR images are made by
-    antialiased bicubic, and ``scale`` pixels of border are left out. ``data`` is a folder of HR
-    images or "embedded". PSNR has peak 255; SSIM is that of Wang et al., 2004. Raises InputError if
-    the file is no integer-only super-resolution model, or the folder holds no usable image.
+    Images of any size go through it in tiles of the model's own size, or whole if that is left
+    open; LR images are made by antialiased bicubic, and ``scale`` pixels of border are left out.
+    ``data`` is a folder of HR images or "embedded". PSNR has peak 255; SSIM is that of Wang et al.,
+    2004. Raises InputError if the file is no integer-only super-resolution model, or the folder
+    holds no usable image.
     """
     path = Path(model)
     with Worker() as worker:
         with reading(path):
-            upscaler = TfliteUpscaler(path.read_bytes(), worker, Cores.available().count)
+            upscaler = open_upscaler(path.read_bytes(), worker, Cores.available().count)
         return judge(upscaler.upscale, load_validation(data, upscaler.scale))
 
 

@@ -17,7 +17,7 @@ from .searching import StorageOption
 if TYPE_CHECKING:
     from latency_models import Worker
 
-    from ..networks.inference import TfliteUpscaler
+    from ..networks.inference import AnySizeUpscaler, TfliteUpscaler
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -164,11 +164,11 @@ def evaluate(
     )
 
 
-def open_model(model: Path, worker: Worker) -> TfliteUpscaler:
+def open_model(model: Path, worker: Worker) -> TfliteUpscaler | AnySizeUpscaler:
     """An INT8 model, ready to run on all cores; InputError names the file that is none."""
     from ..cores import Cores
     from ..files import reading
-    from ..networks.inference import TfliteUpscaler
+    from ..networks.inference import open_upscaler
 
     with reading(model):
-        return TfliteUpscaler(model.read_bytes(), worker, Cores.available().count)
+        return open_upscaler(model.read_bytes(), worker, Cores.available().count)

@@ -18,7 +18,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..images.data import Pixels
-    from ..networks.inference import TfliteUpscaler
+    from ..networks.inference import AnySizeUpscaler, TfliteUpscaler
 
 
 def register(app: typer.Typer) -> None:
@@ -97,7 +97,7 @@ def _jobs(source: Path, target: Path) -> tuple[_Job, ...]:
 
 def _enlarge(
     job: _Job,
-    upscaler: TfliteUpscaler,
+    upscaler: TfliteUpscaler | AnySizeUpscaler,
     observe: Callable[[int, int], None],
     *,
     beside_bicubic: bool,

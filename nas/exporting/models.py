@@ -13,8 +13,7 @@ from ..cores import Cores
 from ..images.data import ImageSet
 from ..images.quality import evaluate
 from ..laboratory import CONVERSION_TIMEOUT_SECONDS
-from ..networks.inference import TfliteUpscaler
-from .any_size import AnySizeUpscaler
+from ..networks.inference import AnySizeUpscaler, TfliteUpscaler
 from .card import ExportedModel
 from .source import Source
 from .unsigned import with_unsigned_ends
@@ -73,8 +72,7 @@ class ModelMaker:
     def of_any_size(self) -> ExportedModel:
         """The INT8 file for images of any size; NasError says why there is none."""
         tflite = self._convert(None)
-        graph = self.source.card.candidate.deployed
-        upscaler = AnySizeUpscaler(tflite, graph.scale, graph.multiple, self.worker)
+        upscaler = AnySizeUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
         model = ExportedModel(ANY_SIZE, tflite, None, "int8", quality.psnr_db, quality.ssim)
         self._require_card(model, _ALIKE_DB)
@@ -89,9 +87,10 @@ class ModelMaker:
 
     def _judged(self, file: str, tflite: bytes, size: InputSpec, dtype: str) -> ExportedModel:
         form = require_super_resolution(read_tflite(tflite))
-        if (form.input, form.dtype, form.scale) != (size, dtype, self.source.card.scale):
+        found = form.levels.dtype
+        if (form.input, found, form.scale) != (size, dtype, self.source.card.scale):
             raise NasError(
-                f"{file} takes {form.dtype} images of {form.input} and enlarges {form.scale} "
+                f"{file} takes {found} images of {form.input} and enlarges {form.scale} "
                 f"times; {self.source.card.name} should have {dtype}, {size} and "
                 f"{self.source.card.scale}. Was its file changed?"
             )

@@ -1,8 +1,9 @@
-"""Running an INT8 TFLite model on images of any size, its interpreter in a worker process."""
+"""Running INT8 TFLite models on images of any size, their interpreters in a worker process."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 
 from latency_models import Worker
 from latency_models.tflite import (
+    Levels,
+    TfliteModel,
     kernels_of_model,
     read_tflite,
     require_integer_only,
+    require_levels,
     require_super_resolution,
 )
 from search_spaces import InputError, halo, multiple
@@ -24,15 +28,28 @@ from ..images.tiles import strips
 TIMEOUT_SECONDS = 300.0
 #: Models that a worker keeps ready.
 _KEPT_MODELS = 4
+#: Pixels across of the image that tells the scale of a model with open sides, in its multiples.
+_TRIED = 8
+#: Operators that need sides of whole steps.
+_STEPPING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
+
+
+def open_upscaler(
+    model: bytes, worker: Worker, threads: int = 1
+) -> TfliteUpscaler | AnySizeUpscaler:
+    """Whichever of the two ``model`` is a file for."""
+    file = read_tflite(model)
+    if any(tensor.dynamic and tensor.shape[1:3] == (1, 1) for tensor in file.inputs):
+        return AnySizeUpscaler(model, worker, threads)
+    return TfliteUpscaler(model, worker, threads)
 
 
 class TfliteUpscaler:
     """An integer-only super-resolution model, run as it is: its input is never resized.
 
-    ``model`` is the file. XNNPACK computes what it can: several times faster than TFLite's own
-    kernels, and within a level of them. Raises InputError if the file is no model, computes
-    anything in floating point, or is not one image in and the same, larger, out. Closing ``worker``
-    is its owner's business.
+    ``model`` is the file. Raises InputError if the file is no model, computes anything in floating
+    point, or is not one image in and the same, larger, out. Closing ``worker`` is its owner's
+    business.
     """
 
     def __init__(self, model: bytes, worker: Worker, threads: int = 1) -> None:
@@ -42,10 +59,7 @@ class TfliteUpscaler:
         kernels = kernels_of_model(file)
         self.input, self.scale = form.input, form.scale
         self._halo, self._multiple = halo(kernels), multiple(kernels)
-        # Bytes of int8 are levels less 128; in eight bits that is the highest bit the other way.
-        self._flip = np.uint8(-form.black)
-        self._model, self._digest = model, hashlib.sha256(model).hexdigest()
-        self._worker, self._threads = worker, threads
+        self._remote = _RemoteModel(model, form.levels, worker, threads)
 
     def upscale(self, lr: Pixels) -> Pixels:
         """uint8 RGB (H, W, 3) to (scale H, scale W, 3).
@@ -57,10 +71,65 @@ class TfliteUpscaler:
 
     def strips(self, lr: Pixels) -> Iterator[Pixels]:
         """As ``upscale``, a strip of rows at a time, from the top down."""
-        return strips(lr, self.input, self._halo, self.scale, self._multiple, self._run)
+        return strips(lr, self.input, self._halo, self.scale, self._multiple, self._remote.run)
 
-    def _run(self, tile: Pixels) -> Pixels:
-        levels = tile ^ self._flip
+
+class AnySizeUpscaler:
+    """An integer-only super-resolution model with open sides: each image goes through it whole.
+
+    Arguments and errors are those of ``TfliteUpscaler``.
+    """
+
+    def __init__(self, model: bytes, worker: Worker, threads: int = 1) -> None:
+        file = read_tflite(model)
+        require_integer_only(file)
+        self._remote = _RemoteModel(model, require_levels(file), worker, threads)
+        self._multiple = _multiple(file)
+        side = _TRIED * self._multiple
+        height, width, channels = self._remote.run(np.zeros((side, side, 3), np.uint8)).shape
+        if (height, channels) != (width, 3) or height % side:
+            raise InputError(
+                f"a {side}x{side} image becomes {height}x{width} with {channels} channels: "
+                "that is no RGB image of a whole scale"
+            )
+        self.scale = height // side
+
+    def upscale(self, lr: Pixels) -> Pixels:
+        """uint8 RGB (H, W, 3) to (scale H, scale W, 3).
+
+        Sides that are no multiple of what the model needs are continued by the last row and column.
+        """
+        rows, columns = lr.shape[:2]
+        padding = [(0, -side % self._multiple) for side in (rows, columns)]
+        result = self._remote.run(np.pad(lr, (*padding, (0, 0)), mode="edge"))
+        return result[: rows * self.scale, : columns * self.scale]
+
+    def strips(self, lr: Pixels) -> Iterator[Pixels]:
+        """As ``upscale``, all rows at once."""
+        yield self.upscale(lr)
+
+
+def _multiple(file: TfliteModel) -> int:
+    """Sides must be a multiple of this, as ``search_spaces.Graph.multiple``."""
+    steps = [o.size for o in file.operators if o.kind == "SPACE_TO_DEPTH"]
+    return math.prod(steps + [o.stride for o in file.operators if o.kind in _STEPPING])
+
+
+class _RemoteModel:
+    """Levels in, levels out.
+
+    XNNPACK computes what it can: several times faster than TFLite's own kernels, and within a level
+    of them.
+    """
+
+    def __init__(self, model: bytes, levels: Levels, worker: Worker, threads: int) -> None:
+        # Bytes of int8 are levels less 128; in eight bits that is the highest bit the other way.
+        self._flip = np.uint8(-levels.black)
+        self._model, self._digest = model, hashlib.sha256(model).hexdigest()
+        self._worker, self._threads = worker, threads
+
+    def run(self, lr: Pixels) -> Pixels:
+        levels = lr ^ self._flip
         result = self._call(levels, None)
         if result is None:  # a worker that has not met this model yet, or was restarted
             result = self._call(levels, self._model)
@@ -82,28 +151,45 @@ def run_in_worker(key: tuple[str, int], levels: Pixels, model: bytes | None) -> 
 
     None if the worker does not hold the model ``key`` and ``model`` is not given.
     """
+    image = levels[np.newaxis]
     interpreter = _interpreters.pop(key, None)
-    if interpreter is None:
-        if model is None:
-            return None
-        interpreter = _start(model, threads=key[1])
-    _interpreters[key] = interpreter
-    while len(_interpreters) > _KEPT_MODELS:
-        del _interpreters[next(iter(_interpreters))]
-    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    interpreter.set_tensor(source["index"], levels[np.newaxis].view(source["dtype"]))
-    interpreter.invoke()
-    pixels: Pixels = interpreter.get_tensor(result["index"])[0].view(np.uint8)
-    return pixels
-
-
-def _start(model: bytes, threads: int) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
+    if interpreter is None and model is None:
+        return None
     try:
-        interpreter = Interpreter(model_content=model, num_threads=threads)
-        interpreter.allocate_tensors()
+        interpreter = interpreter or _start(model, threads=key[1], shape=image.shape)
+        pixels = _run(interpreter, image)
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"the TFLite interpreter refuses the model: {reason}") from None
+    _interpreters[key] = interpreter
+    while len(_interpreters) > _KEPT_MODELS:
+        del _interpreters[next(iter(_interpreters))]
+    return pixels
+
+
+def _start(model: bytes | None, threads: int, shape: tuple[int, ...]) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model, num_threads=threads)
+    _resize(interpreter, shape)
+    interpreter.allocate_tensors()
     return interpreter
+
+
+def _resize(interpreter: Any, shape: tuple[int, ...]) -> bool:
+    """Whether the input had another shape: that of a model with open sides."""
+    source = interpreter.get_input_details()[0]
+    differs = tuple(source["shape"]) != shape
+    if differs:
+        interpreter.resize_tensor_input(source["index"], shape)
+    return differs
+
+
+def _run(interpreter: Any, image: Pixels) -> Pixels:
+    if _resize(interpreter, image.shape):
+        interpreter.allocate_tensors()
+    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    interpreter.set_tensor(source["index"], image.view(source["dtype"]))
+    interpreter.invoke()
+    pixels: Pixels = interpreter.get_tensor(result["index"])[0].view(np.uint8)
+    return pixels

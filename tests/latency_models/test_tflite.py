@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from latency_models import LatencyError
 from latency_models.tflite import (
+    Levels,
     TfliteModel,
     TfliteOperator,
     TfliteTensor,
@@ -51,7 +52,7 @@ class TestZoo:
         model = read_tflite(models.tflite(build(scale).deployed))
         require_integer_only(model)
         found = require_super_resolution(model)
-        assert (found.input, found.scale, found.dtype, found.black) == (SMALL, scale, "int8", -128)
+        assert (found.input, found.scale, found.levels) == (SMALL, scale, Levels("int8", -128))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ class TestSuperResolution:
     def test_uint8(self) -> None:
         ends = (replace(t, dtype="uint8", zero_points=(0,)) for t in (IMAGE, PIXELS))
         found = require_super_resolution(model_of(*ends))
-        assert (found.input, found.scale, found.black) == (InputSpec(8, 8), 2, 0)
+        assert (found.input, found.scale, found.levels) == (InputSpec(8, 8), 2, Levels("uint8", 0))
 
     @pytest.mark.parametrize(
         ("model", "message"),

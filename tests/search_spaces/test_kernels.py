@@ -64,7 +64,7 @@ def check_file(
     model = read_tflite(result.tflite)
     require_integer_only(model)
     form = require_super_resolution(model)
-    assert (form.input, form.scale, form.black) == (SPEC, graph.scale, -128)
+    assert (form.input, form.scale, form.levels.black) == (SPEC, graph.scale, -128)
     assert list(unnamed(kernels_of_model(model))) == list(unnamed(lower(graph, SPEC)))
     return result
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from latency_models import Worker
 from latency_models.tflite import read_tflite, require_integer_only, require_super_resolution
-from nas.exporting.any_size import AnySizeUpscaler
+from nas.cli import main
 from nas.exporting.card import ExportedModel
 from nas.exporting.export import Export
 from nas.exporting.models import ANY_SIZE
@@ -26,7 +26,7 @@ from nas.exporting.unsigned import with_unsigned_ends
 from nas.files import write_whole
 from nas.images.data import Pixels, write_image
 from nas.long_training import find_candidate
-from nas.networks.inference import TfliteUpscaler
+from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler
 from search_spaces import CandidateError, Graph, InputError, InputSpec, zoo
 from tests.search_spaces.small_graphs import SMALL
 
@@ -91,7 +91,7 @@ def test_every_model_is_integer_only_and_takes_what_its_name_says(exported: Path
         model = read_tflite(path.read_bytes())
         require_integer_only(model)
         form = require_super_resolution(model)
-        assert (f"{form.dtype}_{form.input}", form.scale) == (path.stem, 3)
+        assert (f"{form.levels.dtype}_{form.input}", form.scale) == (path.stem, 3)
     require_integer_only(read_tflite((exported / ANY_SIZE).read_bytes()))
 
 
@@ -121,7 +121,7 @@ def test_keras_loads_the_weights_into_the_same_network(
     path = exported / "network.weights.h5"
     loaded, rounded = worker.call(300, run_keras, graph, path, lr)
     np.testing.assert_allclose(loaded, worker.call(300, run_network, graph, exported, lr))
-    file = AnySizeUpscaler((exported / ANY_SIZE).read_bytes(), 3, 1, worker).upscale(lr)
+    file = AnySizeUpscaler((exported / ANY_SIZE).read_bytes(), worker).upscale(lr)
     assert np.abs(file - rounded).max() <= 2
 
 
@@ -144,6 +144,23 @@ def run_network(graph: Graph, folder: Path, lr: Pixels) -> Pixels:
         network.restore(weights)
     result: Pixels = network(lr[np.newaxis].astype(np.float32), mode=Mode(False)).numpy()[0]
     return result
+
+
+def test_a_file_of_any_size_is_judged_and_used_by_commands(
+    exported: Path, console: Console, photos: str
+) -> None:
+    files = {row["file"]: row for row in json.loads((exported / "card.json").read_text())["files"]}
+    model = str(exported / ANY_SIZE)
+    console.monkeypatch.setattr(sys, "argv", ["nas", "evaluate", model, "--data", photos, "--json"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    first = json.loads(console.capsys.readouterr().out)["images"][0]  # all others train
+    assert first["psnr_db"] == pytest.approx(files[ANY_SIZE]["psnr_db"])
+    assert first["ssim"] == pytest.approx(files[ANY_SIZE]["ssim"])
+    write_image(console.folder / "in.png", image(30, 37))
+    assert console.run("upscale", model, "in.png", "out.png") == (0, "")
+    with Image.open(console.folder / "out.png") as result:
+        assert result.size == (111, 90)
 
 
 def test_the_commands_name_the_files(exported: Path) -> None:
@@ -174,7 +191,7 @@ def test_the_example_runs_with_three_packages_only(
     lr = image(30, 37)
     write_image(tmp_path / "in.png", lr)
     fixed = TfliteUpscaler((exported / f"int8_{SPEC}.tflite").read_bytes(), worker).upscale(lr)
-    whole = AnySizeUpscaler((exported / ANY_SIZE).read_bytes(), 3, 1, worker).upscale(lr)
+    whole = AnySizeUpscaler((exported / ANY_SIZE).read_bytes(), worker).upscale(lr)
     wanted = {f"int8_{SPEC}": fixed, f"uint8_{SPEC}": fixed, "model": fixed, ANY_SIZE[:-7]: whole}
     for name, expected in wanted.items():
         subprocess.run(
@@ -196,7 +213,7 @@ def test_the_example_runs_with_three_packages_only(
 def test_unsigned_ends_change_no_level(worker: Worker, name: str) -> None:
     _, tflite = worker.call(300, random_network, SMALL[name]())
     unsigned = with_unsigned_ends(tflite)
-    assert require_super_resolution(read_tflite(unsigned)).dtype == "uint8"
+    assert require_super_resolution(read_tflite(unsigned)).levels.dtype == "uint8"
     lr = image(SPEC.height, SPEC.width)
     np.testing.assert_array_equal(
         TfliteUpscaler(tflite, worker).upscale(lr), TfliteUpscaler(unsigned, worker).upscale(lr)

@@ -14,7 +14,7 @@ import pytest
 from latency_models import WeightGranularity, Worker, WorkerError
 from nas.images.data import Pixels
 from nas.networks.conversion import convert
-from nas.networks.inference import TfliteUpscaler
+from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler, open_upscaler
 from nas.networks.interpretation import Interpreter, Mode
 from nas.networks.lesson import Weights
 from nas.networks.network import Network
@@ -75,7 +75,7 @@ def calibrated(make_graph: object) -> tuple[Graph, Weights]:
 
 
 @cache
-def tflite(make_graph: object, spec: InputSpec) -> bytes:
+def tflite(make_graph: object, spec: InputSpec | None) -> bytes:
     return convert(*calibrated(make_graph), spec, WeightGranularity.CHANNEL)
 
 
@@ -96,6 +96,28 @@ def test_any_size(size: tuple[int, int], worker: Worker) -> None:
     np.testing.assert_array_equal(upscaler.upscale(lr), lr.repeat(3, 0).repeat(3, 1))
 
 
+@pytest.mark.parametrize("make_graph", [plain, folded, nearest, global_mean])
+def test_a_model_with_open_sides_is_one_of_each_image_s_size(
+    make_graph: object, worker: Worker
+) -> None:
+    upscaler = open_upscaler(tflite(make_graph, None), worker, threads=2)
+    assert isinstance(upscaler, AnySizeUpscaler)
+    for spec in (WHOLE, TILE, WHOLE):
+        lr = image(spec, 3)
+        fixed = open_upscaler(tflite(make_graph, spec), worker, threads=2)
+        assert isinstance(fixed, TfliteUpscaler)
+        assert upscaler.scale == fixed.scale
+        np.testing.assert_array_equal(upscaler.upscale(lr), fixed.upscale(lr))
+        np.testing.assert_array_equal(np.concatenate([*upscaler.strips(lr)]), fixed.upscale(lr))
+
+
+def test_a_model_with_open_sides_that_works_on_blocks(worker: Worker) -> None:
+    upscaler = open_upscaler(tflite(folded, None), worker)
+    lr = image(InputSpec(7, 5))
+    continued = np.pad(lr, ((0, 1), (0, 1), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(upscaler.upscale(lr), upscaler.upscale(continued)[:14, :10])
+
+
 def test_strips_are_the_rows_of_the_image(worker: Worker) -> None:
     lr = image(WHOLE)
     upscaler = TfliteUpscaler(tflite(plain, TILE), worker)
@@ -104,20 +126,27 @@ def test_strips_are_the_rows_of_the_image(worker: Worker) -> None:
     np.testing.assert_array_equal(np.concatenate(parts), upscaler.upscale(lr))
 
 
-def converter_of(model: Callable[[Any], Any]) -> Any:
-    """TensorFlow's converter for a function of 8x8 images."""
-    levels = tf.TensorSpec([1, 8, 8, 3], tf.float32)
+def converter_of(model: Callable[[Any], Any], side: int | None = 8) -> Any:
+    """TensorFlow's converter for a function of square images, or of any."""
+    levels = tf.TensorSpec([1, side, side, 3], tf.float32)
     function = tf.function(model, autograph=False).get_concrete_function(levels)
     return tf.lite.TFLiteConverter.from_concrete_functions([function])
 
 
-def test_bytes_without_a_sign(worker: Worker) -> None:
-    interpreter = Interpreter(nearest())
-    converter = converter_of(lambda levels: interpreter({}, levels, Mode(quantise=True)))
+def as_bytes(converter: Any, dtype: Any) -> bytes:
+    """A model with ``dtype`` at both ends."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    converter.inference_input_type = converter.inference_output_type = dtype
+    model: bytes = converter.convert()
+    return model
+
+
+@pytest.mark.parametrize("side", [8, None])
+def test_bytes_without_a_sign(side: int | None, worker: Worker) -> None:
+    interpreter = Interpreter(nearest())
+    converter = converter_of(lambda levels: interpreter({}, levels, Mode(quantise=True)), side)
     lr = image(InputSpec(8, 8))
-    result = TfliteUpscaler(converter.convert(), worker).upscale(lr)
+    result = open_upscaler(as_bytes(converter, tf.uint8), worker).upscale(lr)
     np.testing.assert_array_equal(result, lr.repeat(3, 0).repeat(3, 1))
 
 
@@ -151,6 +180,16 @@ def test_a_model_too_small_to_cut_with(worker: Worker) -> None:
     upscaler = TfliteUpscaler(tflite(plain, InputSpec(4, 4)), worker)
     with pytest.raises(InputError, match="too small to cut"):
         upscaler.upscale(image(WHOLE))
+
+
+def test_open_sides_and_no_image(worker: Worker) -> None:
+    interpreter = Interpreter(nearest())
+
+    def twice(levels: Any) -> Any:
+        return tf.concat([interpreter({}, levels, Mode(quantise=True))] * 2, 3)
+
+    with pytest.raises(InputError, match="becomes 24x24 with 6 channels"):
+        open_upscaler(as_bytes(converter_of(twice, None), tf.int8), worker)
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"\0" * 4096, os.urandom(999)])
