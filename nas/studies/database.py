@@ -12,9 +12,10 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from sqlalchemy import event, make_url
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from search_spaces import InputError, NasError
 
@@ -24,6 +25,8 @@ _HEARTBEAT_SECONDS = 10
 GRACE_SECONDS = 60
 #: Optuna's, one of which is made first
 _TABLES = frozenset({"studies", "version_info"})
+#: Any number that nobody else locks by in a database of studies.
+_TABLES_LOCK = 0x6E6173
 
 
 class DatabaseError(NasError, optuna.exceptions.StorageInternalError):
@@ -81,13 +84,12 @@ def is_begun(database: Path) -> bool:
 
 def open_file(database: Path) -> RDBStorage:
     """The SQLite database of one machine's workers, made if it is missing."""
-    with _told(str(database)):
+    # Of two who change a file's mode or make Optuna's tables at once, one fails.
+    with _told(str(database)), _alone_in(database.parent):
         # The mode is a property of the file: readers never wait for the writer.
         with contextlib.closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        connect = {"timeout": _BUSY_SECONDS}
-        with _alone_in(database.parent):  # of two who make Optuna's tables at once, one fails
-            return _Storage(f"sqlite:///{database}", str(database), connect)
+        return _Storage(f"sqlite:///{database}", str(database), {"timeout": _BUSY_SECONDS})
 
 
 @contextlib.contextmanager
@@ -106,7 +108,7 @@ def open_url(url: str) -> RDBStorage:
     """A database that machines share; InputError if ``url`` is none."""
     try:
         place = make_url(url).render_as_string(hide_password=True)
-        with _told(place):
+        with _told(place), _alone_at(url):
             return _Storage(url, place, {})
     except (ArgumentError, ValueError) as error:
         raise InputError(f"--storage {url!r}: {error}; write {_EXAMPLE}") from None
@@ -115,6 +117,18 @@ def open_url(url: str) -> RDBStorage:
             f"--storage {place}: its driver is not installed; "
             f"pip install 'npu-nas[postgres]' and write {_EXAMPLE}"
         ) from None
+
+
+@contextlib.contextmanager
+def _alone_at(url: str) -> Iterator[None]:
+    """Within, nobody else on any machine is so at ``url``; of PostgreSQL only."""
+    if make_url(url).get_backend_name() != "postgresql":
+        yield
+        return
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        # Held until the connection ends, whatever ends it.
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _TABLES_LOCK})
+        yield
 
 
 def holds_password(url: str) -> bool:

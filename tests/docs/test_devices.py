@@ -6,12 +6,11 @@ import json
 
 from ..latency_models.adb.double import DeviceDouble
 from ..latency_models.adb.fixtures import adb_server, board, plugged, private_adb
-from ..nas.searching.test_postgres import pytestmark as needs_postgresql
-from ..nas.searching.test_postgres import url
+from ..nas.postgres import postgres
 from .pages import ROOT
 from .reader import Reader
 
-__all__ = ["adb_server", "board", "plugged", "private_adb", "url"]
+__all__ = ["adb_server", "board", "plugged", "postgres", "private_adb"]
 
 DOCS = ROOT / "docs"
 
@@ -28,7 +27,6 @@ def test_your_own_device(reader: Reader, board: DeviceDouble) -> None:
     assert (reader.folder / "board-model/README.md").exists()
 
 
-@needs_postgresql
-def test_many_machines(reader: Reader, url: str) -> None:
-    real = {"postgresql+psycopg://user@host/studies": url}
+def test_many_machines(reader: Reader, postgres: str) -> None:
+    real = {"postgresql+psycopg://user@host/studies": postgres}
     Reader(reader.folder, real).follow(DOCS / "many-machines.md")

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from .console import Console
+from .postgres import postgres
+
+__all__ = ["console", "postgres"]
 
 
 @pytest.fixture
