@@ -160,7 +160,7 @@ def _require_parity(quality: Quality, network_psnr_db: Sequence[float]) -> None:
 def untrained_tflite(
     worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity
 ) -> bytes:
-    """The file of ``graph`` with initial weights: as fast as a trained one."""
+    """The file of ``graph`` with weights that stand in for trained ones: as fast as theirs."""
     return worker.call(CONVERSION_TIMEOUT_SECONDS, _convert_untrained, graph, spec, granularity)
 
 
@@ -203,6 +203,6 @@ def _convert(
 
 
 def _convert_untrained(graph: Graph, spec: InputSpec, granularity: WeightGranularity) -> bytes:
-    from .networks.network import Network
+    from .networks.stand_in import stand_in
 
-    return _convert(graph, Network(graph).snapshot(), spec, granularity)
+    return _convert(graph, stand_in(graph), spec, granularity)

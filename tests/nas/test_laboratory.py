@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from latency_models import WeightGranularity
+from latency_models.device import load_device, open_source
+from latency_models.tflite import request_of_file
 from nas.choices import Quantization
 from nas.images.quality import evaluate
 from nas.images.shared import share
@@ -23,6 +25,7 @@ from search_spaces import (
     ResidualFold,
     anchor,
     infer,
+    zoo,
 )
 
 from . import laboratories
@@ -108,6 +111,18 @@ def test_latency_is_known_before_training_and_covers_every_operator(
     assert latency.ms == pytest.approx(sum(row.ms for row in latency.operators))
     assert [row.kind for row in latency.operators][-1] == "DEPTH_TO_SPACE"
     assert infer(small(), laboratories.SPEC).macs > 0
+
+
+@pytest.mark.parametrize("name", ["ECBSR-M4C16", "NCNet", "TinySRNet"])
+def test_a_graph_is_timed_as_its_trained_file(laboratory: Laboratory, name: str) -> None:
+    """First weights are not trained ones to a compiler: zeros pack, slopes are all alike."""
+    brief = replace(laboratory, recipe=Recipe(steps=20, batch=2, patch=16))
+    candidate = zoo.find(name).build(3)
+    tflite = brief.develop(candidate, 1, quiet).tflite
+    for device in ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024"):
+        timed = replace(laboratory, source=open_source(load_device(device), laboratory.worker))
+        measured = timed.source.measure(request_of_file(name, tflite))
+        assert timed.latency(candidate.deployed).ms == pytest.approx(measured.ms, rel=0.1)
 
 
 def test_every_candidate_of_a_study_has_a_seed_of_its_own() -> None:
