@@ -96,7 +96,7 @@ class LatencyRequest:
     def of_graph(
         cls, graph: Graph, spec: InputSpec, make_tflite: Callable[[], bytes]
     ) -> LatencyRequest:
-        """For the deployed ``graph``; weights do not matter, so they may be the initial ones."""
+        """For the deployed ``graph``; its weights need only be like trained ones."""
         return cls(graph.hash, lower(graph, spec), spec, make_tflite)
 
 

@@ -17,7 +17,7 @@ from .long_training import find_candidate
 def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
     """Time on the device of that name, at ``size`` (HxW) or at the device's own input size.
 
-    A network without a file is converted with its initial weights: they do not change its time.
+    A network without a file is converted with weights that stand in for trained ones.
     """
     device = load_device(device_name)
     spec = InputSpec.parse(size) if size else None

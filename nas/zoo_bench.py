@@ -153,7 +153,7 @@ class Bench:
         return trained
 
     def time(self, network: ZooNetwork, trained: Trained) -> System:
-        """Times a system on this machine and on the device; its weights do not matter for that."""
+        """Times a system on this machine and on the device, with weights like trained ones."""
         graph, spec = network.build(self.data.training.scale).deployed, self.device.input
         with Worker() as worker:
             host, device = (

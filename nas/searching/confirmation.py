@@ -211,7 +211,7 @@ class _Confirmation:
         return rows
 
     def _request(self, record: TrialRecord) -> LatencyRequest:
-        """For the trial's file; where another machine has it, for one with initial weights."""
+        """For the trial's file; where another machine has it, for one with stand-in weights."""
         graph, spec = record.network.deployed, InputSpec.parse(self.study.settings.input)
         file = self.study.folder.model(record.candidate or "") / "model.tflite"
 

@@ -27,7 +27,7 @@ _CAVEATS = """
   share were chosen by cross-validation on 300 rows of an older `mobile`; what the trees see of an
   operator's surroundings, earlier, with other fresh networks in sight. Then the rows of the fit
   were drawn anew, from the space as it is now. The fresh networks of this page were drawn and
-  compiled after all that, by fresh.py, and nothing was changed since: these are blind figures.
+  compiled after all that, by tables.py, and nothing was changed since: these are blind figures.
 - Where the Ethos-U goal of 95 % within 10 % is missed (U65-512, both U85): a time is the longer of
   arithmetic and memory, and whether a convolution reads SRAM or DRAM depends on what the compiler
   keeps in its 384 KB at that moment, over the whole network. On U85 the same convolution takes half

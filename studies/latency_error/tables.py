@@ -1,10 +1,12 @@
-"""Networks that no model of the Ethos-U has seen, compiled for every one of these devices.
+"""Networks of ``mobile`` compiled for every Ethos-U device: to fit the regressions and judge them.
 
-    python studies/latency_error/fresh.py TABLES
+    python studies/latency_error/tables.py TABLES train
+    python studies/latency_error/tables.py TABLES fresh
 
-draws them at random from ``mobile`` and writes ``TABLES/DEVICE/fresh/measurements.csv``: some
-twenty minutes on 2 cores; the same command goes on where it was stopped. ``run.py --tables TABLES``
-judges the models by them.
+draw different ones at random and write ``TABLES/DEVICE/train/measurements.csv`` (300) and
+``.../fresh/...`` (1,000 others). Some ten and some thirty minutes on a core; the same command goes
+on where it was stopped. ``ethos_u.py TABLES`` fits to the first, ``run.py --tables TABLES`` judges
+by the others.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ethos_u import COMPILED, shipped_table
+from ethos_u import COMPILED
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
@@ -30,17 +32,19 @@ from search_spaces import CandidateError, Graph, GraphError
 from search_spaces.space import load_space
 from search_spaces.walks import Walk
 
-NETWORKS = 1000
-SEED = 20261125
+#: How many networks are in each, one after the other in the order of drawing.
+COUNTS = {"train": 300, "fresh": 1000}
+SEED = 20261126
 SCALE = 3
 #: Networks between two writes of the tables.
 _BETWEEN = 20
 
 
-def unseen() -> Iterator[Graph]:
-    """Different networks, without end; none of them in a table that a model is fitted to."""
-    known = {row.name for name in COMPILED for row in shipped_table(name)}
+def drawn(part: str) -> Iterator[Graph]:
+    """The networks of a part, and more of them without end if some cannot be compiled."""
+    known: set[str] = set()
     space = load_space("mobile")
+    before = 0 if part == "train" else 2 * COUNTS["train"]
     for seed in itertools.count(SEED):
         try:
             graph = space.draw(Walk(random.Random(seed)), SCALE).deployed
@@ -48,21 +52,23 @@ def unseen() -> Iterator[Graph]:
             continue
         if graph.hash not in known:
             known.add(graph.hash)
-            yield graph
+            if len(known) > before:
+                yield graph
 
 
-def compile_all(tables: Path, networks: int, worker: Worker) -> None:
+def compile_all(tables: Path, part: str, worker: Worker) -> None:
     """Fills every device's table; a network that one compiler refuses is in none."""
+    networks = COUNTS[part]
     devices = [load_device(name) for name in COMPILED]
     ((spec, weights),) = {(device.input, device.weights) for device in devices}
     sources = {device.name: open_source(device, worker) for device in devices}
-    paths = {name: tables / name / "fresh" / TABLE for name in COMPILED}
+    paths = {name: tables / name / part / TABLE for name in COMPILED}
     rows: dict[str, list[Measurement]] = {
         name: list(read_table(path)) if path.exists() else [] for name, path in paths.items()
     }
     done = set.intersection(*({row.name for row in told} for told in rows.values()))
     rows = {name: [row for row in told if row.name in done] for name, told in rows.items()}
-    for graph in unseen():
+    for graph in drawn(part):
         if len(done) == networks:
             break
         if graph.hash in done:
@@ -87,10 +93,10 @@ def main() -> None:
     """All of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
-    parser.add_argument("--networks", type=int, default=NETWORKS)
+    parser.add_argument("part", choices=COUNTS)
     options = parser.parse_args()
     with Worker() as worker:
-        compile_all(options.tables, options.networks, worker)
+        compile_all(options.tables, options.part, worker)
 
 
 if __name__ == "__main__":
