@@ -210,6 +210,10 @@ class _Limited(LatencySource):
         self._device = device
         self._operators = operators
 
+    @property
+    def reads_weights(self) -> bool:
+        return self._source.reads_weights
+
     def measure(self, request: LatencyRequest) -> Latency:
         for kernel in request.kernels:
             if kernel.kind not in self._operators:

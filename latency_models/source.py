@@ -108,6 +108,11 @@ class LatencySource(abc.ABC):
     operator out. Sources are used from one thread, and own no files.
     """
 
+    @property
+    def reads_weights(self) -> bool:
+        """Does the time hang on the values of the weights? A trained file is then asked anew."""
+        return False
+
     @abc.abstractmethod
     def measure(self, request: LatencyRequest) -> Latency:
         """The latency of one inference."""

@@ -67,6 +67,11 @@ class VelaSource(LatencySource):
         self._worker = worker
         self._timeout_seconds = timeout_seconds
 
+    @property
+    def reads_weights(self) -> bool:
+        """Zeros are packed, and PReLUs of equal slopes are leaky ReLUs."""
+        return True
+
     def measure(self, request: LatencyRequest) -> Latency:
         """As the contract says; LatencyError also if Vela crashes or runs out of time."""
         data = request.make_tflite()

@@ -86,6 +86,10 @@ class Laboratory:
         request = untrained_request(self.worker, graph, self.input, self.granularity)
         return self.source.measure(request)
 
+    def latency_of_file(self, graph: Graph, tflite: bytes) -> Latency:
+        """The same of its trained file."""
+        return self.source.measure(LatencyRequest.of_graph(graph, self.input, lambda: tflite))
+
     def develop(
         self,
         candidate: Candidate,

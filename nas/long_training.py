@@ -86,7 +86,7 @@ class LongTraining:
             judge = InterimJudge(laboratory, note)
             keeper = _Keeper(checkpoint, judge, observe, interrupted)
             developed = laboratory.develop(self.candidate, self.seed, keeper.observe, keeper.begin)
-            card = self._card(developed, self._timing(laboratory))
+            card = self._card(developed, self._timing(laboratory, developed.tflite))
         write_arrays(self.folder / "weights.npz", developed.trained.int8)
         write_arrays(self.folder / "twin.npz", developed.trained.float32)
         write_whole(self.folder / "model.tflite", developed.tflite)
@@ -136,10 +136,10 @@ class LongTraining:
         row = f"{interim.phase},{interim.step},{interim.psnr_db:.4f}\n"
         write_whole(self._curve, (before + row).encode())
 
-    def _timing(self, laboratory: Laboratory) -> dict[str, Any]:
+    def _timing(self, laboratory: Laboratory, tflite: bytes) -> dict[str, Any]:
         """The card's lines on latency; without one they say why: hours of work are not lost."""
         try:
-            latency = laboratory.latency(self.candidate.deployed)
+            latency = laboratory.latency_of_file(self.candidate.deployed, tflite)
         except CandidateError as error:
             return {"device": self.device.name, "latency": None, "no_latency": str(error)}
         return {"device": self.device.name, "latency": latency_to_json(latency)}

@@ -121,6 +121,8 @@ class TrialRunner:
             candidate, seed, lambda progress: self.observer.training(trial.number, progress)
         )
         self._keep(candidate, developed)
+        if self.laboratory.source.reads_weights:
+            latency = self.laboratory.latency_of_file(candidate.deployed, developed.tflite)
         stages = {
             "latency": latency_seconds, **vars(developed.stages),
             "total": time.monotonic() - started,

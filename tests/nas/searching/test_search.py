@@ -113,6 +113,27 @@ def test_a_study_is_not_continued_under_other_conditions(
     assert "was made with" in errors
 
 
+SLOPES = """
+from search_spaces import GraphBuilder, PRelu
+
+
+def sample(trial, scale=3):
+    net = GraphBuilder()
+    features = net.add_node(PRelu(), net.conv(net.input, trial.suggest_int("width", 16, 17)))
+    return net.image(net.conv(features, 3 * scale**2), scale)
+"""
+
+
+def test_a_compiled_latency_is_that_of_the_trained_file(tmp_path: Path) -> None:
+    """Before training it can only be that of a file with other weights."""
+    (tmp_path / "slopes.py").write_text(SLOPES)
+    options = ("--space", "slopes.py", "--device", "ethos-u55-256", "--no-baselines", *OPTIONS)
+    run(tmp_path, "search", "--study", "s", "--budget", "1", *options)
+    (row,) = run_json(tmp_path, "pareto", "s")
+    words = ("latency", "predict", f"studies/s/pareto/{row['file']}", "--device", "ethos-u55-256")
+    assert run_json(tmp_path, *words)["ms"] == pytest.approx(row["runtime_ms"])
+
+
 def test_the_front_is_exported_a_folder_each(place: Path) -> None:
     front = run_json(place, "pareto", "s")
     run(place, "export", "s", "--to", "out")
