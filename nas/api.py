@@ -14,13 +14,11 @@ from latency_models.device import load_device, open_source
 from search_spaces import Candidate, Graph, InputSpec
 
 from .choices import Objective, Precision, Quantization, SamplerKind
-from .cores import Cores
-from .files import reading
 from .images.data import EMBEDDED, load_validation
 from .images.quality import Quality
 from .images.quality import evaluate as judge
 from .laboratory import untrained_request
-from .networks.inference import open_upscaler
+from .networks.inference import open_model
 from .searching.supervision import SearchOutcome, run_search
 from .studies.options import SearchOptions
 from .studies.results import findings
@@ -91,10 +89,8 @@ def evaluate(model: str | Path, data: str = EMBEDDED) -> Quality:
     2004. Raises InputError if the file is no integer-only super-resolution model, or the folder
     holds no usable image.
     """
-    path = Path(model)
     with Worker() as worker:
-        with reading(path):
-            upscaler = open_upscaler(path.read_bytes(), worker, Cores.available().count)
+        upscaler = open_model(Path(model), worker)
         return judge(upscaler.upscale, load_validation(data, upscaler.scale))
 
 

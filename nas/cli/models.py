@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,11 +13,6 @@ from ..choices import Loss, Quantization, RecipeName
 from .output import JsonOption, print_json, print_table
 from .progress import TrainingReporter
 from .searching import StorageOption
-
-if TYPE_CHECKING:
-    from latency_models import Worker
-
-    from ..networks.inference import AnySizeUpscaler, TfliteUpscaler
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -144,6 +139,7 @@ def evaluate(
 
     from ..images.data import load_validation
     from ..images.quality import evaluate as judge
+    from ..networks.inference import open_model
 
     with Worker() as worker:
         upscaler = open_model(model, worker)
@@ -162,13 +158,3 @@ def evaluate(
         ("image", "PSNR dB", "SSIM"),
         [*rows, ("mean", f"{quality.psnr_db:.3f}", f"{quality.ssim:.4f}")],
     )
-
-
-def open_model(model: Path, worker: Worker) -> TfliteUpscaler | AnySizeUpscaler:
-    """An INT8 model, ready to run on all cores; InputError names the file that is none."""
-    from ..cores import Cores
-    from ..files import reading
-    from ..networks.inference import open_upscaler
-
-    with reading(model):
-        return open_upscaler(model.read_bytes(), worker, Cores.available().count)

@@ -13,12 +13,12 @@ import typer
 
 from search_spaces.errors import InputError
 
-from .models import ModelPath, open_model
+from .models import ModelPath
 from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..images.data import Pixels
-    from ..networks.inference import AnySizeUpscaler, TfliteUpscaler
+    from ..networks.inference import Upscaler
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +41,8 @@ def upscale(
 ) -> None:
     """Enlarge images with an INT8 model: grey, transparent, 16 bits (to 8), turned by EXIF."""
     from latency_models.worker import Worker
+
+    from ..networks.inference import open_model
 
     jobs = _jobs(source, target)
     failed = 0
@@ -97,7 +99,7 @@ def _jobs(source: Path, target: Path) -> tuple[_Job, ...]:
 
 def _enlarge(
     job: _Job,
-    upscaler: TfliteUpscaler | AnySizeUpscaler,
+    upscaler: Upscaler,
     observe: Callable[[int, int], None],
     *,
     beside_bicubic: bool,

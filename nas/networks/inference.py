@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from latency_models.tflite import (
 )
 from search_spaces import InputError, halo, multiple
 
+from ..cores import Cores
+from ..files import reading
 from ..images.data import Pixels
 from ..images.tiles import strips
 
@@ -34,9 +37,13 @@ _TRIED = 8
 _STEPPING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
 
-def open_upscaler(
-    model: bytes, worker: Worker, threads: int = 1
-) -> TfliteUpscaler | AnySizeUpscaler:
+def open_model(path: Path, worker: Worker) -> Upscaler:
+    """The model of a file, ready to run on all cores; InputError names the file that is none."""
+    with reading(path):
+        return open_upscaler(path.read_bytes(), worker, Cores.available().count)
+
+
+def open_upscaler(model: bytes, worker: Worker, threads: int = 1) -> Upscaler:
     """Whichever of the two ``model`` is a file for."""
     file = read_tflite(model)
     if any(tensor.dynamic and tensor.shape[1:3] == (1, 1) for tensor in file.inputs):
@@ -109,6 +116,9 @@ class AnySizeUpscaler:
         yield self.upscale(lr)
 
 
+Upscaler: TypeAlias = TfliteUpscaler | AnySizeUpscaler
+
+
 def _multiple(file: TfliteModel) -> int:
     """Sides must be a multiple of this, as ``search_spaces.Graph.multiple``."""
     steps = [o.size for o in file.operators if o.kind == "SPACE_TO_DEPTH"]
@@ -151,13 +161,12 @@ def run_in_worker(key: tuple[str, int], levels: Pixels, model: bytes | None) -> 
 
     None if the worker does not hold the model ``key`` and ``model`` is not given.
     """
-    image = levels[np.newaxis]
     interpreter = _interpreters.pop(key, None)
     if interpreter is None and model is None:
         return None
     try:
-        interpreter = interpreter or _start(model, threads=key[1], shape=image.shape)
-        pixels = _run(interpreter, image)
+        interpreter = interpreter or _start(model, threads=key[1])
+        pixels = _run(interpreter, levels[np.newaxis])
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"the TFLite interpreter refuses the model: {reason}") from None
@@ -167,28 +176,17 @@ def run_in_worker(key: tuple[str, int], levels: Pixels, model: bytes | None) -> 
     return pixels
 
 
-def _start(model: bytes | None, threads: int, shape: tuple[int, ...]) -> Any:
+def _start(model: bytes | None, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=model, num_threads=threads)
-    _resize(interpreter, shape)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-def _resize(interpreter: Any, shape: tuple[int, ...]) -> bool:
-    """Whether the input had another shape: that of a model with open sides."""
-    source = interpreter.get_input_details()[0]
-    differs = tuple(source["shape"]) != shape
-    if differs:
-        interpreter.resize_tensor_input(source["index"], shape)
-    return differs
+    return Interpreter(model_content=model, num_threads=threads)
 
 
 def _run(interpreter: Any, image: Pixels) -> Pixels:
-    if _resize(interpreter, image.shape):
-        interpreter.allocate_tensors()
     source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    if tuple(source["shape"]) != image.shape:  # its sides are open
+        interpreter.resize_tensor_input(source["index"], image.shape)
+    interpreter.allocate_tensors()  # nothing to do for one that is ready
     interpreter.set_tensor(source["index"], image.view(source["dtype"]))
     interpreter.invoke()
     pixels: Pixels = interpreter.get_tensor(result["index"])[0].view(np.uint8)

@@ -17,7 +17,6 @@ from PIL import Image
 
 from latency_models import Worker
 from latency_models.tflite import read_tflite, require_integer_only, require_super_resolution
-from nas.cli import main
 from nas.exporting.card import ExportedModel
 from nas.exporting.export import Export
 from nas.exporting.models import ANY_SIZE
@@ -30,6 +29,7 @@ from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler
 from search_spaces import CandidateError, Graph, InputError, InputSpec, zoo
 from tests.search_spaces.small_graphs import SMALL
 
+from ..commands import run_json
 from ..console import Console, write_photos
 from .sources import SPEC, make_source, random_network
 
@@ -151,10 +151,8 @@ def test_a_file_of_any_size_is_judged_and_used_by_commands(
 ) -> None:
     files = {row["file"]: row for row in json.loads((exported / "card.json").read_text())["files"]}
     model = str(exported / ANY_SIZE)
-    console.monkeypatch.setattr(sys, "argv", ["nas", "evaluate", model, "--data", photos, "--json"])
-    with pytest.raises(SystemExit, match="0"):
-        main()
-    first = json.loads(console.capsys.readouterr().out)["images"][0]  # all others train
+    judged = run_json(console.folder, "evaluate", model, "--data", photos)
+    first = judged["images"][0]  # all others train
     assert first["psnr_db"] == pytest.approx(files[ANY_SIZE]["psnr_db"])
     assert first["ssim"] == pytest.approx(files[ANY_SIZE]["ssim"])
     write_image(console.folder / "in.png", image(30, 37))
