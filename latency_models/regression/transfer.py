@@ -2,14 +2,16 @@
 
 Two devices of one kind disagree in how fast their engines are, much less in what is slow on them:
 the other's times of convolutions and of everything else are work here, beside plain arithmetic and
-traffic; five prices, held near equal shares by a ridge, so that ten measurements do.
+traffic; five prices, held near equal shares by a ridge, so that ten measurements do. Where the new
+device tells its operators' times, each kind of operator is then held against its own: what is
+fused into a convolution on one device can be the dearest of all on another.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from search_spaces import InputError, Kernel
@@ -33,16 +35,27 @@ _RIDGE = 0.1
 #: Multipliers come in sixteens on most devices; the donor knows its own better.
 _PADDING = Padding(16, 16)
 _PRICES = 5
+#: Of one kind of operator: the ms that the five prices give it, its MACs and its traffic.
+_PRICES_OF_KIND = 3
 #: What is waited for depends on the prices, and they on it; on a serial device nothing changes.
 _ROUNDS = 5
 
 
 @dataclass(frozen=True)
+class KindPrices:
+    """What operators of one kind cost: prices of the ms expected, MACs and traffic, (3,)."""
+
+    kind: str
+    prices: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Transferred:
-    """Prices of the donor's ms and of plain work, (5,)."""
+    """Prices of the donor's ms and of plain work, (5,), and what single kinds showed beyond."""
 
     donor: Fitted
     prices: tuple[float, ...]
+    kinds: tuple[KindPrices, ...] = ()
 
     @property
     def physical(self) -> Physical:
@@ -54,6 +67,9 @@ class Transferred:
         import numpy as np
 
         ms: Floats = _work(self.donor, table) @ np.array(self.prices)
+        work_of_kind = _work_of_kind(table, ms)
+        for own in self.kinds:
+            ms = np.where(table.kind == own.kind, work_of_kind @ np.array(own.prices), ms)
         return ms
 
     def network_ms(self, networks: Sequence[Sequence[Kernel]]) -> Floats:
@@ -105,6 +121,15 @@ def _one_by_one(
 
 
 def _brought(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
+    """By the networks' times, then by their operators' where each is told and none is hidden."""
+    moved = _by_networks(donor, rows)
+    told = [row for row in rows if row.operators_ms]
+    if donor.physical.recipe.side_by_side or not told:
+        return moved
+    return replace(moved, kinds=_by_kinds(moved, told))
+
+
+def _by_networks(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
     """Non-negative least squares of relative errors, with the ridge."""
     import numpy as np
     from scipy.optimize import nnls
@@ -124,6 +149,44 @@ def _brought(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
         if (before == waited).all():
             break
     return Transferred(donor, tuple(prices.tolist()))
+
+
+def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPrices, ...]:
+    """Non-negative least squares of operators' times, each as a share of its network's.
+
+    The ridge holds a kind near what is expected of it. Of a kind seen less often than twice its
+    prices only the first is fitted; what was seen once says nothing of its kind.
+    """
+    import numpy as np
+    from scipy.optimize import nnls
+
+    table = KernelTable.of([row.kernels for row in rows])
+    network_ms = np.array([row.ms for row in rows])[table.network]
+    shares = np.concatenate([row.operators_ms for row in rows]) / network_ms
+    columns = _work_of_kind(table, moved.kernel_ms(table)) / network_ms[:, None]
+    found = []
+    for kind in sorted(set(table.kind.tolist())):
+        own = table.kind == kind
+        if own.sum() < 2:
+            continue
+        free = _PRICES_OF_KIND if own.sum() >= 2 * _PRICES_OF_KIND else 1
+        size = np.maximum(np.linalg.norm(columns[own], axis=0), 1e-12)[:free]
+        total = max(float(np.linalg.norm(shares[own])), 1e-12)
+        expected = np.eye(free)[0] * _RIDGE * size[0] / total
+        design = np.vstack([columns[own][:, :free] / size, _RIDGE * np.eye(free)])
+        prices = nnls(design, np.append(shares[own] / total, expected))[0] * total / size
+        found.append(KindPrices(kind, (*prices.tolist(), *[0.0] * (_PRICES_OF_KIND - free))))
+    return tuple(found)
+
+
+def _work_of_kind(table: KernelTable, ms: Floats) -> Floats:
+    """(kernels, 3): the ms expected, MACs and traffic."""
+    import numpy as np
+
+    macs, traffic = (
+        work(table, quantity, _PADDING) for quantity in (Quantity.MACS, Quantity.TRAFFIC)
+    )
+    return np.stack([ms, macs, traffic], axis=1)
 
 
 def _work(donor: Fitted, table: KernelTable) -> Floats:

@@ -28,7 +28,8 @@ _CAVEATS = """
   tables, some with other fresh networks in sight. Then it turned out that networks with first
   weights, as those were, compile to too short a time: zeros are packed, and PReLUs of equal slopes
   cost nothing. Both tables were drawn and compiled anew, by tables.py, with weights like trained
-  ones, and nothing of the models was changed: these are blind figures.
+  ones, and nothing of the models was changed: these are blind figures. Prices for each kind of
+  operator, where ten measurements bring a model over, came later, chosen on the networks to fit.
 - Where the Ethos-U goal of 95 % within 10 % is missed: a time is the longer of arithmetic and
   memory, and both depend on how many rows of which tensors the compiler keeps in its 384 KB of
   SRAM. A convolution at the beginning of such a cascade of one row reads its input four times from

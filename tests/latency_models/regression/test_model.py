@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import LatencyError
-from latency_models.regression import Engine, Padding, Quantity, Recipe, Term
+from latency_models.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
 from latency_models.regression.fitted import fit
 from latency_models.regression.kernel_table import KernelTable
 from latency_models.regression.model import fit_model
@@ -178,6 +178,29 @@ def test_a_device_from_ten_measurements_and_anothers_model() -> None:
     assert np.allclose(ms, [row.ms for row in rows], rtol=0.1)
     with pytest.raises(InputError, match="9 measurements for 5 prices; take 10"):
         transfer(donor, rows[:9])
+
+
+def test_a_kind_that_is_dear_on_the_new_device_alone_is_told_by_its_operators() -> None:
+    """Six times as dear: concatenations, in networks where they are a small part for the donor."""
+    donor = fit(recipe(), table(multiple=16))
+
+    def dear(row: Measurement) -> Measurement:
+        operators_ms = tuple(
+            ms * (6 if kernel.kind == "CONCATENATION" else 1)
+            for kernel, ms in zip(row.kernels, row.operators_ms, strict=True)
+        )
+        return dataclasses.replace(row, ms=sum(operators_ms), operators_ms=operators_ms)
+
+    rows = [dear(row) for row in table(multiple=16, operators=True)]
+    ten, fresh = rows[:10], rows[10:]
+
+    def largest_error(known: list[Measurement]) -> float:
+        said = transfer(donor, known).network_ms([row.kernels for row in fresh])
+        return float(np.abs(said / [row.ms for row in fresh] - 1).max())
+
+    silent = [dataclasses.replace(row, operators_ms=()) for row in ten]
+    assert largest_error(ten) < 0.05
+    assert largest_error(ten) < largest_error(silent) / 2
 
 
 def test_a_model_from_another_s_says_how_far_off_it_may_be() -> None:
