@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from latency_models import Worker
 from latency_models.device import Device, open_source
-from search_spaces import Candidate, CandidateError, InputError, InputSpec, infer, zoo
+from search_spaces import Candidate, CandidateError, InputSpec, infer
 
 from .checkpoints import CheckpointFile
 from .cores import Cores
-from .files import reading, write_arrays, write_whole
+from .files import write_arrays, write_whole
 from .images.data import Data, ImageSet, PatchSampler
 from .images.quality import Quality, evaluate
 from .images.tiles import require_tiles
@@ -194,41 +194,3 @@ class _Keeper:
         if self._interrupted():
             raise KeyboardInterrupt
         self._judge.observe(self._trainer, progress)
-
-
-class Found(NamedTuple):
-    """A network that a person named, and the device of the study that it is of."""
-
-    name: str
-    candidate: Candidate
-    device: str | None = None
-
-
-def find_candidate(what: str, scale: int, storage_url: str | None = None) -> Found:
-    """``STUDY#TRIAL``, a zoo network's name, or one in a JSON file."""
-    if what.endswith(".json"):
-        return Found(Path(what).stem, _candidate_of_file(Path(what)))
-    study_name, separator, number = what.partition("#")
-    if not separator:
-        network = zoo.find(what)
-        return Found(f"{network.name}-x{scale}", network.build(scale))
-    if not number.isdecimal():
-        raise InputError(f"{what!r}: after the # comes a trial's number, as in {study_name}#7")
-    from .studies.study import load_study
-
-    study = load_study(study_name, storage_url)
-    for record in study.records():
-        if record.number == int(number) and record.architecture is not None:
-            return Found(f"{study_name}-{record.number}", record.network, study.settings.device)
-    raise InputError(f"{what}: the study has no such trial, or it never sampled a network")
-
-
-def _candidate_of_file(path: Path) -> Candidate:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error})") from None
-    with reading(path):
-        # A card holds its network under "architecture".
-        card = isinstance(data, dict) and "architecture" in data
-        return Candidate.from_json(data["architecture"] if card else data)

@@ -11,13 +11,14 @@ from search_spaces import InputSpec
 
 from .files import reading
 from .laboratory import untrained_request
-from .long_training import find_candidate
+from .named_network import find_network
 
 
 def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
     """Time on the device of that name, at ``size`` (HxW) or at the device's own input size.
 
-    A network without a file is converted with weights that stand in for trained ones.
+    Of a trained trial its own file is timed, where it is here and fits the device; any other
+    network is converted with weights that stand in for trained ones.
     """
     device = load_device(device_name)
     spec = InputSpec.parse(size) if size else None
@@ -33,5 +34,8 @@ def _request(
     if path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json"):
         with reading(path):
             return request_of_file(path.name, path.read_bytes(), spec)
-    graph = find_candidate(what, scale).candidate.deployed
-    return untrained_request(worker, graph, spec or device.input, device.weights)
+    named, asked = find_network(what, scale), spec or device.input
+    graph, trained = named.candidate.deployed, named.trained
+    if trained is not None and trained.fits(asked, device.weights):
+        return LatencyRequest.of_graph(graph, asked, trained.path.read_bytes)
+    return untrained_request(worker, graph, asked, device.weights)

@@ -66,11 +66,12 @@ def train(
 
     from ..cores import has_bfloat16
     from ..images.data import load_data, load_images
-    from ..long_training import LongTraining, find_candidate
+    from ..long_training import LongTraining
+    from ..named_network import find_network
     from ..networks.recipe import recipe_named
     from ..searching.setup import DEFAULT_DEVICE
 
-    found = find_candidate(what, scale, storage)
+    found = find_network(what, scale, storage)
     target = load_device(device or found.device or DEFAULT_DEVICE)
     scale = found.candidate.graph.scale
     tests = [(path, load_images(path, scale)) for path in test or []]

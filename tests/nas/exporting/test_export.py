@@ -24,7 +24,7 @@ from nas.exporting.source import Source, find_sources
 from nas.exporting.unsigned import with_unsigned_ends
 from nas.files import write_whole
 from nas.images.data import Pixels, write_image
-from nas.long_training import find_candidate
+from nas.named_network import find_network
 from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler
 from search_spaces import CandidateError, Graph, InputError, InputSpec, zoo
 from tests.search_spaces.small_graphs import SMALL
@@ -107,7 +107,7 @@ def test_every_model_is_as_good_as_the_card(exported: Path, source: Source) -> N
 
 
 def test_the_card_holds_the_network(exported: Path, source: Source) -> None:
-    assert find_candidate(str(exported / "card.json"), 3)[1] == source.card.candidate
+    assert find_network(str(exported / "card.json"), 3).candidate == source.card.candidate
     text = (exported / "card.md").read_text()
     assert f"{source.card.psnr_db:.3f} dB" in text
     assert "42,539" in text

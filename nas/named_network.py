@@ -1,0 +1,93 @@
+"""A network as a person names it: a trial of a study, one of the zoo, or a file of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latency_models import WeightGranularity
+from latency_models.device import load_device
+from search_spaces import Candidate, InputError, InputSpec, zoo
+
+from .files import reading
+
+if TYPE_CHECKING:
+    from .studies.record import TrialRecord
+    from .studies.study import Study
+
+
+@dataclass(frozen=True)
+class TrainedFile:
+    """A trial's INT8 model, and what it was made for; the machine that trained it has it."""
+
+    path: Path
+    input: InputSpec
+    granularity: WeightGranularity
+
+    def fits(self, spec: InputSpec, granularity: WeightGranularity) -> bool:
+        """Is it here, and what a device of that input and granularity takes?"""
+        return self.path.is_file() and (self.input, self.granularity) == (spec, granularity)
+
+
+@dataclass(frozen=True)
+class NamedNetwork:
+    """What was named: the candidate, and of a trial the study's device and the trained file."""
+
+    name: str
+    candidate: Candidate
+    device: str | None = None
+    trained: TrainedFile | None = None
+
+
+def find_network(what: str, scale: int, storage_url: str | None = None) -> NamedNetwork:
+    """``STUDY#TRIAL``, a zoo network's name (``scale`` is for it), or one in a JSON file.
+
+    InputError says what is not known.
+    """
+    if what.endswith(".json"):
+        return NamedNetwork(Path(what).stem, _candidate_of_file(Path(what)))
+    study_name, separator, number = what.partition("#")
+    if not separator:
+        network = zoo.find(what)
+        return NamedNetwork(f"{network.name}-x{scale}", network.build(scale))
+    if not number.isdecimal():
+        raise InputError(f"{what!r}: after the # comes a trial's number, as in {study_name}#7")
+    return _of_trial(study_name, int(number), storage_url)
+
+
+def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNetwork:
+    from .studies.study import load_study
+
+    study = load_study(study_name, storage_url)
+    for record in study.records():
+        if record.number == number and record.architecture is not None:
+            name, device = f"{study_name}-{number}", study.settings.device
+            return NamedNetwork(name, record.network, device, _trained(study, record))
+    raise InputError(
+        f"{study_name}#{number}: the study has no such trial, or it never sampled a network"
+    )
+
+
+def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
+    """Nothing if it was not trained, or if the folder of the study's device is gone."""
+    if record.candidate is None or not record.complete:
+        return None
+    try:
+        granularity = load_device(study.settings.device).weights
+    except InputError:
+        return None
+    path = study.folder.model(record.candidate) / "model.tflite"
+    return TrainedFile(path, InputSpec.parse(study.settings.input), granularity)
+
+
+def _candidate_of_file(path: Path) -> Candidate:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error})") from None
+    with reading(path):
+        # A card holds its network under "architecture".
+        card = isinstance(data, dict) and "architecture" in data
+        return Candidate.from_json(data["architecture"] if card else data)
