@@ -19,7 +19,9 @@ app = typer.Typer(
 latency_building.register(app)
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A TFLite file, a zoo network, or STUDY#TRIAL."),
+    typer.Argument(
+        metavar="MODEL", help="A TFLite file, a zoo network, STUDY#TRIAL, or GRAPH.json."
+    ),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="A device, a device folder, or adb:SERIAL.")

@@ -37,9 +37,8 @@ _CAVEATS = """
   (the place of 84 % of the convolutions is right, for three quarters the number of rows, too), the
   next convolutions behind an activation, more trees and boosted ones did not bring more networks
   within 10 % when they were cross-validated: 300 networks do not hold every width in every place.
-- Host: the prices of each kind of operator were chosen after these fresh networks had been seen
-  once. Others worked on the machine meanwhile; a network measured again says how much that was.
-  Half of the fresh networks are those of which a first model was least sure.
+- Host: the prices of each kind of operator were chosen on another machine's measurements. Measured
+  by host.py; a network measured again says how far one can come here.
 - RK3588: the constants have not been tried on a network of super-resolution that somebody measured.
 """
 

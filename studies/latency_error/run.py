@@ -4,8 +4,7 @@
 
 The devices whose times are published, the calibration of RK3588, and speed: about a minute on 2
 cores. With ``--tables`` also the regressions of the Ethos-U, by the tables that tables.py writes.
-``--host`` names folders of `nas latency collect` on this machine: ``DIR/train``, ``DIR/fresh``, and
-``DIR/again``, the fresh ones measured once more. What is not asked for stays as it is. Writes
+``--host`` takes the folder of host.py. What is not asked for stays as it is. Writes
 ``results.json`` and ``README.md`` beside this file, and the plots of the devices' cards.
 """
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from pathlib import Path
 
+from nas.named_network import find_network
 from search_spaces import Candidate, zoo
 from search_spaces.candidate import Deployment
 from search_spaces.folding import ResidualFold
 from search_spaces.zoo import ZooNetwork
 
 SCALE = 3
-#: By its name, the best network of a search in studies/mobile_search.
+#: The best network of a search.
 FOUND = Path(__file__).parents[1] / "mobile_search" / "found.json"
 
 
-def _found(candidate: object, scale: int) -> Candidate:
+def _found(scale: int) -> Candidate:
     assert scale == SCALE, "what was found is of one scale"
-    return Candidate.from_json(candidate)
+    return find_network(str(FOUND), scale).candidate
 
 
 NETWORKS = (
@@ -35,9 +34,6 @@ NETWORKS = (
         "",
         lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.SUM)),
     ),
-    *(
-        ZooNetwork(name, "studies/mobile_search", "", partial(_found, candidate))
-        for name, candidate in json.loads(FOUND.read_text()).items()
-    ),
+    ZooNetwork(FOUND.stem, "studies/mobile_search", "", _found),
 )
 SYSTEMS = {network.name: network for network in NETWORKS}

@@ -1,0 +1,45 @@
+"""Networks of ``mobile`` measured on this machine: to fit its regression, and to judge it, twice.
+
+    python studies/latency_error/host.py DIR
+
+writes ``DIR/train`` (150, as `nas latency collect` chooses them), ``DIR/fresh`` (60 others, drawn
+at random) and ``DIR/again`` (those once more, afterwards): half an hour, with nothing beside it;
+the same command goes on where it was stopped. ``run.py --host DIR`` judges by them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+from tables import drawn
+
+from latency_models import Worker
+from latency_models.device import load_device, open_source
+from nas.latency_building import Collection
+from search_spaces.space import load_space
+
+TRAINED, FRESH = 150, 60
+SCALE = 3
+
+
+def main() -> None:
+    """All of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    device, space = load_device("host"), load_space("mobile")
+    with Worker() as worker:
+        source = open_source(device, worker)
+        collection = Collection(device, source, worker, space, SCALE, folder / "train")
+        known = {row.name for row in collection.run(TRAINED, print)}
+        others = (graph for graph in drawn("fresh") if graph.hash not in known)
+        fresh = list(itertools.islice(others, FRESH))
+        for part in ("fresh", "again"):
+            replace(collection, folder=folder / part).run_through(fresh, print)
+
+
+if __name__ == "__main__":
+    main()
