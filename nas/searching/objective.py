@@ -30,6 +30,7 @@ from ..studies.record import (
     Outcome,
     Result,
     TrialRecord,
+    is_baseline,
 )
 from ..studies.study import Study
 from .prospects import excess_ms, psnr_needed_db
@@ -97,25 +98,9 @@ class TrialRunner:
     def _run(self, trial: optuna.Trial) -> float | tuple[float, float]:
         started = time.monotonic()
         settings = self.study.settings
-        baseline = trial.user_attrs.get(BASELINE_KEY)
-        self.observer.stage(trial.number, "sampling")
-        if baseline is None:
-            candidate = self.space.draw(trial, settings.scale)
-        else:
-            candidate = zoo.find(baseline).build(settings.scale)
-        figures = self._describe(trial, candidate)
-        if baseline is None:
-            self._refuse_duplicate(trial, candidate)
-            refusal = self.refusal(trial.number, figures.macs)
-            if refusal is not None:
-                self._end(trial, Outcome.UNFIT, refusal)
-        self.observer.stage(trial.number, "latency")
-        latency = self.laboratory.latency(candidate.deployed)
-        trial.set_user_attr("runtime_ms", latency.ms)
+        candidate, figures = self._propose(trial)
+        latency = self._time(trial, candidate)
         latency_seconds = time.monotonic() - started
-        if baseline is None:
-            self._refuse_slow(trial, latency)
-            self._refuse_hopeless(trial, latency)
         seed = candidate_seed(settings.seed, candidate.hash)
         developed = self.laboratory.develop_apart(
             candidate, seed, lambda progress: self.observer.training(trial.number, progress)
@@ -123,6 +108,9 @@ class TrialRunner:
         self._keep(candidate, developed)
         if self.laboratory.source.reads_weights:
             latency = self.laboratory.latency_of_file(candidate.deployed, developed.tflite)
+        if not is_baseline(trial):
+            self._refuse_slow(trial, latency)  # before, it was that of other weights
+            self._constrain(trial, latency)
         stages = {
             "latency": latency_seconds, **vars(developed.stages),
             "total": time.monotonic() - started,
@@ -140,6 +128,31 @@ class TrialRunner:
             seconds={name: round(value, 3) for name, value in stages.items()},
         )
         return self._finish(trial, result)
+
+    def _propose(self, trial: optuna.Trial) -> tuple[Candidate, Figures]:
+        """A network of the space, or the reference that the trial is for."""
+        self.observer.stage(trial.number, "sampling")
+        scale = self.study.settings.scale
+        if is_baseline(trial):
+            candidate = zoo.find(trial.user_attrs[BASELINE_KEY]).build(scale)
+            return candidate, self._describe(trial, candidate)
+        candidate = self.space.draw(trial, scale)
+        figures = self._describe(trial, candidate)
+        self._refuse_duplicate(trial, candidate)
+        refusal = self.refusal(trial.number, figures.macs)
+        if refusal is not None:
+            self._end(trial, Outcome.UNFIT, refusal)
+        return candidate, figures
+
+    def _time(self, trial: optuna.Trial, candidate: Candidate) -> Latency:
+        """Its latency before it is trained, unless that alone rules it out."""
+        self.observer.stage(trial.number, "latency")
+        latency = self.laboratory.latency(candidate.deployed)
+        trial.set_user_attr("runtime_ms", latency.ms)
+        if not is_baseline(trial):
+            self._refuse_slow(trial, latency)
+            self._refuse_hopeless(trial, latency)
+        return latency
 
     def _describe(self, trial: optuna.Trial, candidate: Candidate) -> Figures:
         graph = candidate.deployed
@@ -162,24 +175,19 @@ class TrialRunner:
             ahead = other.state is TrialState.RUNNING and other.number < trial.number
             refused = attributes.get(OUTCOME_KEY) in _REFUSED
             known = refused or ahead or other.state is TrialState.COMPLETE
-            if same and known and BASELINE_KEY not in attributes:
+            if same and known and not is_baseline(other):
                 self._end(trial, Outcome.DUPLICATE, f"the same network as trial {other.number}")
 
     def _refuse_slow(self, trial: optuna.Trial, latency: Latency) -> None:
         limit = self.study.settings.max_latency_ms
-        if limit is None:
+        if limit is None or excess_ms(latency, limit) <= 0:
             return
-        excess = excess_ms(latency, limit)
-        trial.set_constraint("max_latency_ms", excess)
-        if excess > 0:
-            said = (
-                f"up to {latency.high_ms:.2f} ms ({latency.ms:.2f} predicted)"
-                if latency.is_predicted
-                else f"{latency.ms:.2f} ms"
-            )
-            trial.set_user_attr(REASON_KEY, f"{said} is over the limit of {limit:g} ms")
-            trial.set_user_attr(OUTCOME_KEY, Outcome.INFEASIBLE)
-            raise optuna.TrialPruned
+        said = (
+            f"up to {latency.high_ms:.2f} ms ({latency.ms:.2f} predicted)"
+            if latency.is_predicted
+            else f"{latency.ms:.2f} ms"
+        )
+        self._prune(trial, latency, Outcome.INFEASIBLE, f"{said} is over the limit of {limit:g} ms")
 
     def _refuse_hopeless(self, trial: optuna.Trial, latency: Latency) -> None:
         """Where the score is all that counts, a network that cannot win is not trained."""
@@ -189,9 +197,20 @@ class TrialRunner:
         needed_db = psnr_needed_db(results, latency.ms)
         if needed_db is not None:
             reason = f"at {latency.ms:.2f} ms it would need {needed_db:.2f} dB to win"
-            trial.set_user_attr(REASON_KEY, reason)
-            trial.set_user_attr(OUTCOME_KEY, Outcome.HOPELESS)
-            raise optuna.TrialPruned  # to the sampler: worse than all that were trained
+            self._prune(trial, latency, Outcome.HOPELESS, reason)
+
+    def _prune(self, trial: optuna.Trial, latency: Latency, outcome: Outcome, reason: str) -> None:
+        """Ends a trial; to the sampler it is worse than all that were trained."""
+        self._constrain(trial, latency)
+        trial.set_user_attr(REASON_KEY, reason)
+        trial.set_user_attr(OUTCOME_KEY, outcome)
+        raise optuna.TrialPruned
+
+    def _constrain(self, trial: optuna.Trial, latency: Latency) -> None:
+        """Tells the sampler how far over the limit the trial is; Optuna takes it once a trial."""
+        limit = self.study.settings.max_latency_ms
+        if limit is not None:
+            trial.set_constraint("max_latency_ms", excess_ms(latency, limit))
 
     def _finish(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
         for name, value in result.to_attributes().items():

@@ -9,7 +9,7 @@ from optuna.search_space import intersection_search_space
 from optuna.trial import FrozenTrial
 
 from ..choices import SamplerKind
-from ..studies.record import BASELINE_KEY
+from ..studies.record import is_baseline
 
 #: Random candidates before TPE takes over; the two reference trials count among them.
 _STARTUP_TRIALS = 8
@@ -44,4 +44,4 @@ class _CandidateNsga2(NSGAIISampler):
 
 
 def _candidates(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    return [trial for trial in trials if BASELINE_KEY not in trial.user_attrs]
+    return [trial for trial in trials if not is_baseline(trial)]

@@ -10,7 +10,7 @@ from latency_models import Latency, OperatorLatency
 from search_spaces import Candidate
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
 BASELINE_KEY = "baseline"
 OUTCOME_KEY = "outcome"
@@ -20,6 +20,11 @@ ARCHITECTURE_KEY = "architecture"
 WORKER_KEY = "worker"
 RETRY_OF_KEY = "retry_of"
 ATTEMPT_KEY = "attempt"
+
+
+def is_baseline(trial: Trial | FrozenTrial) -> bool:
+    """Is it a reference and no candidate? It has no parameters."""
+    return BASELINE_KEY in trial.user_attrs
 
 
 class Outcome(StrEnum):

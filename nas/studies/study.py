@@ -34,6 +34,7 @@ from .record import (
     WORKER_KEY,
     Outcome,
     TrialRecord,
+    is_baseline,
 )
 from .settings import Settings
 
@@ -196,7 +197,7 @@ class Study:
 
     def _retry(self, trial: FrozenTrial) -> None:
         attempt = trial.user_attrs.get(ATTEMPT_KEY, 1) + 1
-        kept = {BASELINE_KEY: trial.user_attrs[BASELINE_KEY]} if _is_baseline(trial) else {}
+        kept = {BASELINE_KEY: trial.user_attrs[BASELINE_KEY]} if is_baseline(trial) else {}
         if attempt > _MAX_ATTEMPTS:
             reason = f"its worker died {_MAX_ATTEMPTS} times while it ran"
             attributes = {**kept, OUTCOME_KEY: Outcome.FAILED, REASON_KEY: reason}
@@ -225,10 +226,6 @@ class Study:
         begun = trial.datetime_start
         aged = begun is not None and time.time() - begun.timestamp() > GRACE_SECONDS
         return aged or self.folder.database.exists()
-
-
-def _is_baseline(trial: FrozenTrial) -> bool:
-    return BASELINE_KEY in trial.user_attrs
 
 
 def _is_free(lock: Path) -> bool:
@@ -309,4 +306,4 @@ def _open(folder: StudyFolder, url: str | None) -> RDBStorage:
 
 
 def _is_queued_baseline(trial: FrozenTrial) -> bool:
-    return trial.state is TrialState.WAITING and _is_baseline(trial)
+    return trial.state is TrialState.WAITING and is_baseline(trial)

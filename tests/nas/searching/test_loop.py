@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
-from latency_models import Worker
+from latency_models import (
+    Latency,
+    LatencyRequest,
+    LatencySource,
+    OperatorLatency,
+    Worker,
+)
 from nas.choices import Objective, Precision, SamplerKind
 from nas.networks.lesson import Progress
 from nas.searching.display import Lines
@@ -101,10 +107,41 @@ def searcher(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return Searcher(worker, tmp_path)
 
 
+class Compiler(LatencySource):
+    """One to which trained weights are dearer than those that stand in for them."""
+
+    def __init__(self) -> None:
+        self._compiled: set[str] = set()
+
+    @property
+    def reads_weights(self) -> bool:
+        return True
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        trained = request.name in self._compiled
+        self._compiled.add(request.name)
+        ms = 0.5 * request.kernels[0].outputs[0].shape[2] + 0.1 * trained
+        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 0.0) for k in request.kernels)
+        return Latency(ms, ms, ms, rows, (), "compiler")
+
+
 def test_what_is_too_slow_to_win_is_not_trained_where_the_score_is_all(searcher: Searcher) -> None:
     slow = searcher.search(DEEP, 4).reasons(Outcome.HOPELESS)
     assert slow
     assert all("it would need" in reason for reason in slow)
+
+
+def test_a_limit_holds_for_the_trained_file_too(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Widths 4, 8 and 12 are 2.1, 4.1 and 6.1 ms once they are trained."""
+    monkeypatch.setattr("nas.searching.loop.open_source", lambda *_: Compiler())
+    searched = searcher.search(OWN.format(widest=12, fails="False"), 3, max_latency_ms=4.05)
+    assert searched.outcomes[Outcome.TRAINED] == 1
+    assert {f"{ms} ms is over the limit of 4.05 ms" for ms in ("4.10", "6.00")} == set(
+        searched.reasons(Outcome.INFEASIBLE)
+    )
+    assert [finding.result.latency.ms for finding in findings(searched.study)] == [2.1]
 
 
 def test_other_objectives_and_samplers_run(searcher: Searcher) -> None:
