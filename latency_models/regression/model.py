@@ -111,7 +111,7 @@ class LatencyModel:
     fitted: Fit
     #: half the interval, in logarithms: COVERAGE of left-out networks were no farther off
     radius: float
-    measurements: int
+    rows: tuple[Measurement, ...]
     ms: Extent
     pixels: Extent
     bound: UnseenBound
@@ -226,7 +226,7 @@ def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> Latency
     return LatencyModel(
         fitted,
         radius,
-        len(rows),
+        tuple(rows),
         Extent.of(np.array([row.ms for row in rows])),
         Extent.of(table.image_pixels),
         _bound(fitted, table),

@@ -12,6 +12,7 @@ from search_spaces import InputError
 
 from ..source import PREDICTED, Latency, LatencyRequest, LatencySource, OperatorLatency
 from .fitted import fit
+from .known import Known
 from .measurements import Measurement, read_measurements
 from .model import COVERAGE, LatencyModel, Part, Predictions, fit_model, fit_parts
 from .physical import require_enough
@@ -20,12 +21,17 @@ from .transfer import transfer_model
 
 
 class RegressionSource(LatencySource):
-    """Predicts by a model of a device's table."""
+    """Predicts by a model of a device's table.
+
+    Of a network in that table the interval reaches from the prediction to what was measured, and
+    no farther: beside other predictions a prediction ranks best, since it errs as they do.
+    """
 
     def __init__(self, model: LatencyModel, conditions: tuple[tuple[str, str], ...] = ()) -> None:
         """``conditions`` are told with every latency beside the model's own."""
         self.model = model
         self._recipe = model.recipe
+        self._known = Known.of([row for row in model.rows if row.stack == model.recipe.stack])
         self._own_conditions = conditions
 
     def measure(self, request: LatencyRequest) -> Latency:
@@ -52,18 +58,25 @@ class RegressionSource(LatencySource):
             )
             for kernel, ms in zip(request.kernels, waited, strict=True)
         )
+        measured, ms = self._known.measured(request.kernels), float(said.ms[index])
+        interval = float(said.low_ms[index]), float(said.high_ms[index])
+        within = [ms, *(row.ms for row in measured)] if measured else interval
         return Latency(
-            ms=float(said.ms[index]),
-            low_ms=float(said.low_ms[index]),
-            high_ms=float(said.high_ms[index]),
+            ms=ms,
+            low_ms=min(within),
+            high_ms=max(within),
             operators=rows,
             on_cpu=tuple(row.name for row in rows if row.engine == "cpu"),
             source=PREDICTED,
-            conditions=self._conditions(rows, own, said.unseen),
+            conditions=self._conditions(rows, own, said.unseen, measured),
         )
 
     def _conditions(
-        self, rows: Sequence[OperatorLatency], own_ms: Sequence[float], unseen: frozenset[str]
+        self,
+        rows: Sequence[OperatorLatency],
+        own_ms: Sequence[float],
+        unseen: frozenset[str],
+        measured: Sequence[Measurement],
     ) -> tuple[tuple[str, str], ...]:
         """What the figure rests on, and how the total comes of the operators."""
         busy = {
@@ -78,10 +91,15 @@ class RegressionSource(LatencySource):
             if self._recipe.side_by_side
             else "the sum of the operators"
         )
+        interval = (
+            f"to what was measured of it: {', '.join(f'{row.ms:g} ms' for row in measured)}"
+            if measured
+            else f"{COVERAGE:.0%} of networks left out of the fit were within"
+        )
         return (
-            ("measurements", str(self.model.measurements)),
+            ("measurements", str(len(self.model.rows))),
             *self._own_conditions,
-            ("interval", f"{COVERAGE:.0%} of networks left out of the fit were within"),
+            ("interval", interval),
             ("total", how),
             ("busy", ", ".join(f"{name} {ms:.2f} ms" for name, ms in busy.items() if ms)),
             *((("stack", self._recipe.stack),) if self._recipe.stack else ()),

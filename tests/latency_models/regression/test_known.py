@@ -1,0 +1,80 @@
+"""What a model says of networks that its own table holds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latency_models import Latency, LatencyRequest
+from latency_models.regression import Measurement
+from latency_models.regression.known import Known
+from latency_models.regression.model import fit_model
+from latency_models.regression.source import RegressionSource
+from search_spaces import Graph, Kernel, Tensor
+
+from .synthetic import SPEC, measured, plain, recipe, table
+
+STACK = "2021"
+
+
+def renamed(kernels: tuple[Kernel, ...], prefix: str) -> tuple[Kernel, ...]:
+    """The same network, whatever its tensors and operators are called."""
+
+    def tensors(those: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(dataclasses.replace(t, name=f"{prefix}{t.name}") for t in those)
+
+    return tuple(
+        dataclasses.replace(
+            kernel, name=f"{prefix}{kernel.name}", inputs=tensors(kernel.inputs),
+            outputs=tensors(kernel.outputs),
+        )
+        for kernel in kernels
+    )  # fmt: skip
+
+
+def said_of(rows: list[Measurement], graph: Graph) -> Latency:
+    source = RegressionSource(fit_model(recipe(stack=STACK), rows))
+    return source.measure(LatencyRequest.of_graph(graph, SPEC, bytes))
+
+
+def rows_with(changed: dict[str, float], stack: str = STACK) -> list[Measurement]:
+    """The table, all of ``STACK``, but for times of some rows, which are of ``stack``."""
+    rows = [dataclasses.replace(row, stack=STACK) for row in table()]
+    return [
+        dataclasses.replace(row, ms=changed[row.name] * row.ms, stack=stack)
+        if row.name in changed
+        else row
+        for row in rows
+    ]
+
+
+def test_the_interval_of_a_measured_network_reaches_to_its_measurement() -> None:
+    for factor in (0.9, 1.1):
+        rows = rows_with({"w20d1": factor})
+        (row,) = (row for row in rows if row.name == "w20d1")
+        said = said_of(rows, plain(20, 1))
+        assert (said.low_ms, said.high_ms) == tuple(sorted((said.ms, row.ms)))
+        assert said.low_ms < said.high_ms
+        assert ("interval", f"to what was measured of it: {row.ms:g} ms") in said.conditions
+        other = said_of(rows, plain(24, 1))
+        assert other.low_ms < other.ms < other.high_ms
+
+
+def test_what_other_software_took_is_no_measurement_of_this_one() -> None:
+    said = said_of(rows_with({"w20d1": 0.6, "w36d1": 0.6}, "later"), plain(20, 1))
+    assert said.low_ms < said.ms < said.high_ms
+
+
+@given(st.sampled_from(table()), st.text("xyz", max_size=2))
+def test_a_network_is_known_by_what_runs_and_not_by_names(row: Measurement, prefix: str) -> None:
+    known = Known.of(table())
+    assert known.measured(renamed(row.kernels, prefix)) == (row,)
+
+
+def test_another_network_of_the_same_operators_is_not_known() -> None:
+    known = Known.of(table())
+    assert not known.measured(measured("other", plain(24, 1)).kernels)
+    first, *others = measured("twice", plain(20, 1)).kernels
+    assert not known.measured((dataclasses.replace(first, macs=first.macs + 1), *others))
