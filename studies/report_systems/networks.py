@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from nas.named_network import find_network
@@ -11,13 +12,13 @@ from search_spaces.folding import ResidualFold
 from search_spaces.zoo import ZooNetwork
 
 SCALE = 3
-#: The best network of a search.
-FOUND = Path(__file__).parents[1] / "mobile_search" / "found.json"
+#: The best networks of searches: found.json, found-vs680.json.
+FOUND = sorted((Path(__file__).parents[1] / "mobile_search").glob("found*.json"))
 
 
-def _found(scale: int) -> Candidate:
+def _found(path: Path, scale: int) -> Candidate:
     assert scale == SCALE, "what was found is of one scale"
-    return find_network(str(FOUND), scale).candidate
+    return find_network(str(path), scale).candidate
 
 
 NETWORKS = (
@@ -34,6 +35,6 @@ NETWORKS = (
         "",
         lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.SUM)),
     ),
-    ZooNetwork(FOUND.stem, "studies/mobile_search", "", _found),
+    *(ZooNetwork(path.stem, "studies/mobile_search", "", partial(_found, path)) for path in FOUND),
 )
 SYSTEMS = {network.name: network for network in NETWORKS}

@@ -35,7 +35,7 @@ def readme(results: dict[str, Any]) -> str:
         "GMAC were trained for as many fewer steps. One seed each: with another, TinySRNet had",
         "0.17 dB more in floating point. Host is one core of the machine that ran it;",
         f"device is `{results['device']}` with the operators that it leaves to the CPU.", "",
-        "`found`, if it is there, is the best network of a [search](../mobile_search).", "",
+        "`found` and what begins so are the best networks of [searches](../mobile_search).", "",
         "`python studies/report_systems/run.py --help` tells how to repeat it; all columns are in",
         "[results.csv](results.csv), fingerprints of the images in [results.json](results.json).",
         "",
