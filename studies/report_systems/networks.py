@@ -12,8 +12,8 @@ from search_spaces.folding import ResidualFold
 from search_spaces.zoo import ZooNetwork
 
 SCALE = 3
-#: The best networks of searches: found.json, found-vs680.json.
-FOUND = sorted((Path(__file__).parents[1] / "mobile_search").glob("found*.json"))
+#: Networks that searches found.
+FOUND = sorted((Path(__file__).parents[1] / "mobile_search").glob("found-*.json"))
 
 
 def _found(path: Path, scale: int) -> Candidate:
