@@ -78,7 +78,7 @@ def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
         granularity = load_device(study.settings.device).weights
     except InputError:
         return None
-    path = study.folder.model(record.candidate) / "model.tflite"
+    path = study.folder.tflite(record.candidate)
     return TrainedFile(path, InputSpec.parse(study.settings.input), granularity)
 
 

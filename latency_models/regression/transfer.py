@@ -66,8 +66,9 @@ class Transferred:
         """Each kernel's own ms on the new device, (kernels,)."""
         import numpy as np
 
-        ms: Floats = _work(self.donor, table) @ np.array(self.prices)
-        work_of_kind = _work_of_kind(table, ms)
+        columns = _work(self.donor, table)
+        ms: Floats = columns @ np.array(self.prices)
+        work_of_kind = _work_of_kind(columns, ms)
         for own in self.kinds:
             ms = np.where(table.kind == own.kind, work_of_kind @ np.array(own.prices), ms)
         return ms
@@ -163,7 +164,8 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
     table = KernelTable.of([row.kernels for row in rows])
     network_ms = np.array([row.ms for row in rows])[table.network]
     shares = np.concatenate([row.operators_ms for row in rows]) / network_ms
-    columns = _work_of_kind(table, moved.kernel_ms(table)) / network_ms[:, None]
+    priced = _work(moved.donor, table)
+    columns = _work_of_kind(priced, priced @ np.array(moved.prices)) / network_ms[:, None]
     found = []
     for kind in sorted(set(table.kind.tolist())):
         own = table.kind == kind
@@ -179,14 +181,11 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
     return tuple(found)
 
 
-def _work_of_kind(table: KernelTable, ms: Floats) -> Floats:
-    """(kernels, 3): the ms expected, MACs and traffic."""
+def _work_of_kind(columns: Floats, ms: Floats) -> Floats:
+    """(kernels, 3): the ms expected, MACs and traffic, of the ``columns`` of ``_work``."""
     import numpy as np
 
-    macs, traffic = (
-        work(table, quantity, _PADDING) for quantity in (Quantity.MACS, Quantity.TRAFFIC)
-    )
-    return np.stack([ms, macs, traffic], axis=1)
+    return np.stack([ms, columns[:, 2], columns[:, 3] + columns[:, 4]], axis=1)
 
 
 def _work(donor: Fitted, table: KernelTable) -> Floats:

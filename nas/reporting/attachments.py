@@ -54,7 +54,7 @@ class Attachments:
         """
         for network in content.front:
             self._attach_note(content, network)
-            model = self._study.folder.model(network.candidate) / "model.tflite"
+            model = self._study.folder.tflite(network.candidate)
             name = f"trial{network.trial:04d}.tflite"
             if model.is_file() and not self._has(network, name):
                 self._attach(network, name, _TFLITE, model.read_bytes())

@@ -131,7 +131,7 @@ def validation_images(settings: Settings) -> ImageSet:
 
 def upscaler(network: Network, folder: StudyFolder, worker: Worker, threads: int) -> Upscale | None:
     """The INT8 file of ``network`` as a function of an image; None if it is not on this disk."""
-    path = folder.model(network.candidate) / "model.tflite"
+    path = folder.tflite(network.candidate)
     if not path.is_file():
         return None
     return TfliteUpscaler(path.read_bytes(), worker, threads).upscale

@@ -213,7 +213,7 @@ class _Confirmation:
     def _request(self, record: TrialRecord) -> LatencyRequest:
         """For the trial's file; where another machine has it, for one with stand-in weights."""
         graph, spec = record.network.deployed, InputSpec.parse(self.study.settings.input)
-        file = self.study.folder.model(record.candidate or "") / "model.tflite"
+        file = self.study.folder.tflite(record.candidate or "")
 
         def make_tflite() -> bytes:
             if file.is_file():

@@ -226,6 +226,6 @@ class TrialRunner:
         raise TrialEnded(reason)
 
     def _keep(self, candidate: Candidate, developed: Developed) -> None:
-        folder = self.study.folder.model(candidate.hash)
-        write_arrays(folder / "weights.npz", developed.trained.int8)
-        write_whole(folder / "model.tflite", developed.tflite)
+        folder = self.study.folder
+        write_arrays(folder.model(candidate.hash) / "weights.npz", developed.trained.int8)
+        write_whole(folder.tflite(candidate.hash), developed.tflite)

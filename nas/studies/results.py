@@ -105,7 +105,7 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
     folder.mkdir(exist_ok=True)
     wanted = {"pareto.csv", "pareto.json"}
     for finding in found:
-        source = study.folder.model(finding.candidate) / "model.tflite"
+        source = study.folder.tflite(finding.candidate)
         if not source.exists():
             continue
         write_whole(folder / finding.file, source.read_bytes())

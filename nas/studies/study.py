@@ -106,6 +106,10 @@ class StudyFolder:
         """Folder of one trained candidate's files."""
         return self.path / "models" / candidate
 
+    def tflite(self, candidate: str) -> Path:
+        """Its INT8 model; on the machine that trained it."""
+        return self.model(candidate) / "model.tflite"
+
     @property
     def place(self) -> str:
         """Machine and folder: the reach of its locks."""

@@ -14,7 +14,7 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
-from tables import drawn
+from tables import SCALE, drawn
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
@@ -22,7 +22,6 @@ from nas.latency_building import Collection
 from search_spaces.space import load_space
 
 TRAINED, FRESH = 150, 60
-SCALE = 3
 
 
 def main() -> None:
