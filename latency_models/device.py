@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, InstanceOf, PositiveFloat, PositiveInt, ValidationError
 
 from search_spaces import InputError, InputSpec
+from search_spaces.naming import path_of
 
 from .adb.settings import SHORTHAND, AdbSettings, default_settings
 from .fallback import CpuFallback
@@ -118,18 +119,18 @@ def device_names() -> tuple[str, ...]:
 
 
 def load_device(name_or_folder: str | Path) -> Device:
-    """The device of that name or in that folder, or of adb:SERIAL.
+    """The device of that name or in that folder, or of adb:SERIAL; a ``Path`` is a folder.
 
     InputError says what is known or wrong.
     """
-    if str(name_or_folder).startswith(SHORTHAND):
-        return _adb_device(str(name_or_folder).removeprefix(SHORTHAND))
-    folder: Traversable = Path(name_or_folder)
-    if str(name_or_folder) in device_names():
-        folder = _shipped() / str(name_or_folder)
-    elif not (folder / _FILE).is_file():
+    name = str(name_or_folder)
+    path = name_or_folder if isinstance(name_or_folder, Path) else device_path(name)
+    if path is None and name.startswith(SHORTHAND):
+        return _adb_device(name.removeprefix(SHORTHAND))
+    folder: Traversable = _shipped() / name if path is None else path
+    if not (name and (folder / _FILE).is_file()):
         raise InputError(
-            f"unknown device {str(name_or_folder)!r}; give a folder with a {_FILE} "
+            f"unknown device {name!r}; give a folder with a {_FILE} "
             f"or one of: {', '.join(device_names())}"
         )
     file = folder / _FILE
@@ -141,6 +142,11 @@ def load_device(name_or_folder: str | Path) -> Device:
         raise InputError(f"{file}: {_key(first['loc'])}: {first['msg']}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{file}: {error}") from None
+
+
+def device_path(name: str) -> Path | None:
+    """The folder that ``name`` means; None for a device of the package, or adb:SERIAL."""
+    return None if name.startswith(SHORTHAND) else path_of(name, device_names())
 
 
 def _adb_device(serial: str) -> Device:

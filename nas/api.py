@@ -109,8 +109,10 @@ def predict_latency(
     to be measured, a measurement. Raises InputError for an unknown model or device, LatencyError
     if the source cannot answer.
     """
-    if not isinstance(model, Graph | Candidate):
-        return time_model(str(model), device, input, scale)
+    if isinstance(model, Path):
+        model = str(model.absolute())  # a file, though it be called like a network of the zoo
+    if isinstance(model, str):
+        return time_model(model, device, input, scale)
     target = load_device(device)
     graph = model.deployed if isinstance(model, Candidate) else model
     spec = target.input if input is None else InputSpec.parse(input)

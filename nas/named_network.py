@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,13 +42,23 @@ class NamedNetwork:
     trained: TrainedFile | None = None
 
 
+_TRIAL = re.compile(r"[^/]+#[0-9]+")
+
+
+def network_path(what: str) -> Path | None:
+    """The file that ``what`` means; None for STUDY#TRIAL and for a network of the zoo."""
+    named = _TRIAL.fullmatch(what) or zoo.is_known(what)
+    return None if named else Path(what)
+
+
 def find_network(what: str, scale: int, storage_url: str | None = None) -> NamedNetwork:
     """``STUDY#TRIAL``, a zoo network's name (``scale`` is for it), or one in a JSON file.
 
     InputError says what is not known.
     """
-    if what.endswith(".json"):
-        return NamedNetwork(Path(what).stem, _candidate_of_file(Path(what)))
+    path = network_path(what)
+    if path is not None and path.suffix == ".json":
+        return NamedNetwork(path.stem, _candidate_of_file(path))
     study_name, separator, number = what.partition("#")
     if not separator:
         network = zoo.find(what)

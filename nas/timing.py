@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from latency_models import Latency, LatencyRequest, Worker
 from latency_models.device import Device, load_device, open_source
 from latency_models.tflite import request_of_file
@@ -11,7 +9,7 @@ from search_spaces import InputSpec
 
 from .files import reading
 from .laboratory import untrained_request
-from .named_network import find_network
+from .named_network import find_network, network_path
 
 
 def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
@@ -30,8 +28,8 @@ def time_model(what: str, device_name: str, size: str | None, scale: int) -> Lat
 def _request(
     what: str, device: Device, spec: InputSpec | None, scale: int, worker: Worker
 ) -> LatencyRequest:
-    path = Path(what)
-    if path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json"):
+    path = network_path(what)
+    if path and (path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json")):
         with reading(path):
             return request_of_file(path.name, path.read_bytes(), spec)
     named, asked = find_network(what, scale), spec or device.input

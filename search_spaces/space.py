@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from .candidate import Candidate
 from .errors import InputError, NasError
 from .graph import Graph
+from .naming import path_of
 
 
 class Trial(Protocol):
@@ -68,16 +69,21 @@ def load_space(name: str) -> Space:
 
     Raises InputError, in one line and with the line of the file, if it cannot be used.
     """
-    for module in built_in():
-        if name == _short_name(module):
-            return _space(name, module, _text_of(module))
-    if name.endswith(".py"):
-        return _load_file(Path(name))
-    known = ", ".join(map(_short_name, built_in()))
+    path = space_path(name)
+    if path is None:
+        module = next(module for module in built_in() if _short_name(module) == name)
+        return _space(name, module, _text_of(module))
+    if path.suffix == ".py":
+        return _load_file(path)
     raise InputError(
-        f"unknown search space {name!r}; known: {known}, or the path of a FILE.py with a "
-        "function sample(trial)"
+        f"unknown search space {name!r}; known: {', '.join(_names())}, or the path of a FILE.py "
+        "with a function sample(trial)"
     )
+
+
+def space_path(name: str) -> Path | None:
+    """The file that ``name`` means; None for a built-in space."""
+    return path_of(name, _names())
 
 
 def built_in() -> tuple[ModuleType, ...]:
@@ -85,6 +91,10 @@ def built_in() -> tuple[ModuleType, ...]:
     from . import anchor, grouped, mobile, plain, reparam, residual  # they import this module
 
     return (anchor, plain, grouped, residual, reparam, mobile)
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(map(_short_name, built_in()))
 
 
 def _text_of(space: ModuleType) -> str:

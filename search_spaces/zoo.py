@@ -277,6 +277,11 @@ ZOO: tuple[ZooNetwork, ...] = (
 REFERENCES = ZOO[:2]
 
 
+def is_known(name: str) -> bool:
+    """Is there a network of that name, in any case?"""
+    return any(network.name.lower() == name.lower() for network in ZOO)
+
+
 def find(name: str) -> ZooNetwork:
     """The network of that name, in any case; InputError lists the known ones."""
     for network in ZOO:

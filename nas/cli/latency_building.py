@@ -54,11 +54,12 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Writes device.toml and a card beside the table, with errors by cross-validation."""
-    from latency_models.device import load_device
+    from latency_models.device import device_path, load_device
+    from search_spaces.naming import from_anywhere
 
     from ..latency_folder import fit_folder, transfer_folder
 
-    measured, found_as = load_device(device), _findable(device)
+    measured, found_as = load_device(device), from_anywhere(device, device_path(device))
     if donor is None:
         figures = fit_folder(out, measured, found_as)
     else:
@@ -118,11 +119,6 @@ def validate(
         ("figure", *(titles[name] for name in columns)),
         [(key, *(f"{column[key]:.4g}" for column in columns.values())) for key in columns["model"]],
     )
-
-
-def _findable(device: str) -> str:
-    """How ``device`` is named from any folder."""
-    return str(Path(device).resolve()) if Path(device).is_dir() else device
 
 
 def _collection(

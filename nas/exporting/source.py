@@ -42,17 +42,18 @@ class Source:
 def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...]:
     """``STUDY#TRIAL``, ``STUDY`` (its Pareto front, best score first) or a folder of ``nas train``.
 
-    InputError says what is missing.
+    A study's bare name means the study, ``./NAME`` the folder. InputError says what is missing.
     """
-    if (Path(what) / "card.json").is_file():
-        return (_of_folder(Path(what)),)
     from ..studies.results import findings
-    from ..studies.study import load_study
+    from ..studies.study import is_study, load_study
 
+    is_named = storage_url is not None or is_study(what)
+    if not is_named and (Path(what) / "card.json").is_file():
+        return (_of_folder(Path(what)),)
     name, separator, number = what.partition("#")
     if separator and not number.isdecimal():
         raise InputError(f"{what!r}: after the # comes a trial's number, as in {name}#7")
-    if name and Path(name).is_dir() and not (Path("studies") / name).is_dir() and not storage_url:
+    if name and Path(name).is_dir() and not is_study(name) and not storage_url:
         raise InputError(f"{name}: no card.json in this folder; name one that `nas train` wrote")
     study = load_study(name, storage_url)
     records = {record.number: record for record in study.records()}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from search_spaces import InputError
+from search_spaces.naming import path_of
 
 from ..files import write_whole
 
@@ -109,9 +110,10 @@ def load_data(name: str, scale: int) -> Data:
 
     Raises InputError if the folder is missing or holds no usable image.
     """
-    if name == EMBEDDED:
+    path = data_path(name)
+    if path is None:
         return Data(name, _load_embedded(_TRAINING, scale), _load_embedded(_VALIDATION, scale))
-    folder = _named(name)
+    folder = _named(name, path)
     parts = parts_of(folder)
     if parts is not None:
         return Data(name, *(load_images(part, scale) for part in parts))
@@ -126,9 +128,10 @@ def load_data(name: str, scale: int) -> Data:
 
 def load_validation(name: str, scale: int) -> ImageSet:
     """What to judge on: the validation part of ``embedded`` or of a folder, or all of it."""
-    if name == EMBEDDED:
+    path = data_path(name)
+    if path is None:
         return _load_embedded(_VALIDATION, scale)
-    folder = _named(name)
+    folder = _named(name, path)
     parts = parts_of(folder)
     return load_images(folder if parts is None else parts[1], scale)
 
@@ -217,10 +220,15 @@ class PatchSampler:
         return lr, hr
 
 
-def _named(name: str) -> Path:
+def data_path(name: str) -> Path | None:
+    """The folder that ``name`` means; None for the embedded images."""
+    return path_of(name, (EMBEDDED,))
+
+
+def _named(name: str, path: Path) -> Path:
     if not name:  # to pathlib it is the current folder
         raise InputError("data '': no folder is named; give one with images, or 'embedded'")
-    return _existing(Path(name))
+    return _existing(path)
 
 
 def _existing(folder: Path) -> Path:

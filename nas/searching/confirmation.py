@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from latency_models import Latency, LatencyRequest, LatencySource, Worker
-from latency_models.device import Device, device_names, load_device, open_source
+from latency_models.device import Device, device_path, load_device, open_source
 from latency_models.device_file import device_toml
 from latency_models.regression import Measurement, write_measurements
 from latency_models.regression.settings import TABLE, RegressionSettings
 from latency_models.regression.source import read_table
 from search_spaces import CandidateError, InputError, InputSpec, NasError
+from search_spaces.naming import from_anywhere
 
 from ..files import write_whole
 from ..laboratory import untrained_tflite
@@ -62,7 +62,8 @@ def confirm_best(study: Study, device: Device, asked: str | None, tell: Tell) ->
             tell(f"latencies of {device.name} are no predictions: {asked} is not asked for them")
         return
     before = read_latencies(study.folder.latencies).measured_on
-    name = _from_anywhere(asked or before or settings.confirm or "")
+    named = asked or before or settings.confirm or ""
+    name = from_anywhere(named, device_path(named))
     if not name:
         tell(f"latencies are predictions for {device.name}; --confirm DEVICE measures the best")
         return
@@ -73,12 +74,6 @@ def confirm_best(study: Study, device: Device, asked: str | None, tell: Tell) ->
             _Confirmation(study, device, settings, name, truer, source, worker, tell).run()
     except NasError as error:
         tell(f"latencies are predictions for {device.name}, {name} is not at hand: {error}")
-
-
-def _from_anywhere(device: str) -> str:
-    """How the same device is called from any folder."""
-    is_folder = device not in device_names() and Path(device).is_dir()
-    return str(Path(device).resolve()) if device and is_folder else device
 
 
 @dataclass(frozen=True)

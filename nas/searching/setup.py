@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from latency_models import WeightGranularity, Worker
-from latency_models.device import load_device, open_source
+from latency_models.device import device_path, load_device, open_source
 from search_spaces import InputSpec
-from search_spaces.space import load_space
+from search_spaces.naming import from_anywhere
+from search_spaces.space import load_space, space_path
 
 from ..choices import Objective, Precision, Quantization, SamplerKind
 from ..images.baselines import bicubic, nearest
-from ..images.data import EMBEDDED, ImageSet, load_data
+from ..images.data import EMBEDDED, ImageSet, data_path, load_data
 from ..images.quality import evaluate
 from ..images.shared import share
 from ..networks.recipe import Recipe
@@ -39,7 +41,7 @@ def prepare_study(
     Without a name it is called after its space, device and scale, so that the same command
     continues the same study.
     """
-    wish = _canonical(wish)
+    wish = canonical(wish)
     folder = StudyFolder.named(_default_name(wish) if name is None else name)
     study = find_study(folder, storage_url)
     if study is not None:
@@ -49,17 +51,17 @@ def prepare_study(
     return create_study(folder, storage_url, settings), resources
 
 
-def _canonical(wish: Wish) -> Wish:
+def canonical(wish: Wish) -> Wish:
     """Files and folders by their whole path: a study may be continued from elsewhere."""
 
-    def whole(text: str | None) -> str | None:
-        return str(Path(text).resolve()) if text and Path(text).exists() else text
+    def whole(word: str | None, path_of: Callable[[str], Path | None]) -> str | None:
+        return None if word is None else from_anywhere(word, path_of(word))
 
     return replace(
         wish,
-        space=whole(wish.space),
-        device=whole(wish.device),
-        data=whole(wish.data),
+        space=whole(wish.space, space_path),
+        device=whole(wish.device, device_path),
+        data=whole(wish.data, data_path),
         input=None if wish.input is None else str(InputSpec.parse(wish.input)),
     )
 

@@ -295,6 +295,11 @@ def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
     )
 
 
+def is_study(name: str) -> bool:
+    """Is there a folder of a study of that name here?"""
+    return _NAME.fullmatch(name) is not None and StudyFolder(Path("studies") / name).is_ours
+
+
 def load_study(name: str, storage_url: str | None = None) -> Study:
     """The study of that name; InputError lists the known ones."""
     study = find_study(StudyFolder.named(name), storage_url)

@@ -1,0 +1,20 @@
+"""One rule for a word that is the name of something built in, or else a path."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path
+
+
+def path_of(word: str, built_in: Container[str]) -> Path | None:
+    """The path that ``word`` means, or None where it is one of the ``built_in`` names.
+
+    A bare name always means what is built in, whatever lies in the current folder: the folder of
+    that name is written ``./name``.
+    """
+    return None if word in built_in else Path(word)
+
+
+def from_anywhere(word: str, path: Path | None) -> str:
+    """``word`` so that it means the same in any folder; ``path`` is what it means here, if any."""
+    return str(path.resolve()) if word and path is not None and path.exists() else word
