@@ -12,7 +12,7 @@ import numpy as np
 
 from search_spaces import InputError, NasError
 
-from .files import write_arrays
+from .files import json_text, write_arrays
 
 if TYPE_CHECKING:
     from .networks.initialisation import Array
@@ -26,7 +26,7 @@ class CheckpointFile:
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
-        self._identity = json.loads(json.dumps(identity))
+        self._identity = json.loads(json_text(identity))
         self._written = time.monotonic()
 
     @property
@@ -50,7 +50,7 @@ class CheckpointFile:
         }  # fmt: skip
         arrays = {f"{group}|{k}": v for group, values in groups.items() for k, v in values.items()}
         about = {"phase": checkpoint.phase, "step": checkpoint.step, "identity": self._identity}
-        write_arrays(self.path, {"about": np.array(json.dumps(about)), **arrays})
+        write_arrays(self.path, {"about": np.array(json_text(about)), **arrays})
         self._written = time.monotonic()
 
     def _read(self) -> Checkpoint:

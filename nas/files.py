@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +28,26 @@ def write_whole(path: Path, content: bytes) -> None:
     """Writes a file so that it is there whole or not at all; makes its folder if it is missing."""
     with writing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes ``json_text`` of ``value``, by lines."""
+    write_whole(path, f"{json_text(value, indent=1)}\n".encode())
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON that every reader takes: a float that is not finite has no word there, and is null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from search_spaces import Candidate, CandidateError, InputSpec, infer
 
 from .checkpoints import CheckpointFile
 from .cores import Cores
-from .files import write_arrays, write_whole
+from .files import json_text, write_arrays, write_json, write_whole
 from .images.data import Data, ImageSet, PatchSampler
 from .images.quality import Quality, evaluate
 from .images.tiles import require_tiles
@@ -90,7 +90,7 @@ class LongTraining:
         write_arrays(self.folder / "weights.npz", developed.trained.int8)
         write_arrays(self.folder / "twin.npz", developed.trained.float32)
         write_whole(self.folder / "model.tflite", developed.tflite)
-        write_whole(self.folder / "card.json", json.dumps(card, indent=1).encode())
+        write_json(self.folder / "card.json", card)
         checkpoint.path.unlink(missing_ok=True)
         return developed
 
@@ -101,7 +101,7 @@ class LongTraining:
         if not card.exists():
             return False
         written = json.loads(card.read_text(encoding="utf-8")).get("identity")
-        return bool(written == json.loads(json.dumps(self.identity)))
+        return bool(written == json.loads(json_text(self.identity)))
 
     def test(self, developed: Developed, images: ImageSet) -> tuple[Quality, Quality]:
         """Quality of the INT8 file and of the floating-point twin on other images."""

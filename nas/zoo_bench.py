@@ -17,7 +17,7 @@ from search_spaces import InputSpec, infer
 from search_spaces.zoo import ZooNetwork
 
 from .cores import has_bfloat16
-from .files import write_whole
+from .files import json_text, write_json
 from .images.data import Data, ImageSet
 from .images.quality import Quality, evaluate
 from .laboratory import untrained_request
@@ -140,7 +140,7 @@ class Bench:
         """Trains and judges one system; CandidateError if it cannot be."""
         training = self._training(network)
         path = training.folder / "row.json"
-        identity = json.loads(json.dumps({**training.identity, "tests": self._fingerprints}))
+        identity = json.loads(json_text({**training.identity, "tests": self._fingerprints}))
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
             if kept["identity"] == identity:
@@ -148,8 +148,7 @@ class Bench:
         if not training.finished:
             training.run(observe)
         trained = self._judge(training, network)
-        text = json.dumps({"identity": identity, "trained": asdict(trained)}, indent=1)
-        write_whole(path, text.encode() + b"\n")
+        write_json(path, {"identity": identity, "trained": asdict(trained)})
         return trained
 
     def time(self, network: ZooNetwork, trained: Trained) -> System:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,16 @@ def test_no_import_runs_the_other_way(package: str) -> None:
     assert modules(package)
     for path in modules(package):
         assert FORBIDDEN[package].isdisjoint(imported(path)), path
+
+
+def test_one_place_writes_json() -> None:
+    """It knows what is valid. Options are no output: pydantic is to see what was given."""
+    writers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (*modules("nas"), *modules("studies"))
+        if re.search(r"json\.dumps?\(", path.read_text(encoding="utf-8"))
+    }
+    assert writers == {"nas/files.py", "nas/studies/options.py"}
 
 
 def test_tensorflow_has_its_own_modules() -> None:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from ..files import json_text
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output; infinities become null."""
-    print(json.dumps(_finite(value), indent=1))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    """One JSON value on standard output."""
+    print(json_text(value, indent=1))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from latency_models import Worker
 from latency_models.device import Device, load_device
 from search_spaces import Graph, InputError, InputSpec, NasError
 
-from ..files import write_whole
+from ..files import json_text, write_whole
 from ..images.data import ImageSet, load_data
 from .card import Card, ExportedModel, card_as_json, card_as_markdown
 from .instructions import instructions
@@ -82,7 +81,7 @@ class Export:
             left_out[ANY_SIZE] = str(error)
         graph = card.candidate.deployed
         texts = {
-            "card.json": json.dumps(card_as_json(card, models), indent=1) + "\n",
+            "card.json": json_text(card_as_json(card, models), indent=1) + "\n",
             "card.md": card_as_markdown(card, models, left_out),
             "RUN.md": instructions(models, _device_of(card)),
             "example.py": files(__package__).joinpath("example.py").read_text(encoding="utf-8"),

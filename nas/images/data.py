@@ -51,6 +51,11 @@ class ImagePair:
     lr: Pixels
     hr: Pixels
 
+    @property
+    def is_flat(self) -> bool:
+        """Are all HR pixels of one color? Any enlargement is right then, and PSNR says nothing."""
+        return bool((self.hr == self.hr[0, 0]).all())
+
 
 @dataclass(frozen=True)
 class Skipped:

@@ -184,6 +184,9 @@ def _read(part: str, path: Path, low: Path | None, scale: int, ledger: _Ledger) 
         kind = Kind(image.format or "", image.mode, bits_per_channel(image))
         size = image.size
     ledger.enter(part, path, pair)
+    if pair.is_flat:
+        what = "flat, all pixels of one color: no network can be told from another by it"
+        ledger.problems.append(Problem(path, what))
     if low is not None:
         likeness = psnr_db(pair.lr, degrade(pair.hr, scale).lr, border=0)
         if likeness < _SAME_PHOTO_DB:

@@ -7,7 +7,6 @@ person wrote into a note stays.
 from __future__ import annotations
 
 import io
-import json
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +17,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import Trial
 
 from ..choices import Objective
-from ..files import write_whole
+from ..files import json_text, write_whole
 from ..studies.study import Study
 from .content import Network, ReportContent
 from .notes import note_of
@@ -86,7 +85,7 @@ class Attachments:
         # place, too: an attribute of the study, which stays writable.
         study = self._study.optuna
         study._storage.set_study_system_attr(
-            study._study_id, self._key(network, name), json.dumps(meta)
+            study._study_id, self._key(network, name), json_text(meta)
         )
 
     def _has(self, network: Network, name: str) -> bool:

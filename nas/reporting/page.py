@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime
 import io
-import json
 from importlib.resources import files
 
 import jinja2
@@ -14,6 +13,7 @@ import plotly.offline
 from markupsafe import Markup
 from PIL import Image
 
+from ..files import json_text
 from ..studies.budget import format_seconds
 from .content import ReportContent, Standing
 from .pictures import Comparison, Crop
@@ -47,7 +47,7 @@ def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictu
         standings=list(Standing),
         facts=_facts(content),
         date=datetime.date.today().isoformat(),
-        themes=_within_script(json.dumps({"light": theme(dark=False), "dark": theme(dark=True)})),
+        themes=_within_script(json_text({"light": theme(dark=False), "dark": theme(dark=True)})),
         style=Markup(_part("style.css")),
         script=Markup(_part("page.js")),
         plotly=Markup(plotly.offline.get_plotlyjs()),

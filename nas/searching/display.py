@@ -8,6 +8,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import IO, Protocol, Self
 
+from ..files import json_text
+
 
 class Display(Protocol):
     """What shows a search; used from one thread, as a context manager."""
@@ -66,7 +68,7 @@ class News:
 
     def to_json(self) -> str:
         """One line that ``from_json`` reads."""
-        return json.dumps(asdict(self))
+        return json_text(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:

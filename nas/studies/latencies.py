@@ -14,7 +14,7 @@ from typing import Any
 from latency_models import Latency, LatencyError
 from search_spaces import NasError
 
-from ..files import write_whole
+from ..files import write_json
 from .record import TrialRecord, latency_from_json, latency_to_json
 
 
@@ -93,7 +93,7 @@ def write_latencies(file: Path, latencies: Latencies) -> None:
         "fitted": sorted(latencies.fitted),
         "predicted": [_plain(row) for row in latencies.predicted],
     }
-    write_whole(file, json.dumps(values).encode())
+    write_json(file, values)
 
 
 def _plain(row: TrialLatency) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search_spaces import Candidate
 
-from ..files import write_whole
+from ..files import write_json, write_whole
 from ..score import log2_score, score, score_ratio
 from .options import SearchOptions
 from .record import Result, pareto_front
@@ -109,11 +108,10 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
         if not source.exists():
             continue
         write_whole(folder / finding.file, source.read_bytes())
-        card = json.dumps(make_card(study, finding), indent=1)
-        write_whole((folder / finding.file).with_suffix(".json"), card.encode())
+        write_json((folder / finding.file).with_suffix(".json"), make_card(study, finding))
         wanted |= {finding.file, Path(finding.file).with_suffix(".json").name}
     rows = [finding.row() for finding in found]
-    write_whole(folder / "pareto.json", json.dumps(rows, indent=1).encode())
+    write_json(folder / "pareto.json", rows)
     write_whole(folder / "pareto.csv", _csv(rows).encode())
     for path in folder.iterdir():
         if path.name not in wanted and path.suffix in {".tflite", ".json"}:

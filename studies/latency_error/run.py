@@ -42,6 +42,7 @@ from latency_models.regression.validation import (
 )
 from latency_models.rknn.calibration import fit_calibration, read_layer_times
 from latency_models.rknn.settings import RknnSettings
+from nas.files import write_json
 from search_spaces import InputSpec, lower
 from search_spaces.space import load_space
 from search_spaces.walks import Walk
@@ -257,7 +258,7 @@ def main() -> None:
         results["ethos_u"] = ethos_u(options.tables)
     if options.host:
         results["host"] = host(options.host)
-    kept.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(kept, results)
     (HERE / "README.md").write_text(page(results))
     print(page(results))
 

@@ -22,6 +22,7 @@ from analysis import report
 from latency_models import Worker
 from latency_models.device import load_device, open_source
 from nas.cores import Cores, has_bfloat16
+from nas.files import write_json
 from nas.images.data import Data, load_images
 from nas.laboratory import Laboratory
 from nas.networks.recipe import Recipe
@@ -119,7 +120,7 @@ def main() -> None:
                 results["rows"].append(train(candidate, steps, laboratory))
                 results["architectures"] = {c.hash: c.to_json() for c in candidates}
                 results["versions"] = installed_versions()
-                path.write_text(json.dumps(results, indent=1) + "\n")
+                write_json(path, results)
                 print(results["rows"][-1], flush=True)
     (HERE / "README.md").write_text(
         report(

@@ -24,6 +24,7 @@ from page import plot, readme
 from ruined import ENDINGS, upscaler
 
 from latency_models.device import load_device
+from nas.files import write_json
 from nas.images.anchored_regression import AnchoredRegression
 from nas.images.baselines import bicubic, nearest
 from nas.images.data import ImageSet, Pixels, load_data, load_images
@@ -76,7 +77,7 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
         baseline(name, upscaler(graph, afterwards, ending), tests)
         for name, ending in ENDINGS.items()
     ]
-    path.write_text(json.dumps(rows, indent=1) + "\n")
+    write_json(path, rows)
     return rows
 
 
@@ -109,7 +110,7 @@ def main() -> None:
         },
         "versions": installed_versions(),
     }
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_json(HERE / "results.json", results)
     with (HERE / "results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -8,7 +8,6 @@ About 25 minutes on 2 cores. Writes ``results.json`` and ``README.md`` beside th
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from latency_models.device import load_device
 from nas.cores import has_bfloat16
+from nas.files import write_json
 from nas.images import baselines
 from nas.images.data import Data, ImageSet, load_images
 from nas.images.quality import evaluate
@@ -99,7 +99,7 @@ def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
 def write(rows: list[dict[str, Any]], images: Images) -> None:
     """Brings both result files up to date."""
     results = {"rows": rows, "images": images.describe(), "versions": installed_versions()}
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_json(HERE / "results.json", results)
     lines = [
         "# Short training",
         "",

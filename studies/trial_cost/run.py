@@ -9,7 +9,6 @@ Searches on the embedded photographs in a temporary folder, about 15 minutes on 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import statistics
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latency_models import WeightGranularity
+from nas.files import write_json
 from nas.images.data import EMBEDDED, load_data
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
@@ -184,7 +184,7 @@ def main() -> None:
         "help_seconds": start_up_seconds(),
         "versions": installed_versions(),
     }
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_json(HERE / "results.json", results)
     (HERE / "README.md").write_text(_report(results))
     print((HERE / "README.md").read_text())
 

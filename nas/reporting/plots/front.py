@@ -82,12 +82,11 @@ def _add_equal_scores(figure: go.Figure, content: ReportContent) -> None:
 
 
 def _add_level(figure: go.Figure, psnr_db: float, name: str) -> None:
-    if math.isfinite(psnr_db):
-        figure.add_hline(
-            psnr_db, line={"color": MUTED, "width": 1, "dash": "dash"},
-            annotation={"text": f"{name} {psnr_db:.2f} dB", "font": {"size": 12}},
-            annotation_position="bottom right",
-        )  # fmt: skip
+    figure.add_hline(
+        psnr_db, line={"color": MUTED, "width": 1, "dash": "dash"},
+        annotation={"text": f"{name} {psnr_db:.2f} dB", "font": {"size": 12}},
+        annotation_position="bottom right",
+    )  # fmt: skip
 
 
 def _show_what_counts(figure: go.Figure, content: ReportContent) -> None:
@@ -97,10 +96,8 @@ def _show_what_counts(figure: go.Figure, content: ReportContent) -> None:
     """
     shown = [network.result.psnr_db for network in content.shown]
     levels = [*shown, content.settings.references.bicubic_psnr_db]
-    finite = [level for level in levels if math.isfinite(level)]
-    if finite:
-        margin_db = _MARGIN * max(max(finite) - min(finite), _LEAST_SPAN_DB)
-        figure.update_yaxes(range=[min(finite) - margin_db, max(finite) + margin_db])
+    margin_db = _MARGIN * max(max(levels) - min(levels), _LEAST_SPAN_DB)
+    figure.update_yaxes(range=[min(levels) - margin_db, max(levels) + margin_db])
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

@@ -7,8 +7,19 @@ import numpy.typing as npt
 import pytest
 from scipy.signal import convolve2d
 
+from nas.images.baselines import nearest
 from nas.images.data import ImagePair, ImageSet, Pixels
-from nas.images.quality import ImageQuality, Quality, evaluate, psnr_db, ssim
+from nas.images.quality import (
+    MAX_PSNR_DB,
+    ImageQuality,
+    Levels,
+    Luma,
+    Quality,
+    evaluate,
+    luma_of,
+    psnr_db,
+    ssim,
+)
 from search_spaces import InputError
 
 
@@ -20,7 +31,7 @@ def noisy_pair(seed: int, height: int = 40, width: int = 33) -> tuple[Pixels, Pi
     return clean.astype(np.uint8), np.clip(clean + noise, 0, 255).astype(np.uint8)
 
 
-def direct_ssim(a: Pixels, b: Pixels) -> float:
+def direct_ssim(a: Levels, b: Levels) -> float:
     """Wang et al.'s formula, window by window."""
     offsets = np.arange(-5, 6)
     line = np.exp(-(offsets**2) / (2 * 1.5**2))
@@ -74,8 +85,59 @@ def test_border_is_left_out() -> None:
 
 def test_equal_images() -> None:
     a, _ = noisy_pair(4)
-    assert psnr_db(a, a, 3) == math.inf
+    assert psnr_db(a, a, 3) == MAX_PSNR_DB
     assert ssim(a, a, 3) == pytest.approx(1)
+
+
+def test_psnr_is_finite_and_never_above_that_of_equal_images() -> None:
+    flat = np.full((40, 40, 3), 7, np.uint8)
+    almost = flat.copy()
+    almost[20, 20, 0] = 8
+    expected = 10 * math.log10(255**2 * almost.size)
+    assert psnr_db(flat, almost, 0) == pytest.approx(expected)
+    assert expected < psnr_db(flat, flat, 0) == MAX_PSNR_DB
+    large = np.zeros((3000, 3000), np.uint8)
+    nearly = large.copy()
+    nearly[0, 0] = 1
+    assert psnr_db(large, nearly, 0) == MAX_PSNR_DB
+
+
+def test_a_mean_with_an_equal_image_is_finite() -> None:
+    flat = np.zeros((42, 36, 3), np.uint8)
+    images = ImageSet(3, (ImagePair("flat", flat[::3, ::3], flat),))
+    quality = evaluate(nearest(3), images, luma=True)
+    assert quality.psnr_db == MAX_PSNR_DB
+    assert quality.luma == Luma(MAX_PSNR_DB, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "expected"),
+    [
+        ((0, 0, 0), 16.0),
+        ((255, 255, 255), 235.0),
+        ((255, 0, 0), 81.481),
+        ((0, 255, 0), 144.553),
+        ((0, 0, 255), 40.966),
+    ],
+)
+def test_luma_is_bt_601_in_studio_range(rgb: tuple[int, int, int], expected: float) -> None:
+    assert luma_of(np.array([[rgb]], np.uint8)) == pytest.approx(expected)
+
+
+def test_luma_beside_rgb() -> None:
+    a, b = noisy_pair(8, 42, 36)
+    images = ImageSet(3, (ImagePair("one", b[::3, ::3], b),))
+    plain, both = evaluate(lambda lr: a, images), evaluate(lambda lr: a, images, luma=True)
+    assert plain.luma is None
+    assert (both.psnr_db, both.ssim) == (plain.psnr_db, plain.ssim)
+    y_a, y_b = (
+        (16 + (65.481 * x[..., 0] + 128.553 * x[..., 1] + 24.966 * x[..., 2]) / 255)[3:-3, 3:-3]
+        for x in (a.astype(float), b.astype(float))
+    )
+    assert both.luma is not None
+    assert both.luma.psnr_db == pytest.approx(10 * math.log10(255**2 / np.mean((y_a - y_b) ** 2)))
+    stacked = [np.repeat(y[..., np.newaxis], 3, axis=2) for y in (y_a, y_b)]
+    assert both.luma.ssim == pytest.approx(direct_ssim(*stacked), abs=1e-9)
 
 
 def test_images_that_cannot_be_compared() -> None:

@@ -109,6 +109,19 @@ def test_the_same_photograph_twice_even_in_both_parts(tmp_path: Path) -> None:
     }
 
 
+def test_flat_images_are_named(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_image(tmp_path / f"{seed}.png", photo(seed))
+    almost = np.zeros((SIDE, SIDE, 3), np.uint8)
+    write_image(tmp_path / "black.png", almost)
+    write_image(tmp_path / "green.png", almost + np.array([0, 99, 0], np.uint8))
+    almost[-1, -1, -1] = 1
+    write_image(tmp_path / "almost.png", almost)
+    said = wrong(survey(tmp_path, 3))
+    assert set(said) == {"black.png", "green.png"}
+    assert all(what.startswith("flat, ") for what in said.values())
+
+
 def test_too_few_images(tmp_path: Path) -> None:
     assert "0 usable images, at least 2" in wrong(survey(tmp_path, 3))[tmp_path.name]
     write_image(tmp_path / "deeper/a.png", photo(1))
