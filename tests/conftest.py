@@ -8,6 +8,13 @@ from latency_models.worker import import_for_workers
 from nas.laboratory import IMPORTS_OF_WORKERS
 
 from .machine import EVERY_CORE
+from .services import OPTION
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        OPTION, action="store_true", help="Chromium and PostgreSQL must be here: skip nothing"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright, Route
+
+from ...services import CHROMIUM
 
 #: Parallel coordinates are drawn by WebGL; here by the processor. All else without that detour,
 #: which keeps a core busy for as long as something on a page turns.
@@ -19,15 +21,21 @@ _ARGUMENTS = (
 _WITHIN_THE_PAGE = ("data:", "blob:")
 
 
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; playwright's own is a download."""
-    program = shutil.which("chromium")
-    assert program is not None, "these tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
-        yield browser
-        browser.close()
+def start_chromium(playwright: Playwright, config: pytest.Config, folder: Path) -> Browser:
+    """The first on this machine that starts, and may read the files of ``folder``."""
+    (folder / "empty.html").touch()
+    reasons = []
+    for program in CHROMIUM.require(config):
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+            # One in a sandbox, such as a snap, sees no temporary files but its own.
+            with browser.new_page() as page:
+                page.goto((folder / "empty.html").as_uri())
+        except Error as error:
+            reasons.append(f"{program}: {error.message.splitlines()[0]}")
+        else:
+            return browser
+    return CHROMIUM.miss(config, f"is of no use: {'; '.join(reasons)}")
 
 
 @dataclass
