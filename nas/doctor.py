@@ -17,6 +17,7 @@ from latency_models.rknn.toolkit import NoToolkitError
 from search_spaces import InputSpec, NasError, zoo
 
 from .cores import Cores, has_bfloat16
+from .gpus import describe_gpus
 from .laboratory import untrained_request, untrained_tflite
 from .studies.settings import installed_versions
 
@@ -53,6 +54,7 @@ def examine() -> list[Finding]:
         ),
     ]
     with Worker() as worker:
+        findings.append(_tried("gpu", partial(describe_gpus, worker)))
         findings.append(_tried("converter", partial(_convert, worker)))
         for name in device_names():
             findings.append(_tried(f"device {name}", partial(_time, name, worker)))

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from .tensorflow_import import keras, silence, tf
 
-with silence():
+
+def start() -> None:
+    """Starts the runtime, so that several processes can share a GPU.
+
+    By default the first process takes all of a GPU's memory.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
     tf.config.list_logical_devices()
 
-__all__ = ["keras", "tf"]
+
+def gpu_names() -> tuple[str, ...]:
+    """The GPUs that TensorFlow can use, as their maker calls them."""
+    return tuple(
+        str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+        for gpu in tf.config.list_physical_devices("GPU")
+    )
+
+
+with silence():
+    start()
+
+__all__ = ["gpu_names", "keras", "tf"]

@@ -12,6 +12,7 @@ from latency_models.worker import import_for_workers
 from search_spaces import NasError
 
 from ..cores import Cores
+from ..gpus import describe_gpus
 from ..laboratory import IMPORTS_OF_WORKERS
 from ..signals import terminable
 from ..studies.budget import Budget
@@ -82,6 +83,7 @@ def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
     with terminable(), Worker() as worker, display:
         try:
             resources = Resources.of(study.settings)
+            display.line(describe_gpus(worker))
             reason = work(study, budget, resources, worker, Reporter(study, display, label))
         except KeyboardInterrupt:
             _settle(study)

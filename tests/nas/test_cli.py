@@ -145,4 +145,4 @@ def test_doctor_tries_the_whole_way(place: Path) -> None:
     findings = run_json(place, "doctor")
     assert all(finding["ok"] for finding in findings), findings
     names = {finding["name"] for finding in findings}
-    assert {"converter", "disk", "device host", "device ethos-u85-1024"} <= names
+    assert {"converter", "disk", "gpu", "device host", "device ethos-u85-1024"} <= names

@@ -166,6 +166,7 @@ def test_two_workers_share_a_study(tmp_path: Path) -> None:
     _, errors = search.communicate(timeout=600)
     done = re.findall(r"^\[(worker [0-9,]+)\] budget reached: 3 trained trials$", errors, re.M)
     assert len(set(done)) == 2, errors
+    assert errors.count("] TensorFlow sees ") == 2, errors
     answer = status(tmp_path, "w")
     assert answer["trained"] == 3
     assert answer["outcomes"]["baseline"] == 2
