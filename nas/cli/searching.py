@@ -69,11 +69,14 @@ def worker(
     study: Annotated[str, typer.Option(help="Name of the study.")],
     storage: StorageOption = None,
     cores: Annotated[str | None, typer.Option(help="Processor cores, 0,1 [all].")] = None,
+    since: Annotated[
+        int | None, typer.Option(hidden=True, help="First trial of the run [the next one].")
+    ] = None,
 ) -> None:
     """One more worker for a running study, on any machine."""
     from ..searching.supervision import run_worker
 
-    if run_worker(study, storage, cores):
+    if run_worker(study, storage, cores, since):
         raise typer.Exit(130)
 
 

@@ -28,8 +28,8 @@ from ..studies.settings import Settings
 from ..studies.study import Study, worker_label, worker_lock
 from .confirmation import known_device
 from .objective import SearchObserver, TrialEnded, TrialRunner
-from .pace import Pace
 from .sampling import make_sampler
+from .stopping import Run, SearchState
 
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
@@ -67,11 +67,12 @@ def _require_same(what: str, now: str, made_with: str) -> None:
 def work(
     study: Study,
     budget: Budget,
+    run: Run,
     resources: Resources,
     worker: Worker,
     observer: SearchObserver,
 ) -> str:
-    """Runs trials on the cores of this process until the budget is used up; returns why it ended.
+    """Runs trials on the cores of this process until ``run`` is over; returns why it ended.
 
     Interrupted, it leaves the trial in hand to be run again next time.
     """
@@ -90,27 +91,28 @@ def work(
     with worker_lock(study.folder) as name, _noted_session(study, name):
         label = worker_label(study.folder, name)
         laboratory.start()
-        return _Loop(study, budget, resources.space, laboratory, label, observer).run()
+        return _Loop(study, budget, run, resources.space, laboratory, label, observer).work()
 
 
 @dataclass(frozen=True)
 class _Loop:
     study: Study
     budget: Budget
+    run: Run
     space: Space
     laboratory: Laboratory
     worker: str
     observer: SearchObserver
 
-    def run(self) -> str:
+    def work(self) -> str:
         trained = 0
         while True:
             with contextlib.ExitStack() as beginning:
                 beginning.enter_context(self.study.beginning())
                 self.study.recover()
-                pace = self._pace()
-                reason = pace.reason_to_end()
-                if pace.awaits_baseline() or (reason is None and not pace.must_wait()):
+                state = self._state()
+                reason = state.reason_to_stop()
+                if state.awaits_baseline() or (reason is None and not state.must_wait()):
                     if trained == _TRAININGS_PER_WORKER:
                         self.laboratory.renew()
                         trained = 0
@@ -134,8 +136,9 @@ class _Loop:
             space=self.space,
             laboratory=self.laboratory,
             worker=self.worker,
+            run=self.run,
             observer=self.observer,
-            refusal=lambda number, macs: self._pace().refusal(number, macs),
+            refusal=lambda number, macs: self._state().refusal(number, macs),
             begun=begun,
         )
 
@@ -152,8 +155,10 @@ class _Loop:
                 raise
         return any(results)
 
-    def _pace(self) -> Pace:
-        return Pace(self.budget, self.study.records(), self.study.elapsed_seconds())
+    def _state(self) -> SearchState:
+        return SearchState(
+            self.budget, self.study.records(), self.run, self.study.elapsed_seconds()
+        )
 
 
 def _sampler_seed(study: Study, cores: Cores) -> int:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import optuna
-from optuna.trial import TrialState
 
 from latency_models import Latency
 from search_spaces import Candidate, CandidateError, Figures, GraphError, NasError, infer, zoo
@@ -34,11 +33,13 @@ from ..studies.record import (
 )
 from ..studies.study import Study
 from .prospects import excess_ms, psnr_needed_db
+from .stopping import Run
 
 if TYPE_CHECKING:
     from ..networks.lesson import Progress
 
-_REFUSED = (Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED)
+#: What the same network would meet with again.
+_SETTLED = (Outcome.TRAINED, Outcome.INFEASIBLE, Outcome.HOPELESS)
 #: The disk, the database, or another worker that has the trial now: not the candidate.
 _NOT_ITS_FAULT = (
     OSError,
@@ -73,6 +74,7 @@ class TrialRunner:
     space: Space
     laboratory: Laboratory
     worker: str
+    run: Run
     observer: SearchObserver
     #: why a trial of that number and so many MACs should not be trained, if it should not
     refusal: Callable[[int, int], str | None]
@@ -141,7 +143,7 @@ class TrialRunner:
         self._refuse_duplicate(trial, candidate)
         refusal = self.refusal(trial.number, figures.macs)
         if refusal is not None:
-            self._end(trial, Outcome.UNFIT, refusal)
+            self._end(trial, Outcome.OVER_BUDGET, refusal)
         return candidate, figures
 
     def _time(self, trial: optuna.Trial, candidate: Candidate) -> Latency:
@@ -168,14 +170,17 @@ class TrialRunner:
         return figures
 
     def _refuse_duplicate(self, trial: optuna.Trial, candidate: Candidate) -> None:
-        """Ends the trial if another has, or is about to have, an answer for the same network."""
-        for other in self.study.optuna.get_trials(deepcopy=False):
-            attributes = other.user_attrs
-            same = attributes.get(CANDIDATE_KEY) == candidate.hash and other.number != trial.number
-            ahead = other.state is TrialState.RUNNING and other.number < trial.number
-            refused = attributes.get(OUTCOME_KEY) in _REFUSED
-            known = refused or ahead or other.state is TrialState.COMPLETE
-            if same and known and not is_baseline(other):
+        """Ends the trial if another has, or is about to have, an answer for the same network.
+
+        What failed in an earlier run may do now: the board is back, the disk has room.
+        """
+        for other in self.study.records():
+            if other.candidate != candidate.hash or other.baseline:
+                continue
+            ahead = other.running and other.number < trial.number
+            failed = other.outcome is Outcome.FAILED and self.run.holds(other.number)
+            settled = other.has_ended and other.outcome in _SETTLED
+            if other.number != trial.number and (ahead or failed or settled):
                 self._end(trial, Outcome.DUPLICATE, f"the same network as trial {other.number}")
 
     def _refuse_slow(self, trial: optuna.Trial, latency: Latency) -> None:

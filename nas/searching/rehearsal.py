@@ -12,7 +12,7 @@ from search_spaces.space import Space
 
 from ..images.data import ImageSet
 from ..images.tiles import require_tiles
-from .pace import MAX_FAILURES_IN_A_ROW
+from .stopping import MAX_FAILURES_IN_A_ROW
 
 
 def rehearse(space: Space, spec: InputSpec, images: ImageSet, *, baselines: bool) -> None:

@@ -25,9 +25,9 @@ from .confirmation import confirm_best, require_known
 from .crew import is_supervised, report_to_supervisor, run_crew
 from .display import Display, Lines
 from .loop import Resources, work
-from .pace import Pace
 from .reporter import Reporter
 from .setup import prepare_study
+from .stopping import Run, SearchState
 
 CONFIG_FILE = "search.toml"
 _INTERRUPTED = "interrupted; the same command goes on from here"
@@ -70,8 +70,13 @@ def run_search(options: SearchOptions) -> SearchOutcome:
     return SearchOutcome(study, write_pareto(study), reason, interrupted)
 
 
-def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
-    """Works on a study that ``nas search`` has made; True if it was interrupted."""
+def run_worker(
+    name: str, storage_url: str | None, cores: str | None, since: int | None = None
+) -> bool:
+    """Works on a study that ``nas search`` has made; True if it was interrupted.
+
+    ``since`` is the first trial of the run that it belongs to; without it a run begins here.
+    """
     import_for_workers(IMPORTS_OF_WORKERS)
     if cores is not None:
         Cores.parse(cores).apply()
@@ -83,8 +88,9 @@ def run_worker(name: str, storage_url: str | None, cores: str | None) -> bool:
     with terminable(), Worker() as worker, display:
         try:
             resources = Resources.of(study.settings)
+            run = Run.beginning(study.records()) if since is None else Run(since)
             display.line(describe_gpus(worker))
-            reason = work(study, budget, resources, worker, Reporter(study, display, label))
+            reason = work(study, budget, run, resources, worker, Reporter(study, display, label))
         except KeyboardInterrupt:
             _settle(study)
             display.line(_INTERRUPTED)
@@ -133,23 +139,26 @@ def _supervise(
 ) -> str:
     """One ``nas worker`` for each share of the cores; they end when this process does."""
     _settle(study)
-    pace = _pace(study, budget)
-    reason = pace.reason_to_end()
-    if reason is not None and not pace.awaits_baseline():
+    run = Run.beginning(study.records())
+    state = _state(study, budget, run)
+    reason = state.reason_to_stop()
+    if reason is not None and not state.awaits_baseline():
         return reason
     command = [sys.executable, "-m", "nas", "worker", "--study", study.name]
     command += ["--storage", storage_url] if storage_url else []
+    command += ["--since", str(run.first)]
     codes = run_crew(command, shares, display)
-    reason = _pace(study, budget).reason_to_end()
-    if reason is None:
+    reason = _state(study, budget, run).reason_to_stop()
+    if reason is None and any(codes):
         raise NasError(
             f"the workers ended early, with exit codes {codes}; see their messages above"
         )
-    return reason
+    # Another machine may have trained since what this one's workers did not get.
+    return reason or "this machine's workers are done; others go on"
 
 
-def _pace(study: Study, budget: Budget) -> Pace:
-    return Pace(budget, study.records(), study.elapsed_seconds())
+def _state(study: Study, budget: Budget, run: Run) -> SearchState:
+    return SearchState(budget, study.records(), run, study.elapsed_seconds())
 
 
 def _introduction(study: Study, resources: Resources) -> str:

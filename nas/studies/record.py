@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     INFEASIBLE = "infeasible"
     HOPELESS = "too slow to win"
     DUPLICATE = "duplicate"
-    UNFIT = "does not fit the budget"
+    OVER_BUDGET = "does not fit the budget"
     FAILED = "failed"
 
 
@@ -144,6 +144,11 @@ class TrialRecord:
     def network(self) -> Candidate:
         """The sampled architecture; GraphError if the trial never got that far."""
         return Candidate.from_json(self.architecture)
+
+    @property
+    def has_ended(self) -> bool:
+        """With an outcome; one that was interrupted ends when it is run again, as another trial."""
+        return self.complete or self.outcome not in (None, Outcome.TRAINED)
 
     @property
     def is_finding(self) -> bool:

@@ -86,7 +86,7 @@ def _outcome(record: TrialRecord) -> str:
         return "waiting"
     if record.complete and record.baseline:
         return "baseline"
-    if record.complete or record.outcome not in (None, Outcome.TRAINED):
+    if record.has_ended:
         return str(record.outcome)
     return "interrupted"
 

@@ -14,17 +14,21 @@ import pytest
 
 from latency_models import (
     Latency,
+    LatencyError,
     LatencyRequest,
     LatencySource,
     OperatorLatency,
     Worker,
 )
 from nas.choices import Objective, Precision, SamplerKind
-from nas.networks.lesson import Progress
+from nas.images.quality import ImageQuality, Quality
+from nas.laboratory import Developed, Stages
+from nas.networks.lesson import Progress, Trained
 from nas.searching.display import Lines
 from nas.searching.loop import work
 from nas.searching.reporter import Reporter
 from nas.searching.setup import prepare_study
+from nas.searching.stopping import Run
 from nas.studies.budget import Budget
 from nas.studies.record import Outcome, TrialRecord
 from nas.studies.results import findings
@@ -92,7 +96,8 @@ class Searcher:
         study, resources = prepare_study("s", wish, None, self.worker)
         study.folder.create()
         observer = Reporter(study, Lines())
-        return Searched(study, work(study, Budget(trials), resources, self.worker, observer))
+        run = Run.beginning(study.records())
+        return Searched(study, work(study, Budget(trials), run, resources, self.worker, observer))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +169,51 @@ def test_failures_only_end_the_search_and_it_says_so(searcher: Searcher) -> None
     searched = searcher.search(OWN.format(widest=64, fails="trial.number > 0"), 2)
     assert "20 failures in a row" in searched.reason
     assert "an empty thought" in searched.reason
+
+
+@dataclass
+class Board(LatencySource):
+    """One that may be unplugged."""
+
+    plugged: bool = False
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        if not self.plugged:
+            raise LatencyError("board 0123 is away")
+        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 1.0) for k in request.kernels)
+        return Latency(1.0, 1.0, 1.0, rows, (), "board")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every network is trained in no time, and as good as any other."""
+
+    def develop(*_: object) -> Developed:
+        quality = Quality((ImageQuality("0", 29.0, 0.8),))
+        trained = Trained(int8={}, float32={}, gradient_seconds=0.0)
+        return Developed(b"TFL3", trained, quality, quality, Stages(0.0, 0.0, 0.0, 0.0))
+
+    monkeypatch.setattr("nas.laboratory.Laboratory.develop_apart", develop)
+    monkeypatch.setattr("nas.laboratory.Laboratory.start", lambda laboratory: None)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("widest", "reason"),
+    [(4000, "3 failures in a row, the last: board 0123 is away"), (4, "3 duplicate, 1 failed")],
+)
+def test_a_search_goes_on_when_its_board_is_back(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch, widest: int, reason: str
+) -> None:
+    """By the same command, and with the very networks that failed."""
+    monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_NEWS", 4)
+    board = Board()
+    monkeypatch.setattr("nas.searching.loop.open_source", lambda *_: board)
+    space = OWN.format(widest=widest, fails="False")
+    assert reason in searcher.search(space, 1).reason
+    board.plugged = True
+    assert searcher.search(space, 1).reason == "budget reached: 1 trained trials"
 
 
 def test_a_space_is_used_up_when_all_is_trained_once_or_over_the_latency_limit(

@@ -115,7 +115,7 @@ def test_an_interrupted_trial_is_run_again(study: Study, outcome: Outcome | None
     assert states(study) == [TrialState.FAIL, TrialState.WAITING]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DUPLICATE, Outcome.UNFIT])
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DUPLICATE, Outcome.OVER_BUDGET])
 def test_a_trial_that_ended_for_a_reason_is_not_run_again(study: Study, outcome: Outcome) -> None:
     trial = begin(study, "dead")
     trial.set_user_attr(OUTCOME_KEY, outcome)
