@@ -165,7 +165,7 @@ def _sampler_seed(study: Study, cores: Cores) -> int:
     """Another for every run and every worker: with an old seed come the old proposals."""
     existing = len(study.optuna.get_trials(deepcopy=False))
     entropy = [study.settings.seed, existing, cores.numbers[0]]
-    if not study.folder.database.exists():  # shared between machines
+    if study.is_shared:
         entropy.append(zlib.crc32(socket.gethostname().encode()))
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 

@@ -39,16 +39,18 @@ def prepare_study(
     """The study of that name, made if it is not there; InputError if it was made otherwise.
 
     Without a name it is called after its space, device and scale, so that the same command
-    continues the same study.
+    continues the same study. If another search makes it meanwhile, this one joins that.
     """
     wish = canonical(wish)
     folder = StudyFolder.named(_default_name(wish) if name is None else name)
     study = find_study(folder, storage_url)
-    if study is not None:
-        study.settings.refuse_other(folder.name, wish)
-        return study, Resources.of(study.settings)
-    settings, resources = _settle(wish, worker)
-    return create_study(folder, storage_url, settings), resources
+    if study is None:
+        settings, resources = _settle(wish, worker)
+        study = create_study(folder, storage_url, settings)
+        if study.settings == settings:
+            return study, resources
+    study.settings.refuse_other(folder.name, wish)
+    return study, Resources.of(study.settings)
 
 
 def canonical(wish: Wish) -> Wish:

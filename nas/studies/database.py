@@ -26,7 +26,7 @@ GRACE_SECONDS = 60
 #: Optuna's, one of which is made first
 _TABLES = frozenset({"studies", "version_info"})
 #: Any number that nobody else locks by in a database of studies.
-_TABLES_LOCK = 0x6E6173
+_LOCK = 0x6E6173
 
 
 class DatabaseError(NasError, optuna.exceptions.StorageInternalError):
@@ -120,14 +120,27 @@ def open_url(url: str) -> RDBStorage:
 
 
 @contextlib.contextmanager
-def _alone_at(url: str) -> Iterator[None]:
-    """Within, nobody else on any machine is so at ``url``; of PostgreSQL only."""
-    if make_url(url).get_backend_name() != "postgresql":
+def alone(database: Path, url: str | None) -> Iterator[None]:
+    """Within, nobody else that works on the same study is so: on any machine, of PostgreSQL.
+
+    ``database`` is the file of a study without a ``url``. Not to be nested.
+    """
+    with _alone_in(database.parent) if url is None else _alone_at(url):
         yield
+
+
+@contextlib.contextmanager
+def _alone_at(url: str) -> Iterator[None]:
+    """Within, nobody else is so at ``url``; of PostgreSQL on any machine, of a file on this one."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            # Held until the connection ends, whatever ends it.
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            yield
         return
-    with create_engine(url, poolclass=NullPool).connect() as connection:
-        # Held until the connection ends, whatever ends it.
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _TABLES_LOCK})
+    folder = Path(parsed.database or "").parent
+    with _alone_in(folder) if folder.is_dir() else contextlib.nullcontext():
         yield
 
 

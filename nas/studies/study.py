@@ -8,6 +8,7 @@ import re
 import socket
 import time
 import uuid
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from search_spaces.zoo import REFERENCES
 from ..choices import Objective
 from ..files import write_whole
 from .budget import Budget, covered_seconds
-from .database import GRACE_SECONDS, is_begun, open_file, open_url
+from .database import GRACE_SECONDS, alone, is_begun, open_file, open_url
 from .latencies import read_latencies
 from .record import (
     ATTEMPT_KEY,
@@ -127,16 +128,27 @@ class StudyFolder:
 
 
 class Study:
-    """One study's trials and settings, in whatever database they are."""
+    """One study's trials and settings, in whatever database they are.
 
-    def __init__(self, folder: StudyFolder, study: optuna.Study) -> None:
+    With a ``storage_url`` other machines may share it; without, it is the folder's own file.
+    """
+
+    def __init__(
+        self, folder: StudyFolder, study: optuna.Study, storage_url: str | None = None
+    ) -> None:
         self.folder = folder
         self.optuna = study
+        self._storage_url = storage_url
         self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
 
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def is_shared(self) -> bool:
+        """May workers of other machines have part in it?"""
+        return self._storage_url is not None
 
     def records(self) -> list[TrialRecord]:
         """All trials, in the order in which they were begun, each with its truest latency."""
@@ -182,17 +194,35 @@ class Study:
 
         Called within ``beginning``. Safe to be killed at any moment.
         """
+        self._fail_stale()
+        if not self._to_recover():
+            return
+        with alone(self.folder.database, self._storage_url):
+            for trial in self._to_recover():  # another machine may have been faster
+                if not self.is_queued_again(trial.number):
+                    self._retry(trial)
+                if trial.state is TrialState.RUNNING:
+                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+                        self.optuna.tell(trial.number, state=TrialState.FAIL)
+
+    def _fail_stale(self) -> None:
+        """Fails what has had no heartbeat for long; Optuna does so only where a trial begins."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self.optuna)
+
+    def _to_recover(self) -> list[FrozenTrial]:
+        """Trials that run no more, or were broken off, and are not queued again."""
         trials = self.optuna.get_trials(deepcopy=False)
         retried = {trial.user_attrs.get(RETRY_OF_KEY) for trial in trials}
-        for trial in trials:
-            dead = trial.state is TrialState.RUNNING and self._is_dead(trial)
+
+        def is_lost(trial: FrozenTrial) -> bool:
+            if trial.state is TrialState.RUNNING:
+                return self._is_dead(trial)
             unfinished = trial.user_attrs.get(OUTCOME_KEY) in (None, Outcome.TRAINED)
-            broken_off = trial.state is TrialState.FAIL and unfinished
-            if (dead or broken_off) and trial.number not in retried:
-                self._retry(trial)
-            if dead:
-                with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-                    self.optuna.tell(trial.number, state=TrialState.FAIL)
+            return trial.state is TrialState.FAIL and unfinished and trial.number not in retried
+
+        return list(filter(is_lost, trials))
 
     def is_queued_again(self, number: int) -> bool:
         """Has trial ``number`` been given up for dead and queued under another number?"""
@@ -221,15 +251,15 @@ class Study:
         """Was the trial begun on this machine by a worker that holds its lock no more?
 
         One without a worker's name was cut off while it began: nobody here is beginning one now. In
-        a database that machines share it may be another's, and counts as dead when it is old.
-        Named trials of other machines are left to Optuna's heartbeat.
+        a shared database it may be another machine's, and counts as dead when it is old. Named
+        trials of other machines are left to Optuna's heartbeat.
         """
         place, _, worker = trial.user_attrs.get(WORKER_KEY, "").rpartition("/")
         if worker:
             return place == self.folder.place and _is_free(self.folder.lock(worker))
         begun = trial.datetime_start
         aged = begun is not None and time.time() - begun.timestamp() > GRACE_SECONDS
-        return aged or self.folder.database.exists()
+        return aged or not self.is_shared
 
 
 def _is_free(lock: Path) -> bool:
@@ -263,33 +293,52 @@ def worker_label(folder: StudyFolder, worker: str) -> str:
 
 
 def create_study(folder: StudyFolder, storage_url: str | None, settings: Settings) -> Study:
-    """A new study with its reference trials queued. Whole, or not there at all."""
+    """A new study with its reference trials queued; whole, or not there at all.
+
+    The study of that name, with settings of its own, if somebody has made it in the meantime.
+    InputError if it cannot be made.
+    """
     folder.create()
     storage = _open(folder, storage_url)
     directions = [StudyDirection.MAXIMIZE]
     if settings.objective is Objective.PARETO:
         directions.append(StudyDirection.MINIMIZE)
-    if folder.name in optuna.get_all_study_names(storage):  # killed while it was made
-        optuna.delete_study(study_name=folder.name, storage=storage)
-    study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions)
-    for network in REFERENCES if settings.baselines else ():
-        study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
-    study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
-    return Study(folder, study)
+    with alone(folder.database, storage_url):
+        made = _whole_study(folder, storage, storage_url)
+        if made is not None:
+            return made
+        study = optuna.create_study(
+            study_name=folder.name, storage=storage, directions=directions, load_if_exists=True
+        )
+        if study.directions != directions:  # killed while it was made, for another objective
+            raise InputError(
+                f"an empty study {folder.name!r} with another objective is in this database; "
+                "choose another name by --study"
+            )
+        queued = {trial.user_attrs[BASELINE_KEY] for trial in study.get_trials(deepcopy=False)}
+        for network in REFERENCES if settings.baselines else ():
+            if network.name not in queued:
+                study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
+        study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
+        return Study(folder, study, storage_url)
 
 
 def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
     """The study of that name, or None; NasError if its database is damaged or out of reach."""
     if storage_url is None and not is_begun(folder.database):
         return None
-    storage = _open(folder, storage_url)
+    return _whole_study(folder, _open(folder, storage_url), storage_url)
+
+
+def _whole_study(folder: StudyFolder, storage: RDBStorage, storage_url: str | None) -> Study | None:
+    """None if it is not there, or was killed while it was made; InputError if it is another's."""
     if folder.name not in optuna.get_all_study_names(storage):
         return None
     study = optuna.load_study(study_name=folder.name, storage=storage)
     if _SETTINGS_KEY in study.user_attrs:
-        return Study(folder, study)
+        return Study(folder, study, storage_url)
     if not study.user_attrs and all(map(_is_queued_baseline, study.get_trials(deepcopy=False))):
-        return None  # killed while it was made
+        return None
     raise InputError(
         f"study {folder.name!r} in this database is not one of nas; choose another name by --study"
     )

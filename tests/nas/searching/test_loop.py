@@ -25,17 +25,19 @@ from nas.images.quality import ImageQuality, Quality
 from nas.laboratory import Developed, Stages
 from nas.networks.lesson import Progress, Trained
 from nas.searching.display import Lines
-from nas.searching.loop import work
+from nas.searching.loop import Resources, work
 from nas.searching.reporter import Reporter
 from nas.searching.setup import prepare_study
 from nas.searching.stopping import Run
 from nas.studies.budget import Budget
-from nas.studies.record import Outcome, TrialRecord
+from nas.studies.database import open_file
+from nas.studies.record import WORKER_KEY, Outcome, TrialRecord
 from nas.studies.results import findings
 from nas.studies.settings import Wish
 from nas.studies.study import Study
 
 from ..commands import SMALL_PHOTOS, SMALL_SPACE
+from ..studies.heartbeats import beat
 
 OWN = """
 from search_spaces import GraphBuilder
@@ -86,17 +88,19 @@ class Searcher:
     worker: Worker
     folder: Path
 
-    def search(self, space: str, trials: int, **wishes: Any) -> Searched:
-        """``space`` is the text of a file."""
+    def prepare(self, space: str, **wishes: Any) -> tuple[Study, Resources]:
+        """The study; ``space`` is the text of a file."""
         (self.folder / "mine.py").write_text(space)
         wish = Wish(
             space="mine.py", data=str(SMALL_PHOTOS), input="90x160", steps=50, seed=3,
             precision=Precision.FLOAT32, baselines=False, **wishes,
         )  # fmt: skip
-        study, resources = prepare_study("s", wish, None, self.worker)
-        study.folder.create()
-        observer = Reporter(study, Lines())
-        run = Run.beginning(study.records())
+        return prepare_study("s", wish, None, self.worker)
+
+    def search(self, space: str, trials: int, **wishes: Any) -> Searched:
+        """Runs trials until there are so many."""
+        study, resources = self.prepare(space, **wishes)
+        observer, run = Reporter(study, Lines()), Run.beginning(study.records())
         return Searched(study, work(study, Budget(trials), run, resources, self.worker, observer))
 
 
@@ -214,6 +218,19 @@ def test_a_search_goes_on_when_its_board_is_back(
     assert reason in searcher.search(space, 1).reason
     board.plugged = True
     assert searcher.search(space, 1).reason == "budget reached: 1 trained trials"
+
+
+@pytest.mark.usefixtures("at_once")
+def test_who_waits_for_a_machine_that_died_goes_on(searcher: Searcher) -> None:
+    """It holds the last trial of the budget, and nobody begins another."""
+    space = OWN.format(widest=64, fails="False")
+    study, _ = searcher.prepare(space)
+    trial = study.optuna.ask()
+    trial.set_user_attr(WORKER_KEY, "elsewhere/0123")
+    beat(open_file(study.folder.database), trial._trial_id, seconds_ago=90)
+    searched = searcher.search(space, 1)
+    assert searched.reason == "budget reached: 1 trained trials"
+    assert [record.complete for record in searched.records] == [False, True]
 
 
 def test_a_space_is_used_up_when_all_is_trained_once_or_over_the_latency_limit(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from nas.choices import Objective, Quantization, SamplerKind
 from nas.networks.recipe import Recipe
 from nas.studies.budget import Budget
+from nas.studies.database import open_file, open_url
 from nas.studies.record import ATTEMPT_KEY, BASELINE_KEY, OUTCOME_KEY, WORKER_KEY, Outcome
 from nas.studies.settings import References, Settings, Wish, installed_versions
 from nas.studies.study import (
@@ -24,6 +30,8 @@ from nas.studies.study import (
     worker_lock,
 )
 from search_spaces import InputError, NasError
+
+from .heartbeats import beat
 
 SETTINGS = Settings(
     space="anchor", space_version=1, space_fingerprint="f",
@@ -67,6 +75,94 @@ def test_a_study_that_was_killed_while_it_was_made_is_made_anew(study: Study) ->
     half.create()
     half.database.write_bytes(folder.database.read_bytes())
     assert find_study(half, None) is None
+
+
+REFERRING = replace(SETTINGS, baselines=True)
+OTHER = replace(REFERRING, seed=1)
+
+
+@pytest.fixture(params=["file", "SQLite URL", "PostgreSQL"])
+def storage_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str | None:
+    """Where the trials of a study in the current folder are."""
+    monkeypatch.chdir(tmp_path)
+    if request.param == "file":
+        return None
+    if request.param == "SQLite URL":
+        return f"sqlite:///{tmp_path}/shared.db"
+    url: str = request.getfixturevalue("postgres")
+    return url
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> StudyFolder:
+    """One that no other test has a study in."""
+    return StudyFolder.named(re.sub(r"[^a-z0-9]", "-", request.node.name.lower())[:99])
+
+
+def test_a_study_that_somebody_made_meanwhile_is_joined(
+    folder: StudyFolder, storage_url: str | None
+) -> None:
+    first = create_study(folder, storage_url, REFERRING)
+    first.optuna.add_trial(optuna.create_trial(value=1.0))
+    second = create_study(folder, storage_url, OTHER)
+    assert second.settings == REFERRING
+    assert [trial.state for trial in second.optuna.trials] == [
+        TrialState.WAITING, TrialState.WAITING, TrialState.COMPLETE,
+    ]  # fmt: skip
+
+
+def test_of_several_that_make_a_study_at_once_one_does(
+    folder: StudyFolder, storage_url: str | None
+) -> None:
+    together = Barrier(3)
+
+    def create(seed: int) -> Settings:
+        together.wait(60)
+        return create_study(folder, storage_url, replace(REFERRING, seed=seed)).settings
+
+    with ThreadPoolExecutor(3) as threads:
+        seen = list(threads.map(create, range(3)))
+    assert seen[0] == seen[1] == seen[2]
+    study = find_study(folder, storage_url)
+    assert study is not None
+    assert study.settings == seen[0]
+    assert [record.baseline for record in study.records()] == ["ABPN", "XLSR"]
+
+
+@pytest.mark.parametrize("queued", [0, 1, 2])
+def test_what_was_cut_off_while_it_was_made_is_completed(
+    folder: StudyFolder, storage_url: str | None, queued: int
+) -> None:
+    folder.create()
+    storage = opened(folder, storage_url)
+    half = optuna.create_study(study_name=folder.name, storage=storage, direction="maximize")
+    for name in ("ABPN", "XLSR")[:queued]:
+        half.enqueue_trial({}, user_attrs={BASELINE_KEY: name})
+    study = create_study(folder, storage_url, REFERRING)
+    assert [record.baseline for record in study.records()] == ["ABPN", "XLSR"]
+
+
+def test_an_empty_study_with_another_objective_is_left_alone(
+    folder: StudyFolder, storage_url: str | None
+) -> None:
+    folder.create()
+    storage = opened(folder, storage_url)
+    optuna.create_study(study_name=folder.name, storage=storage, direction="minimize")
+    with pytest.raises(InputError, match="choose another name by --study"):
+        create_study(folder, storage_url, REFERRING)
+    assert folder.name in optuna.get_all_study_names(storage)
+
+
+def test_whether_machines_share_a_study_is_what_was_asked_for(study: Study, tmp_path: Path) -> None:
+    """Not whether a database lies in its folder: one of the same name may."""
+    shared = create_study(study.folder, f"sqlite:///{tmp_path}/shared.db", SETTINGS)
+    assert not study.is_shared
+    assert shared.is_shared
+    begin(shared, None)
+    shared.recover()
+    assert states(shared) == [TrialState.RUNNING]  # another machine may be beginning it
 
 
 def test_only_what_was_asked_for_is_held_against_a_study() -> None:
@@ -146,11 +242,26 @@ def test_a_reference_trial_stays_one_when_it_is_run_again(study: Study) -> None:
     assert [record.baseline for record in study.records()] == ["ABPN", "ABPN"]
 
 
-def test_a_trial_of_another_machine_is_left_to_its_heartbeat(study: Study) -> None:
+@pytest.mark.parametrize(
+    ("seconds_ago", "then"),
+    [(30, [TrialState.RUNNING]), (90, [TrialState.FAIL, TrialState.WAITING])],
+)
+def test_a_trial_of_another_machine_is_dead_when_its_heartbeat_is_old(
+    folder: StudyFolder, storage_url: str | None, seconds_ago: int, then: list[TrialState]
+) -> None:
+    """Whoever looks finds out: all others may be waiting for it, and begin no trial."""
+    study = create_study(folder, storage_url, SETTINGS)
     trial = study.optuna.ask()
     trial.set_user_attr(WORKER_KEY, "elsewhere/0123")
+    beat(opened(folder, storage_url), trial._trial_id, seconds_ago)
     study.recover()
-    assert states(study) == [TrialState.RUNNING]
+    study.recover()
+    assert states(study) == then
+
+
+def opened(folder: StudyFolder, storage_url: str | None) -> RDBStorage:
+    """The database as another machine would open it."""
+    return open_file(folder.database) if storage_url is None else open_url(storage_url)
 
 
 def test_time_is_summed_over_runs_and_not_over_workers(
