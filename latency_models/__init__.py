@@ -6,11 +6,12 @@ from .source import (
     LatencyRequest,
     LatencySource,
     OperatorLatency,
+    UnsupportedOperators,
     WeightGranularity,
 )
 from .worker import Worker, WorkerError
 
 __all__ = [
     "Latency", "LatencyError", "LatencyRequest", "LatencySource", "OperatorLatency",
-    "WeightGranularity", "Worker", "WorkerError",
+    "UnsupportedOperators", "WeightGranularity", "Worker", "WorkerError",
 ]  # fmt: skip

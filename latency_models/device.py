@@ -22,7 +22,13 @@ from .host import HostSource, HostTiming
 from .regression.settings import RegressionSettings
 from .rknn.settings import RknnSettings
 from .settings import SettingsTable
-from .source import Latency, LatencyError, LatencyRequest, LatencySource, WeightGranularity
+from .source import (
+    Latency,
+    LatencyRequest,
+    LatencySource,
+    UnsupportedOperators,
+    WeightGranularity,
+)
 from .table import CsvSettings, TableSource
 from .vela import VelaSource, VelaTarget
 from .worker import Worker
@@ -221,10 +227,12 @@ class _Limited(LatencySource):
         return self._source.reads_weights
 
     def measure(self, request: LatencyRequest) -> Latency:
-        for kernel in request.kernels:
-            if kernel.kind not in self._operators:
-                raise LatencyError(
-                    f"{request.name}: {self._device} does not take {kernel.kind} "
-                    f"({kernel.name!r}); it takes {', '.join(sorted(self._operators))}"
-                )
+        refused = {k.kind: k.name for k in request.kernels if k.kind not in self._operators}
+        if refused:
+            named = ", ".join(f"{kind} ({name!r})" for kind, name in refused.items())
+            raise UnsupportedOperators(
+                f"{request.name}: {self._device} does not take {named}; "
+                f"it takes {', '.join(sorted(self._operators))}",
+                refused,
+            )
         return self._source.measure(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +20,14 @@ class WeightGranularity(StrEnum):
 
 class LatencyError(CandidateError):
     """No trustworthy latency for this model from this source, and why."""
+
+
+class UnsupportedOperators(LatencyError):
+    """The device does not take ``kinds``, TFLite's names: it never will, whoever asks again."""
+
+    def __init__(self, message: str, kinds: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.kinds = tuple(sorted(kinds))
 
 
 @dataclass(frozen=True)
@@ -104,8 +112,9 @@ class LatencySource(abc.ABC):
     """Answers requests for one device.
 
     An answer covers every kernel of the request: those that leave the NPU are listed in ``on_cpu``
-    and costed. A source that cannot answer raises LatencyError; it never returns 0 or leaves an
-    operator out. Sources are used from one thread, and own no files.
+    and costed. A source that cannot answer raises LatencyError, UnsupportedOperators where the
+    network's own operators are why; it never returns 0 or leaves an operator out. Sources are used
+    from one thread, and own no files.
     """
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..source import LatencyError
+from collections.abc import Iterable
+
+from ..source import LatencyError, UnsupportedOperators
 
 _QUOTED = 160
 
@@ -22,6 +24,14 @@ class DeviceError(LatencyError):
 
 class DeviceLost(DeviceError):
     """The device did not answer, or vanished over a command."""
+
+
+class OperatorsOnCpu(DeviceError, UnsupportedOperators):
+    """The accelerator left operators to the CPU without which a time says nothing of it."""
+
+    def __init__(self, message: str, text: str, kinds: Iterable[str]) -> None:
+        super().__init__(message, text)
+        self.kinds = tuple(sorted(kinds))
 
 
 def _telling_line(text: str) -> str:

@@ -11,7 +11,7 @@ from search_spaces import Kernel
 from ..sharing import SHARING_RULE, shared_out
 from ..source import OperatorLatency
 from .delegation import Delegation
-from .errors import DeviceError
+from .errors import DeviceError, OperatorsOnCpu
 from .profile import ProfileRow
 
 _CPU = "cpu"
@@ -114,10 +114,11 @@ def _require_accelerated(
     essential = [kernels[index] for index in on_cpu if kernels[index].kind in _ESSENTIAL]
     if essential:
         named = ", ".join(f"{kernel.kind} {kernel.name!r}" for kernel in essential[:3])
-        raise DeviceError(
+        raise OperatorsOnCpu(
             f"the {label} delegate left {len(essential)} of the operators that count to the CPU: "
             f"{named}",
             delegation.text,
+            {kernel.kind for kernel in essential},
         )
     share = math.fsum(on_cpu.values())
     if share > MAX_CPU_SHARE:

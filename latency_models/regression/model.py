@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from search_spaces import InputError, Kernel
 
 from ..fallback import COST_FACTOR
-from ..source import LatencyError
+from ..source import UnsupportedOperators
 from .fitted import Fitted, fit, folds
 from .kernel_table import KernelTable
 from .measurements import Measurement
@@ -122,7 +122,7 @@ class LatencyModel:
         return self.fitted.physical.recipe
 
     def predict(self, networks: Sequence[Sequence[Kernel]]) -> Predictions:
-        """Times of ``networks``; LatencyError names an operator of which nothing is known."""
+        """Times of ``networks``; UnsupportedOperators names those of which nothing is known."""
         import numpy as np
 
         table = KernelTable.of(networks)
@@ -160,12 +160,15 @@ class LatencyModel:
         return least_ms, most_ms
 
     def _require_known(self, table: KernelTable) -> None:
-        for kind in sorted(set(table.kind.tolist())):
-            if self.recipe.engine_of(kind) is None:
-                raise LatencyError(
-                    f"{kind} was never measured on this device, and no engine is known to run it; "
-                    "measure a network with it and add it to an engine of device.toml"
-                )
+        kinds = set(table.kind.tolist())
+        unknown = sorted(kind for kind in kinds if self.recipe.engine_of(kind) is None)
+        if unknown:
+            raise UnsupportedOperators(
+                f"{', '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} never measured on "
+                "this device, and no engine is known to run it; measure a network with it and add "
+                "it to an engine of device.toml",
+                unknown,
+            )
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import optuna
 
-from latency_models import Latency
+from latency_models import Latency, UnsupportedOperators
 from search_spaces import Candidate, CandidateError, Figures, GraphError, NasError, infer, zoo
 from search_spaces.space import Space
 
@@ -95,7 +95,6 @@ class TrialRunner:
         except Exception as error:
             _LOG.exception("trial %d", trial.number)
             self._end(trial, Outcome.FAILED, f"{type(error).__name__}: {error}")
-        raise AssertionError("a trial that gives no value has ended")
 
     def _run(self, trial: optuna.Trial) -> float | tuple[float, float]:
         started = time.monotonic()
@@ -149,7 +148,11 @@ class TrialRunner:
     def _time(self, trial: optuna.Trial, candidate: Candidate) -> Latency:
         """Its latency before it is trained, unless that alone rules it out."""
         self.observer.stage(trial.number, "latency")
-        latency = self.laboratory.latency(candidate.deployed)
+        try:
+            latency = self.laboratory.latency(candidate.deployed)
+        except UnsupportedOperators as error:
+            trial.set_constraint("unsupported_operators", len(error.kinds))
+            self._prune(trial, Outcome.INFEASIBLE, str(error))
         trial.set_user_attr("runtime_ms", latency.ms)
         if not is_baseline(trial):
             self._refuse_slow(trial, latency)
@@ -192,7 +195,8 @@ class TrialRunner:
             if latency.is_predicted
             else f"{latency.ms:.2f} ms"
         )
-        self._prune(trial, latency, Outcome.INFEASIBLE, f"{said} is over the limit of {limit:g} ms")
+        self._constrain(trial, latency)
+        self._prune(trial, Outcome.INFEASIBLE, f"{said} is over the limit of {limit:g} ms")
 
     def _refuse_hopeless(self, trial: optuna.Trial, latency: Latency) -> None:
         """Where the score is all that counts, a network that cannot win is not trained."""
@@ -202,11 +206,11 @@ class TrialRunner:
         needed_db = psnr_needed_db(results, latency.ms)
         if needed_db is not None:
             reason = f"at {latency.ms:.2f} ms it would need {needed_db:.2f} dB to win"
-            self._prune(trial, latency, Outcome.HOPELESS, reason)
+            self._constrain(trial, latency)
+            self._prune(trial, Outcome.HOPELESS, reason)
 
-    def _prune(self, trial: optuna.Trial, latency: Latency, outcome: Outcome, reason: str) -> None:
+    def _prune(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> NoReturn:
         """Ends a trial; to the sampler it is worse than all that were trained."""
-        self._constrain(trial, latency)
         trial.set_user_attr(REASON_KEY, reason)
         trial.set_user_attr(OUTCOME_KEY, outcome)
         raise optuna.TrialPruned
@@ -225,7 +229,7 @@ class TrialRunner:
             return result.psnr_db, result.latency.ms
         return log2_score(result.psnr_db, result.latency.ms)
 
-    def _end(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> None:
+    def _end(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> NoReturn:
         trial.set_user_attr(REASON_KEY, reason)
         trial.set_user_attr(OUTCOME_KEY, outcome)  # last: with an outcome it is not run again
         raise TrialEnded(reason)

@@ -79,7 +79,7 @@ class SearchState:
         if len(without_news) >= MAX_SAMPLES_WITHOUT_NEWS:
             return (
                 f"{len(without_news)} samples in a row gave no new candidate to train: "
-                f"{_counted(without_news)}"
+                f"{_counted(without_news)}, the last: {without_news[0].reason}"
             )
         over_budget = self._in_a_row(frozenset({Outcome.OVER_BUDGET}))
         if self.budget.seconds is not None and len(over_budget) >= MAX_OVER_BUDGET_IN_A_ROW:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from latency_models import LatencyError, WeightGranularity, Worker
+from latency_models import UnsupportedOperators, WeightGranularity, Worker
 from latency_models.device import VelaSettings, device_names, load_device, open_source
 from latency_models.rknn.settings import RknnSettings
 from search_spaces import InputError, InputSpec
@@ -81,8 +81,11 @@ def test_operator_beyond_the_allowed_is_named(
     text = GOOD.replace('operators = "any"', 'operators = ["CONV_2D", "ADD"]')
     source = open_source(load_device(folder(tmp_path, text)), worker)
     request = models.request(GRAPHS["tiny"]())
-    with pytest.raises(LatencyError, match=r"does not take DEPTH_TO_SPACE .*ADD, CONV_2D"):
+    with pytest.raises(
+        UnsupportedOperators, match=r"does not take DEPTH_TO_SPACE .*ADD, CONV_2D"
+    ) as caught:
         source.measure(request)
+    assert caught.value.kinds == ("DEPTH_TO_SPACE",)
 
 
 def test_package_is_light() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from latency_models import Latency, LatencyError, LatencyRequest
 from latency_models.adb import AdbSource, DeviceError, DeviceLost
+from latency_models.adb.errors import OperatorsOnCpu
 from latency_models.adb.settings import (
     AdbSettings,
     BenchmarkModelSettings,
@@ -113,10 +114,13 @@ def test_a_partial_delegate_is_refused_for_a_convolution(
     board: DeviceDouble, request_: LatencyRequest
 ) -> None:
     board.install("--left=CONV_2D", "--left_share=0.01")
-    with pytest.raises(DeviceError, match=r"left 7 of the operators that count .*CONV_2D") as error:
+    with pytest.raises(
+        OperatorsOnCpu, match=r"left 7 of the operators that count .*CONV_2D"
+    ) as error:
         source(board).measure(request_)
     assert request_.name in str(error.value)
     assert "partially executed by the delegate" in error.value.text
+    assert error.value.kinds == ("CONV_2D",)
     with pytest.raises(DeviceError, match=r"left 7 of \d+ operators .* without a profile"):
         source(board, profile_runs=0).measure(request_)
     assert board.models() == []

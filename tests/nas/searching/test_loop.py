@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import latency_models
 from latency_models import (
     Latency,
     LatencyError,
@@ -218,6 +220,54 @@ def test_a_search_goes_on_when_its_board_is_back(
     assert reason in searcher.search(space, 1).reason
     board.plugged = True
     assert searcher.search(space, 1).reason == "budget reached: 1 trained trials"
+
+
+WITH_TANH = """
+from search_spaces import GraphBuilder, Tanh
+
+def sample(trial, scale=3):
+    net = GraphBuilder()
+    features = net.conv(net.input, trial.suggest_int("width", 4, 4000), relu=True)
+    if trial.suggest_categorical("tanh", (False, True)):
+        features = net.add_node(Tanh(), features)
+    return net.image(net.conv(features, 3 * scale**2), scale)
+"""
+
+
+def device_that_takes(*kinds: str) -> str:
+    """A copy of a device that takes these operators alone."""
+    shipped = Path(latency_models.__file__).parent / "devices/vs680"
+    folder = Path("device")
+    shutil.copytree(shipped, folder)
+    file = folder / "device.toml"
+    file.write_text(file.read_text().replace('operators = "any"', f"operators = {list(kinds)}"))
+    return str(folder)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_network_that_the_device_does_not_take_is_infeasible_and_no_failure(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 1)
+    device = device_that_takes("CONV_2D", "DEPTH_TO_SPACE")
+    searched = searcher.search(WITH_TANH, 4, device=device, objective=Objective.PARETO)
+    assert searched.reason == "budget reached: 4 trained trials"
+    assert searched.outcomes.keys() == {Outcome.TRAINED, Outcome.INFEASIBLE}
+    assert all("vs680 does not take TANH" in r for r in searched.reasons(Outcome.INFEASIBLE))
+    for trial, record in zip(searched.study.optuna.trials, searched.records, strict=True):
+        told = {"unsupported_operators": 1.0} if record.outcome is Outcome.INFEASIBLE else {}
+        assert trial.constraints == told
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_device_that_takes_no_network_ends_the_search_with_the_reason(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_NEWS", 3)
+    space = OWN.format(widest=4000, fails="False")
+    searched = searcher.search(space, 1, device=device_that_takes("CONV_2D"))
+    assert "3 infeasible, the last: " in searched.reason
+    assert "vs680 does not take DEPTH_TO_SPACE" in searched.reason
 
 
 @pytest.mark.usefixtures("at_once")

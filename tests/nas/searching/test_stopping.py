@@ -85,7 +85,8 @@ def test_the_reason_names_what_ended_it() -> None:
     assert failed == "20 failures in a row, the last: because"
     mixed = [Outcome.FAILED] * 10 + [Outcome.DUPLICATE] * 190
     assert state(EITHER, ended(mixed)).reason_to_stop() == (
-        "200 samples in a row gave no new candidate to train: 190 duplicate, 10 failed"
+        "200 samples in a row gave no new candidate to train: 190 duplicate, 10 failed, "
+        "the last: because"
     )
     over = state(Budget(seconds=240), ended([Outcome.OVER_BUDGET] * 15), 200).reason_to_stop()
     assert over == "no candidate fits into the 40 s left of 4 min 00 s"
