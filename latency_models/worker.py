@@ -68,6 +68,12 @@ class Worker:
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._said, self._saying = multiprocessing.Pipe(duplex=False)
+        self._followed = 0
+
+    @property
+    def followed(self) -> int:
+        """Calls of ``follow`` that the present child was given, however they ended."""
+        return self._followed
 
     def call(
         self, timeout_seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -91,20 +97,34 @@ class Worker:
     def follow(
         self,
         hear: Callable[[Any], None],
+        patience: Callable[[], float],
         function: Callable[P, T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """As ``call``, however long it takes; ``hear`` is given what the function says by ``tell``.
+        """As ``call``, as long as the function goes on saying something by ``tell``, to ``hear``.
 
-        What ``hear`` raises ends the child.
+        ``patience`` gives the seconds that it may now be silent; then the child is stopped, and
+        WorkerError raised. What ``hear`` raises ends the child, too.
         """
         with self._guarded(function):
             future = self._started().submit(function, *args, **kwargs)
+            self._followed += 1
+            silent_seconds = 0.0
             try:
                 while not future.done() or self._said.poll():
                     if self._said.poll(_HEARING_SECONDS):
                         hear(self._said.recv())
+                        silent_seconds = 0.0
+                        continue
+                    # Counted, not read off a clock: while both sleep, or wait for the processor,
+                    # the child misses nothing.
+                    silent_seconds += _HEARING_SECONDS
+                    if silent_seconds > patience():
+                        raise WorkerError(
+                            f"{function.__name__}: no sign of life within {silent_seconds:.3g} s; "
+                            "stopped"
+                        )
             except BaseException:
                 self.close()
                 raise
@@ -135,6 +155,7 @@ class Worker:
     def close(self) -> None:
         """Ends the child at once; the next call starts another."""
         pool, self._pool = self._pool, None
+        self._followed = 0
         if pool is not None:
             for process in list((pool._processes or {}).values()):
                 process.kill()

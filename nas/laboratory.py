@@ -19,6 +19,7 @@ from .images.quality import Quality, evaluate
 from .networks.inference import TfliteUpscaler
 from .networks.lesson import Lesson, Progress, Taught, Trained, Weights
 from .networks.recipe import Recipe
+from .networks.stalling import StallWatch, judging_steps
 
 if TYPE_CHECKING:
     from .networks.training import Trainer
@@ -109,11 +110,20 @@ class Laboratory:
     def develop_apart(
         self, candidate: Candidate, seed: int, observe: Callable[[Progress], None]
     ) -> Developed:
-        """The same with the training in the worker; ``observe`` hears of it now and then."""
+        """The same with the training in the worker; ``observe`` hears of it now and then.
+
+        WorkerError also if it makes no step for much longer than its steps take.
+        """
         lesson = self._lesson(candidate, seed)
-        return self._completed(
-            candidate, self.worker.follow(observe, _teach_apart, lesson, self.data)
-        )
+        watch = StallWatch(judging_steps(self.recipe, self.data.validation))
+        started = time.monotonic()
+
+        def hear(progress: Progress) -> None:
+            watch.hear(progress, time.monotonic() - started)
+            observe(progress)
+
+        taught = self.worker.follow(hear, watch.patience, _teach_apart, lesson, self.data)
+        return self._completed(candidate, taught)
 
     def _lesson(self, candidate: Candidate, seed: int) -> Lesson:
         return Lesson(candidate, self.recipe, self.granularity, seed, self.input)

@@ -23,7 +23,7 @@ from ..images.data import load_data
 from ..images.shared import SharedData, share
 from ..laboratory import Laboratory
 from ..studies.budget import Budget
-from ..studies.record import Result, TrialRecord
+from ..studies.record import TrialRecord
 from ..studies.settings import Settings
 from ..studies.study import Study, worker_label, worker_lock
 from .confirmation import known_device
@@ -105,7 +105,6 @@ class _Loop:
     observer: SearchObserver
 
     def work(self) -> str:
-        trained = 0
         while True:
             with contextlib.ExitStack() as beginning:
                 beginning.enter_context(self.study.beginning())
@@ -113,19 +112,16 @@ class _Loop:
                 state = self._state()
                 reason = state.reason_to_stop()
                 if state.awaits_baseline() or (reason is None and not state.must_wait()):
-                    if trained == _TRAININGS_PER_WORKER:
+                    if self.laboratory.worker.followed >= _TRAININGS_PER_WORKER:
                         self.laboratory.renew()
-                        trained = 0
-                    trained += self._run_trial(beginning)
+                    self._run_trial(beginning)
                     continue
             if reason is not None:
                 return reason
             time.sleep(_POLL_SECONDS)
 
-    def _run_trial(self, beginning: contextlib.ExitStack) -> bool:
-        """Was it trained to the end?"""
+    def _run_trial(self, beginning: contextlib.ExitStack) -> None:
         numbers: list[int] = []
-        results: list[Result | None] = []
 
         def begun(number: int) -> None:
             numbers.append(number)
@@ -143,9 +139,7 @@ class _Loop:
         )
 
         def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            record = TrialRecord.of(trial)
-            results.append(record.result)
-            self.observer.ended(record)
+            self.observer.ended(TrialRecord.of(trial))
 
         try:
             self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,), callbacks=[ended])
@@ -153,7 +147,6 @@ class _Loop:
             # While this machine slept, another took the trial for a dead worker's, and queued it.
             if not numbers or not self.study.is_queued_again(numbers[-1]):
                 raise
-        return any(results)
 
     def _state(self) -> SearchState:
         return SearchState(

@@ -108,16 +108,67 @@ def test_exceptions_pass_through(frail: Worker) -> None:
     assert frail.call(60, os.getpid) == before
 
 
+def patient() -> float:
+    return 60.0
+
+
+def hang_after(last: int) -> None:
+    count_to(last)
+    time.sleep(600)
+
+
+def test_who_says_nothing_more_is_stopped(frail: Worker) -> None:
+    before = frail.call(60, os.getpid)
+    heard: list[int] = []
+
+    def patience() -> float:
+        return 0.2 if heard else 60.0
+
+    with pytest.raises(WorkerError, match=r"hang_after: no sign of life within 0\.2\d* s"):
+        frail.follow(heard.append, patience, hang_after, 2)
+    assert heard == [0, 1]
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+    assert frail.follow(heard.append, patient, count_to, 1) == 1
+
+
+def speak_slowly(words: int) -> int:
+    for number in range(words):
+        time.sleep(0.3)
+        tell(number)
+    return words
+
+
+def test_who_goes_on_speaking_may_take_as_long_as_it_likes(frail: Worker) -> None:
+    heard: list[int] = []
+    assert frail.follow(heard.append, patient, count_to, 1) == 1  # it has begun
+    assert frail.follow(heard.append, lambda: 5.0, speak_slowly, 4) == 4
+
+
+def test_calls_that_are_followed_are_counted_for_each_child(frail: Worker) -> None:
+    frail.close()
+    heard: list[int] = []
+    frail.call(60, os.getpid)
+    assert frail.followed == 0
+    frail.follow(heard.append, patient, count_to, 1)
+    with pytest.raises(InputError):
+        frail.follow(heard.append, patient, refuse, 3)
+    assert frail.followed == 2
+    with pytest.raises(WorkerError):
+        frail.follow(heard.append, patient, crash)
+    assert frail.followed == 0
+
+
 def test_who_follows_a_call_hears_all_of_it_in_order(frail: Worker) -> None:
     heard: list[int] = []
-    assert frail.follow(heard.append, count_to, 200) == 200
+    assert frail.follow(heard.append, patient, count_to, 200) == 200
     assert heard == list(range(200))
 
 
 def test_a_crash_is_heard_of_after_what_was_said_before(frail: Worker) -> None:
     heard: list[int] = []
     with pytest.raises(WorkerError, match="count_and_crash: the worker process died"):
-        frail.follow(heard.append, count_and_crash)
+        frail.follow(heard.append, patient, count_and_crash)
     assert heard == [0, 1, 2]
 
 
@@ -128,10 +179,10 @@ def test_who_will_not_hear_more_ends_the_child(frail: Worker) -> None:
         raise InputError("enough")
 
     with pytest.raises(InputError, match="enough"):
-        frail.follow(refuse_to_hear, count_to, 10)
+        frail.follow(refuse_to_hear, patient, count_to, 10)
     assert frail.call(60, os.getpid) != before
     heard: list[int] = []
-    frail.follow(heard.append, count_to, 1)
+    frail.follow(heard.append, patient, count_to, 1)
     assert heard == [0]
 
 

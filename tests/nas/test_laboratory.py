@@ -79,6 +79,7 @@ def test_a_training_apart_gives_the_same_file_and_tells_of_itself(
     assert [(progress.phase, progress.step) for progress in heard if progress.step == 200] == [
         (Phase.INT8, 200), (Phase.TWIN, 200),
     ]  # fmt: skip
+    assert heard[-1].steps_left == 0  # from here on it is judged
 
 
 def test_a_network_that_is_deployed_as_another_is_trained_apart_too(laboratory: Laboratory) -> None:

@@ -40,6 +40,7 @@ from nas.studies.study import Study
 
 from ..commands import SMALL_PHOTOS, SMALL_SPACE
 from ..studies.heartbeats import beat
+from . import trainings
 
 OWN = """
 from search_spaces import GraphBuilder
@@ -314,3 +315,31 @@ def test_a_crash_in_training_fails_that_network_alone(
     failed = [record for record in searched.records if record.outcome is Outcome.FAILED]
     assert [record.number for record in failed] == in_training[:1]
     assert "the worker process died" in failed[0].reason
+
+
+def test_a_training_that_hangs_fails_that_network_alone(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.laboratory._teach_apart", trainings.hang)
+    monkeypatch.setattr("nas.networks.stalling.FLOOR_SECONDS", 0.2)
+    monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 2)
+    searched = searcher.search(OWN.format(widest=4000, fails="False"), 1)
+    assert "2 failures in a row" in searched.reason
+    assert all("no sign of life within" in reason for reason in searched.reasons(Outcome.FAILED))
+
+
+def test_trainings_that_fail_wear_a_worker_out_too(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searcher.worker.close()
+    followed: list[int] = []
+    monkeypatch.setattr("nas.laboratory._teach_apart", trainings.fail)
+    monkeypatch.setattr("nas.laboratory.Laboratory.start", lambda laboratory: None)
+    monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 12)
+
+    def note(observer: Reporter, record: TrialRecord) -> None:
+        followed.append(searcher.worker.followed)
+
+    monkeypatch.setattr(Reporter, "ended", note)
+    searcher.search(OWN.format(widest=4000, fails="False"), 1)
+    assert followed == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]
