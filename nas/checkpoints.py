@@ -27,7 +27,9 @@ class CheckpointFile:
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
         self._identity = json.loads(json_text(identity))
-        self._written = time.monotonic()
+        self._begun = self._written = time.monotonic()
+        #: how long earlier runs trained, up to what this one goes on from
+        self.seconds_before = 0.0
 
     @property
     def is_due(self) -> bool:
@@ -49,7 +51,13 @@ class CheckpointFile:
             "current": checkpoint.current, "forked": checkpoint.forked, "int8": checkpoint.int8,
         }  # fmt: skip
         arrays = {f"{group}|{k}": v for group, values in groups.items() for k, v in values.items()}
-        about = {"phase": checkpoint.phase, "step": checkpoint.step, "identity": self._identity}
+        about = {
+            "phase": checkpoint.phase,
+            "step": checkpoint.step,
+            "identity": self._identity,
+            "gradient_seconds": checkpoint.gradient_seconds,
+            "seconds": self.seconds_before + time.monotonic() - self._begun,
+        }
         write_arrays(self.path, {"about": np.array(json_text(about)), **arrays})
         self._written = time.monotonic()
 
@@ -74,4 +82,10 @@ class CheckpointFile:
                 f"{self.path} is of another training (network, data, recipe or seed differ); "
                 "choose another folder by --out, or delete it"
             )
-        return Checkpoint(Phase(about["phase"]), about["step"], **groups)
+        self.seconds_before = about.get("seconds", 0.0)
+        return Checkpoint(
+            Phase(about["phase"]),
+            about["step"],
+            **groups,
+            gradient_seconds=about.get("gradient_seconds", 0.0),
+        )

@@ -47,6 +47,8 @@ _POOL = 32
 #: Measurements between two fits.
 _REFIT = 20
 _MOST_FAILURES = 20
+#: Combinations in a row that a space may refuse before nothing more is drawn from it.
+_MOST_REFUSED = 2000
 #: Pools of one seed, and seeds between two draws, for combinations that a space refuses.
 _PER_SEED = 1_000_003
 _APART = 97
@@ -111,12 +113,19 @@ class Collection:
         return measurement_of(request, self.source.measure(request))
 
     def draw(self, seed: int) -> Graph:
-        """A deployed graph of the space: the first valid one from ``seed`` on."""
-        while True:
+        """A deployed graph of the space: the first valid one from ``seed`` on.
+
+        InputError, with the last reason, if the space refuses a great many in a row.
+        """
+        for attempt in range(_MOST_REFUSED):
             try:
-                return self.space.draw(Walk(random.Random(seed)), self.scale).deployed
-            except GraphError:
-                seed += 1
+                return self.space.draw(Walk(random.Random(seed + attempt)), self.scale).deployed
+            except GraphError as error:
+                reason = str(error)
+        raise InputError(
+            f"search space {self.space.name}: refuses all of {_MOST_REFUSED} combinations drawn, "
+            f"the last one for this: {reason}"
+        )
 
     def _kept(self) -> tuple[Measurement, ...]:
         return read_table(self.folder / TABLE) if (self.folder / TABLE).exists() else ()

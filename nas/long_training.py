@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from .images.data import Data, ImageSet, PatchSampler
 from .images.quality import Quality, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge
-from .laboratory import Developed, Laboratory
+from .laboratory import Developed, Laboratory, Stages
 from .networks.lesson import Progress
 from .networks.recipe import Recipe
 from .signals import deferred_interrupts
@@ -86,7 +86,9 @@ class LongTraining:
             judge = InterimJudge(laboratory, note)
             keeper = _Keeper(checkpoint, judge, observe, interrupted)
             developed = laboratory.develop(self.candidate, self.seed, keeper.observe, keeper.begin)
-            card = self._card(developed, self._timing(laboratory, developed.tflite))
+            stages = developed.stages
+            stages = replace(stages, training=stages.training + checkpoint.seconds_before)
+            card = self._card(developed, stages, self._timing(laboratory, developed.tflite))
         write_arrays(self.folder / "weights.npz", developed.trained.int8)
         write_arrays(self.folder / "twin.npz", developed.trained.float32)
         write_whole(self.folder / "model.tflite", developed.tflite)
@@ -144,7 +146,7 @@ class LongTraining:
             return {"device": self.device.name, "latency": None, "no_latency": str(error)}
         return {"device": self.device.name, "latency": latency_to_json(latency)}
 
-    def _card(self, developed: Developed, timing: dict[str, Any]) -> dict[str, Any]:
+    def _card(self, developed: Developed, stages: Stages, timing: dict[str, Any]) -> dict[str, Any]:
         figures = infer(self.candidate.deployed, self.input)
         return {
             "name": self.name,
@@ -163,7 +165,7 @@ class LongTraining:
             "architecture": self.candidate.to_json(),
             "training": {**vars(self.recipe), "seed": self.seed},
             "identity": self.identity,
-            "seconds": vars(developed.stages),
+            "seconds": vars(stages),
             "versions": installed_versions(),
         }
 

@@ -26,6 +26,7 @@ class GraphBuilder:
 
     def __init__(self) -> None:
         self._nodes: list[Node] = []
+        self._known: dict[tuple[Operator, tuple[str, ...]], str] = {}
 
     @property
     def input(self) -> str:
@@ -34,10 +35,11 @@ class GraphBuilder:
 
     def add_node(self, operator: Operator, *inputs: str) -> str:
         """Any operator, applied to earlier nodes; the node that does just that, if there is one."""
-        for node in self._nodes:
-            if (node.operator, node.inputs) == (operator, inputs) and not operator.trained:
-                return node.name
         name = f"{operator.kind}_{len(self._nodes) + 1}"
+        if not operator.trained:
+            known = self._known.setdefault((operator, inputs), name)
+            if known != name:
+                return known
         self._nodes.append(Node(name, operator, inputs))
         return name
 

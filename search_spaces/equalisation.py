@@ -14,7 +14,7 @@ from .folding import find_residual
 from .graph import Graph, Node
 from .operator import Activation
 from .operators import Add, LeakyRelu, PRelu, Relu
-from .rewrites import is_plain_conv, readers
+from .rewrites import is_plain_conv
 
 if TYPE_CHECKING:
     from .rewrites import Array, Weights
@@ -88,4 +88,5 @@ def _is_linear(tied: list[Node]) -> bool:
 
 def _read_by(graph: Graph, tied: list[Node]) -> list[Node]:
     """What reads ``tied`` and is none of them, once for each time."""
-    return [r for node in tied for r in readers(graph, node.name) if r not in tied]
+    names = {node.name for node in tied}
+    return [r for node in tied for r in graph.readers(node.name) if r.name not in names]

@@ -28,7 +28,7 @@ from .operators import (
     Resize,
     Tile,
 )
-from .rewrites import Rewrite, is_plain_conv, readers
+from .rewrites import Rewrite, is_plain_conv
 
 if TYPE_CHECKING:
     from .rewrites import Array, Weights
@@ -78,7 +78,7 @@ def fold_residual(graph: Graph) -> Rewrite:
     residual = find_residual(graph)
     carriers = _Carriers.towards(graph, residual.last)
     dropped = {residual.sum.name}
-    if len(readers(graph, residual.image)) == 1:
+    if len(graph.readers(residual.image)) == 1:
         dropped.add(residual.image)
     nodes = []
     names = {residual.sum.name: residual.kept}
@@ -136,7 +136,7 @@ def find_residual(graph: Graph) -> Residual:
     if isinstance(node.operator, Add) and node.operator.activation is Activation.NONE:
         for kept, image in (node.inputs, node.inputs[::-1]):
             last = _made_by(by_name, kept, image)
-            if last is not None and _is_plain(last) and len(readers(graph, last.name)) == 1:
+            if last is not None and _is_plain(last) and len(graph.readers(last.name)) == 1:
                 return Residual(node, kept, image, last)
     raise GraphError(
         f"there is no image residual to fold: node {node.name!r} ({node.operator.kind}) does not "
@@ -229,7 +229,7 @@ class _Carriers:
 def _can_be_held(graph: Graph, node: Node) -> bool:
     """Is it positive by a ReLU, and can ``equalise`` keep it from exceeding white?"""
     relu = getattr(node.operator, "activation", None) is Activation.RELU
-    return relu and all(map(is_plain_conv, readers(graph, node.name)))
+    return relu and all(map(is_plain_conv, graph.readers(node.name)))
 
 
 def _way_to(graph: Graph, last: Node) -> Iterator[Node]:
@@ -249,7 +249,7 @@ def _require_block(graph: Graph, node: Node, path: frozenset[str]) -> str:
         or other.name in path
         or not isinstance(other.operator, Conv)
         or other.operator.groups > 1
-        or len(readers(graph, other.name)) > 1
+        or len(graph.readers(other.name)) > 1
     ):
         _refuse(node)
     return node.inputs[1]
@@ -312,7 +312,7 @@ def _clipped_conv(graph: Graph) -> tuple[str, _NamedConv]:
             and isinstance(last.operator, Conv)
             and last.operator.activation is Activation.NONE
             and last.operator.bias
-            and len(readers(graph, last.name)) == len(readers(graph, pixels.name)) == 1
+            and len(graph.readers(last.name)) == len(graph.readers(pixels.name)) == 1
         ):
             return pixels.name, _NamedConv(last.name, last.operator)
     raise GraphError(

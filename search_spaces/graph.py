@@ -134,21 +134,37 @@ class Graph:
         return hashlib.sha256(json.dumps(self._canonical()).encode()).hexdigest()[:16]
 
     def _canonical(self) -> list[Any]:
-        """Nodes numbered in the order in which a walk from the output first meets them."""
+        """Nodes numbered in the order in which a walk from the output leaves them."""
         by_name = {node.name: node for node in self.nodes}
         numbers = {INPUT: 0}
         rows: list[Any] = []
-
-        def visit(name: str) -> int:
-            if name not in numbers:
-                node = by_name[name]
-                inputs = [visit(source) for source in node.inputs]
-                numbers[name] = len(numbers)
-                rows.append([_operator_to_json(node.operator), inputs])
-            return numbers[name]
-
-        visit(self.nodes[-1].name)
+        open_nodes = [self.nodes[-1].name]  # a stack of our own: graphs may be very deep
+        while open_nodes:
+            name = open_nodes[-1]
+            if name in numbers:
+                open_nodes.pop()
+                continue
+            node = by_name[name]
+            ahead = next((source for source in node.inputs if source not in numbers), None)
+            if ahead is not None:
+                open_nodes.append(ahead)
+                continue
+            numbers[name] = len(numbers)
+            inputs = [numbers[source] for source in node.inputs]
+            rows.append([_operator_to_json(node.operator), inputs])
         return rows
+
+    def readers(self, name: str) -> tuple[Node, ...]:
+        """Nodes that read ``name``, once for each time."""
+        return self._readers.get(name, ())
+
+    @cached_property
+    def _readers(self) -> dict[str, tuple[Node, ...]]:
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for source in node.inputs:
+                readers.setdefault(source, []).append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain lists and dictionaries that ``from_json`` reads back."""

@@ -77,10 +77,11 @@ def pad_channels(graph: Graph, step: int) -> Rewrite:
     Those that only convolutions read; the last one too, and what stands before depth_to_space is
     then cut out of it.
     """
+    wider = _can_be_widened(graph)
     widened = {
         node.name: -node.operator.filters % step
         for node in graph.nodes
-        if isinstance(node.operator, Conv) and _can_be_widened(graph, node)
+        if isinstance(node.operator, Conv) and node.name in wider
     }
     if not any(widened.values()):
         return Rewrite(graph)
@@ -126,23 +127,27 @@ def is_plain_conv(node: Node) -> bool:
     return isinstance(conv, Conv) and conv.groups == 1 and conv.branches is Branches.NONE
 
 
-def readers(graph: Graph, name: str) -> list[Node]:
-    """Nodes that read ``name``, once for each time."""
-    return [node for node in graph.nodes for source in node.inputs if source == name]
+def _can_be_widened(graph: Graph) -> set[str]:
+    """Tensors that plain convolutions alone read, or one depth_to_space alone.
 
-
-def _can_be_widened(graph: Graph, node: Node) -> bool:
-    """Is the tensor read by plain convolutions alone, or by the one depth_to_space alone?"""
-    following = readers(graph, node.name)
-    if isinstance(node.operator, Conv) and node.operator.groups > 1:
-        return False
-    if len(following) == 1 and isinstance(following[0].operator, DepthToSpace):
-        return True
-    return bool(following) and all(
-        (isinstance(reader.operator, Conv) and reader.operator.groups == 1)
-        or (isinstance(reader.operator, POINTWISE) and _can_be_widened(graph, reader))
-        for reader in following
-    )
+    Those of pointwise operators are as wide as what these read.
+    """
+    wider: set[str] = set()
+    for node in reversed(graph.nodes):
+        following = graph.readers(node.name)
+        if isinstance(node.operator, Conv) and node.operator.groups > 1:
+            continue
+        one_shuffle = len(following) == 1 and isinstance(following[0].operator, DepthToSpace)
+        if one_shuffle or (
+            following
+            and all(
+                (isinstance(reader.operator, Conv) and reader.operator.groups == 1)
+                or (isinstance(reader.operator, POINTWISE) and reader.name in wider)
+                for reader in following
+            )
+        ):
+            wider.add(node.name)
+    return wider
 
 
 def _filters(graph: Graph, name: str) -> int:

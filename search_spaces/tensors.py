@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from .convolutions import Conv, DepthwiseConv, TransposedConv
 from .errors import GraphError
@@ -79,7 +80,11 @@ class Tensors:
 
     def group_of(self, tensor: str) -> ScaleGroup:
         """The group that holds ``tensor``."""
-        return next(group for group in self.groups if tensor in group.tensors)
+        return self._by_tensor[tensor]
+
+    @cached_property
+    def _by_tensor(self) -> dict[str, ScaleGroup]:
+        return {tensor: group for group in self.groups for tensor in group.tensors}
 
 
 class _Ties:
@@ -90,6 +95,7 @@ class _Ties:
 
     def root(self, name: str) -> str:
         while self._parent[name] != name:
+            self._parent[name] = self._parent[self._parent[name]]
             name = self._parent[name]
         return name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from search_spaces import (
@@ -30,7 +31,6 @@ from search_spaces import (
     TransposedConv,
     infer,
 )
-from search_spaces.rewrites import readers
 
 _TRANSPARENT = (
     Add, Concat, Relu, LeakyRelu, PRelu, Clip, Tanh, DepthToSpace, SpaceToDepth, Resize, Tile,
@@ -72,15 +72,18 @@ class _Search:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._by_name = {node.name: node for node in graph.nodes}
+        self._order = {node.name: index for index, node in enumerate(graph.nodes)}
         self._lengths = self._count_convs()
         self._nodes: set[str] = set()
         self._silent: set[str] = set()
-        self._quiet: set[str] = set()
+        #: tensors whose last convolutions are to be quiet
+        self._calmed: set[str] = set()
 
     def way(self) -> ImageWay:
         output = self._graph.nodes[-1].name
         convs = [node.name for node in self._graph.nodes if _is_conv(node)]
-        last = tuple(name for name in convs if self._makes_pixels(name))
+        pixels = self._pixels()
+        last = tuple(name for name in convs if name in pixels)
         if math.isinf(self._lengths[output]):
             return ImageWay(last=last)
         self._follow(output)
@@ -94,7 +97,7 @@ class _Search:
             last=last,
             before_tanh=frozenset(node.inputs[0] for node in tanhs) & self._nodes,
             silent=frozenset(self._silent),
-            quiet=frozenset(self._quiet),
+            quiet=frozenset(self._ends(self._calmed)),
             beside=frozenset(filter(self._reads_image, convs if carried else ())),
             channels={INPUT: 3} | {name: row.shape[2] for name, row in figures.items()},
         )
@@ -111,15 +114,13 @@ class _Search:
                 lengths[node.name] = min(before) if passes else math.inf
         return lengths
 
-    def _follow(self, name: str) -> None:
-        if name in self._nodes:
-            return
-        self._nodes.add(name)
-        if name == INPUT:
-            return
-        node = self._by_name[name]
-        for source in self._choose(node):
-            self._follow(source)
+    def _follow(self, output: str) -> None:
+        ahead = [output]
+        while ahead:
+            name = ahead.pop()
+            if name not in self._nodes:
+                self._nodes.add(name)
+                ahead += () if name == INPUT else self._choose(self._by_name[name])
 
     def _choose(self, node: Node) -> tuple[str, ...]:
         """The inputs of ``node`` by which the image comes."""
@@ -134,7 +135,7 @@ class _Search:
             return names
         chosen = min(names, key=lambda name: self._lengths[name])
         if isinstance(node.operator, Concat):
-            self._quiet |= set().union(*map(self._ends, set(names) - {chosen}))
+            self._calmed |= set(names) - {chosen}
         return (chosen,)
 
     def _choose_summand(self, node: Node) -> str:
@@ -147,7 +148,7 @@ class _Search:
                 return name
         name, other = ways
         if math.isinf(self._lengths[other]) or not self._comes_by(other, name):
-            self._quiet |= self._ends(other)
+            self._calmed.add(other)
             return name
         return other
 
@@ -157,7 +158,7 @@ class _Search:
             if isinstance(node.operator, Add) and node.name not in self._nodes:
                 for name, other in (node.inputs, node.inputs[::-1]):
                     if self._comes_by(other, name):
-                        self._quiet |= self._ends(other)
+                        self._calmed.add(other)
 
     def _reads_image(self, name: str) -> bool:
         """Is there no convolution between the image and this one?"""
@@ -174,29 +175,33 @@ class _Search:
             node = self._by_name[name]
             if _is_conv(node):
                 plain = getattr(node.operator, "activation", Activation.NONE) is Activation.NONE
-                return name if plain and len(readers(self._graph, name)) == 1 else ""
+                return name if plain and len(self._graph.readers(name)) == 1 else ""
             if not isinstance(node.operator, DepthToSpace | Multiply):
                 return ""
             name = node.inputs[0]
         return ""
 
-    def _ends(self, name: str) -> set[str]:
-        """The convolutions that ``name`` was last made by."""
-        if name == INPUT:
-            return set()
-        node = self._by_name[name]
-        if _is_conv(node):
-            return {name}
-        return set().union(*map(self._ends, node.inputs))
+    def _ends(self, tensors: set[str]) -> Iterator[str]:
+        """The convolutions that ``tensors`` were last made by."""
+        ahead, seen = list(tensors), {INPUT}
+        while ahead:
+            name = ahead.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if _is_conv(self._by_name[name]):
+                yield name
+            else:
+                ahead += self._by_name[name].inputs
 
     def _comes_by(self, name: str, by: str) -> bool:
         """Is ``by`` on the shortest way to ``name``?"""
-        while name != INPUT:
-            if name == by:
-                return True
+        if by == INPUT:
+            return False
+        while name != INPUT and self._order[name] > self._order[by]:
             inputs = self._by_name[name].inputs
             name = min(inputs, key=lambda source: self._lengths[source])
-        return False
+        return name == by
 
     def _split_source(self, name: str) -> str:
         """What was split, a few nodes before ``name``."""
@@ -209,12 +214,13 @@ class _Search:
             name = node.inputs[0]
         return ""
 
-    def _makes_pixels(self, name: str) -> bool:
-        """Is there no convolution between ``name`` and the output?"""
-        behind = readers(self._graph, name)
-        return not behind or any(
-            not _is_conv(node) and self._makes_pixels(node.name) for node in behind
-        )
+    def _pixels(self) -> set[str]:
+        """Tensors that come to the output without a convolution on the way."""
+        pixels = {self._graph.nodes[-1].name}
+        for node in reversed(self._graph.nodes):
+            if node.name in pixels and not _is_conv(node):
+                pixels.update(node.inputs)
+        return pixels
 
 
 def _is_conv(node: Node) -> bool:

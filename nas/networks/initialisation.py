@@ -33,7 +33,6 @@ from search_spaces import (
     beside_kernel,
     infer,
 )
-from search_spaces.rewrites import readers
 
 from .image_way import ImageWay
 
@@ -137,7 +136,7 @@ def _is_linear(node: Node, graph: Graph) -> bool:
     """Does a convolution go to convolutions only, with nothing between?"""
     own = getattr(node.operator, "activation", Activation.NONE)
     return own is Activation.NONE and all(
-        isinstance(reader.operator, Conv | DepthwiseConv) for reader in readers(graph, node.name)
+        isinstance(reader.operator, Conv | DepthwiseConv) for reader in graph.readers(node.name)
     )
 
 

@@ -47,6 +47,8 @@ class Checkpoint:
     forked: dict[str, Array] = field(repr=False, default_factory=dict)
     #: averaged INT8 weights, once there are any
     int8: dict[str, Array] = field(repr=False, default_factory=dict)
+    #: spent in gradient steps up to here, in all runs
+    gradient_seconds: float = 0.0
 
 
 class Trainer:
@@ -123,12 +125,13 @@ class Trainer:
         if checkpoint.phase is not Phase.FLOAT:
             self._deploy(self.network.snapshot())
         self.checkpoint = checkpoint
+        self._seconds = checkpoint.gradient_seconds
         self._restore(checkpoint.current)
 
     def capture(self) -> Checkpoint:
         """A checkpoint of this moment."""
         at = self.checkpoint
-        return Checkpoint(at.phase, at.step, self._state(), at.forked, at.int8)
+        return Checkpoint(at.phase, at.step, self._state(), at.forked, at.int8, self._seconds)
 
     def usable(self) -> tuple[Graph, Weights, Mode]:
         """The network as it would be used now: averaged weights, with rounding if they know it."""

@@ -27,8 +27,8 @@ from latency_models.regression.validation import accuracy, predict_rows
 from nas.latency_building import Collection, measure_front, validate
 from nas.latency_folder import fit_folder, transfer_folder
 from nas.studies.results import findings
-from search_spaces import InputError, InputSpec, Kernel
-from search_spaces.space import load_space
+from search_spaces import Graph, GraphError, InputError, InputSpec, Kernel
+from search_spaces.space import Space, load_space
 
 from ..latency_models.regression.synthetic import kernel_ms
 from .studies.finished import candidates, finished_study
@@ -165,3 +165,12 @@ def test_a_study_s_front_is_measured_where_the_fit_has_not_seen_it(
     rest = measure_front(collection(tmp_path / "out", source), study, rows[:1], told.append)
     assert [row.name for row in rest] == [row.name for row in rows[1:]]
     assert "1 of the front" in told[0]
+
+
+def test_a_space_that_refuses_every_draw_ends_the_collection(tmp_path: Path) -> None:
+    def sample(trial: object) -> Graph:
+        raise GraphError("nothing fits")
+
+    refusing = Space("mine.py", 1, "0" * 16, sample)
+    with pytest.raises(InputError, match=r"mine\.py: refuses all of 2000 .*: nothing fits"):
+        replace(collection(tmp_path, Rule()), space=refusing).run(1, lambda line: None)

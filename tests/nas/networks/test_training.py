@@ -172,6 +172,7 @@ def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
     result = resumed.run()
     assert same(result.int8, whole.int8)
     assert same(result.float32, whole.float32)
+    assert result.gradient_seconds > taken[0].gradient_seconds > 0
 
 
 def test_what_a_rewrite_put_is_not_trained(images: ImageSet) -> None:

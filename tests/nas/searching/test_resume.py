@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sqlite3
@@ -9,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..commands import QUICK, SMALL, SMALL_PHOTOS, run, run_json, start
 
@@ -32,8 +35,12 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(tmp_path: Path) -> 
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
-    assert (tmp_path / "t/checkpoint.npz").exists()
+    with np.load(tmp_path / "t/checkpoint.npz") as checkpoint:
+        before = json.loads(str(checkpoint["about"]))
     run(tmp_path, *command)
+    seconds = json.loads((tmp_path / "t/card.json").read_text())["seconds"]
+    assert seconds["training"] > before["seconds"] > 0
+    assert seconds["gradient"] > before["gradient_seconds"] > 0
     assert (tmp_path / "t/model.tflite").exists()
     assert not (tmp_path / "t/checkpoint.npz").exists()
 
