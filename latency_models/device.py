@@ -108,15 +108,21 @@ class Device(SettingsTable):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that change with any value of the file, or of a regression's tables."""
-        values = self.model_dump(mode="json", exclude={"operators"})
+        """16 hex digits that change with any value that the file sets, and with its tables.
+
+        Not with what is left at its default: a setting that comes with a new version of this
+        package leaves every device that does not know it as it is.
+        """
+        values = self.model_dump(mode="json", exclude={"operators"}, exclude_defaults=True)
         values["operators"] = sorted(self.operators or ())
-        if isinstance(self.settings, RegressionSettings):
-            values["tables"] = [
-                hashlib.sha256((self.folder / table).read_bytes()).hexdigest()
-                for table in self.settings.tables
-            ]
+        values["tables"] = [self._digest_of(table) for table in self.settings.tables]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _digest_of(self, table: str) -> str:
+        try:
+            return hashlib.sha256((self.folder / table).read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(f"{self.folder / table}: cannot be read ({error.strerror})") from None
 
 
 def device_names() -> tuple[str, ...]:

@@ -36,6 +36,11 @@ class CsvSettings(SettingsTable):
     source: Literal["csv"]
     table: Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")] = "times.csv"
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The one with the times."""
+        return (self.table,)
+
 
 @dataclass(frozen=True)
 class HandTime:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import inspect
+import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,15 @@ from .naming import path_of
 class Trial(Protocol):
     """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
         """A whole number from ``low`` to ``high``, both included."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number from ``low`` to ``high``."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """One of ``choices``."""
@@ -30,11 +38,10 @@ class Trial(Protocol):
 
 @dataclass(frozen=True)
 class Space:
-    """A search space: where it is from, its version, and 16 hex digits of its text."""
+    """A search space: where it is from, and its version."""
 
     name: str
     version: int
-    fingerprint: str
     sample: Callable[..., Any] = field(repr=False, compare=False)
 
     def draw(self, trial: Trial, scale: int) -> Candidate:
@@ -72,7 +79,7 @@ def load_space(name: str) -> Space:
     path = space_path(name)
     if path is None:
         module = next(module for module in built_in() if _short_name(module) == name)
-        return _space(name, module, _text_of(module))
+        return _space(name, module)
     if path.suffix == ".py":
         return _load_file(path)
     raise InputError(
@@ -97,13 +104,6 @@ def _names() -> tuple[str, ...]:
     return tuple(map(_short_name, built_in()))
 
 
-def _text_of(space: ModuleType) -> str:
-    """All that decides what a built-in space's parameters become."""
-    from . import blocks, builder, forms
-
-    return "".join(map(inspect.getsource, (space, forms, blocks, builder)))
-
-
 def _short_name(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2]
 
@@ -118,23 +118,43 @@ def _load_file(path: Path) -> Space:
         raise InputError(f"search space {path}: is no Python file")
     module = importlib.util.module_from_spec(spec)
     try:
-        # Not by the loader: what runs is what the fingerprint says, and no cache is left behind.
-        exec(compile(source, path, "exec"), vars(module))
+        # Not by the loader: no cache is left behind, and none is read that is out of date.
+        with _with_neighbours(path):
+            exec(compile(source, path, "exec"), vars(module))
     except SyntaxError as error:
         raise InputError(f"search space {path}, line {error.lineno}: {error.msg}") from None
     except Exception as error:
         raise InputError(f"search space {_where(str(path), error)}") from error
-    return _space(str(path), module, source)
+    return _space(str(path), module)
 
 
-def _space(name: str, module: ModuleType, source: str) -> Space:
+@contextmanager
+def _with_neighbours(path: Path) -> Iterator[None]:
+    """Within, modules beside ``path`` can be imported, as if it were run as a script.
+
+    They are read anew each time, as the file itself is.
+    """
+    folder, before = path.resolve().parent, set(sys.modules)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last, and for good: ``sample`` may import, too
+    writes_no_cache, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes_no_cache
+        for name in sys.modules.keys() - before:
+            if folder in Path(getattr(sys.modules[name], "__file__", None) or "").parents:
+                del sys.modules[name]
+
+
+def _space(name: str, module: ModuleType) -> Space:
     sample, version = getattr(module, "sample", None), getattr(module, "VERSION", 1)
     if not callable(sample):
         raise InputError(f"search space {name}: has no function sample(trial); add one")
     if not isinstance(version, int):
         raise InputError(f"search space {name}: VERSION is {version!r}; it must be a whole number")
-    fingerprint = hashlib.sha256(source.encode()).hexdigest()[:16]
-    return Space(name, version, fingerprint, sample)
+    return Space(name, version, sample)
 
 
 def _where(name: str, error: Exception) -> str:

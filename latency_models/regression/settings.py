@@ -79,7 +79,7 @@ class RegressionSettings(SettingsTable):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Files beside device.toml that latencies rest on."""
+        """The device's own measurements, and those of the device that its model comes from."""
         return (self.table,) if self.transfer_from is None else (self.table, self.transfer_from)
 
     def fit(self, folder: Traversable) -> LatencyModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -40,23 +41,23 @@ def list_spaces(as_json: JsonOption = False) -> None:
 @app.command()
 def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """Its parameters, their choices, and of how many of 500 random networks each is asked."""
+    from search_spaces.fingerprint import fingerprint
     from search_spaces.space import load_space
     from search_spaces.walks import questions
 
     loaded = load_space(space)
-    asked = questions(loaded, scale)
+    asked, mark = questions(loaded, scale), fingerprint(loaded, scale)
     if as_json:
         print_json(
             {
-                "name": loaded.name, "version": loaded.version, "fingerprint": loaded.fingerprint,
+                "name": loaded.name, "version": loaded.version, "fingerprint": mark,
                 "parameters": [
-                    {"name": question.name, "choices": question.choices, "asked": share}
-                    for question, share in asked.items()
+                    {**question.to_json(), "asked": share} for question, share in asked.items()
                 ],
             }
         )  # fmt: skip
         return
-    print(f"{loaded.name}, version {loaded.version}, fingerprint {loaded.fingerprint}")
+    print(f"{loaded.name}, version {loaded.version}, fingerprint {mark} at x{scale}")
     print_table(
         ("parameter", "choices", "asked"),
         [(question.name, question.text, f"{share:.0%}") for question, share in asked.items()],
@@ -113,6 +114,8 @@ def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> N
     counted = count_combinations(load_space(space), scale)
     if as_json:
         print_json({"combinations": counted.combinations, "standard_error": counted.standard_error})
+    elif math.isinf(counted.combinations):
+        print("infinitely many combinations: some parameters are real numbers")
     elif counted.exact:
         print(f"{counted.combinations:,.0f} combinations")
     else:

@@ -16,6 +16,7 @@ import optuna
 from latency_models import Worker
 from latency_models.device import Device, load_device, open_source
 from search_spaces import InputError, InputSpec, NasError
+from search_spaces.fingerprint import fingerprint
 from search_spaces.space import Space, load_space
 
 from ..cores import Cores
@@ -49,7 +50,8 @@ class Resources:
     def of(cls, settings: Settings) -> Resources:
         """InputError if one of them is no longer what the study was made with."""
         space, device = load_space(settings.space), load_device(settings.device)
-        _require_same(f"space {settings.space}", space.fingerprint, settings.space_fingerprint)
+        mark = fingerprint(space, settings.scale)
+        _require_same(f"space {settings.space}", mark, settings.space_fingerprint)
         _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
         data = share(load_data(settings.data, settings.scale))
         _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)

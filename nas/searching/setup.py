@@ -10,6 +10,7 @@ from typing import TypeVar
 from latency_models import WeightGranularity, Worker
 from latency_models.device import device_path, load_device, open_source
 from search_spaces import InputSpec
+from search_spaces.fingerprint import fingerprint
 from search_spaces.naming import from_anywhere
 from search_spaces.space import load_space, space_path
 
@@ -102,7 +103,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
     settings = Settings(
         space=space_name,
         space_version=space.version,
-        space_fingerprint=space.fingerprint,
+        space_fingerprint=fingerprint(space, scale),
         device=device_name,
         device_fingerprint=device.fingerprint,
         data=data_name,

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from latency_models import UnsupportedOperators, WeightGranularity, Worker
-from latency_models.device import VelaSettings, device_names, load_device, open_source
+from latency_models.device import Device, VelaSettings, device_names, load_device, open_source
 from latency_models.rknn.settings import RknnSettings
 from search_spaces import InputError, InputSpec
 
@@ -86,6 +87,53 @@ def test_operator_beyond_the_allowed_is_named(
     ) as caught:
         source.measure(request)
     assert caught.value.kinds == ("DEPTH_TO_SPACE",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("cpu_gmac_per_s = 0.5", "cpu_gmac_per_s = 0.6"),
+        ('operators = "any"', 'operators = ["CONV_2D"]'),
+        ("[settings]", "[settings]\ntimeout_seconds = 60.0"),
+        ('weights = "channel"', 'weights = "tensor"'),
+        ('input = "360x640"', 'input = "270x480"'),
+    ],
+)
+def test_a_fingerprint_follows_what_is_said(tmp_path: Path, old: str, new: str) -> None:
+    before = load_device(folder(tmp_path, GOOD)).fingerprint
+    assert load_device(folder(tmp_path, GOOD.replace(old, new, 1))).fingerprint != before
+
+
+@pytest.mark.parametrize("new", ["# a remark\n[settings]", "[settings]\ntimeout_seconds = 120.0"])
+def test_a_fingerprint_does_not_follow_remarks_or_defaults(tmp_path: Path, new: str) -> None:
+    before = load_device(folder(tmp_path, GOOD)).fingerprint
+    assert load_device(folder(tmp_path, GOOD.replace("[settings]", new, 1))).fingerprint == before
+
+
+def test_a_setting_of_a_later_version_changes_no_fingerprint() -> None:
+    class LaterSettings(VelaSettings):
+        optimise_for: str = "speed"
+
+    class LaterDevice(Device):
+        settings: LaterSettings
+        cooling: str = "passive"
+
+    device = load_device("ethos-u55-256")
+    values = tomllib.loads(GOOD) | {"folder": device.folder}
+    assert LaterDevice.model_validate(values).fingerprint == device.fingerprint
+    values["settings"]["optimise_for"] = "size"
+    assert LaterDevice.model_validate(values).fingerprint != device.fingerprint
+
+
+def test_a_fingerprint_follows_tables_of_times(tmp_path: Path) -> None:
+    text = GOOD.partition("[settings]")[0] + '[settings]\nsource = "csv"\n'
+    device = load_device(folder(tmp_path, text))
+    with pytest.raises(InputError, match=r"times\.csv: cannot be read"):
+        device.fingerprint  # noqa: B018
+    (tmp_path / "times.csv").write_text("model,input,device,ms\n")
+    before = device.fingerprint
+    (tmp_path / "times.csv").write_text("model,input,device,ms\n0123456789abcdef,90x160,d,3\n")
+    assert device.fingerprint != before
 
 
 def test_package_is_light() -> None:

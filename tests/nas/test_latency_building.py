@@ -171,6 +171,6 @@ def test_a_space_that_refuses_every_draw_ends_the_collection(tmp_path: Path) -> 
     def sample(trial: object) -> Graph:
         raise GraphError("nothing fits")
 
-    refusing = Space("mine.py", 1, "0" * 16, sample)
+    refusing = Space("mine.py", 1, sample)
     with pytest.raises(InputError, match=r"mine\.py: refuses all of 2000 .*: nothing fits"):
         replace(collection(tmp_path, Rule()), space=refusing).run(1, lambda line: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,6 @@ def write(folder: Path, text: str) -> str:
 def test_built_in() -> None:
     space = load_space("anchor")
     assert (space.name, space.version) == ("anchor", 1)
-    assert re.fullmatch("[0-9a-f]{16}", space.fingerprint)
     assert space.draw(RandomTrial(1), 4).graph.scale == 4
 
 
@@ -50,12 +48,18 @@ def test_users_file(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py"]
 
 
-def test_fingerprint_follows_the_text(tmp_path: Path) -> None:
-    before = load_space(write(tmp_path, GOOD)).fingerprint
-    assert load_space(write(tmp_path, GOOD)).fingerprint == before
+def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    load_space(write(tmp_path, GOOD)).draw(FixedTrial({"width": 8}), 3)
     changed = load_space(write(tmp_path, GOOD.replace("4, 8", "4, 9")))
-    assert changed.fingerprint != before
     changed.draw(FixedTrial({"width": 9}), 3)
+
+
+def test_modules_beside_a_file_are_imported_and_read_anew(tmp_path: Path) -> None:
+    text = GOOD.replace("VERSION = 7", "from neighbour import VERSION")
+    for version in (1, 2):
+        (tmp_path / "neighbour.py").write_text(f"VERSION = {version}\n")
+        assert load_space(write(tmp_path, text)).version == version
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py", "neighbour.py"]
 
 
 def test_scale_is_passed_only_where_it_is_taken(tmp_path: Path) -> None:

@@ -72,3 +72,37 @@ def test_a_space_that_refuses_everything_says_why(tmp_path: Path) -> None:
     refusing = TREE.replace('if kind == "never":', "if True:")
     with pytest.raises(GraphError, match="never"):
         list(samples(space(tmp_path, refusing), 3, 1, seed=0))
+
+
+ALL_OF_OPTUNA = """
+from search_spaces import GraphBuilder
+
+def sample(trial, scale):
+    net = GraphBuilder()
+    width = trial.suggest_int("width", 4, 64, log=True)
+    assert width == trial.suggest_int("width", 4, 64, log=True) == trial.params["width"]
+    assert 0.5 <= trial.suggest_float("ratio", 0.5, 2.0) <= 2.0
+    assert trial.suggest_float("step", 0.0, 1.05, step=0.1) <= 1.0 + 1e-9
+    assert 1e-4 <= trial.suggest_float("rate", 1e-4, 1e-1, log=True) <= 1e-1
+    assert trial.suggest_int("seed", 0, 2**40) <= 2**40
+    trial.suggest_uniform("old", 0.0, 1.0)
+    trial.suggest_loguniform("older", 1.0, 2.0)
+    trial.suggest_discrete_uniform("oldest", 0.0, 1.0, 0.25)
+    trial.set_user_attr("remark", trial.number)
+    return net.image(net.conv(net.conv(net.input, width), 3 * scale**2), scale)
+"""
+
+
+def test_a_space_may_ask_all_that_optuna_offers(tmp_path: Path) -> None:
+    asking = space(tmp_path, ALL_OF_OPTUNA)
+    drawn = [walk for walk, _ in samples(asking, 3, 200, seed=0)]
+    widths = [walk.params["width"] for walk in drawn]
+    assert set(widths) <= set(range(4, 65))
+    assert 0.35 < sum(width < 16 for width in widths) / 200 < 0.65  # by logarithms, half way
+    assert sum(walk.params["rate"] < 10**-2.5 for walk in drawn) in range(60, 140)
+    asked = {question.name: question for question in questions(asking, 3, walks=5)}
+    assert [asked[name].text for name in ("width", "ratio", "step", "rate", "oldest")] == [
+        "4 to 64, log", "0.5 to 2", "0 to 1, step 0.1", "0.0001 to 0.1, log", "0 to 1, step 0.25",
+    ]  # fmt: skip
+    assert asked["seed"].to_json() == {"name": "seed", "low": 0, "high": 2**40, "log": False}
+    assert count(asking, 3).combinations == float("inf")

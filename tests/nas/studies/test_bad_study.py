@@ -18,6 +18,7 @@ import pytest
 from latency_models.device import load_device
 from nas.images.data import load_data, write_image
 from nas.studies.study import StudyFolder, create_study
+from search_spaces.fingerprint import fingerprint
 from search_spaces.space import load_space
 
 from ..console import SEARCH, Console, write_photos
@@ -33,7 +34,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         write_photos(Path("photos"))
         settings = replace(
             SETTINGS,
-            space_fingerprint=load_space("anchor").fingerprint,
+            space_fingerprint=fingerprint(load_space("anchor"), 3),
             device_fingerprint=load_device("host").fingerprint,
             data="photos",
             data_fingerprint=load_data("photos", 3).fingerprint,
