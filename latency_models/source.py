@@ -81,6 +81,11 @@ class Latency:
         return self.source == PREDICTED
 
     @property
+    def promised_ms(self) -> float:
+        """What a limit is held against, since it must hold: of a prediction its interval's end."""
+        return self.high_ms if self.is_predicted else self.ms
+
+    @property
     def text(self) -> str:
         """For people: a prediction never goes without its interval."""
         if not self.is_predicted:

@@ -106,10 +106,13 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 
 def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
+    from ..studies.results import nothing_found
+
     if not found:
-        print(f"study {study.name}: no trained trial yet")
+        print(nothing_found(study))
         return
-    print(f"Pareto front of {study.name}, PSNR on {study.settings.data}, {study.settings.device}:")
+    devices = ", ".join(dict.fromkeys(finding.device for finding in found))
+    print(f"Pareto front of {study.name}, PSNR on {study.settings.data}, {devices}:")
     print_table(
         ("rank", "trial", "PSNR INT8", "drop", "latency", "score / ABPN", "params", "file"),
         [

@@ -44,7 +44,7 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
 
     A study's bare name means the study, ``./NAME`` the folder. InputError says what is missing.
     """
-    from ..studies.results import findings
+    from ..studies.results import findings, nothing_found
     from ..studies.study import is_study, load_study
 
     is_named = storage_url is not None or is_study(what)
@@ -64,7 +64,7 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
         return (_of_trial(study, record, ""),)
     found = findings(study)
     if not found:
-        raise InputError(f"study {name!r} has no trained trial yet; nothing to export")
+        raise InputError(f"{nothing_found(study)}; nothing to export")
     return tuple(_of_trial(study, records[f.trial], Path(f.file).stem) for f in found)
 
 

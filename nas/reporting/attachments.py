@@ -1,11 +1,12 @@
 """What Optuna's dashboard shows of a study beside its trials: models, pictures, cards, plots.
 
-Everything is written once, under a name of its own: to attach again changes nothing, and what a
-person wrote into a note stays.
+Everything is written once, under a name of its own: to attach again changes nothing but the notes
+of networks that were timed anew, and what a person wrote into one stays.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import uuid
 from collections.abc import Iterable
@@ -39,7 +40,7 @@ class Attachments:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._folder: Path = study.folder.path / "artifacts"
-        self._drawn: tuple[int, ...] | None = None
+        self._drawn: tuple[tuple[int, float], ...] | None = None
 
     def store(self) -> FileSystemArtifactStore:
         """Where the dashboard reads them; its folder is made if it is missing."""
@@ -47,7 +48,7 @@ class Attachments:
         return FileSystemArtifactStore(self._folder)
 
     def attach(self, content: ReportContent) -> None:
-        """Models and cards of the front, and the plots if there are other trials than before.
+        """Models and cards of the front, and the plots if trials or latencies are others.
 
         A model that another machine trained is left out.
         """
@@ -58,10 +59,10 @@ class Attachments:
             if model.is_file() and not self._has(network, name):
                 self._attach(network, name, _TFLITE, model.read_bytes())
         self._name_objectives(content)
-        trials = tuple(network.trial for network in content.findings)
-        if trials != self._drawn:
+        drawn = tuple((network.trial, network.result.latency.ms) for network in content.findings)
+        if drawn != self._drawn:
             self._save_plots(content)
-            self._drawn = trials
+            self._drawn = drawn
 
     def attach_previews(self, networks: Iterable[Network], previewer: Previewer) -> None:
         """A picture for each of ``networks`` that has none; NasError if pictures cannot be made."""
@@ -109,9 +110,15 @@ class Attachments:
             self._study.optuna.set_metric_names(names)
 
     def _attach_note(self, content: ReportContent, network: Network) -> None:
-        trial = Trial(self._study.optuna, self._trial_id(network))
-        if not optuna_dashboard.get_note(trial):
-            optuna_dashboard.save_note(trial, note_of(content, network))
+        """Written anew where it is as we left it; what a person wrote into one stays."""
+        study = self._study.optuna
+        trial = Trial(study, self._trial_id(network))
+        note, key = note_of(content, network), f"nas:note:{network.trial}"
+        found = optuna_dashboard.get_note(trial)
+        ours = study._storage.get_study_system_attrs(study._study_id).get(key)
+        if found != note and (not found or _digest(found) == ours):
+            optuna_dashboard.save_note(trial, note)
+            study._storage.set_study_system_attr(study._study_id, key, _digest(note))
 
     def _trial_id(self, network: Network) -> int:
         study = self._study.optuna
@@ -133,6 +140,10 @@ class Attachments:
                 optuna_dashboard.save_plotly_graph_object(
                     self._study.optuna, figure, graph_object_id=f"nas-{name}"
                 )
+
+
+def _digest(note: str) -> str:
+    return hashlib.sha256(note.encode()).hexdigest()[:16]
 
 
 def _for_the_dashboard(title: str) -> dict[str, Any]:

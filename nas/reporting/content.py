@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ class Standing(StrEnum):
 
     FRONT = "front"
     TRAINED = "trained"
+    OVER_LIMIT = "over the limit"
     REFERENCE = "reference"
     RUNNING = "running"
     WAITING = "waiting"
@@ -47,6 +49,9 @@ class Network:
     result: Result
     #: its score over the yardstick's
     ratio: float
+    #: the device that its latency is of
+    device: str
+    within_limit: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,12 @@ class ReportContent:
         """The front, fastest first, and the references: what is drawn one by one."""
         return (*sorted(self.front, key=lambda n: n.result.latency.ms), *self.references)
 
+    @property
+    def timed_elsewhere(self) -> tuple[tuple[str, int], ...]:
+        """Devices other than the study's, with how many networks have a latency of theirs."""
+        devices = Counter(network.device for network in (*self.findings, *self.references))
+        return tuple((d, n) for d, n in devices.items() if d != self.settings.device)
+
 
 def collect(study: Study) -> ReportContent:
     """What ``study`` has found up to now; a search may be running."""
@@ -114,7 +125,7 @@ def collect(study: Study) -> ReportContent:
     records = study.records_of(trials)
     yardstick, log2_unit = _yardstick(records, tuple(front_trials.values()))
     networks = {
-        record.number: _network(record, record.result, log2_unit)
+        record.number: _network(record, record.result, log2_unit, study.settings.device)
         for record in records
         if record.result
     }
@@ -148,7 +159,7 @@ def _yardstick(records: list[TrialRecord], front: tuple[Finding, ...]) -> tuple[
     return "the best", max((_log2(finding.result) for finding in front), default=0.0)
 
 
-def _network(record: TrialRecord, result: Result, log2_unit: float) -> Network:
+def _network(record: TrialRecord, result: Result, log2_unit: float, device: str) -> Network:
     return Network(
         trial=record.number,
         name=record.baseline or f"trial {record.number}",
@@ -156,6 +167,8 @@ def _network(record: TrialRecord, result: Result, log2_unit: float) -> Network:
         is_reference=record.baseline is not None,
         result=result,
         ratio=score_ratio(_log2(result), log2_unit),
+        device=record.timed_on or device,
+        within_limit=record.within_limit,
     )
 
 
@@ -167,7 +180,7 @@ def _highlights(
         return ()
     cap_ms = settings.max_latency_ms
     good_db = settings.references.bicubic_psnr_db + WORTHWHILE_GAIN_DB
-    good = [network for network in found if network.result.psnr_db >= good_db]
+    good = [n for n in found if n.within_limit and n.result.psnr_db >= good_db]
     chosen = [Highlight("Best score", front[0])]
     if good:
         fastest = min(good, key=lambda network: network.result.latency.ms)
@@ -180,7 +193,7 @@ def _highlights(
 def _line(
     trial: FrozenTrial, record: TrialRecord, network: Network | None, front: frozenset[int]
 ) -> TrialLine:
-    remark = record.baseline or ""
+    remark = record.baseline or ("" if record.within_limit else record.reason)
     if network is None and not record.running and not record.waiting:
         remark = f"{record.outcome or 'interrupted'}: {record.reason}".removesuffix(": ")
     return TrialLine(
@@ -201,7 +214,9 @@ def _standing(record: TrialRecord, front: frozenset[int]) -> Standing:
         return Standing.WAITING
     if not record.complete:
         return Standing.REFUSED
-    return Standing.REFERENCE if record.baseline else Standing.TRAINED
+    if record.baseline:
+        return Standing.REFERENCE
+    return Standing.TRAINED if record.within_limit else Standing.OVER_LIMIT
 
 
 def _plain(value: object) -> str:

@@ -39,7 +39,7 @@ def history_of(
     ``trials`` and ``records`` are the same ones; ``log2_unit`` is the yardstick's score.
     """
     ended = sorted(
-        (trial.datetime_complete.timestamp(), record.number, record.result)
+        (trial.datetime_complete.timestamp(), record.number, record.result, record.within_limit)
         for trial, record in zip(trials, records, strict=True)
         if record.is_finding and record.result and trial.datetime_complete
     )
@@ -48,14 +48,15 @@ def history_of(
         for trial in trials
         if trial.datetime_start and trial.datetime_complete
     )
-    slowest_ms = max((result.latency.ms for _, _, result in ended), default=1.0)
+    slowest_ms = max((result.latency.ms for _, _, result, _ in ended), default=1.0)
     moments: list[Moment] = []
     front: list[tuple[float, float]] = []
     best = -math.inf
-    for time, number, result in ended:
+    for time, number, result, within_limit in ended:
         value = log2_score(result.psnr_db, result.latency.ms)
-        best = max(best, value)
-        front = _unbeaten([*front, _gains(result, bicubic_psnr_db, slowest_ms)])
+        if within_limit:
+            best = max(best, value)
+            front = _unbeaten([*front, _gains(result, bicubic_psnr_db, slowest_ms)])
         moments.append(
             Moment(
                 trial=number,

@@ -17,7 +17,7 @@ def note_of(content: ReportContent, network: Network) -> str:
         ("PSNR, FP32", f"{result.psnr_float_db:.3f} dB (INT8 costs {result.drop_db:+.3f} dB)"),
         ("SSIM, INT8", f"{result.ssim:.4f}"),
         ("runtime", f"{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f}) on "
-                    f"{settings.device}, {settings.input}, {latency.source}"),
+                    f"{network.device}, {settings.input}, {latency.source}"),
         ("on the CPU", ", ".join(latency.on_cpu) or "nothing"),
         ("parameters", f"{result.parameters:,}"),
         ("multiply-accumulates", f"{result.macs / 1e9:.3f} G"),

@@ -104,9 +104,17 @@ class _Confirmation:
         """Reference trials and the best candidates that are not measured yet."""
         done = self._latencies().measured_trials
         records = [record for record in self.study.records() if record.result]
-        found = sorted((r for r in records if r.is_finding), key=_log2, reverse=True)[:BEST]
+        hopeful = (r for r in records if r.is_finding and self._may_be_within_limit(r))
+        found = sorted(hopeful, key=_log2, reverse=True)[:BEST]
         references = [record for record in records if record.baseline]
         return [record for record in (*references, *found) if record.number not in done]
+
+    def _may_be_within_limit(self, record: TrialRecord) -> bool:
+        """A prediction whose interval holds the limit may be: it is worth being measured."""
+        assert record.result is not None  # only such are found
+        latency, limit_ms = record.result.latency, self.study.settings.max_latency_ms
+        lowest_ms = latency.low_ms if latency.is_predicted else latency.ms
+        return limit_ms is None or lowest_ms <= limit_ms
 
     def _measure(self, records: list[TrialRecord]) -> None:
         failures = 0

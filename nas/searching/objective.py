@@ -202,7 +202,8 @@ class TrialRunner:
         """Where the score is all that counts, a network that cannot win is not trained."""
         if self.study.settings.objective is not Objective.SCORE:
             return
-        results = [record.result for record in self.study.records() if record.result]
+        records = self.study.records()
+        results = [r.result for r in records if r.result and r.within_limit]
         needed_db = psnr_needed_db(results, latency.ms)
         if needed_db is not None:
             reason = f"at {latency.ms:.2f} ms it would need {needed_db:.2f} dB to win"

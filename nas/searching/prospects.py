@@ -29,9 +29,5 @@ def psnr_needed_db(results: Iterable[Result], runtime_ms: float) -> float | None
 
 
 def excess_ms(latency: Latency, limit_ms: float) -> float:
-    """How far ``latency`` is over ``limit_ms``; 0 or less: within it.
-
-    A prediction counts at the upper end of its interval, since what is promised must hold; what was
-    measured or compiled counts as it is.
-    """
-    return (latency.high_ms if latency.is_predicted else latency.ms) - limit_ms
+    """How far ``latency`` is over ``limit_ms``; 0 or less: within it."""
+    return latency.promised_ms - limit_ms

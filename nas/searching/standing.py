@@ -17,6 +17,7 @@ class Entry:
     trial: int
     baseline: str | None
     result: Result
+    within_limit: bool = True
 
     @property
     def log2_score(self) -> float:
@@ -41,7 +42,9 @@ class Standing:
     @classmethod
     def of(cls, records: Sequence[TrialRecord]) -> Standing:
         """From all trials of a study."""
-        entries = [Entry(r.number, r.baseline, r.result) for r in records if r.result]
+        entries = [
+            Entry(r.number, r.baseline, r.result, r.within_limit) for r in records if r.result
+        ]
         on_front = [record.number for record in pareto_front(list(records))]
         by_trial = {entry.trial: entry for entry in entries}
         return cls(
@@ -56,8 +59,9 @@ class Standing:
 
     @property
     def best(self) -> Entry | None:
-        """The finding with the best score."""
-        return max(self.findings, key=lambda entry: entry.log2_score, default=None)
+        """The finding within the limit with the best score."""
+        found = (entry for entry in self.findings if entry.within_limit)
+        return max(found, key=lambda entry: entry.log2_score, default=None)
 
     def reference(self, name: str) -> Entry | None:
         """The network of that name as trained in this study."""

@@ -111,6 +111,8 @@ class TrialRecord:
     result: Result | None
     #: the device that its latency is of, where that is not the study's (see ``latencies``)
     timed_on: str | None = None
+    #: is its latency, as it is known now, within the study's limit?
+    within_limit: bool = True
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -140,6 +142,16 @@ class TrialRecord:
             return self
         return replace(self, result=replace(self.result, latency=latency), timed_on=device)
 
+    def held_to(self, limit_ms: float | None) -> TrialRecord:
+        """The same trial; where it is slower than ``limit_ms`` by now, its reason says so."""
+        if limit_ms is None or self.result is None:
+            return self
+        latency = self.result.latency
+        if latency.promised_ms <= limit_ms:
+            return self
+        reason = f"{latency.text} is over the limit of {limit_ms:g} ms"
+        return replace(self, within_limit=False, reason=reason)
+
     @property
     def network(self) -> Candidate:
         """The sampled architecture; GraphError if the trial never got that far."""
@@ -157,10 +169,10 @@ class TrialRecord:
 
 
 def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Findings that no other beats in both PSNR and runtime, fastest first."""
+    """Findings within the limit that no other beats in both PSNR and runtime, fastest first."""
     front: list[TrialRecord] = []
     best_db = float("-inf")
-    found = [(record, record.result) for record in records if record.is_finding and record.result]
+    found = [(r, r.result) for r in records if r.is_finding and r.within_limit and r.result]
     for record, result in sorted(found, key=lambda pair: (pair[1].latency.ms, -pair[1].psnr_db)):
         if result.psnr_db > best_db:
             best_db = result.psnr_db

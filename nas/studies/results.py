@@ -28,8 +28,8 @@ class Finding:
     result: Result
     #: challenge score over ABPN's of the same study; None where ABPN was left out
     ratio_to_abpn: float | None
-    #: the device that its latency is of, where that is not the study's
-    timed_on: str | None = None
+    #: the device that its latency is of
+    device: str
     #: references of the same study with at least its PSNR in less time, or more in the same
     beaten_by: tuple[str, ...] = ()
 
@@ -57,6 +57,7 @@ class Finding:
             "low_ms": latency.low_ms,
             "high_ms": latency.high_ms,
             "latency_source": latency.source,
+            "device": self.device,
             "psnr_float_db": result.psnr_float_db,
             "drop_db": result.drop_db,
             "ssim": result.ssim,
@@ -81,7 +82,7 @@ def findings(study: Study) -> tuple[Finding, ...]:
             network=record.network,
             result=result,
             ratio_to_abpn=None if reference is None else score_ratio(_log2(result), reference),
-            timed_on=record.timed_on,
+            device=record.timed_on or study.settings.device,
             beaten_by=tuple(
                 reference.baseline
                 for reference in records
@@ -90,6 +91,15 @@ def findings(study: Study) -> tuple[Finding, ...]:
         )
         for index, (record, result) in enumerate(ranked)
     )
+
+
+def nothing_found(study: Study) -> str:
+    """Why ``findings`` are none."""
+    trained = len(study.trained())
+    if not trained:
+        return f"study {study.name}: no trained trial yet"
+    limit = f"{study.settings.max_latency_ms:g} ms"
+    return f"study {study.name}: none of its {trained} trained networks is within {limit}"
 
 
 def write_pareto(study: Study) -> tuple[Finding, ...]:
@@ -132,7 +142,7 @@ def make_card(study: Study, finding: Finding) -> dict[str, Any]:
             "bicubic_psnr_db": settings.references.bicubic_psnr_db,
         },
         "latency": {
-            "device": finding.timed_on or settings.device,
+            "device": finding.device,
             "input": settings.input,
             "source": latency.source,
             "ms": latency.ms,

@@ -67,7 +67,7 @@ class StudyStatus:
         lines += [
             f"trial {record.number}: {_outcome(record)}: {record.reason}"
             for record in self.records
-            if record.outcome is Outcome.FAILED
+            if record.outcome is Outcome.FAILED or not record.within_limit
         ]
         return lines
 

@@ -151,13 +151,17 @@ class Study:
         return self._storage_url is not None
 
     def records(self) -> list[TrialRecord]:
-        """All trials, in the order in which they were begun, each with its truest latency."""
+        """All trials in the order in which they were begun.
+
+        Each with its truest latency, and held to the study's limit by that.
+        """
         return self.records_of(self.optuna.get_trials(deepcopy=False))
 
     def records_of(self, trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
         """The same of ``trials`` that were got from Optuna before."""
         latencies = read_latencies(self.folder.latencies)
-        return [latencies.applied_to(TrialRecord.of(trial)) for trial in trials]
+        limit_ms = self.settings.max_latency_ms
+        return [latencies.applied_to(TrialRecord.of(trial)).held_to(limit_ms) for trial in trials]
 
     def trained(self) -> list[TrialRecord]:
         """Trained candidates: what a budget of trials counts."""

@@ -6,6 +6,7 @@ reader does.
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,5 +70,6 @@ def hover(network: Network, gauge: str) -> str:
     return (
         f"<b>{network.name}</b><br>{result.psnr_db:.2f} dB INT8 (float {result.psnr_float_db:.2f})"
         f"<br>{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+        f" on {escape(network.device)}"
         f"<br>{network.ratio:.2f} {gauge}"
     )

@@ -6,7 +6,7 @@ import hashlib
 import signal
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,19 @@ def test_a_note_that_a_person_wrote_stays(own: Study) -> None:
     optuna_dashboard.save_note(Trial(study, trial_id), "mine")
     Attachments(own).attach(collect(own))
     assert optuna_dashboard.get_note(Trial(study, trial_id)) == "mine"
+
+
+def test_a_note_follows_a_latency_that_was_measured_since(own: Study) -> None:
+    content = collect(own)
+    Attachments(own).attach(content)
+    network = content.front[0]
+    measured = replace(network, device="board")
+    Attachments(own).attach(replace(content, front=(measured,)))
+    study = own.optuna
+    trial_id = study._storage.get_trial_id_from_study_id_trial_number(
+        study._study_id, network.trial
+    )
+    assert " on board, " in optuna_dashboard.get_note(Trial(study, trial_id))
 
 
 def test_an_artifact_that_was_lost_is_attached_again(own: Study) -> None:

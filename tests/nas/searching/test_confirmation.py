@@ -11,11 +11,16 @@ from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
 from latency_models.regression.settings import TABLE
 from latency_models.regression.source import read_table
+from nas.reporting.content import collect
+from nas.reporting.notes import note_of
+from nas.reporting.page import render
 from nas.score import log2_score, score_ratio
 from nas.searching.confirmation import BEST, confirm_best, known_device, require_known
+from nas.searching.standing import Standing
 from nas.studies.latencies import read_latencies
 from nas.studies.record import TrialRecord
-from nas.studies.results import write_pareto
+from nas.studies.results import nothing_found, write_pareto
+from nas.studies.status import summarise
 from nas.studies.study import Study
 from search_spaces import Candidate, InputError, zoo
 
@@ -114,6 +119,76 @@ def test_the_front_and_its_ratios_are_of_one_kind(study: Study, tmp_path: Path) 
     rows = json.loads((study.folder.pareto / "pareto.json").read_text())
     assert [row["latency_source"] for row in rows] == ["csv"] * len(rows)
     assert [row["runtime_ms"] for row in rows] == [true_ms(f.network) for f in front]
+
+
+@pytest.fixture
+def capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """All were predicted to be within its limit; half of them are not, as the board has shown."""
+    monkeypatch.chdir(tmp_path)
+    limit_ms = sorted(map(true_ms, FOUND))[len(FOUND) // 2]
+    study = finished_study("capped", FOUND, max_latency_ms=limit_ms)
+    confirm_best(study, DEVICE, write_board(tmp_path / "board", everything()), lambda line: None)
+    return study
+
+
+def test_what_is_measured_over_the_limit_leaves_the_front(capped: Study) -> None:
+    limit_ms = capped.settings.max_latency_ms
+    assert limit_ms is not None
+    over = [r for r in capped.records() if r.is_finding and not r.within_limit]
+    within = [r for r in capped.records() if r.is_finding and r.within_limit]
+    assert len(over) >= 3
+    assert len(within) >= 3
+    for record in over:
+        assert record.result
+        assert record.result.latency.promised_ms > limit_ms
+        assert record.reason.endswith(f"ms is over the limit of {limit_ms:g} ms")
+    front = write_pareto(capped)
+    assert front
+    assert {finding.trial for finding in front} <= {record.number for record in within}
+    assert Standing.of(capped.records()).best in [
+        entry for entry in Standing.of(capped.records()).findings if entry.within_limit
+    ]
+    lines = summarise(capped).lines()
+    assert sum("is over the limit" in line for line in lines) >= len(over)
+
+
+def test_those_that_may_be_within_the_limit_are_measured_in_place_of_those_that_are_not(
+    capped: Study, tmp_path: Path
+) -> None:
+    measured = read_latencies(capped.folder.latencies).measured_trials
+    within = [r for r in capped.records() if r.is_finding and r.within_limit]
+    assert {record.number for record in within} <= measured
+    assert len(measured) > 2 + BEST
+
+
+def test_report_and_notes_name_the_device_that_measured(capped: Study, tmp_path: Path) -> None:
+    content, board = collect(capped), str(tmp_path / "board")
+    over = {r.number for r in capped.records() if r.is_finding and not r.within_limit}
+    assert {line.number for line in content.lines if line.standing == "over the limit"} == over
+    assert all("over the limit" in content.lines[number].remark for number in over)
+    for highlight in content.highlights:
+        assert highlight.network.trial not in over
+        assert highlight.network.device == board
+        note = note_of(content, highlight.network)
+        assert f"on {board}, {SPEC}, csv" in note
+        assert "vs680" not in note
+    measured = len(read_latencies(capped.folder.latencies).measured)
+    assert dict(content.timed_elsewhere)[board] == measured
+    assert max(m.best_ratio for m in content.history) == pytest.approx(content.front[0].ratio)
+    rows = [finding.row() for finding in write_pareto(capped)]
+    assert {row["device"] for row in rows} == {board}
+    page = render(content, (), "none")
+    assert f"Latencies of {measured} networks are those of <b>{board}</b>" in page
+
+
+def test_a_study_whose_networks_are_all_too_slow_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = finished_study("slow", FOUND[:3], max_latency_ms=1e-3)
+    assert write_pareto(study) == ()
+    assert nothing_found(study) == "study slow: none of its 3 trained networks is within 0.001 ms"
+    assert "No trained network is within 0.001 ms" in render(collect(study), (), "none")
 
 
 def test_one_failing_measurement_ends_nothing(study: Study, tmp_path: Path) -> None:

@@ -35,12 +35,17 @@ def candidates(count: int) -> list[Candidate]:
     return list(distinct.values())[:count]
 
 
-def finished_study(name: str, found: Sequence[Candidate], device: str = "vs680") -> Study:
+def finished_study(
+    name: str,
+    found: Sequence[Candidate],
+    device: str = "vs680",
+    max_latency_ms: float | None = None,
+) -> Study:
     """ABPN, XLSR and ``found`` as trials of their own, all of one PSNR, with predicted latencies.
 
     In the current folder.
     """
-    settings = replace(SETTINGS, device=device, input=str(SPEC))
+    settings = replace(SETTINGS, device=device, input=str(SPEC), max_latency_ms=max_latency_ms)
     study = create_study(StudyFolder.named(name), None, settings)
     references = [(network.name, network.build(3)) for network in zoo.REFERENCES]
     with Worker() as worker:
