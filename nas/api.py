@@ -80,18 +80,20 @@ def load_study(name: str, storage: str | None = None) -> Study:
     return _load_study(name, storage)
 
 
-def evaluate(model: str | Path, data: str = EMBEDDED) -> Quality:
+def evaluate(model: str | Path, data: str = EMBEDDED, *, luma: bool = False) -> Quality:
     """PSNR in dB and SSIM of an integer-only TFLite file, per image and mean, on RGB.
 
     Images of any size go through it in tiles of the model's own size, or whole if that is left
-    open; LR images are made by antialiased bicubic, and ``scale`` pixels of border are left out.
-    ``data`` is a folder of HR images or "embedded". PSNR has peak 255; SSIM is that of Wang et al.,
-    2004. Raises InputError if the file is no integer-only super-resolution model, or the folder
+    open; ``scale`` pixels of border are left out. ``data`` is a folder of HR images or "embedded";
+    LR images are the folder's own, or made by antialiased bicubic. PSNR has peak 255 and is at most
+    100 dB; SSIM is that of Wang et al., 2004. ``luma`` asks for those of the Y channel, too (BT.601
+    in studio range), as papers report them. ``skipped`` of the answer are the images left out.
+    Raises InputError if the file is no integer-only super-resolution model, or the folder
     holds no usable image.
     """
     with Worker() as worker:
         upscaler = open_model(Path(model), worker)
-        return judge(upscaler.upscale, load_validation(data, upscaler.scale))
+        return judge(upscaler.upscale, load_validation(data, upscaler.scale), luma=luma)
 
 
 def predict_latency(

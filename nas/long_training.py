@@ -16,7 +16,7 @@ from .checkpoints import CheckpointFile
 from .cores import Cores
 from .files import json_text, write_arrays, write_json, write_whole
 from .images.data import Data, ImageSet, PatchSampler
-from .images.quality import Quality, evaluate
+from .images.quality import Quality, convention, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge
 from .laboratory import Developed, Laboratory, Stages
@@ -155,6 +155,7 @@ class LongTraining:
             "psnr_float_db": developed.float_quality.psnr_db,
             "ssim_float": developed.float_quality.ssim,
             "drop_db": developed.drop_db,
+            "convention": convention(self.candidate.graph.scale),
             "data": {"name": self.data.name, "fingerprint": self.data.fingerprint},
             "scale": self.candidate.graph.scale,
             "input": str(self.input),

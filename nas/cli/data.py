@@ -81,6 +81,8 @@ def _print(found: Survey) -> None:
             print(f"{part.name}: {count} x {kind}")
         for ending, count in part.other_endings:
             print(f"{part.name}: {count} x {ending}, not an image for us")
+        for remark in part.remarks:
+            print(f"{part.name}: {remark}")
     print(f"fingerprint: {found.fingerprint or '-'}")
     for problem in found.problems:
         print(f"WRONG  {problem.file}: {problem.what}")
@@ -107,6 +109,7 @@ def _to_json(found: Survey) -> dict[str, Any]:
                 "largest": part.largest,
                 "kinds": [{**vars(kind), "files": count} for kind, count in part.kinds],
                 "other_endings": dict(part.other_endings),
+                "remarks": list(part.remarks),
             }
             for part in found.parts
         ],

@@ -49,7 +49,7 @@ def export(
 
     def observe(model: ExportedModel) -> None:
         if not as_json:
-            print(f"{model.file}: {model.psnr_db:.3f} dB")
+            print(f"{model.file}: {model.psnr_db:.3f} dB (RGB, border left out)")
 
     sources = find_sources(what, storage)
     with Worker() as worker:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..choices import Loss, Quantization, RecipeName
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, print_json, print_notes, print_table
 from .progress import TrainingReporter
 from .searching import StorageOption
+
+if TYPE_CHECKING:
+    from ..images.data import ImageSet
+    from ..images.quality import ImageQuality, Quality
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -65,7 +69,10 @@ def train(
     from latency_models.device import load_device
 
     from ..cores import has_bfloat16
-    from ..images.data import load_data, load_images
+    from ..images.data import load_data
+    from ..images.named_sets import VALIDATION, load_named_sets
+    from ..images.notes import notes, skipped_as_json
+    from ..images.quality import convention
     from ..long_training import LongTraining
     from ..named_network import find_network
     from ..networks.recipe import recipe_named
@@ -74,7 +81,7 @@ def train(
     found = find_network(what, scale, storage)
     target = load_device(device or found.device or DEFAULT_DEVICE)
     scale = found.candidate.graph.scale
-    tests = [(path, load_images(path, scale)) for path in test or []]
+    tests = load_named_sets(test or [], scale)
     images = load_data(data, scale)
     given = {"steps": steps, "batch": batch, "patch": patch}
     training = LongTraining(
@@ -92,7 +99,7 @@ def train(
         seed=seed,
         folder=out or Path("trained") / found.name,
     )
-    reporter = TrainingReporter()
+    reporter = TrainingReporter(notes({"training": images.training, VALIDATION: images.validation}))
     try:
         developed = training.run(reporter.observe, reporter.judged)
     except KeyboardInterrupt:
@@ -100,8 +107,8 @@ def train(
         print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
         raise typer.Exit(130) from None
     reporter.close()
-    rows = [("validation", developed.quality, developed.float_quality)]
-    rows += [(str(path), *training.test(developed, images)) for path, images in tests]
+    rows = [(VALIDATION, developed.quality, developed.float_quality)]
+    rows += [(name, *training.test(developed, images)) for name, images in tests.items()]
     if as_json:
         print_json(
             [
@@ -112,11 +119,14 @@ def train(
                     "drop_db": plain.psnr_db - int8.psnr_db,
                     "ssim": int8.ssim,
                     "ssim_float": plain.ssim,
+                    "images": len(int8.images),
+                    "skipped": skipped_as_json(int8.skipped),
                 }
                 for label, int8, plain in rows
             ]
         )
         return
+    print(f"{convention(scale)}:")
     print_table(
         ("images", "PSNR INT8", "PSNR FP32", "drop", "SSIM INT8", "SSIM FP32"),
         [
@@ -127,35 +137,62 @@ def train(
             for label, int8, plain in rows
         ],
     )  # fmt: skip
+    print_notes(notes(tests))
     print(f"model, weights and card: {training.folder}")
 
 
 def evaluate(
     model: ModelPath,
     data: Annotated[str, typer.Option(help="Folder of HR photos, or 'embedded'.")] = "embedded",
+    luma: Annotated[
+        bool, typer.Option("--luma", help="PSNR and SSIM of the Y channel too, as in papers.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """PSNR and SSIM of an INT8 model, image by image."""
     from latency_models.worker import Worker
 
     from ..images.data import load_validation
+    from ..images.notes import cautions, origin
+    from ..images.quality import convention
     from ..images.quality import evaluate as judge
     from ..networks.inference import open_model
 
     with Worker() as worker:
         upscaler = open_model(model, worker)
-        quality = judge(upscaler.upscale, load_validation(data, upscaler.scale))
+        images = load_validation(data, upscaler.scale)
+        quality = judge(upscaler.upscale, images, luma=luma)
     if as_json:
-        print_json(
-            {
-                "psnr_db": quality.psnr_db,
-                "ssim": quality.ssim,
-                "images": [vars(image) for image in quality.images],
-            }
-        )
+        print_json(_as_json(quality, images))
         return
-    rows = [(i.name, f"{i.psnr_db:.3f}", f"{i.ssim:.4f}") for i in quality.images]
+    print(f"{origin(images)}; {convention(images.scale)}:")
+    rows = [(i.name, i.psnr_db, i.ssim, i.luma) for i in quality.images]
+    rows.append(("mean", quality.psnr_db, quality.ssim, quality.luma))
     print_table(
-        ("image", "PSNR dB", "SSIM"),
-        [*rows, ("mean", f"{quality.psnr_db:.3f}", f"{quality.ssim:.4f}")],
-    )
+        ("image", "PSNR dB", "SSIM", *(("Y PSNR dB", "Y SSIM") if luma else ())),
+        [
+            (
+                name, f"{psnr:.3f}", f"{ssim:.4f}",
+                *((f"{y.psnr_db:.3f}", f"{y.ssim:.4f}") if y else ()),
+            )
+            for name, psnr, ssim, y in rows
+        ],
+    )  # fmt: skip
+    print_notes(cautions(images))
+
+
+def _as_json(quality: Quality, images: ImageSet) -> dict[str, Any]:
+    from ..images.notes import lr_origin, skipped_as_json
+    from ..images.quality import convention
+
+    def figures(one: Quality | ImageQuality) -> dict[str, Any]:
+        luma = {"luma": vars(one.luma)} if one.luma else {}
+        return {"psnr_db": one.psnr_db, "ssim": one.ssim, **luma}
+
+    return {
+        **figures(quality),
+        "images": [{"name": image.name, **figures(image)} for image in quality.images],
+        "skipped": skipped_as_json(quality.skipped),
+        "convention": convention(images.scale),
+        "lr": lr_origin(images),
+    }

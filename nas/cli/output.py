@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     print(json_text(value, indent=1))
+
+
+def print_notes(lines: Iterable[str]) -> None:
+    """Lines on standard error, after what is on standard output already."""
+    sys.stdout.flush()
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def progress_bar() -> Iterator[Show]:
 class TrainingReporter:
     """How far a training is, how well, and how long still: a line that changes, or one at times."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: Sequence[str] = ()) -> None:
+        """``opening`` are lines that are shown once the training has begun."""
+        self._opening = opening
         self._live = sys.stderr.isatty()
         self._every_seconds = 0.5 if self._live else 30.0
         self._drawn = float("-inf")
@@ -67,6 +69,9 @@ class TrainingReporter:
 
     def observe(self, progress: Progress) -> None:
         """A step is made."""
+        for line in self._opening:
+            print(line, file=sys.stderr)
+        self._opening = ()
         now = time.monotonic()
         if progress.phase != self._phase:  # steps of another take another time
             self._phase, self._began, self._left_then = progress.phase, now, progress.steps_left

@@ -106,13 +106,15 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 
 def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
+    from ..images.quality import convention
     from ..studies.results import nothing_found
 
     if not found:
         print(nothing_found(study))
         return
     devices = ", ".join(dict.fromkeys(finding.device for finding in found))
-    print(f"Pareto front of {study.name}, PSNR on {study.settings.data}, {devices}:")
+    measured = f"PSNR on {study.settings.data} ({convention(study.settings.scale)})"
+    print(f"Pareto front of {study.name}, {measured}, {devices}:")
     print_table(
         ("rank", "trial", "PSNR INT8", "drop", "latency", "score / ABPN", "params", "file"),
         [

@@ -74,7 +74,8 @@ class _Job:
 
 def _jobs(source: Path, target: Path) -> tuple[_Job, ...]:
     """One image, or all in a folder and its folders, whose order is kept in the target."""
-    from ..images.data import SUFFIXES, image_format
+    from ..images.data import image_format
+    from ..images.layout import SUFFIXES
 
     if not source.is_dir():
         image_format(target)

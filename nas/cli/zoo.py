@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, print_json, print_notes, print_table
 
 app = typer.Typer(help="The systems of the report.", no_args_is_help=True, rich_markup_mode=None)
 ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")]
@@ -108,29 +108,37 @@ def bench(
     from search_spaces import CandidateError
     from search_spaces.zoo import ZOO, find
 
-    from ..images.data import load_data, load_images
+    from ..images.data import load_data
+    from ..images.named_sets import VALIDATION, load_named_sets
+    from ..images.notes import notes, skipped_as_json
+    from ..images.quality import convention
     from ..zoo_bench import Bench, table
     from .progress import TrainingReporter
 
     networks = [find(name) for name in names] if names else list(ZOO)
     images = load_data(data, scale)
-    tests = {path.name: load_images(path, scale) for path in test or []}
-    tests = tests or {"validation": images.validation}
+    tests = load_named_sets(test or [], scale)
+    tests = tests or {VALIDATION: images.validation}
     trial = Bench(images, tests, load_device(device), steps, seed, out)
     systems, failures = [], 0
+    opening = notes({"training": images.training, VALIDATION: images.validation})
     for network in networks:
         print(f"{network.name}:", file=sys.stderr)
         try:
-            trained = trial.train(network, TrainingReporter().observe)
+            trained = trial.train(network, TrainingReporter(opening).observe)
+            opening = []
             systems.append(trial.time(network, trained))
         except CandidateError as error:
             failures += 1
             print(f"{network.name}: {error}", file=sys.stderr)
     rows = table(systems)
     if as_json:
-        print_json(rows)
+        skipped = {name: skipped_as_json(found.skipped) for name, found in tests.items()}
+        print_json([{**row, "skipped": skipped} for row in rows])
     elif rows:
+        print(f"mean over all images; {convention(scale)}:")
         _print_rows(rows)
+        print_notes(notes(tests))
     if failures:
         raise typer.Exit(1)
 

@@ -9,6 +9,8 @@ from typing import Any
 from latency_models import Latency, WeightGranularity
 from search_spaces import Candidate, InputSpec, infer
 
+from ..images.quality import convention
+
 
 @dataclass(frozen=True)
 class Card:
@@ -71,6 +73,7 @@ def card_as_json(card: Card, models: Sequence[ExportedModel]) -> dict[str, Any]:
         "psnr_float_db": card.psnr_float_db,
         "ssim_float": card.ssim_float,
         "drop_db": card.drop_db,
+        "convention": convention(card.scale),
         "data": {"name": card.data, "fingerprint": card.data_fingerprint},
         "scale": card.scale,
         "input": str(card.input),
@@ -118,7 +121,7 @@ def card_as_markdown(
     rows = [
         ("from", card.origin),
         ("enlarges", f"{card.scale} times"),
-        ("PSNR, INT8", f"{card.psnr_db:.3f} dB on {card.data}"),
+        ("PSNR, INT8", f"{card.psnr_db:.3f} dB on {card.data}, {convention(card.scale)}"),
         ("SSIM, INT8", f"{card.ssim:.4f}"),
         ("PSNR, FP32", f"{card.psnr_float_db:.3f} dB (INT8 costs {card.drop_db:+.3f} dB)"),
         ("parameters", f"{figures.parameters:,}"),

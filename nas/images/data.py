@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import io
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,11 +18,11 @@ from search_spaces import InputError
 from search_spaces.naming import path_of
 
 from ..files import write_whole
+from .layout import SUFFIXES, Layout, find_layout
 
 Pixels = npt.NDArray[np.uint8]
 
 EMBEDDED = "embedded"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 #: Low-resolution sides below this leave nothing to crop a training patch from.
 MIN_LR_SIDE = 33
 #: Of a folder without a validation part, every n-th image is held out.
@@ -54,7 +53,8 @@ class ImagePair:
     @property
     def is_flat(self) -> bool:
         """Are all HR pixels of one color? Any enlargement is right then, and PSNR says nothing."""
-        return bool((self.hr == self.hr[0, 0]).all())
+        color = self.hr[0, 0]
+        return bool((self.hr[0] == color).all() and (self.hr == color).all())
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pairs of one scale, with what was left out."""
+    """Pairs of one scale, what was left out, and where all was read (None: with the package)."""
 
     scale: int
     pairs: tuple[ImagePair, ...]
     skipped: tuple[Skipped, ...] = ()
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         if not self.pairs:
@@ -128,7 +129,7 @@ def load_data(name: str, scale: int) -> Data:
     held = set(range(0, len(whole.pairs), HOLD_OUT))
     kept = tuple(pair for index, pair in enumerate(whole.pairs) if index not in held)
     out = tuple(pair for index, pair in enumerate(whole.pairs) if index in held)
-    return Data(name, ImageSet(scale, kept, whole.skipped), ImageSet(scale, out))
+    return Data(name, replace(whole, pairs=kept), replace(whole, pairs=out, skipped=()))
 
 
 def load_validation(name: str, scale: int) -> ImageSet:
@@ -144,19 +145,21 @@ def load_validation(name: str, scale: int) -> ImageSet:
 def load_images(folder: Path, scale: int) -> ImageSet:
     """Every image of a folder, in the order of their names; broken and too small ones are skipped.
 
-    A folder with ``HR`` and ``LR_bicubic/X3`` in the names of its folders, or one of DIV2K's HR
-    folders, is read with its own low-resolution files; elsewhere they are made from the others.
+    LR images are its own if it has some, by one of the layouts that ``find_layout`` knows; else
+    they are made.
     """
-    high, low = layout_of(_existing(folder), scale)
-    files = sorted(path for path in high.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{high}: no image ({', '.join(sorted(SUFFIXES))}) in it")
-    return _collect(scale, ((path.name, path, low) for path in files))
+    layout = find_layout(_existing(folder), scale)
+    if not layout.pairs and not layout.left_out:
+        hint = "; ".join(["", *layout.remarks])
+        raise InputError(f"{folder}: no image ({', '.join(sorted(SUFFIXES))}) in it{hint}")
+    named = tuple(Skipped(path.name, reason) for path, reason in layout.left_out)
+    images = _collect(scale, ((high.name, high, low) for high, low in layout.pairs), named)
+    return replace(images, layout=layout)
 
 
 def degrade(hr: Pixels, scale: int) -> ImagePair:
     """The pair of an HR image: cropped from the top left to a multiple of ``scale``, LR by Pillow's
-    antialiased bicubic.
+    antialiased bicubic. Its sides are at least ``scale``.
     """
     height, width = (side // scale * scale for side in hr.shape[:2])
     hr = np.ascontiguousarray(hr[:height, :width])
@@ -250,15 +253,6 @@ def parts_of(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def layout_of(folder: Path, scale: int) -> tuple[Path, Path | None]:
-    """Where the HR images of ``folder`` are, and where their LR ones, if it has any."""
-    high = folder / "HR" if (folder / "HR").is_dir() else folder
-    stem = re.sub(r"_?HR$", "", high.name)
-    bicubic = f"{stem}_LR_bicubic" if stem else "LR_bicubic"
-    low = high.parent / bicubic / f"X{scale}"
-    return high, low if high.name.endswith("HR") and low.is_dir() else None
-
-
 def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> ImageSet:
     return _collect(
         scale,
@@ -270,39 +264,36 @@ def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> ImageSet:
     )
 
 
-def _collect(scale: int, files: Iterable[tuple[str, Path, Path | None]]) -> ImageSet:
-    pairs, skipped = [], []
+def _collect(
+    scale: int,
+    files: Iterable[tuple[str, Path, Path | None]],
+    left_out: tuple[Skipped, ...] = (),
+) -> ImageSet:
+    pairs, skipped = [], list(left_out)
     for name, path, low in files:
         try:
             pairs.append(load_pair(name, path, low, scale))
         except InputError as error:
-            skipped.append(Skipped(name, str(error)))
+            skipped.append(Skipped(name, str(error).removeprefix(f"{path}: ")))
     return ImageSet(scale, tuple(pairs), tuple(skipped))
 
 
 def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
-    """The pair of a file and, if ``low`` is a folder of LR images, its own one there.
+    """The pair of an HR file and its own LR file, None if that is to be made.
 
     InputError says what is wrong with either.
     """
-    made = degrade(read_rgb(path), scale)
-    lr = made.lr
-    if low is not None:
-        # DIV2K: 0801.png and 0801x3.png
-        lr = read_rgb(_matching(low, path, scale))
-        if lr.shape != made.lr.shape:
-            raise InputError(f"low resolution {lr.shape} does not fit {made.hr.shape} / {scale}")
-    if min(lr.shape[:2]) < MIN_LR_SIDE:
+    hr = read_rgb(path)
+    height, width = hr.shape[:2]
+    if min(height, width) // scale < MIN_LR_SIDE:
         raise InputError(
-            f"{made.hr.shape[1]}x{made.hr.shape[0]} is too small: "
-            f"each side needs {MIN_LR_SIDE * scale} pixels"
+            f"{width}x{height} is too small: each side needs {MIN_LR_SIDE * scale} pixels"
+        )
+    made = degrade(hr, scale)
+    lr = made.lr if low is None else read_rgb(low)
+    if lr.shape != made.lr.shape:
+        (given_height, given_width), (height, width) = lr.shape[:2], made.lr.shape[:2]
+        raise InputError(
+            f"its LR image {low} is {given_width}x{given_height}, not {width}x{height}"
         )
     return ImagePair(name, lr, made.hr)
-
-
-def _matching(low: Path, path: Path, scale: int) -> Path:
-    for stem in (f"{path.stem}x{scale}", path.stem):
-        for suffix in (path.suffix, *sorted(SUFFIXES)):
-            if (low / f"{stem}{suffix}").is_file():
-                return low / f"{stem}{suffix}"
-    raise InputError(f"no low-resolution file {path.stem}x{scale}{path.suffix} in {low}")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .data import Data, ImagePair, ImageSet, Pixels, Skipped
+from .layout import Layout
 
 Shape = tuple[int, ...]
 
@@ -25,7 +26,7 @@ class SharedData(Data):
     memory: _Memory = field(repr=False, compare=False)
 
     def __reduce__(self) -> tuple[object, ...]:
-        sets = (_Layout.of(self.training), _Layout.of(self.validation))
+        sets = (_Shapes.of(self.training), _Shapes.of(self.validation))
         return _attach, (self.name, self.memory.path, *sets)
 
 
@@ -34,7 +35,7 @@ def share(data: Data) -> SharedData:
     sets = (data.training, data.validation)
     arrays = [pixels for images in sets for pair in images.pairs for pixels in (pair.lr, pair.hr)]
     memory = _Memory(arrays)
-    training, validation = _views(memory.path, *map(_Layout.of, sets))
+    training, validation = _views(memory.path, *map(_Shapes.of, sets))
     return SharedData(data.name, training, validation, memory)
 
 
@@ -53,24 +54,25 @@ class _Memory:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _Shapes:
     """A set of images without its pixels: names, and shapes of LR and HR."""
 
     scale: int
     pairs: tuple[tuple[str, Shape, Shape], ...]
     skipped: tuple[Skipped, ...]
+    layout: Layout | None
 
     @classmethod
-    def of(cls, images: ImageSet) -> _Layout:
+    def of(cls, images: ImageSet) -> _Shapes:
         pairs = tuple((pair.name, pair.lr.shape, pair.hr.shape) for pair in images.pairs)
-        return cls(images.scale, pairs, images.skipped)
+        return cls(images.scale, pairs, images.skipped, images.layout)
 
 
-def _attach(name: str, path: str, training: _Layout, validation: _Layout) -> Data:
+def _attach(name: str, path: str, training: _Shapes, validation: _Shapes) -> Data:
     return Data(name, *_views(path, training, validation))
 
 
-def _views(path: str, *layouts: _Layout) -> list[ImageSet]:
+def _views(path: str, *shapes: _Shapes) -> list[ImageSet]:
     """The image sets that lie one after another in the memory at ``path``."""
     with Path(path).open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -83,7 +85,7 @@ def _views(path: str, *layouts: _Layout) -> list[ImageSet]:
         place += size
         return pixels
 
-    def pairs(layout: _Layout) -> Iterator[ImagePair]:
-        return (ImagePair(name, view(lr), view(hr)) for name, lr, hr in layout.pairs)
+    def pairs(shapes: _Shapes) -> Iterator[ImagePair]:
+        return (ImagePair(name, view(lr), view(hr)) for name, lr, hr in shapes.pairs)
 
-    return [ImageSet(layout.scale, tuple(pairs(layout)), layout.skipped) for layout in layouts]
+    return [ImageSet(s.scale, tuple(pairs(s)), s.skipped, s.layout) for s in shapes]

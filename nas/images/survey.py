@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from PIL import Image
 
 from search_spaces import InputError
 
-from .data import HOLD_OUT, SUFFIXES, ImagePair, degrade, layout_of, load_pair, parts_of
+from .data import HOLD_OUT, ImagePair, degrade, load_pair, parts_of
+from .layout import SUFFIXES, Layout, find_layout, lonely_lows
 from .pictures import bits_per_channel
 from .quality import psnr_db
 
@@ -55,7 +56,7 @@ class PartSurvey:
 
     ``usable`` of its ``images`` can be trained on and have ``pixels`` HR pixels in all; of these,
     ``smallest`` and ``largest`` are the files' (width, height), and ``kinds`` counts what they are.
-    ``other_endings`` counts files that are passed over.
+    ``other_endings`` counts files that are passed over, ``remarks`` tell of images that are.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PartSurvey:
     largest: tuple[int, int] | None
     kinds: tuple[tuple[Kind, int], ...]
     other_endings: tuple[tuple[str, int], ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def survey(folder: Path, scale: int, observe: Observe = lambda what, done, total
         needed = 1
     for part in parts:
         if part.usable < needed:
-            what = f"{part.usable} usable images, at least {needed} needed{_hint(part)}"
+            what = f"{part.usable} usable images, at least {needed} needed"
             ledger.problems.append(Problem(part.folder, what))
     return Survey(folder, scale, tuple(parts), ledger.fingerprint, tuple(ledger.problems))
 
@@ -144,29 +146,29 @@ class _Seen:
 
 
 def _examine(name: str, folder: Path, scale: int, ledger: _Ledger, observe: Observe) -> PartSurvey:
-    high, low = layout_of(folder, scale)
-    entries = sorted(path for path in high.iterdir() if path.is_file())
-    files = [path for path in entries if path.suffix.lower() in SUFFIXES]
-    others = Counter(path.suffix or path.name for path in entries if path not in set(files))
+    layout = find_layout(folder, scale)
+    ledger.problems += [Problem(path, reason) for path, reason in layout.left_out]
     seen = []
-    for done, path in enumerate(files, 1):
+    for done, (path, low) in enumerate(layout.pairs, 1):
         seen.append(_read(name, path, low, scale, ledger))
-        observe(name, done, len(files))
-    if low is not None:
-        ledger.problems += _orphans(files, low, scale)
+        observe(name, done, len(layout.pairs))
+    ledger.problems += [
+        Problem(path, "an LR image without its HR image") for path in lonely_lows(layout)
+    ]
     sizes = [file.size for file in seen if file.size is not None]
     kinds = Counter(file.kind for file in seen if file.kind is not None)
     return PartSurvey(
         name=name,
-        folder=high,
-        lr_folder=low,
-        images=len(files),
+        folder=layout.folder,
+        lr_folder=layout.low,
+        images=len(layout.pairs) + len(layout.left_out),
         usable=sum(file.pixels > 0 for file in seen),
         pixels=sum(file.pixels for file in seen),
         smallest=min(sizes, key=_area, default=None),
         largest=max(sizes, key=_area, default=None),
         kinds=tuple(kinds.most_common()),
-        other_endings=tuple(others.most_common()),
+        other_endings=_other_endings(layout),
+        remarks=layout.remarks,
     )
 
 
@@ -190,24 +192,12 @@ def _read(part: str, path: Path, low: Path | None, scale: int, ledger: _Ledger) 
     if low is not None:
         likeness = psnr_db(pair.lr, degrade(pair.hr, scale).lr, border=0)
         if likeness < _SAME_PHOTO_DB:
-            what = f"its LR image in {low} shows something else ({likeness:.1f} dB)"
+            what = f"its LR image {low} shows something else ({likeness:.1f} dB)"
             ledger.problems.append(Problem(path, what))
     return _Seen(kind, size, pair.hr.shape[0] * pair.hr.shape[1])
 
 
-def _orphans(files: list[Path], low: Path, scale: int) -> Iterator[Problem]:
-    stems = {path.stem for path in files}
-    for path in sorted(low.iterdir()):
-        of_hr = {path.stem, path.stem.removesuffix(f"x{scale}")}
-        if path.suffix.lower() in SUFFIXES and stems.isdisjoint(of_hr):
-            yield Problem(path, "an LR image without its HR image")
-
-
-def _hint(part: PartSurvey) -> str:
-    """Where the images are, if they lie one folder too deep."""
-    if part.images:
-        return ""
-    deeper = {
-        path.parent.name for path in part.folder.glob("*/*") if path.suffix.lower() in SUFFIXES
-    }
-    return f"; images lie in {', '.join(sorted(deeper))}: name one of these" if deeper else ""
+def _other_endings(layout: Layout) -> tuple[tuple[str, int], ...]:
+    files = (path for path in layout.folder.iterdir() if path.is_file())
+    endings = (path.suffix or path.name for path in files if path.suffix.lower() not in SUFFIXES)
+    return tuple(Counter(sorted(endings)).most_common())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..images.quality import convention
 from .content import Network, ReportContent
 
 
@@ -13,7 +14,7 @@ def note_of(content: ReportContent, network: Network) -> str:
     ratio = [(content.gauge, f"{network.ratio:.2f}")] if content.has_abpn else []
     rows = [
         *ratio,
-        ("PSNR, INT8", f"{result.psnr_db:.3f} dB on {settings.data}"),
+        ("PSNR, INT8", f"{result.psnr_db:.3f} dB on {settings.data}, {convention(settings.scale)}"),
         ("PSNR, FP32", f"{result.psnr_float_db:.3f} dB (INT8 costs {result.drop_db:+.3f} dB)"),
         ("SSIM, INT8", f"{result.ssim:.4f}"),
         ("runtime", f"{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f}) on "

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from ..files import json_text
+from ..images.quality import convention
 from ..studies.budget import format_seconds
 from .content import ReportContent, Standing
 from .pictures import Comparison, Crop
@@ -74,6 +75,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
     settings, recipe = content.settings, content.settings.recipe
     return [
         ("data", f"{settings.data}, fingerprint {settings.data_fingerprint}"),
+        ("PSNR and SSIM", convention(settings.scale)),
         ("space", f"{settings.space}, version {settings.space_version}, "
                   f"fingerprint {settings.space_fingerprint}"),
         ("device", f"{settings.device}, fingerprint {settings.device_fingerprint}"),

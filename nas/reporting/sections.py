@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..images.quality import convention
 from .content import ReportContent
 from .plots.drop import drop_plot
 from .plots.front import front_plot
@@ -71,7 +72,8 @@ def _front(content: ReportContent) -> Section:
     equal = " On the dotted line a network scores just as ABPN does." if content.has_abpn else ""
     return Section(
         "front", "Pareto front",
-        "Up and to the left is better. Whiskers are the intervals that the device’s source of "
+        f"Up and to the left is better. PSNR is of {convention(content.settings.scale)}. "
+        "Whiskers are the intervals that the device’s source of "
         "latencies states; time is on a logarithmic axis. A double click shows what lies "
         f"below, too.{equal}",
         _if_any(content, Group((Plot("plot-front", "front", label, front_plot(content)),))),

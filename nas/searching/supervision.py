@@ -13,6 +13,9 @@ from search_spaces import NasError
 
 from ..cores import Cores
 from ..gpus import describe_gpus
+from ..images.named_sets import VALIDATION
+from ..images.notes import notes
+from ..images.quality import convention
 from ..laboratory import IMPORTS_OF_WORKERS
 from ..signals import terminable
 from ..studies.budget import Budget
@@ -163,7 +166,6 @@ def _state(study: Study, budget: Budget, run: Run) -> SearchState:
 
 def _introduction(study: Study, resources: Resources) -> str:
     settings, recipe = study.settings, study.settings.recipe
-    skipped = resources.data.training.skipped + resources.data.validation.skipped
     lines = [
         f"study {study.name}: space {settings.space}, device {settings.device}, "
         f"x{settings.scale}, {settings.input}, data {settings.data} "
@@ -171,9 +173,8 @@ def _introduction(study: Study, resources: Resources) -> str:
         f"{len(resources.data.validation.pairs)} to validate)",
         f"each candidate: {recipe.steps} steps of {recipe.batch} x {recipe.patch}x{recipe.patch}, "
         f"{recipe.precision}, {recipe.quantization}; "
-        f"bicubic {settings.references.bicubic_psnr_db:.2f} dB",
+        f"bicubic {settings.references.bicubic_psnr_db:.2f} dB ({convention(settings.scale)})",
     ]
-    lines += [f"skipped {item.name}: {item.reason}" for item in skipped]
-    if skipped:
-        lines.append(f"{len(skipped)} image{'s' * (len(skipped) > 1)} skipped")
+    data = resources.data
+    lines += notes({"training": data.training, VALIDATION: data.validation})
     return "\n".join(lines)

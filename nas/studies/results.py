@@ -11,6 +11,7 @@ from typing import Any
 from search_spaces import Candidate
 
 from ..files import write_json, write_whole
+from ..images.quality import convention
 from ..score import log2_score, score, score_ratio
 from .options import SearchOptions
 from .record import Result, pareto_front
@@ -136,6 +137,7 @@ def make_card(study: Study, finding: Finding) -> dict[str, Any]:
         "study": study.name,
         **finding.row(),
         "ssim_float": result.ssim_float,
+        "convention": convention(settings.scale),
         "data": {
             "name": settings.data,
             "fingerprint": settings.data_fingerprint,

@@ -27,7 +27,8 @@ from latency_models.device import load_device
 from nas.files import write_json
 from nas.images.anchored_regression import AnchoredRegression
 from nas.images.baselines import bicubic, nearest
-from nas.images.data import ImageSet, Pixels, load_data, load_images
+from nas.images.data import ImageSet, Pixels, load_data
+from nas.images.named_sets import load_named_sets
 from nas.images.quality import evaluate
 from nas.networks.calibration import calibration_crops, quantise_afterwards
 from nas.networks.recipe import Recipe
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=SYSTEMS, help="may be repeated [all]")
     options = parser.parse_args()
     data = load_data(options.data, SCALE)
-    tests = {path.name: load_images(path, SCALE) for path in options.test}
+    tests = load_named_sets(options.test, SCALE)
     device = load_device(options.device)
     bench = Bench(data, tests, device, STEPS, SEED, HERE / "systems")
     networks = [SYSTEMS[name] for name in options.only or SYSTEMS]

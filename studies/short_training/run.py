@@ -18,6 +18,7 @@ from nas.cores import has_bfloat16
 from nas.files import write_json
 from nas.images import baselines
 from nas.images.data import Data, ImageSet, load_images
+from nas.images.named_sets import load_named_sets
 from nas.images.quality import evaluate
 from nas.long_training import LongTraining
 from nas.networks.recipe import Recipe
@@ -53,7 +54,7 @@ class Images:
     @classmethod
     def load(cls, train: Path, valid: Path, tests: list[Path]) -> Images:
         data = Data("given folders", load_images(train, SCALE), load_images(valid, SCALE))
-        return cls(data, {folder.name: load_images(folder, SCALE) for folder in tests})
+        return cls(data, load_named_sets(tests, SCALE))
 
     def describe(self) -> dict[str, Any]:
         """Enough to tell whether somebody else has the same images."""

@@ -17,6 +17,7 @@ from nas.images.data import write_image
 from search_spaces import zoo
 
 from .commands import ROOT, run, run_json
+from .console import write_photos
 from .tiny_model import SIDE, make_tflite
 
 
@@ -107,11 +108,19 @@ def test_the_zoo_as_json(place: Path) -> None:
 
 def test_a_zoo_network_goes_through_a_file_into_training(place: Path) -> None:
     (place / "mine.json").write_text(run(place, "zoo", "show", "ABPN", "--scale", "2", "--json"))
+    for name, side in (("A", 90), ("B", 70)):
+        (place / name).mkdir()
+        write_photos(place / name / "HR", 1, side)
+    write_image(place / "B/HR/line.png", np.zeros((1, 300, 3), np.uint8))
     rows = run_json(
         place, "train", "mine.json", "--data", "photos", "--steps", "10", "--batch", "1",
         "--patch", "8", "--device", "ethos-u65-512", "--recipe", "proxy", "--loss", "charbonnier",
+        "--test", "A/HR", "--test", "B/HR",
     )  # fmt: skip
     assert set(rows[0]) >= {"data", "psnr_db", "psnr_float_db", "ssim"}
+    assert [row["data"] for row in rows] == ["validation", "A/HR", "B/HR"]
+    assert rows[1]["psnr_db"] != rows[2]["psnr_db"]
+    assert [item["name"] for item in rows[2]["skipped"]] == ["line.png"]
     card = json.loads((place / "trained/mine/card.json").read_text())
     assert card["architecture"] == zoo.find("abpn").build(2).to_json()
     assert (card["training"]["steps"], card["training"]["loss"]) == (10, "charbonnier")

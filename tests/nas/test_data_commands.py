@@ -52,9 +52,10 @@ def test_check_exits_with_1_if_something_is_wrong(
     Path("photos/broken.png").write_bytes(b"")
     write_image(Path("photos/tiny.png"), np.zeros((9, 9, 3), np.uint8))
     lines = said(monkeypatch, capsys, 1, "data", "check", "photos").splitlines()
-    assert [line.split(":")[0] for line in lines if line.startswith("WRONG")] == [
-        "WRONG  photos/broken.png", "WRONG  photos/tiny.png",
-    ]  # fmt: skip
+    wrong = [line.split(":")[0] for line in lines if line.startswith("WRONG")]
+    assert wrong == [
+        f"WRONG  {Path('photos', name).resolve()}" for name in ("broken.png", "tiny.png")
+    ]
     console.refuse(2, "nowhere: no such folder", "data", "check", "nowhere")
 
 

@@ -70,8 +70,8 @@ def test_what_is_wrong_with_lr_images(tmp_path: Path) -> None:
     write_image(low / "0003x3.png", degrade(photo(4), 3).lr)
     said = wrong(survey(tmp_path, 3))
     assert set(said) == {"0001.png", "0002.png", "0003.png", "0099x3.png"}
-    assert "no low-resolution file 0001x3.png" in said["0001.png"]
-    assert "does not fit" in said["0002.png"]
+    assert said["0001.png"] == f"no LR image for it in {low}"
+    assert "0002x3.png is 40x40, not 35x33" in said["0002.png"]
     assert "shows something else" in said["0003.png"]
     assert "without its HR image" in said["0099x3.png"]
 
@@ -124,8 +124,11 @@ def test_flat_images_are_named(tmp_path: Path) -> None:
 
 def test_too_few_images(tmp_path: Path) -> None:
     assert "0 usable images, at least 2" in wrong(survey(tmp_path, 3))[tmp_path.name]
-    write_image(tmp_path / "deeper/a.png", photo(1))
-    assert "images lie in deeper" in wrong(survey(tmp_path, 3))[tmp_path.name]
+    for name in ("one", "two"):
+        write_image(tmp_path / name / "a.png", photo(1))
+    found = survey(tmp_path, 3)
+    assert "0 usable images, at least 2" in wrong(found)[tmp_path.name]
+    assert found.parts[0].remarks == ("images in folders within are not read: one, two",)
     write_image(tmp_path / "a.png", photo(1))
     found = survey(tmp_path, 3)
     assert "1 usable images, at least 2" in wrong(found)[tmp_path.name]
