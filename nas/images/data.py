@@ -151,7 +151,7 @@ def load_images(folder: Path, scale: int) -> ImageSet:
     layout = find_layout(_existing(folder), scale)
     if not layout.pairs and not layout.left_out:
         hint = "; ".join(["", *layout.remarks])
-        raise InputError(f"{folder}: no image ({', '.join(sorted(SUFFIXES))}) in it{hint}")
+        raise InputError(f"{layout.folder}: no image ({', '.join(sorted(SUFFIXES))}) in it{hint}")
     named = tuple(Skipped(path.name, reason) for path, reason in layout.left_out)
     images = _collect(scale, ((high.name, high, low) for high, low in layout.pairs), named)
     return replace(images, layout=layout)
