@@ -116,6 +116,7 @@ def test_a_study_that_somebody_made_meanwhile_is_joined(
 def test_of_several_that_make_a_study_at_once_one_does(
     folder: StudyFolder, storage_url: str | None
 ) -> None:
+    folder.create()  # temporary files are named by the process, which threads share
     together = Barrier(3)
 
     def create(seed: int) -> Settings:
