@@ -7,6 +7,8 @@ import io
 import json
 import math
 import os
+import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,14 +56,30 @@ def _finite(value: Any) -> Any:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place once it is written within."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    """A temporary file that takes the place of ``path`` once it is written within.
+
+    A link stays one: what it leads to is replaced. What is no file, as /dev/null, is written to.
+    """
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with tempfile.TemporaryDirectory(prefix="nas-") as folder:
+                yield Path(folder) / "content"
+                path.write_bytes((Path(folder) / "content").read_bytes())
+        else:
+            with _replacing(Path(os.path.realpath(path))) as temporary:
+                yield temporary
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Of a short name: the target's own may be as long as names can be.
+    temporary = target.with_name(f".{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
         yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

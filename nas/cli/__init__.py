@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import warnings
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from search_spaces.errors import NasError
 
+from ..passwords import without_passwords
 from . import (
     checking,
     data,
@@ -25,8 +28,23 @@ from . import (
     zoo,
 )
 
+
+class _Discreet(TyperGroup):
+    """What was typed in a wrong place is told without its password."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            message = getattr(error, "message", None)  # typer's own have one
+            if isinstance(message, str):
+                error.__dict__["message"] = without_passwords(message)
+            raise
+
+
 app = typer.Typer(
     name="nas",
+    cls=_Discreet,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -68,13 +86,20 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        _fail(f"{what}; check the disk and its permissions", 1)
+        _fail(f"{what}; {_ADVICE.get(error.errno or 0, 'check the disk and its permissions')}", 1)
     except MemoryError:
         _fail("out of memory; close other programs, or take smaller images", 1)
 
 
+_ADVICE = {
+    errno.ENOSPC: "free some space on its disk, and give the same command again",
+    errno.EDQUOT: "free some space on its disk, and give the same command again",
+    errno.EROFS: "its disk takes no writing: name a place elsewhere",
+}
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {without_passwords(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -58,9 +58,9 @@ def dashboard(
 ) -> None:
     """Serve Optuna's dashboard on a study, its models, pictures and cards attached; Ctrl-C ends."""
     from ..reporting.dashboard import serve
-    from ..studies.study import load_study
+    from ..studies.study import join_study
 
-    opened = load_study(study, storage)
+    opened = join_study(study, storage)
     try:
         serve(
             opened, host, port, lambda url: print(f"dashboard: {url} (Ctrl-C ends it)", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,11 +95,15 @@ def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """The Pareto front, best score first; brings the study's pareto folder up to date."""
-    from ..studies.results import write_pareto
+    from ..studies.results import findings, write_pareto
     from ..studies.study import load_study
 
     opened = load_study(study, storage)
-    found = write_pareto(opened)
+    if opened.folder.takes_files:
+        found = write_pareto(opened)
+    else:
+        found = findings(opened)
+        print(f"{opened.folder.pareto} stays as it is: nothing can be written", file=sys.stderr)
     if as_json:
         print_json([finding.row() for finding in found])
     else:

@@ -38,6 +38,11 @@ class Card:
     versions: Mapping[str, str] = field(repr=False)
 
     @property
+    def front(self) -> str:
+        """What the origins of all networks of the same study begin with."""
+        return f"{self.origin.partition(', trial ')[0]}, trial "
+
+    @property
     def drop_db(self) -> float:
         """What INT8 cost, positive for a loss."""
         return self.psnr_float_db - self.psnr_db

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,9 +13,10 @@ from latency_models import Worker
 from latency_models.device import Device, load_device
 from search_spaces import Graph, InputError, InputSpec, NasError
 
-from ..files import json_text, write_whole
+from ..files import json_text
 from ..images.data import ImageSet, load_data
 from .card import Card, ExportedModel, card_as_json, card_as_markdown
+from .folder import remove_stale, require_free, write_folder
 from .instructions import instructions
 from .models import ANY_SIZE, ModelMaker
 from .source import Source
@@ -24,7 +24,6 @@ from .source import Source
 if TYPE_CHECKING:
     from ..networks.lesson import Weights
 
-_SUMS = "SHA256SUMS"
 _KERAS = "network.weights.h5"
 _KERAS_TIMEOUT_SECONDS = 120.0
 
@@ -51,15 +50,16 @@ class Export:
         card: nothing is then written of it.
         """
         folders = [target / source.folder for source in sources]
-        for folder in (target, *folders):
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{folder}: is a file; name a folder to export to")
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target}: is a file; name a folder to export to")
         for folder in folders:
-            _require_free(folder)
+            require_free(folder)
         written: list[Path] = []
         for source, folder in zip(sources, folders, strict=True):
             maker = ModelMaker(source, worker, self._validation(source.card))
-            written += _write(folder, self._content(maker, observe))
+            written += write_folder(folder, self._content(maker, observe))
+        if any(source.folder for source in sources):
+            remove_stale(target, folders, sources[0].card.front)
         return written
 
     def _content(
@@ -125,28 +125,3 @@ def keras_weights(graph: Graph, weights: Weights) -> bytes:
 
 def _device_of(card: Card) -> Device | None:
     return None if card.device is None else load_device(card.device)
-
-
-def _require_free(folder: Path) -> None:
-    """A folder of somebody else is not written into; an earlier export is replaced."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SUMS).is_file():
-        raise InputError(f"{folder}: holds other files, and is no export; name another folder")
-
-
-def _write(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
-    """Files, their checksums last: a folder without them is not whole."""
-    for name in _exported_before(folder) - {*content, _SUMS}:
-        (folder / name).unlink(missing_ok=True)
-    sums = [f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)]
-    for name, data in {**content, _SUMS: "".join(sums).encode()}.items():
-        write_whole(folder / name, data)
-    return [folder / name for name in (*content, _SUMS)]
-
-
-def _exported_before(folder: Path) -> set[str]:
-    """Names in the checksums of an earlier export that are files of this very folder."""
-    if not (folder / _SUMS).is_file():
-        return set()
-    lines = (folder / _SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
-    names = {line.partition("  ")[2] for line in lines}
-    return {name for name in names if name and Path(name).name == name}

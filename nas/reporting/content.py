@@ -141,7 +141,7 @@ def collect(study: Study) -> ReportContent:
         references=tuple(network for network in networks.values() if network.is_reference),
         front=front,
         highlights=_highlights(found, front, study.settings),
-        history=history_of(trials, records, study.settings.references.bicubic_psnr_db, log2_unit),
+        history=history_of(records, study.settings.references.bicubic_psnr_db, log2_unit),
         lines=tuple(
             _line(trial, record, networks.get(record.number), frozenset(front_trials))
             for trial, record in zip(trials, records, strict=True)

@@ -5,13 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..score import log2_score, score_ratio
 from ..studies.record import Result, TrialRecord
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True)
@@ -29,24 +25,23 @@ class Moment:
 
 
 def history_of(
-    trials: Sequence[FrozenTrial],
     records: Sequence[TrialRecord],
     bicubic_psnr_db: float,
     log2_unit: float,
 ) -> tuple[Moment, ...]:
     """A moment for each trained candidate, in the order in which they ended.
 
-    ``trials`` and ``records`` are the same ones; ``log2_unit`` is the yardstick's score.
+    ``log2_unit`` is the yardstick's score.
     """
     ended = sorted(
-        (trial.datetime_complete.timestamp(), record.number, record.result, record.within_limit)
-        for trial, record in zip(trials, records, strict=True)
-        if record.is_finding and record.result and trial.datetime_complete
+        (record.ended, record.number, record.result, record.within_limit)
+        for record in records
+        if record.is_finding and record.result and record.ended is not None
     )
     clock = _Clock(
-        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp())
-        for trial in trials
-        if trial.datetime_start and trial.datetime_complete
+        (record.begun, record.ended)
+        for record in records
+        if record.begun is not None and record.ended is not None
     )
     slowest_ms = max((result.latency.ms for _, _, result, _ in ended), default=1.0)
     moments: list[Moment] = []

@@ -47,7 +47,7 @@ def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictu
         rows=rows(content),
         standings=list(Standing),
         facts=_facts(content),
-        date=datetime.date.today().isoformat(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         themes=_within_script(json_text({"light": theme(dark=False), "dark": theme(dark=True)})),
         style=Markup(_part("style.css")),
         script=Markup(_part("page.js")),

@@ -22,7 +22,9 @@ from ..score import log2_score
 from ..studies.record import (
     ARCHITECTURE_KEY,
     BASELINE_KEY,
+    BEGUN_KEY,
     CANDIDATE_KEY,
+    ENDED_KEY,
     OUTCOME_KEY,
     REASON_KEY,
     WORKER_KEY,
@@ -84,6 +86,7 @@ class TrialRunner:
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
         trial.set_user_attr(WORKER_KEY, self.worker)
         self.begun(trial.number)
+        trial.set_user_attr(BEGUN_KEY, time.time())
         try:
             return self._run(trial)
         except (TrialEnded, optuna.TrialPruned, *_NOT_ITS_FAULT):
@@ -213,7 +216,7 @@ class TrialRunner:
     def _prune(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> NoReturn:
         """Ends a trial; to the sampler it is worse than all that were trained."""
         trial.set_user_attr(REASON_KEY, reason)
-        trial.set_user_attr(OUTCOME_KEY, outcome)
+        _close(trial, outcome)
         raise optuna.TrialPruned
 
     def _constrain(self, trial: optuna.Trial, latency: Latency) -> None:
@@ -225,17 +228,23 @@ class TrialRunner:
     def _finish(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
         for name, value in result.to_attributes().items():
             trial.set_user_attr(name, value)
-        trial.set_user_attr(OUTCOME_KEY, Outcome.TRAINED)
+        _close(trial, Outcome.TRAINED)
         if self.study.settings.objective is Objective.PARETO:
             return result.psnr_db, result.latency.ms
         return log2_score(result.psnr_db, result.latency.ms)
 
     def _end(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> NoReturn:
         trial.set_user_attr(REASON_KEY, reason)
-        trial.set_user_attr(OUTCOME_KEY, outcome)  # last: with an outcome it is not run again
+        _close(trial, outcome)
         raise TrialEnded(reason)
 
     def _keep(self, candidate: Candidate, developed: Developed) -> None:
         folder = self.study.folder
         write_arrays(folder.model(candidate.hash) / "weights.npz", developed.trained.int8)
         write_whole(folder.tflite(candidate.hash), developed.tflite)
+
+
+def _close(trial: optuna.Trial, outcome: Outcome) -> None:
+    """The outcome last: with one it is not run again."""
+    trial.set_user_attr(ENDED_KEY, time.time())
+    trial.set_user_attr(OUTCOME_KEY, outcome)

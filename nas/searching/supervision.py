@@ -17,13 +17,13 @@ from ..images.named_sets import VALIDATION
 from ..images.notes import notes
 from ..images.quality import convention
 from ..laboratory import IMPORTS_OF_WORKERS
+from ..passwords import holds_password
 from ..signals import terminable
 from ..studies.budget import Budget
 from ..studies.config import write_config
-from ..studies.database import holds_password
 from ..studies.options import SearchOptions
 from ..studies.results import Finding, write_pareto
-from ..studies.study import Study, load_study
+from ..studies.study import Study, join_study
 from .confirmation import confirm_best, require_known
 from .crew import is_supervised, report_to_supervisor, run_crew
 from .display import Display, Lines
@@ -85,7 +85,7 @@ def run_worker(
         Cores.parse(cores).apply()
     label = f"worker {cores or os.getpid()}"
     display = report_to_supervisor() if is_supervised() else Lines(label)
-    study = load_study(name, storage_url)
+    study = join_study(name, storage_url)
     study.folder.create()
     budget = study.budget()
     with terminable(), Worker() as worker, display:

@@ -18,6 +18,8 @@ REASON_KEY = "reason"
 CANDIDATE_KEY = "candidate"
 ARCHITECTURE_KEY = "architecture"
 WORKER_KEY = "worker"
+#: seconds of the epoch: Optuna's own times are those of each machine's clock on the wall
+BEGUN_KEY, ENDED_KEY = "begun_at", "ended_at"
 RETRY_OF_KEY = "retry_of"
 ATTEMPT_KEY = "attempt"
 
@@ -113,6 +115,9 @@ class TrialRecord:
     timed_on: str | None = None
     #: is its latency, as it is known now, within the study's limit?
     within_limit: bool = True
+    #: when it was begun and ended, seconds of the epoch; None: not yet, or it never was
+    begun: float | None = None
+    ended: float | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -121,7 +126,10 @@ class TrialRecord:
 
         attributes = trial.user_attrs
         outcome = attributes.get(OUTCOME_KEY)
+        begun, ended = _times_of(trial)
         return cls(
+            begun=begun,
+            ended=ended,
             number=trial.number,
             running=trial.state is TrialState.RUNNING,
             waiting=trial.state is TrialState.WAITING,
@@ -166,6 +174,19 @@ class TrialRecord:
     def is_finding(self) -> bool:
         """Trained by the search, not put in as a reference."""
         return self.complete and self.baseline is None
+
+
+def _times_of(trial: FrozenTrial) -> tuple[float | None, float | None]:
+    """When it was begun and ended, as its worker wrote it down.
+
+    Studies of earlier versions know Optuna's times alone, and those of one machine are right.
+    """
+    attributes = trial.user_attrs
+    if BEGUN_KEY in attributes:
+        return attributes[BEGUN_KEY], attributes.get(ENDED_KEY)
+    if trial.datetime_start is None or trial.datetime_complete is None:
+        return None, None
+    return trial.datetime_start.timestamp(), trial.datetime_complete.timestamp()
 
 
 def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 import socket
 import time
@@ -18,13 +19,23 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import InputError
+from search_spaces import InputError, NasError
 from search_spaces.zoo import REFERENCES
 
 from ..choices import Objective
 from ..files import write_whole
+from ..passwords import shown_url
 from .budget import Budget, covered_seconds
-from .database import GRACE_SECONDS, alone, is_begun, open_file, open_url
+from .database import (
+    GRACE_SECONDS,
+    alone,
+    can_be_written,
+    is_begun,
+    is_begun_at,
+    open_file,
+    open_to_read,
+    open_url,
+)
 from .latencies import read_latencies
 from .record import (
     ATTEMPT_KEY,
@@ -57,7 +68,9 @@ class StudyFolder:
     def named(cls, name: str) -> StudyFolder:
         """InputError if ``name`` cannot be a folder's, or the folder is somebody else's."""
         if not _NAME.fullmatch(name):
-            raise InputError(f"study name {name!r}: use letters, digits, dot, dash and underscore")
+            raise InputError(
+                f"study name {shown_url(name)!r}: use letters, digits, dot, dash and underscore"
+            )
         folder = cls(Path("studies") / name)
         if folder.path.exists() and not folder.is_ours:
             raise InputError(f"{folder.path} exists and is not a study of nas; choose another name")
@@ -84,6 +97,11 @@ class StudyFolder:
     @property
     def _parts(self) -> tuple[Path, Path]:
         return self.path / "locks", self.path / "models"
+
+    @property
+    def takes_files(self) -> bool:
+        """May anything be written into it?"""
+        return os.access(self.path, os.W_OK) if self.path.exists() else True
 
     @property
     def database(self) -> Path:
@@ -139,6 +157,8 @@ class Study:
         self.folder = folder
         self.optuna = study
         self._storage_url = storage_url
+        #: running trials without a worker's name, and when this process first saw them
+        self._nameless: dict[int, float] = {}
         self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
 
     @property
@@ -255,15 +275,16 @@ class Study:
         """Was the trial begun on this machine by a worker that holds its lock no more?
 
         One without a worker's name was cut off while it began: nobody here is beginning one now. In
-        a shared database it may be another machine's, and counts as dead when it is old. Named
-        trials of other machines are left to Optuna's heartbeat.
+        a shared database it may be another machine's, and counts as dead when it has been seen so
+        for long: its time is that of another clock. Named trials of other machines are left to
+        Optuna's heartbeat.
         """
         place, _, worker = trial.user_attrs.get(WORKER_KEY, "").rpartition("/")
         if worker:
             return place == self.folder.place and _is_free(self.folder.lock(worker))
-        begun = trial.datetime_start
-        aged = begun is not None and time.time() - begun.timestamp() > GRACE_SECONDS
-        return aged or not self.is_shared
+        now = time.monotonic()
+        seen = self._nameless.setdefault(trial.number, now)
+        return not self.is_shared or now - seen > GRACE_SECONDS
 
 
 def _is_free(lock: Path) -> bool:
@@ -328,8 +349,14 @@ def create_study(folder: StudyFolder, storage_url: str | None, settings: Setting
 
 
 def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
-    """The study of that name, or None; NasError if its database is damaged or out of reach."""
-    if storage_url is None and not is_begun(folder.database):
+    """The study of that name, to be gone on with, or None; no database is made.
+
+    NasError if its database is damaged or out of reach, or nothing can be written to it.
+    """
+    if folder.database.exists() and not can_be_written(folder.database):
+        raise NasError(f"{folder.path}: cannot be written to; copy the study to another disk")
+    begun = is_begun(folder.database) if storage_url is None else is_begun_at(storage_url)
+    if not begun:
         return None
     return _whole_study(folder, _open(folder, storage_url), storage_url)
 
@@ -354,13 +381,35 @@ def is_study(name: str) -> bool:
 
 
 def load_study(name: str, storage_url: str | None = None) -> Study:
-    """The study of that name; InputError lists the known ones."""
-    study = find_study(StudyFolder.named(name), storage_url)
-    if study is None:
+    """The study of that name, to be read; InputError lists the known ones.
+
+    Nothing is made, and where its disk takes no writing it is read from a copy.
+    """
+    folder = StudyFolder.named(name)
+    if storage_url is None:
+        storage = open_to_read(folder.database)
+    else:
+        storage = open_url(storage_url) if is_begun_at(storage_url) else None
+    study = None if storage is None else _whole_study(folder, storage, storage_url)
+    return _required(name, storage_url, study)
+
+
+def join_study(name: str, storage_url: str | None = None) -> Study:
+    """The study of that name, to be gone on with; InputError lists the known ones."""
+    return _required(name, storage_url, find_study(StudyFolder.named(name), storage_url))
+
+
+def _required(name: str, storage_url: str | None, study: Study | None) -> Study:
+    if study is not None:
+        return study
+    if storage_url is None:
         others = {path.parent.name for path in Path().glob("studies/*/study.db")} - {name}
-        known = ", ".join(sorted(others))
-        raise InputError(f"no study {name!r} here; known: {known or 'none'}")
-    return study
+        known = ", ".join(sorted(others)) or "none"
+        raise InputError(f"no study {name!r} here; known: {known}")
+    place = shown_url(storage_url)
+    if is_begun_at(storage_url):
+        raise InputError(f"no study {name!r} in the database {place}")
+    raise InputError(f"no such database: {place}; `nas search` with this --storage makes it")
 
 
 def _open(folder: StudyFolder, url: str | None) -> RDBStorage:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from nas.reporting.history import history_of, hypervolume
 from nas.score import log2_score
-from nas.studies.record import BASELINE_KEY, OUTCOME_KEY, Outcome, Result, TrialRecord
+from nas.studies.record import (
+    BASELINE_KEY,
+    BEGUN_KEY,
+    ENDED_KEY,
+    OUTCOME_KEY,
+    Outcome,
+    Result,
+    TrialRecord,
+)
 
 from ..records import make_result
 
@@ -47,7 +55,7 @@ def make_trial(
 def test_pauses_do_not_count_and_two_workers_count_once() -> None:
     spans = [(0, 10), (5, 12), (600, 603)]
     trials = [make_trial(make_result(29.0, 30.0 + n), *span) for n, span in enumerate(spans)]
-    moments = history_of(trials, [TrialRecord.of(trial) for trial in trials], 28.0, 0.0)
+    moments = history_of([TrialRecord.of(trial) for trial in trials], 28.0, 0.0)
     assert [moment.seconds / 60 for moment in moments] == [10, 12, 15]
 
 
@@ -55,7 +63,7 @@ def test_moments_follow_the_order_in_which_trials_ended() -> None:
     good, bad = make_result(30.0, 20.0), make_result(29.0, 40.0)
     unit = log2_score(bad.psnr_db, bad.latency.ms)
     trials = [make_trial(bad, 0, 9), make_trial(good, 1, 5), make_trial(good, 2, 3, "ABPN")]
-    moments = history_of(trials, [TrialRecord.of(trial) for trial in trials], 28.0, unit)
+    moments = history_of([TrialRecord.of(trial) for trial in trials], 28.0, unit)
     assert [moment.trial for moment in moments] == [1, 0]
     assert [moment.best_ratio for moment in moments] == pytest.approx([8, 8])
     assert [moment.ratio for moment in moments] == pytest.approx([8, 1])
@@ -66,8 +74,28 @@ def test_moments_follow_the_order_in_which_trials_ended() -> None:
 @given(st.lists(st.tuples(st.floats(25, 33), st.floats(1, 100)), min_size=1, max_size=8))
 def test_nothing_that_is_best_so_far_ever_falls(figures: list[tuple[float, float]]) -> None:
     trials = [make_trial(make_result(*figure), n, n + 1) for n, figure in enumerate(figures)]
-    moments = history_of(trials, [TrialRecord.of(trial) for trial in trials], 28.0, 0.0)
+    moments = history_of([TrialRecord.of(trial) for trial in trials], 28.0, 0.0)
     assert len(moments) == len(figures)
     for before, after in itertools.pairwise(moments):
         assert after.hypervolume >= before.hypervolume - 1e-9
         assert after.best_ratio >= before.best_ratio
+
+
+def test_times_of_machines_in_different_zones_are_those_of_one_clock() -> None:
+    """Optuna's are naive: the second worker's wall is nine hours ahead."""
+    trials = []
+    for number, zone in enumerate((0, 9)):
+        trial = make_trial(make_result(29.0, 30.0 + number), 60 * zone, 60 * zone + 10)
+        trial.number = number
+        trial.set_user_attr(BEGUN_KEY, 1e9 + 300 * number)
+        trial.set_user_attr(ENDED_KEY, 1e9 + 300 * number + 600)
+        trials.append(trial)
+    moments = history_of([TrialRecord.of(trial) for trial in trials], 28.0, 0.0)
+    assert [moment.seconds for moment in moments] == [600, 900]
+
+
+def test_a_trial_whose_worker_died_has_no_end() -> None:
+    trial = make_trial(make_result(), 0, 600)
+    trial.set_user_attr(BEGUN_KEY, 1e9)
+    assert (TrialRecord.of(trial).begun, TrialRecord.of(trial).ended) == (1e9, None)
+    assert history_of([TrialRecord.of(trial)], 28.0, 0.0) == ()

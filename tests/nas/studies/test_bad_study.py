@@ -17,7 +17,9 @@ import pytest
 
 from latency_models.device import load_device
 from nas.images.data import load_data, write_image
-from nas.studies.study import StudyFolder, create_study
+from nas.studies.budget import Budget
+from nas.studies.database import open_file
+from nas.studies.study import Study, StudyFolder, create_study, load_study
 from search_spaces.fingerprint import fingerprint
 from search_spaces.space import load_space
 
@@ -188,13 +190,19 @@ def disk(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
 
 
 COMMANDS_THAT_WRITE: tuple[tuple[str, ...], ...] = (
-    SEARCH, ("pareto", "s"), ("worker", "--study", "s"),
+    SEARCH, ("dashboard", "s"), ("worker", "--study", "s"), ("report", "s"),
     ("upscale", "m.tflite", "in.png", "out.png"),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("state", ["full", "read-only"])
-@pytest.mark.parametrize("words", COMMANDS_THAT_WRITE, ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        *((words, state) for words in COMMANDS_THAT_WRITE for state in ("full", "read-only")),
+        (("pareto", "s"), "full"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
 def test_a_disk_that_takes_nothing(
     console: Console, disk: Disk, template: bytes, words: tuple[str, ...], state: str
 ) -> None:
@@ -208,10 +216,40 @@ def test_a_disk_that_takes_nothing(
     before = Path("studies/s/study.db").read_bytes()
     code, errors = console.run(*words)
     assert code == 1, errors
-    assert errors.splitlines()[-1].startswith("error: ")
+    last = errors.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "restore" not in last
+    assert ("free some space" in last) is (state == "full")
     assert "Traceback" not in errors
     assert Path("studies/s/study.db").read_bytes() == before
     assert not list(disk.path.rglob(".[0-9]*"))
+
+
+@pytest.mark.parametrize("state", ["full", "read-only"])
+@pytest.mark.parametrize("crashed", [False, True], ids=["closed", "crashed"])
+def test_a_study_can_be_read_though_its_disk_takes_nothing(
+    console: Console, disk: Disk, template: bytes, state: str, crashed: bool
+) -> None:
+    folder = copy_of(template)
+    storage = open_file(folder.database)
+    Study(folder, optuna.load_study(study_name="s", storage=storage)).set_budget(Budget(trials=77))
+    journal = folder.database.with_name("study.db-wal").read_bytes()
+    storage.engine.dispose()
+    if crashed:  # what was written last is in the journal alone
+        folder.database.write_bytes(template)
+        folder.database.with_name("study.db-wal").write_bytes(journal)
+    shutil.rmtree("photos")
+    if state == "full":
+        disk.fill()
+    else:
+        disk.remount("ro")
+        assert console.run("pareto", "s")[0] == 0
+    before = console.files()
+    assert load_study("s").budget() == Budget(trials=77)
+    assert console.run("status", "s") == (0, "")
+    code, errors = console.run("report", "s", "--out", str(console.folder / "report.html"))
+    assert code == 0, errors
+    assert console.files().keys() - before.keys() == {str(console.folder / "report.html")}
 
 
 def test_a_study_goes_on_when_its_disk_has_room_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import optuna
 import pytest
 from optuna.storages import RDBStorage
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, inspect, text
 
-from nas.studies.database import DatabaseError, open_file, open_url
+from nas.studies.database import is_begun_at, open_file, open_url
+from nas.studies.place import DatabaseError, Place
+from nas.studies.study import load_study
+from search_spaces import InputError
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,50 @@ def test_machines_may_open_a_new_one_at_the_same_moment(postgres: str) -> None:
         for name in names:
             connection.execute(text(f"CREATE DATABASE {name}"))
     open_at_the_same_moment([postgres.replace("/postgres", f"/{name}") for name in names])
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    for url in (
+        f"sqlite:///{tmp_path}/typo.db",
+        f"sqlite+pysqlite:///{tmp_path}/typo.db?timeout=3",
+        f"sqlite:///file:{tmp_path}/typo.db?mode=rwc&uri=true",
+        "sqlite://",
+    ):
+        assert not is_begun_at(url)
+        with pytest.raises(InputError, match=r"no such database: sqlite"):
+            load_study("s", url)
+    (tmp_path / "empty.db").touch()
+    assert not is_begun_at(f"sqlite:///{tmp_path}/empty.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.db"]
+    assert (tmp_path / "empty.db").stat().st_size == 0
+    with pytest.raises(DatabaseError, match="no folder /no/such"):
+        is_begun_at("sqlite:////no/such/x.db")
+
+
+def test_reading_makes_no_tables(postgres: str) -> None:
+    with create_engine(postgres, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("CREATE DATABASE untouched"))
+    url = postgres.replace("/postgres", "/untouched")
+    with pytest.raises(InputError, match="no such database: postgresql"):
+        load_study("s", url)
+    with create_engine(url).connect() as connection:
+        assert not inspect(connection).get_table_names()
+    open_url(url)
+    with pytest.raises(InputError, match="no study 's' in the database postgresql"):
+        load_study("s", url)
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        ("database or disk is full", "its disk is full"),
+        ("could not extend file: No space left on device", "its disk is full"),
+        ("attempt to write a readonly database", "cannot be written to"),
+        ("database disk image is malformed", "restore it from a copy"),
+        ("password 'SECRET' is wrong", r"\(password '\*\*\*' is wrong\)"),
+    ],
+)
+def test_what_is_told_of_a_failure(cause: str, told: str) -> None:
+    failure = Place.of_url("postgresql+psycopg://user:SECRET@host/db").failure(cause)
+    assert str(failure).startswith("postgresql+psycopg://user:***@host/db: ")
+    assert re.search(told, str(failure))

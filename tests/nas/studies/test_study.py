@@ -260,6 +260,24 @@ def test_a_trial_of_another_machine_is_dead_when_its_heartbeat_is_old(
     assert states(study) == then
 
 
+def test_a_nameless_trial_of_a_shared_study_is_dead_when_it_was_seen_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its time says, which may be that of another zone."""
+    monkeypatch.chdir(tmp_path)
+    study = create_study(StudyFolder.named("s"), f"sqlite:///{tmp_path}/shared.db", SETTINGS)
+    begin(study, None)
+    clock = 1000.0
+    monkeypatch.setattr("nas.studies.study.time.monotonic", lambda: clock)
+    study.recover()
+    clock += 59
+    study.recover()
+    assert states(study) == [TrialState.RUNNING]
+    clock += 2
+    study.recover()
+    assert states(study) == [TrialState.FAIL, TrialState.WAITING]
+
+
 def opened(folder: StudyFolder, storage_url: str | None) -> RDBStorage:
     """The database as another machine would open it."""
     return open_file(folder.database) if storage_url is None else open_url(storage_url)
