@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ from .files import json_text, write_arrays
 
 if TYPE_CHECKING:
     from .networks.initialisation import Array
-    from .networks.training import Checkpoint, Trainer
+    from .networks.job import Weights
+    from .networks.trainer import Checkpoint
 
 _EVERY_SECONDS = 60.0
+_STATE = "state"
 
 
 class CheckpointFile:
@@ -27,45 +30,39 @@ class CheckpointFile:
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
         self._identity = json.loads(json_text(identity))
-        self._begun = self._written = time.monotonic()
-        #: how long earlier runs trained, up to what this one goes on from
-        self.seconds_before = 0.0
+        self._written = time.monotonic()
 
     @property
     def is_due(self) -> bool:
         """Has it been a minute?"""
         return time.monotonic() - self._written > _EVERY_SECONDS
 
-    def resume(self, trainer: Trainer) -> None:
-        """Brings ``trainer`` to where the file was written, if there is one.
+    def read(self) -> Checkpoint | None:
+        """What the file holds, nothing if there is none.
 
         InputError if it is of another training, NasError if it cannot be read.
         """
-        if self.path.exists():
-            trainer.resume(self._read())
+        return self._read() if self.path.exists() else None
 
-    def write(self, trainer: Trainer) -> None:
-        """Keeps the state of ``trainer`` between two steps."""
-        checkpoint = trainer.capture()
-        groups = {
-            "current": checkpoint.current, "forked": checkpoint.forked, "int8": checkpoint.int8,
-        }  # fmt: skip
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Keeps ``checkpoint``, taken between two steps."""
+        groups: dict[str, Weights] = {_STATE: checkpoint.state}
+        groups |= {phase.value: weights for phase, weights in checkpoint.finished.items()}
         arrays = {f"{group}|{k}": v for group, values in groups.items() for k, v in values.items()}
         about = {
             "phase": checkpoint.phase,
             "step": checkpoint.step,
+            "seconds": vars(checkpoint.seconds),
             "identity": self._identity,
-            "gradient_seconds": checkpoint.gradient_seconds,
-            "seconds": self.seconds_before + time.monotonic() - self._begun,
         }
         write_arrays(self.path, {"about": np.array(json_text(about)), **arrays})
         self._written = time.monotonic()
 
     def _read(self) -> Checkpoint:
-        from .networks.lesson import Phase
-        from .networks.training import Checkpoint
+        from .networks.job import Phase, TrainingSeconds
+        from .networks.trainer import Checkpoint
 
-        groups: dict[str, dict[str, Array]] = {"current": {}, "forked": {}, "int8": {}}
+        groups: defaultdict[str, dict[str, Array]] = defaultdict(dict)
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
@@ -82,10 +79,7 @@ class CheckpointFile:
                 f"{self.path} is of another training (network, data, recipe or seed differ); "
                 "choose another folder by --out, or delete it"
             )
-        self.seconds_before = about.get("seconds", 0.0)
-        return Checkpoint(
-            Phase(about["phase"]),
-            about["step"],
-            **groups,
-            gradient_seconds=about.get("gradient_seconds", 0.0),
-        )
+        state = groups.pop(_STATE)
+        finished = {Phase(name): weights for name, weights in groups.items()}
+        seconds = TrainingSeconds(**about["seconds"])
+        return Checkpoint(Phase(about["phase"]), about["step"], state, seconds, finished)

@@ -42,7 +42,11 @@ class Precision(StrEnum):
 
 
 class Quantization(StrEnum):
-    """When INT8 rounding comes in: during training, or after it."""
+    """When INT8 rounding comes in: after training, or in steps of training of its own as well.
 
+    ``auto`` adds those steps where rounding afterwards costs more than 0.05 dB.
+    """
+
+    AUTO = "auto"
     QAT = "qat"
     PTQ = "ptq"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from .images.quality import psnr_db
 from .laboratory import Laboratory
-from .networks.lesson import Phase, Progress
+from .networks.job import Phase, Progress
 
 if TYPE_CHECKING:
-    from .networks.training import Trainer
+    from .networks.trainer import Trainer
 
 #: At most so often, and at most so much of the time: 4 seconds of judging every 5 minutes are less.
 EVERY_SECONDS = 300.0
@@ -56,7 +56,7 @@ class InterimJudge:
         self._tell(found)
 
     def _psnr_db(self, trainer: Trainer) -> float:
-        from .networks.teaching import network_upscaler
+        from .networks.training_run import network_upscaler
 
         images = self._laboratory.data.validation
         upscale = network_upscaler(*trainer.usable(), self._laboratory.input)

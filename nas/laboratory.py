@@ -6,28 +6,30 @@ import hashlib
 import importlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import ParamSpec
 
 from latency_models import Latency, LatencyRequest, LatencySource, WeightGranularity, Worker
 from search_spaces import Candidate, CandidateError, Graph, InputSpec
 
-from .images.data import Data, ImageSet, Pixels
+from .choices import Quantization
+from .images.data import Data, Pixels
 from .images.quality import Quality, evaluate
 from .networks.inference import TfliteUpscaler
-from .networks.lesson import Lesson, Progress, Taught, Trained, Weights
+from .networks.job import Progress, TrainingJob, TrainingResult, Weights
 from .networks.recipe import Recipe
 from .networks.stalling import StallWatch, judging_steps
 
-if TYPE_CHECKING:
-    from .networks.training import Trainer
+P = ParamSpec("P")
 
 #: Longest that the converter may take; the largest network of the spaces takes some seconds.
 CONVERSION_TIMEOUT_SECONDS = 300.0
 #: The integer file and the network it was made from may differ by rounding only.
 MAX_PARITY_GAP_DB = 0.02
+#: More than this, and quantizing after training will not do.
+MOST_DROP_DB = 0.05
 
 
 #: What workers of a laboratory need, for ``import_for_workers``.
@@ -43,17 +45,29 @@ class Stages:
     conversion: float
     quality: float
 
+    def after(self, before: Stages) -> Stages:
+        """With what was converted and judged before; a training's seconds are all of its own."""
+        return replace(
+            self,
+            conversion=before.conversion + self.conversion,
+            quality=before.quality + self.quality,
+        )
+
 
 @dataclass(frozen=True)
 class Developed:
     """A trained candidate: its integer-only file, the weights, and how good they are."""
 
     tflite: bytes = field(repr=False)
-    trained: Trained = field(repr=False)
-    #: of the integer file, and of the floating-point twin
+    training: TrainingResult = field(repr=False)
+    #: of the integer file
     quality: Quality
-    float_quality: Quality
     stages: Stages
+
+    @property
+    def float_quality(self) -> Quality:
+        """Of the network in floating point."""
+        return self.training.float_quality
 
     @property
     def drop_db(self) -> float:
@@ -91,30 +105,38 @@ class Laboratory:
         """The same of its trained file."""
         return self.source.measure(LatencyRequest.of_graph(graph, self.input, lambda: tflite))
 
+    def job(self, candidate: Candidate, seed: int) -> TrainingJob:
+        """The training of ``candidate`` in this study."""
+        return TrainingJob(candidate, self.recipe, self.granularity, seed, self.input)
+
     def develop(
-        self,
-        candidate: Candidate,
-        seed: int,
-        observe: Callable[[Progress], None],
-        begin: Callable[[Trainer], None] = lambda trainer: None,
-    ) -> Developed:
-        """Trains, converts and judges ``candidate``; CandidateError says where it failed.
-
-        ``begin`` sees the trainer before its first step, to resume it from a checkpoint.
-        """
-        from .networks.teaching import teach
-
-        lesson = self._lesson(candidate, seed)
-        return self._completed(candidate, teach(lesson, self.data, observe, begin))
-
-    def develop_apart(
         self, candidate: Candidate, seed: int, observe: Callable[[Progress], None]
     ) -> Developed:
-        """The same with the training in the worker; ``observe`` hears of it now and then.
+        """Trains in the worker, converts and judges; CandidateError says where it failed.
 
-        WorkerError also if it makes no step for much longer than its steps take.
+        WorkerError also if a training makes no step for much longer than its steps take.
+        The network is quantized after its training. Where that costs too much, or the recipe asks
+        for it, it is trained further with INT8 rounding, and the better file is kept.
+        ``observe`` hears of the training now and then.
         """
-        lesson = self._lesson(candidate, seed)
+        job = self.job(candidate, seed)
+        result = self._follow(observe, _run_training, job, self.data)
+        afterwards = self.complete(job, result)
+        if not _calls_for_int8_training(self.recipe.quantization, afterwards.drop_db):
+            return afterwards
+        result = self._follow(observe, _run_int8_training, job, self.data, result)
+        trained = self.complete(job, result)
+        better = max(trained, afterwards, key=lambda developed: developed.quality.psnr_db)
+        return replace(better, stages=trained.stages.after(afterwards.stages))
+
+    def _follow(
+        self,
+        observe: Callable[[Progress], None],
+        train: Callable[P, TrainingResult],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> TrainingResult:
+        """What ``train`` gives in the worker, as long as it goes on making steps."""
         watch = StallWatch(judging_steps(self.recipe, self.data.validation))
         started = time.monotonic()
 
@@ -122,25 +144,22 @@ class Laboratory:
             watch.hear(progress, time.monotonic() - started)
             observe(progress)
 
-        taught = self.worker.follow(hear, watch.patience, _teach_apart, lesson, self.data)
-        return self._completed(candidate, taught)
+        return self.worker.follow(hear, watch.patience, train, *args, **kwargs)
 
-    def _lesson(self, candidate: Candidate, seed: int) -> Lesson:
-        return Lesson(candidate, self.recipe, self.granularity, seed, self.input)
-
-    def _completed(self, candidate: Candidate, taught: Taught) -> Developed:
+    def complete(self, job: TrainingJob, result: TrainingResult) -> Developed:
+        """The integer-only file of a trained network, and how good it is."""
         started = time.monotonic()
-        tflite = self.convert(candidate.deployed, taught.trained.int8)
+        tflite = self.convert(job.candidate.deployed, result.int8)
         converted_at = time.monotonic()
         quality = evaluate(self.upscaler(tflite), self.data.validation)
-        _require_parity(quality, taught.rounded_psnr_db)
+        _require_parity(quality, result.rounded_psnr_db)
         stages = Stages(
-            training=taught.training_seconds,
-            gradient=taught.trained.gradient_seconds,
+            training=result.seconds.total,
+            gradient=result.seconds.gradient,
             conversion=converted_at - started,
-            quality=taught.judging_seconds + time.monotonic() - converted_at,
+            quality=time.monotonic() - converted_at,
         )
-        return Developed(tflite, taught.trained, quality, taught.float_quality, stages)
+        return Developed(tflite, result, quality, stages)
 
     def convert(self, graph: Graph, weights: Weights) -> bytes:
         """The integer-only TFLite file of ``graph`` with the values of ``weights``."""
@@ -152,12 +171,14 @@ class Laboratory:
         """The INT8 file as a function of an image of any size."""
         return TfliteUpscaler(tflite, self.worker, self.threads).upscale
 
-    def quality_of_network(self, graph: Graph, weights: Weights, images: ImageSet) -> Quality:
-        """Quality of the network in floating point, by the same tiles as the file."""
-        from .networks.interpretation import Mode
-        from .networks.teaching import quality_of_network
 
-        return quality_of_network(graph, weights, Mode(quantise=False), self.input, images)
+def _calls_for_int8_training(quantization: Quantization, drop_db: float) -> bool:
+    match quantization:
+        case Quantization.QAT:
+            return True
+        case Quantization.PTQ:
+            return False
+    return drop_db > MOST_DROP_DB
 
 
 def _require_parity(quality: Quality, network_psnr_db: Sequence[float]) -> None:
@@ -193,14 +214,20 @@ def candidate_seed(study_seed: int, candidate_hash: str) -> int:
 
 
 def _import_tensorflow() -> None:
-    importlib.import_module("nas.networks.teaching")
+    importlib.import_module("nas.networks.training_run")
     importlib.import_module("nas.networks.conversion")
 
 
-def _teach_apart(lesson: Lesson, data: Data) -> Taught:
-    from .networks.teaching import teach_apart
+def _run_training(job: TrainingJob, data: Data) -> TrainingResult:
+    from .networks.training_run import run_training, told
 
-    return teach_apart(lesson, data)
+    return told(partial(run_training, job, data))
+
+
+def _run_int8_training(job: TrainingJob, data: Data, before: TrainingResult) -> TrainingResult:
+    from .networks.training_run import run_int8_training, told
+
+    return told(partial(run_int8_training, job, data, before))
 
 
 def _convert(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +13,26 @@ from latency_models.device import Device, open_source
 from search_spaces import Candidate, CandidateError, InputSpec, infer
 
 from .checkpoints import CheckpointFile
+from .choices import Quantization
 from .cores import Cores
 from .files import json_text, write_arrays, write_json, write_whole
 from .images.data import Data, ImageSet, PatchSampler
 from .images.quality import Quality, convention, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge
-from .laboratory import Developed, Laboratory, Stages
-from .networks.lesson import Progress
+from .laboratory import Developed, Laboratory
+from .networks.job import Phase, Progress
 from .networks.recipe import Recipe
 from .signals import deferred_interrupts
 from .studies.record import latency_to_json
 from .studies.settings import installed_versions
 
 if TYPE_CHECKING:
-    from .networks.training import Trainer
+    from .networks.trainer import Checkpoint, Trainer
 
+MODEL = "model.tflite"
+#: The INT8 file that was not kept, where two were made.
+OTHER_MODEL = "other.tflite"
 _CURVE_HEADER = "phase,step,psnr_db\n"
 
 
@@ -83,18 +87,51 @@ class LongTraining:
 
         with Worker() as worker, deferred_interrupts() as interrupted:
             laboratory = self.laboratory(worker)
-            judge = InterimJudge(laboratory, note)
-            keeper = _Keeper(checkpoint, judge, observe, interrupted)
-            developed = laboratory.develop(self.candidate, self.seed, keeper.observe, keeper.begin)
-            stages = developed.stages
-            stages = replace(stages, training=stages.training + checkpoint.seconds_before)
-            card = self._card(developed, stages, self._timing(laboratory, developed.tflite))
-        write_arrays(self.folder / "weights.npz", developed.trained.int8)
-        write_arrays(self.folder / "twin.npz", developed.trained.float32)
-        write_whole(self.folder / "model.tflite", developed.tflite)
-        write_json(self.folder / "card.json", card)
+            keeper = _Keeper(checkpoint, InterimJudge(laboratory, note), observe, interrupted)
+            compared = self._trained(laboratory, keeper)
+            developed = max(compared, key=lambda one: one.quality.psnr_db)
+            card = self._card(developed, self._timing(laboratory, developed.tflite))
+        self._write(developed, compared, card)
         checkpoint.path.unlink(missing_ok=True)
         return developed
+
+    def _trained(self, laboratory: Laboratory, keeper: _Keeper) -> tuple[Developed, ...]:
+        """The network quantized after training, and, if that is to be tried, trained as INT8."""
+        from .networks.trainer import train_phases
+        from .networks.training_run import judged, quantized_afterwards
+
+        job = laboratory.job(self.candidate, self.seed)
+        trained = train_phases(
+            job, self.data.training, self._phases, keeper.begin, keeper.observe, keeper.found
+        )
+        weights, seconds = trained.weights, trained.seconds
+        int8 = quantized_afterwards(job, weights[Phase.FLOAT], self.data.training)
+        results = [judged(job, self.data, weights[Phase.FLOAT], int8, seconds)]
+        if Phase.INT8 in weights:
+            float32, int8 = weights[Phase.TWIN], weights[Phase.INT8]
+            results.append(judged(job, self.data, float32, int8, seconds, int8_trained=True))
+        return tuple(laboratory.complete(job, result) for result in results)
+
+    @property
+    def _phases(self) -> tuple[Phase, ...]:
+        """What INT8 training costs is told by a twin that is trained as long without rounding."""
+        if self.recipe.quantization is Quantization.PTQ:
+            return (Phase.FLOAT,)
+        return (Phase.FLOAT, Phase.INT8, Phase.TWIN)
+
+    def _write(
+        self, developed: Developed, compared: tuple[Developed, ...], card: dict[str, Any]
+    ) -> None:
+        for one in compared:
+            write_arrays(
+                self.folder / float_file(int8_trained=one.training.int8_trained),
+                one.training.float32,
+            )
+            if one is not developed:
+                write_whole(self.folder / OTHER_MODEL, one.tflite)
+        write_arrays(self.folder / "weights.npz", developed.training.int8)
+        write_whole(self.folder / MODEL, developed.tflite)
+        write_json(self.folder / "card.json", card)
 
     @property
     def finished(self) -> bool:
@@ -106,14 +143,15 @@ class LongTraining:
         return bool(written == json.loads(json_text(self.identity)))
 
     def test(self, developed: Developed, images: ImageSet) -> tuple[Quality, Quality]:
-        """Quality of the INT8 file and of the floating-point twin on other images."""
+        """Quality of the INT8 file and of the floating-point network on other images."""
+        from .networks.training_run import float_quality
+
         with Worker() as worker:
             laboratory = self.laboratory(worker)
+            job = laboratory.job(self.candidate, self.seed)
             return (
                 evaluate(laboratory.upscaler(developed.tflite), images),
-                laboratory.quality_of_network(
-                    self.candidate.deployed, developed.trained.float32, images
-                ),
+                float_quality(job, developed.training.float32, images),
             )
 
     def laboratory(self, worker: Worker) -> Laboratory:
@@ -146,7 +184,7 @@ class LongTraining:
             return {"device": self.device.name, "latency": None, "no_latency": str(error)}
         return {"device": self.device.name, "latency": latency_to_json(latency)}
 
-    def _card(self, developed: Developed, stages: Stages, timing: dict[str, Any]) -> dict[str, Any]:
+    def _card(self, developed: Developed, timing: dict[str, Any]) -> dict[str, Any]:
         figures = infer(self.candidate.deployed, self.input)
         return {
             "name": self.name,
@@ -164,11 +202,20 @@ class LongTraining:
             "parameters": figures.parameters,
             "macs": figures.macs,
             "architecture": self.candidate.to_json(),
-            "training": {**vars(self.recipe), "seed": self.seed},
+            "training": {
+                **vars(self.recipe),
+                "seed": self.seed,
+                "int8_trained": developed.training.int8_trained,
+            },
             "identity": self.identity,
-            "seconds": vars(stages),
+            "seconds": vars(developed.stages),
             "versions": installed_versions(),
         }
+
+
+def float_file(*, int8_trained: bool) -> str:
+    """Where the values of the floating-point network beside an INT8 file are."""
+    return "twin.npz" if int8_trained else "float.npz"
 
 
 class _Keeper:
@@ -185,15 +232,19 @@ class _Keeper:
         self._observe, self._interrupted = observe, interrupted
         self._trainer: Trainer | None = None
 
+    @property
+    def found(self) -> Checkpoint | None:
+        """Where an earlier run was cut off."""
+        return self._checkpoint.read()
+
     def begin(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        self._checkpoint.resume(trainer)
 
     def observe(self, progress: Progress) -> None:
         assert self._trainer is not None  # it has begun
         self._observe(progress)
         if self._checkpoint.is_due or self._interrupted():
-            self._checkpoint.write(self._trainer)
+            self._checkpoint.write(self._trainer.capture())
         if self._interrupted():
             raise KeyboardInterrupt
         self._judge.observe(self._trainer, progress)

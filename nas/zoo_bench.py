@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,12 +21,12 @@ from .files import json_text, write_json
 from .images.data import Data, ImageSet
 from .images.quality import Quality, evaluate
 from .laboratory import untrained_request
-from .long_training import LongTraining
+from .long_training import MODEL, OTHER_MODEL, LongTraining, float_file
 from .networks.recipe import Recipe
 from .score import log2_score, score_ratio
 
 if TYPE_CHECKING:
-    from .networks.lesson import Progress
+    from .networks.job import Progress, Weights
 
 #: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
 LARGE_MACS = 20e9
@@ -35,15 +35,21 @@ _AT = InputSpec(360, 640)
 
 @dataclass(frozen=True)
 class SetQuality:
-    """A system on one set of images: floating point, and INT8 after and in training."""
+    """A system on one set of images: in floating point, quantized, and trained on as INT8.
+
+    ``twin`` is the floating-point network that was trained for as long as the INT8 one.
+    """
 
     name: str
     images: int
     psnr_float_db: float
     psnr_ptq_db: float
+    psnr_twin_db: float
     psnr_qat_db: float
+    #: of whichever of both files validates better, and of the floating-point network beside it
+    psnr_int8_db: float
+    ssim_int8: float
     ssim_float: float
-    ssim_qat: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Trained:
         def mean(key: str) -> float:
             return math.fsum(getattr(part, key) * part.images for part in self.sets) / count
 
-        keys = ("psnr_float_db", "psnr_ptq_db", "psnr_qat_db", "ssim_float", "ssim_qat")
+        keys = [field.name for field in fields(SetQuality) if field.name not in ("name", "images")]
         return SetQuality("all", count, **{key: mean(key) for key in keys})
 
 
@@ -85,7 +91,7 @@ class System:
     @property
     def log2_score(self) -> float:
         """Of the challenge's score on the device, on the images of this bench."""
-        return log2_score(self.trained.all_sets.psnr_qat_db, self.device.ms)
+        return log2_score(self.trained.all_sets.psnr_int8_db, self.device.ms)
 
     def row(self, reference: System | None) -> dict[str, Any]:
         """One line of the table; ``reference`` is ABPN, if it is there."""
@@ -93,7 +99,7 @@ class System:
         sets = {
             f"{part.name.lower()}_psnr_{kind}_db": getattr(part, f"psnr_{kind}_db")
             for part in self.trained.sets
-            for kind in ("float", "ptq", "qat")
+            for kind in ("float", "ptq", "qat", "int8")
         }
         ratio = None if reference is None else score_ratio(self.log2_score, reference.log2_score)
         return {
@@ -104,12 +110,14 @@ class System:
             "steps": self.trained.steps,
             "psnr_float_db": quality.psnr_float_db,
             "psnr_ptq_db": quality.psnr_ptq_db,
+            "psnr_twin_db": quality.psnr_twin_db,
             "psnr_qat_db": quality.psnr_qat_db,
-            "drop_db": quality.psnr_float_db - quality.psnr_qat_db,
+            "psnr_int8_db": quality.psnr_int8_db,
             "drop_ptq_db": quality.psnr_float_db - quality.psnr_ptq_db,
+            "drop_qat_db": quality.psnr_twin_db - quality.psnr_qat_db,
             "ssim_float": quality.ssim_float,
-            "ssim_int8": quality.ssim_qat,
-            "drop_ssim": quality.ssim_float - quality.ssim_qat,
+            "ssim_int8": quality.ssim_int8,
+            "drop_ssim": quality.ssim_float - quality.ssim_int8,
             "host_ms": self.host.ms,
             "device_ms": self.device.ms,
             "on_cpu": " ".join(
@@ -181,37 +189,53 @@ class Bench:
         )
 
     def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
-        from .networks.calibration import calibration_crops, quantise_afterwards
+        from .networks.training_run import float_quality
 
-        graph = training.candidate.deployed
-        tflite = (training.folder / "model.tflite").read_bytes()
-        with np.load(training.folder / "twin.npz", allow_pickle=False) as file:
-            twin = {name: file[name] for name in file.files}
+        card = json.loads((training.folder / "card.json").read_text(encoding="utf-8"))
+        int8_kept = bool(card["training"]["int8_trained"])
+        tflite = (training.folder / MODEL).read_bytes()
+        other = (training.folder / OTHER_MODEL).read_bytes()
+        floats = [_arrays(training.folder / float_file(int8_trained=t)) for t in (False, True)]
         with Worker() as worker:
             laboratory = training.laboratory(worker)
-            crops = calibration_crops(self.data.training, training.recipe, self.seed)
-            afterwards = quantise_afterwards(graph, twin, self.device.weights, crops)
-            ptq = laboratory.upscaler(laboratory.convert(graph, afterwards))
-            qat = laboratory.upscaler(tflite)
+            job = laboratory.job(training.candidate, self.seed)
+            kept, left = laboratory.upscaler(tflite), laboratory.upscaler(other)
             sets = tuple(
                 _set_quality(
                     name,
-                    laboratory.quality_of_network(graph, twin, images),
-                    evaluate(ptq, images),
-                    evaluate(qat, images),
+                    [float_quality(job, weights, images) for weights in floats],
+                    evaluate(kept, images),
+                    evaluate(left, images),
+                    int8_kept=int8_kept,
                 )
                 for name, images in self.tests.items()
             )
-        figures = infer(graph, _AT)
+        figures = infer(training.candidate.deployed, _AT)
         return Trained(
             network.name, training.recipe.steps, figures.parameters, figures.macs,
             len(tflite) / 1000, sets,
         )  # fmt: skip
 
 
-def _set_quality(name: str, plain: Quality, ptq: Quality, qat: Quality) -> SetQuality:
+def _arrays(path: Path) -> Weights:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _set_quality(
+    name: str, floats: list[Quality], kept: Quality, left: Quality, *, int8_kept: bool
+) -> SetQuality:
+    quantized, trained = (left, kept) if int8_kept else (kept, left)
     return SetQuality(
-        name, len(plain.images), plain.psnr_db, ptq.psnr_db, qat.psnr_db, plain.ssim, qat.ssim
+        name=name,
+        images=len(kept.images),
+        psnr_float_db=floats[0].psnr_db,
+        psnr_ptq_db=quantized.psnr_db,
+        psnr_twin_db=floats[1].psnr_db,
+        psnr_qat_db=trained.psnr_db,
+        psnr_int8_db=kept.psnr_db,
+        ssim_int8=kept.ssim,
+        ssim_float=floats[int8_kept].ssim,
     )
 
 

@@ -34,10 +34,10 @@ def train(
     data: Annotated[str, typer.Option(help="Folder of photos, or 'embedded'.")] = "embedded",
     recipe: Annotated[
         RecipeName,
-        typer.Option(help="full: 200000 steps of 64x64 crops; proxy: 1000 of 32x32, as a search."),
+        typer.Option(help="full: 200000 steps of 64x64 crops; proxy: 500 of 32x32, as a search."),
     ] = RecipeName.FULL,
     steps: Annotated[
-        int | None, typer.Option(min=10, help="Gradient steps, INT8 ones included [the recipe's].")
+        int | None, typer.Option(min=10, help="Gradient steps in floating point [the recipe's].")
     ] = None,
     scale: Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")] = 3,
     batch: Annotated[
@@ -48,9 +48,10 @@ def train(
         typer.Option(min=8, max=256, help="Side of an LR crop, pixels [the recipe's]."),
     ] = None,
     loss: Annotated[Loss, typer.Option(help="What is minimised.")] = Loss.L1,
-    quantize: Annotated[Quantization, typer.Option(help="INT8 in or after training.")] = (
-        Quantization.QAT
-    ),
+    quantize: Annotated[
+        Quantization,
+        typer.Option(help="auto, qat: INT8 steps as well, and the better file is kept; ptq: none."),
+    ] = Quantization.AUTO,
     device: Annotated[
         str | None,
         typer.Option(

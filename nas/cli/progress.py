@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..interim import Interim
-    from ..networks.lesson import Phase, Progress
+    from ..networks.job import Phase, Progress
 
 Show = Callable[[str, int, int], None]
 
@@ -65,7 +65,7 @@ class TrainingReporter:
         self._drawn = float("-inf")
         self._phase: Phase | None = None
         self._began = 0.0
-        self._left_then = 0
+        self._first = 0
 
     def observe(self, progress: Progress) -> None:
         """A step is made."""
@@ -74,7 +74,7 @@ class TrainingReporter:
         self._opening = ()
         now = time.monotonic()
         if progress.phase != self._phase:  # steps of another take another time
-            self._phase, self._began, self._left_then = progress.phase, now, progress.steps_left
+            self._phase, self._began, self._first = progress.phase, now, progress.step
         if now - self._drawn >= self._every_seconds:
             self._drawn = now
             self._draw(self._describe(progress, now))
@@ -93,10 +93,10 @@ class TrainingReporter:
         from ..studies.budget import format_seconds
 
         text = f"{progress.phase} step {progress.step}/{progress.steps}, loss {progress.loss:.3f}"
-        made = self._left_then - progress.steps_left
+        made = progress.step - self._first
         if made:
-            left = (now - self._began) / made * progress.steps_left
-            text += f", about {format_seconds(left)} left"
+            left = (now - self._began) / made * (progress.steps - progress.step)
+            text += f", about {format_seconds(left)} of it left"
         return text
 
     def _draw(self, text: str) -> None:

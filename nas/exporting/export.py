@@ -22,7 +22,7 @@ from .models import ANY_SIZE, ModelMaker
 from .source import Source
 
 if TYPE_CHECKING:
-    from ..networks.lesson import Weights
+    from ..networks.job import Weights
 
 _KERAS = "network.weights.h5"
 _KERAS_TIMEOUT_SECONDS = 120.0

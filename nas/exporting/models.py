@@ -19,7 +19,7 @@ from .source import Source
 from .unsigned import with_unsigned_ends
 
 if TYPE_CHECKING:
-    from ..networks.lesson import Weights
+    from ..networks.job import Weights
 
 ANY_SIZE = "dynamic_int8.tflite"
 #: The file that the card speaks of, judged again: rounding of the mean, no more.

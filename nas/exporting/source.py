@@ -21,7 +21,7 @@ from ..files import reading
 from .card import Card
 
 if TYPE_CHECKING:
-    from ..networks.lesson import Weights
+    from ..networks.job import Weights
     from ..studies.record import TrialRecord
     from ..studies.study import Study
 

@@ -9,7 +9,7 @@ from search_spaces import Graph
 
 from ..images.data import ImageSet, PatchSampler, Pixels
 from .interpretation import Interpreter, Mode
-from .lesson import Weights
+from .job import Weights
 from .network import Network
 from .recipe import Recipe
 from .rounding import round_kernels
@@ -21,7 +21,8 @@ _BATCHES = 8
 def calibration_crops(images: ImageSet, recipe: Recipe, seed: int) -> Pixels:
     """Crops that the training of ``recipe`` never meets: 128 of them by default; uint8."""
     sampler = PatchSampler(images, recipe.batch, recipe.patch)
-    batches = [sampler.batch_of(seed, recipe.steps + index)[0] for index in range(_BATCHES)]
+    unseen = recipe.steps + recipe.int8_schedule.steps
+    batches = [sampler.batch_of(seed, unseen + index)[0] for index in range(_BATCHES)]
     return np.concatenate(batches)
 
 
@@ -37,7 +38,7 @@ def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
     }
 
 
-def quantise_afterwards(
+def quantize_afterwards(
     graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
     """A floating-point network's values, rounded, with ranges from ``crops``."""

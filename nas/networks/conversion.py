@@ -6,7 +6,7 @@ from latency_models import WeightGranularity
 from search_spaces import Graph, InputSpec
 
 from .interpretation import Interpreter, Mode
-from .lesson import Weights
+from .job import Weights
 from .tensorflow_quietly import tf
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from search_spaces import Graph
 
 from .interpretation import Mode
-from .lesson import Weights
+from .job import Weights
 from .network import Network
 from .tensorflow_quietly import keras
 

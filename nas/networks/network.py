@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from search_spaces import LEVELS, Graph
+from search_spaces import LEVELS, Conv, DepthwiseConv, Graph
 
 from ..images.data import Pixels
-from .initialisation import Array, initial_parameters
-from .interpretation import Interpreter, Mode, range_key
-from .lesson import Weights
+from .initialisation import KERNELS, Array, he_deviation, initial_parameters
+from .interpretation import Interpreter, Mode, own_values, range_key
+from .job import Weights
+from .optimizer import KernelForm
 from .quantisation import MIN_RANGE
 from .tensorflow_quietly import keras, tf
 
@@ -60,6 +61,23 @@ class Network(keras.layers.Layer):
             for name, variable in self._parameters.items()
             if name.endswith("/kernel")
         }
+
+    @property
+    def kernel_forms(self) -> dict[str, KernelForm]:
+        """How those of ``values`` that multiply features are stacks of matrices."""
+        forms = {}
+        for node in self.graph.nodes:
+            for part in KERNELS & own_values(self._parameters, node).keys():
+                name, operator = f"{node.name}/{part}", node.operator
+                shape = tuple(self._parameters[name].shape)
+                groups, outputs = 1, shape[3]
+                match operator:
+                    case DepthwiseConv():
+                        groups = outputs = shape[2]
+                    case Conv() if part == "kernel":
+                        groups = operator.groups
+                forms[name] = KernelForm(groups, outputs, he_deviation(operator, shape))
+        return forms
 
     def snapshot(self) -> dict[str, Array]:
         """All values, ranges included, as ``restore`` takes them."""

@@ -1,4 +1,4 @@
-"""The proxy: how long every candidate of a study is trained, set once from a timing of ABPN."""
+"""The proxy: how every candidate of a study is trained, set once with the help of a timing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from dataclasses import replace
 
 from latency_models import WeightGranularity
-from search_spaces import Candidate, zoo
+from search_spaces import Candidate, InputSpec, zoo
 
-from ..choices import Precision, Quantization, RecipeName
-from ..cores import has_bfloat16
+from ..choices import Precision, RecipeName
 from ..images.data import ImageSet
+from .job import TrainingJob
 from .recipe import MIN_SEARCH_STEPS, Recipe, recipe_named
-from .training import Trainer
+from .trainer import Trainer
 
 _WARM_UP, _TIMED = 3, 12
 #: Where steps are slow, fewer are timed: they are the same for longer.
@@ -25,50 +25,40 @@ _WORTHWHILE = 1.05
 def choose_recipe(
     images: ImageSet,
     granularity: WeightGranularity,
-    trial_seconds: float,
-    quantization: Quantization,
+    trial_seconds: float | None,
     precision: Precision | None,
 ) -> Recipe:
-    """The recipe whose gradient steps on ABPN, twin included, take about ``trial_seconds`` here.
+    """The proxy's recipe; its gradient steps on ABPN take about ``trial_seconds`` here, if given.
 
-    Without a ``precision``, convolutions run in bfloat16 where the processor has it and the timing
-    shows it faster.
+    Without a ``precision``, convolutions run in bfloat16 where the timing shows it faster.
     """
-    plain = replace(recipe_named(RecipeName.PROXY), quantization=quantization)
-    recipes = [replace(plain, bfloat16=p is Precision.BFLOAT16) for p in _tried(precision)]
+    plain = recipe_named(RecipeName.PROXY)
+    tried = tuple(Precision) if precision is None else (precision,)
+    recipes = [replace(plain, bfloat16=p is Precision.BFLOAT16) for p in tried]
     abpn = Candidate(zoo.abpn(images.scale))
-    trainers = [Trainer(abpn, images, r, granularity, seed=0) for r in recipes]
-    seconds = dict(zip(recipes, _seconds_per_step(trainers), strict=True))
+    tile = InputSpec(images.scale, images.scale)  # nothing is judged
+    jobs = [TrainingJob(abpn, recipe, granularity, 0, tile) for recipe in recipes]
+    seconds = dict(
+        zip(recipes, _seconds_per_step([Trainer(job, images) for job in jobs]), strict=True)
+    )
     fastest = min(recipes, key=lambda r: seconds[r] * (_WORTHWHILE if r.bfloat16 else 1.0))
+    if trial_seconds is None:
+        return fastest
     return replace(fastest, steps=max(MIN_SEARCH_STEPS, round(trial_seconds / seconds[fastest])))
 
 
-def _tried(precision: Precision | None) -> tuple[Precision, ...]:
-    if precision is not None:
-        return (precision,)
-    return tuple(Precision) if has_bfloat16() else (Precision.FLOAT32,)
-
-
 def _seconds_per_step(trainers: list[Trainer]) -> list[float]:
-    """Time of one step of each schedule: float and INT8 steps in the recipe's proportions.
-
-    All are timed in turn, so that what else the machine does meets them alike.
+    """Median time of one gradient step of each, timed in turn: what else the machine does meets
+    them alike.
     """
-    kinds = [(trainer, quantise) for trainer in trainers for quantise in (False, True)]
-    times: dict[tuple[Trainer, bool], list[float]] = {kind: [] for kind in kinds}
+    times: list[list[float]] = [[] for _ in trainers]
     begun = time.monotonic()
     for index in range(_WARM_UP + _TIMED):
         if index >= _WARM_UP + _FEWEST_TIMED and time.monotonic() - begun > _MOST_SECONDS:
             break
-        for trainer, quantise in kinds:
-            step, (lr, hr) = trainer.step(quantise=quantise), trainer.sampler.batch_of(0, index)
+        for trainer, values in zip(trainers, times, strict=True):
+            step, (lr, hr) = trainer.step, trainer.sampler.batch_of(0, index)
             started = time.perf_counter()
             float(step(lr, hr))
-            times[trainer, quantise].append(time.perf_counter() - started)
-    medians = {kind: statistics.median(values[_WARM_UP:]) for kind, values in times.items()}
-    # Of all steps, a tail runs with rounding, and the twin runs that tail without.
-    tails = [1 - trainer.recipe.fork_step / trainer.recipe.steps for trainer in trainers]
-    return [
-        medians[trainer, False] + tail * medians[trainer, True]
-        for trainer, tail in zip(trainers, tails, strict=True)
-    ]
+            values.append(time.perf_counter() - started)
+    return [statistics.median(values[_WARM_UP:]) for values in times]

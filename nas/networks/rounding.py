@@ -19,7 +19,7 @@ from search_spaces import Conv, DepthwiseConv, Graph, merged_kernel
 from ..images.data import Pixels
 from .initialisation import Array
 from .interpretation import Interpreter, Mode, own_values
-from .lesson import Weights
+from .job import Weights
 from .quantisation import MAX_LEVEL, largest_weights
 from .tensorflow_quietly import tf
 

@@ -6,7 +6,7 @@ It is judged by what its own steps take here, so that no slow or busy machine's 
 from __future__ import annotations
 
 from ..images.data import ImageSet
-from .lesson import Progress
+from .job import Progress
 from .recipe import Recipe
 
 #: What needs no step: imports, a first step's compilation, calibration.
@@ -22,20 +22,17 @@ def judging_steps(recipe: Recipe, images: ImageSet) -> float:
 
 
 class StallWatch:
-    """Hears of a training's steps, and says for how long it may be silent."""
+    """Hears of the steps of a training, and says for how long it may be silent."""
 
     def __init__(self, judging_steps: float) -> None:
         """``judging_steps``: what comes after the last step, measured in steps."""
         self._judging_steps = judging_steps
         self._expected_seconds = 0.0
-        self._steps = 0
 
     def hear(self, progress: Progress, seconds: float) -> None:
         """``seconds`` after it was begun the training has come so far."""
-        self._steps = max(self._steps, progress.step + progress.steps_left)
-        done = max(1, self._steps - progress.steps_left)
-        ahead = self._judging_steps if progress.steps_left == 0 else 1
-        self._expected_seconds = seconds / done * ahead
+        ahead = self._judging_steps if progress.step == progress.steps else 1
+        self._expected_seconds = seconds / progress.step * ahead
 
     def patience(self) -> float:
         """Seconds in which its next word is due."""

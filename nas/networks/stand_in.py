@@ -14,7 +14,7 @@ import numpy.typing as npt
 from search_spaces import Graph
 
 from .initialisation import Array
-from .lesson import Weights
+from .job import Weights
 from .network import Network
 
 #: As ECBSR's and FSRCNN's were after 10,000 steps: some are negative, which has a price of its own.

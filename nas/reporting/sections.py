@@ -140,8 +140,8 @@ def _drop(content: ReportContent) -> Section:
     label = f"INT8 drop over PSNR in floating point, at most {worst:.3f} dB"
     return Section(
         "drop", "What INT8 cost",
-        "The PSNR that each network loses by being integer-only, against a twin of the same seed "
-        "and as many steps that was never rounded.",
+        "The PSNR that each network loses by being integer-only: in floating point, before it was "
+        "quantized, less that of its INT8 file.",
         _if_any(content, Group((Plot("plot-drop", "drop", label, drop_plot(content)),))),
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ from .prospects import excess_ms, psnr_needed_db
 from .stopping import Run
 
 if TYPE_CHECKING:
-    from ..networks.lesson import Progress
+    from ..networks.job import Progress
 
 #: What the same network would meet with again.
 _SETTLED = (Outcome.TRAINED, Outcome.INFEASIBLE, Outcome.HOPELESS)
@@ -106,7 +106,7 @@ class TrialRunner:
         latency = self._time(trial, candidate)
         latency_seconds = time.monotonic() - started
         seed = candidate_seed(settings.seed, candidate.hash)
-        developed = self.laboratory.develop_apart(
+        developed = self.laboratory.develop(
             candidate, seed, lambda progress: self.observer.training(trial.number, progress)
         )
         self._keep(candidate, developed)
@@ -240,7 +240,7 @@ class TrialRunner:
 
     def _keep(self, candidate: Candidate, developed: Developed) -> None:
         folder = self.study.folder
-        write_arrays(folder.model(candidate.hash) / "weights.npz", developed.trained.int8)
+        write_arrays(folder.model(candidate.hash) / "weights.npz", developed.training.int8)
         write_whole(folder.tflite(candidate.hash), developed.tflite)
 
 

@@ -9,7 +9,7 @@ from .display import Display
 from .standing import Entry, Standing
 
 if TYPE_CHECKING:
-    from ..networks.lesson import Progress
+    from ..networks.job import Progress
     from ..studies.study import Study
 
 

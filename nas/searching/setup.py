@@ -14,12 +14,13 @@ from search_spaces.fingerprint import fingerprint
 from search_spaces.naming import from_anywhere
 from search_spaces.space import load_space, space_path
 
-from ..choices import Objective, Precision, Quantization, SamplerKind
+from ..choices import Objective, Precision, Quantization, RecipeName, SamplerKind
+from ..cores import has_bfloat16
 from ..images.baselines import bicubic, nearest
 from ..images.data import EMBEDDED, ImageSet, data_path, load_data
 from ..images.quality import evaluate
 from ..images.shared import share
-from ..networks.recipe import Recipe
+from ..networks.recipe import Recipe, recipe_named
 from ..studies.settings import References, Settings, Wish, installed_versions
 from ..studies.study import Study, StudyFolder, create_study, find_study
 from .loop import Resources
@@ -30,7 +31,6 @@ T = TypeVar("T")
 DEFAULT_SPACE = "anchor"
 DEFAULT_DEVICE = "vs680"
 DEFAULT_SCALE = 3
-DEFAULT_TRIAL_SECONDS = 20.0
 _TIMING_TIMEOUT_SECONDS = 300.0
 
 
@@ -89,17 +89,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
     data = share(load_data(data_name, scale))
     baselines = _said(wish.baselines, True)
     rehearse(space, input_spec, data.validation, baselines=baselines)
-    trial_seconds = _said(wish.trial_seconds, DEFAULT_TRIAL_SECONDS)
-    quantize = _said(wish.quantize, Quantization.QAT)
-    if wish.steps is not None and wish.precision is not None:
-        bfloat16 = wish.precision is Precision.BFLOAT16
-        recipe = Recipe(wish.steps, quantization=quantize, bfloat16=bfloat16)
-    else:
-        recipe = worker.call(
-            _TIMING_TIMEOUT_SECONDS, _choose_recipe, _sample_of(data.training), device.weights,
-            trial_seconds, quantize, wish.precision,
-        )  # fmt: skip
-        recipe = replace(recipe, steps=_said(wish.steps, recipe.steps))
+    recipe = _recipe(wish, data.training, device.weights, worker)
     settings = Settings(
         space=space_name,
         space_version=space.version,
@@ -112,10 +102,10 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
         scale=scale,
         objective=_said(wish.objective, Objective.SCORE),
         sampler=_said(wish.sampler, SamplerKind.TPE),
-        quantize=quantize,
+        quantize=recipe.quantization,
         max_latency_ms=wish.max_latency_ms,
         seed=_said(wish.seed, 0),
-        trial_seconds=trial_seconds if wish.steps is None else None,
+        trial_seconds=wish.trial_seconds,
         baselines=baselines,
         recipe=recipe,
         references=_references(data.validation),
@@ -124,21 +114,31 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
     return settings, Resources(space, device, data)
 
 
-def _sample_of(images: ImageSet) -> ImageSet:
-    """One image is enough for a timing."""
-    return ImageSet(images.scale, images.pairs[:1])
+def _recipe(wish: Wish, images: ImageSet, granularity: WeightGranularity, worker: Worker) -> Recipe:
+    """The proxy's, as far as ``wish`` says nothing else; what only a timing tells is timed."""
+    recipe, precision = recipe_named(RecipeName.PROXY), wish.precision
+    if wish.trial_seconds is not None or (precision is None and has_bfloat16()):
+        one = ImageSet(images.scale, images.pairs[:1])  # enough for a timing
+        recipe = worker.call(
+            _TIMING_TIMEOUT_SECONDS, _choose_recipe, one, granularity, wish.trial_seconds, precision
+        )
+    return replace(
+        recipe,
+        steps=_said(wish.steps, recipe.steps),
+        quantization=_said(wish.quantize, Quantization.AUTO),
+        bfloat16=recipe.bfloat16 if precision is None else precision is Precision.BFLOAT16,
+    )
 
 
 def _choose_recipe(
     images: ImageSet,
     granularity: WeightGranularity,
-    trial_seconds: float,
-    quantize: Quantization,
+    trial_seconds: float | None,
     precision: Precision | None,
 ) -> Recipe:
     from ..networks.proxy import choose_recipe
 
-    return choose_recipe(images, granularity, trial_seconds, quantize, precision)
+    return choose_recipe(images, granularity, trial_seconds, precision)
 
 
 def _references(images: ImageSet) -> References:

@@ -35,7 +35,9 @@ class Wish:
     scale: Annotated[int | None, Interval(ge=2, le=4), Doc("[3]")] = None
     objective: Annotated[Objective | None, Doc("[score]")] = None
     sampler: Annotated[SamplerKind | None, Doc("[tpe]")] = None
-    quantize: Annotated[Quantization | None, Doc("[qat]")] = None
+    quantize: Annotated[
+        Quantization | None, Doc("INT8 steps after training: where needed, always, never [auto].")
+    ] = None
     max_latency_ms: Annotated[
         float | None,
         Interval(ge=1e-6, le=1e6),
@@ -43,10 +45,12 @@ class Wish:
     ] = None
     seed: Annotated[int | None, Ge(0), Doc("[0]")] = None
     trial_seconds: Annotated[
-        float | None, Interval(ge=0.1, le=1e6), Doc("Gradient steps of one ABPN, s [20].")
+        float | None,
+        Interval(ge=0.1, le=1e6),
+        Doc("In place of --steps: gradient steps of one ABPN, s."),
     ] = None
     steps: Annotated[
-        int | None, Ge(MIN_SEARCH_STEPS), Doc("Their number, in place of --trial-seconds.")
+        int | None, Ge(MIN_SEARCH_STEPS), Doc("Gradient steps of each candidate [500].")
     ] = None
     precision: Annotated[Precision | None, Doc("[the faster one here]")] = None
     baselines: Annotated[bool | None, Doc("ABPN and XLSR as reference.")] = None
@@ -80,7 +84,7 @@ class Settings:
     quantize: Quantization
     max_latency_ms: float | None
     seed: int
-    #: None where the number of steps was given
+    #: None where the number of steps was not chosen by it
     trial_seconds: float | None
     baselines: bool
     recipe: Recipe

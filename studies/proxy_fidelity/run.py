@@ -1,10 +1,12 @@
-"""How well a short training ranks architectures: its INT8 PSNR against that of a long one.
+"""How well a short training tells the INT8 PSNR of a long one, alone and together with the graph.
 
-    python studies/proxy_fidelity/run.py --train DIR --valid DIR
+    python studies/proxy_fidelity/run.py --train DIR --valid DIR [--part K/N]
 
-Trains every architecture at each length, some hours on 2 cores; what is done is kept in
-``results.json`` beside this file, and the same command goes on from there. ``README.md`` is written
-anew each time.
+Trains every architecture at each length, quantized afterwards; some hours on 2 cores. Each training
+is a row of ``trainings.csv`` beside this file as soon as it is done, and the same command goes on
+from there. ``--part 1/2`` and ``--part 2/2`` share the work between two processes, one core each:
+twice as fast as one process on both cores. ``python studies/proxy_fidelity/analysis.py`` writes
+``README.md`` from the rows.
 """
 
 from __future__ import annotations
@@ -13,124 +15,141 @@ import argparse
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from analysis import report
+from ledger import Part, described
+from rows import LENGTHS, LONG, LONGER, TRAININGS, Training
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
+from nas.choices import Quantization
 from nas.cores import Cores, has_bfloat16
 from nas.files import write_json
 from nas.images.data import Data, load_images
+from nas.images.shared import share
 from nas.laboratory import Laboratory
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
-from search_spaces import Candidate, CandidateError, InputSpec, infer
+from search_spaces import Candidate, CandidateError, InputSpec, infer, zoo
 from search_spaces.space import load_space
 from search_spaces.walks import Walk
 
 HERE = Path(__file__).parent
+ARCHITECTURES = HERE / "architectures.json"
 SCALE = 3
 SEED = 20210507
-ARCHITECTURES = 24
-#: Multiply-accumulates at 360x640, within a factor of 4 of each other.
+#: Drawn from ``mobile``: so many within a factor of 4 in multiply-accumulates, and as many others.
+DRAWN = 24
 MACS = (1.0e9, 4.0e9)
-SHORT = (250, 500, 1000)
-LONG = 10_000
+#: Multiply-accumulates of the others at most: ABPN's are 9.8e9.
+MOST_MACS = 15e9
+#: Architectures that are trained for LONGER, too.
+FEW = 8
 _AT = InputSpec(360, 640)
 #: One validation crop, so that none is padded.
 _TILE = InputSpec(160, 240)
 
 
-@dataclass(frozen=True)
-class Options:
-    """Where the images are."""
-
-    train: Path
-    valid: Path
-
-
-def drawn() -> Iterator[Candidate]:
-    """The first different networks of ``mobile`` within the range of MACs."""
-    space, rng, seen = load_space("mobile"), random.Random(SEED), set[str]()
-    while len(seen) < ARCHITECTURES:
+def architectures() -> dict[str, Candidate]:
+    """By name: kept ones as they were drawn, new ones as ``mobile`` is now, and the zoo."""
+    drawn: dict[str, Candidate] = {}
+    if ARCHITECTURES.exists():
+        kept = json.loads(ARCHITECTURES.read_text())
+        drawn = {name: Candidate.from_json(data) for name, data in kept.items()}
+    rng, seen = random.Random(SEED), {candidate.hash for candidate in drawn.values()}
+    space = load_space("mobile")
+    within = [name for name in drawn if name.startswith("within")]
+    others = [name for name in drawn if name.startswith("other")]
+    while len(within) < DRAWN or len(others) < DRAWN:
         candidate = space.draw(Walk(rng), SCALE)
         macs = infer(candidate.deployed, _AT).macs
-        if MACS[0] <= macs <= MACS[1] and candidate.hash not in seen:
-            seen.add(candidate.hash)
-            yield candidate
+        names, kind = (within, "within") if MACS[0] <= macs <= MACS[1] else (others, "other")
+        if candidate.hash in seen or len(names) == DRAWN or macs > MOST_MACS:
+            continue
+        seen.add(candidate.hash)
+        names.append(f"{kind}-{len(names):02d}")
+        drawn[names[-1]] = candidate
+    write_json(ARCHITECTURES, {name: drawn[name].to_json() for name in (*within, *others)})
+    published = {network.name: network.build(SCALE) for network in zoo.ZOO}
+    return drawn | {
+        name: candidate
+        for name, candidate in published.items()
+        if infer(candidate.deployed, _AT).macs <= MOST_MACS
+    }
 
 
-def train(candidate: Candidate, steps: int, laboratory: Laboratory) -> dict[str, Any]:
-    """One architecture's row at one length; a failure is a row too."""
+def to_do(names: list[str]) -> Iterator[tuple[str, int]]:
+    """Trainings in the order in which they are of use: every new one makes the tables better."""
+    drawn = [name for name in names if name.startswith(("within", "other"))]
+    # Half of each kind in turn, so that a part of the rows is a fair part of all.
+    mixed = [name for pair in zip(drawn[:DRAWN], drawn[DRAWN:], strict=True) for name in pair]
+    for name in mixed:
+        yield from ((name, steps) for steps in (*LENGTHS, LONG))
+    yield from ((name, steps) for name in names if name not in drawn for steps in (*LENGTHS, LONG))
+    yield from ((name, LONGER) for name in mixed[:FEW])
+
+
+def train(name: str, candidate: Candidate, steps: int, laboratory: Laboratory) -> Training:
+    """One training; a failure is one, too."""
     figures = infer(candidate.deployed, _AT)
-    row: dict[str, Any] = {
-        "candidate": candidate.hash, "steps": steps, "macs": figures.macs,
-        "parameters": figures.parameters,
-    }  # fmt: skip
-    recipe = Recipe(steps, bfloat16=has_bfloat16())
+    recipe = Recipe(steps, quantization=Quantization.PTQ, bfloat16=has_bfloat16())
+    row = Training(name, candidate.hash, steps, figures.macs, figures.parameters)
     try:
         developed = replace(laboratory, recipe=recipe).develop(
             candidate, SEED, lambda progress: None
         )
     except CandidateError as error:
-        return {**row, "error": str(error)}
-    return {
-        **row,
-        "psnr_db": developed.quality.psnr_db,
-        "psnr_float_db": developed.float_quality.psnr_db,
-        "seconds": developed.stages.training,
-    }
+        return replace(row, error=str(error))
+    stages = developed.stages
+    return replace(
+        row,
+        psnr_db=developed.quality.psnr_db,
+        psnr_float_db=developed.float_quality.psnr_db,
+        seconds=stages.training + stages.conversion + stages.quality,
+    )
 
 
 def main() -> None:
-    """Trains what is missing, shortest first, writing down each as it is done."""
+    """Trains what is missing, writing down each as it is done."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--valid", type=Path, required=True)
-    options = Options(**vars(parser.parse_args()))
-    data = Data(
-        "given folders", load_images(options.train, SCALE), load_images(options.valid, SCALE)
+    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
+    options = parser.parse_args()
+    part: Part = options.part
+    part.apply()
+    data = share(
+        Data("given folders", load_images(options.train, SCALE), load_images(options.valid, SCALE))
     )
-    images = {
-        name: {"fingerprint": s.fingerprint, "files": len(s.pairs), "pixels": s.pixels}
-        for name, s in (("train", data.training), ("valid", data.validation))
-    }
-    path = HERE / "results.json"
-    results: dict[str, Any] = {"images": images, "rows": []}
-    if path.exists():
-        results = json.loads(path.read_text())
-    if results["images"] != images:
-        raise SystemExit(f"{path} is of other images; delete it to begin anew")
-    kept = results.get("architectures")  # as ``mobile`` was when they were drawn
-    candidates = [Candidate.from_json(c) for c in kept.values()] if kept else list(drawn())
+    require_conditions(data)
+    networks = architectures()
     device = load_device("ethos-u85-1024")
     with Worker() as worker:
         laboratory = Laboratory(
             source=open_source(device, worker), worker=worker, data=data, recipe=Recipe(LONG),
             input=_TILE, granularity=device.weights, threads=Cores.available().count,
         )  # fmt: skip
-        done = {(row["candidate"], row["steps"]) for row in results["rows"]}
-        for candidate in candidates:
-            for steps in (*SHORT, LONG):
-                if (candidate.hash, steps) in done:
-                    continue
-                results["rows"].append(train(candidate, steps, laboratory))
-                results["architectures"] = {c.hash: c.to_json() for c in candidates}
-                results["versions"] = installed_versions()
-                write_json(path, results)
-                print(results["rows"][-1], flush=True)
-    (HERE / "README.md").write_text(
-        report(
-            results["rows"],
-            [c.hash for c in candidates],
-            SHORT,
-            LONG,
-            results.get("remark", ""),
-        )
-    )
+        mine = set(part.share(list(networks)))
+        for name, steps in to_do(list(networks)):
+            done = {(row.name, row.steps) for row in TRAININGS.read()}
+            if name not in mine or (name, steps) in done:
+                continue
+            row = train(name, networks[name], steps, laboratory)
+            laboratory.renew()  # what was compiled for one network is of no use to another
+            TRAININGS.keep(row)
+            print(row, flush=True)
+
+
+def require_conditions(data: Data) -> None:
+    """Writes down what all trainings have in common; they cannot go on with other images."""
+    now = {"train": described(data.training), "valid": described(data.validation)}
+    about = HERE / "conditions.json"
+    if not about.exists():
+        write_json(about, {**now, "versions": installed_versions()})
+    kept = json.loads(about.read_text())
+    if any(kept[key] != value for key, value in now.items()):
+        raise SystemExit(f"{about} tells of other images; delete it and the trainings beside it")
 
 
 if __name__ == "__main__":

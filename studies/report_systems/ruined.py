@@ -15,7 +15,7 @@ import numpy.typing as npt
 from latency_models import WeightGranularity
 from nas.images.data import Pixels
 from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.lesson import Weights
+from nas.networks.job import Weights
 from nas.networks.tensorflow_quietly import tf
 from search_spaces import Graph
 

@@ -30,7 +30,8 @@ from nas.images.baselines import bicubic, nearest
 from nas.images.data import ImageSet, Pixels, load_data
 from nas.images.named_sets import load_named_sets
 from nas.images.quality import evaluate
-from nas.networks.calibration import calibration_crops, quantise_afterwards
+from nas.long_training import float_file
+from nas.networks.calibration import calibration_crops, quantize_afterwards
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
 from nas.zoo_bench import Bench, table
@@ -66,14 +67,14 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
         baseline("bicubic", bicubic(SCALE), tests),
         baseline("nearest", nearest(SCALE), tests),
     ]
-    twin = bench.folder / "ABPN" / "twin.npz"
-    if not twin.exists():
+    floats = bench.folder / "ABPN" / float_file(int8_trained=False)
+    if not floats.exists():
         return rows  # its row is here, its weights are elsewhere
-    with np.load(twin, allow_pickle=False) as file:
+    with np.load(floats, allow_pickle=False) as file:
         weights = {name: file[name] for name in file.files}
     graph = zoo.abpn(SCALE)
     crops = calibration_crops(training, Recipe(STEPS), SEED)
-    afterwards = quantise_afterwards(graph, weights, bench.device.weights, crops)
+    afterwards = quantize_afterwards(graph, weights, bench.device.weights, crops)
     rows += [
         baseline(name, upscaler(graph, afterwards, ending), tests)
         for name, ending in ENDINGS.items()

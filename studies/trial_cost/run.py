@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING
 from latency_models import WeightGranularity
 from nas.files import write_json
 from nas.images.data import EMBEDDED, load_data
+from nas.networks.job import TrainingJob
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
 from nas.studies.study import Study, StudyFolder, find_study, load_study
-from search_spaces import Candidate, zoo
+from search_spaces import Candidate, InputSpec, zoo
 
 if TYPE_CHECKING:
-    from nas.networks.lesson import Progress
+    from nas.networks.job import Progress
 
 HERE = Path(__file__).parent
 #: Trials of the default length, besides the two reference trials: enough that the process that
@@ -41,7 +42,6 @@ EARLY, LATE = 5, 50
 WINDOW = 3
 BLOCKS, STEPS_PER_BLOCK = 20, 20
 STARTS = 10
-_QAT = 0.9
 _POLL_SECONDS = 0.5
 
 
@@ -69,7 +69,7 @@ def memory_mb() -> tuple[float, float]:
 
     The mean over the time of WINDOW trials up to there: one network is larger than another.
     """
-    options = ["--trial-seconds", "0.1", "--input", "90x160", "--no-baselines"]
+    options = ["--steps", "50", "--input", "90x160", "--no-baselines"]
     options += ["--objective", "pareto", "--sampler", "random", "--budget", str(LATE)]
     held: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -108,19 +108,19 @@ def _resident_mb(pid: int) -> float:
 def speed_of_the_loop() -> tuple[float, float]:
     """Steps a second of the trainer's loop, and of its bare compiled step on a ready batch.
 
-    ABPN with INT8 rounding; blocks of both in turn, medians.
+    ABPN in floating point; blocks of both in turn, medians.
     """
     import tensorflow as tf
 
-    from nas.networks.training import Trainer
+    from nas.networks.trainer import Trainer
 
     images = load_data(EMBEDDED, 3).training
-    steps = round((BLOCKS + 1) * STEPS_PER_BLOCK / _QAT)
-    recipe = Recipe(steps=steps, qat_fraction=_QAT)
+    recipe = Recipe(steps=(BLOCKS + 1) * STEPS_PER_BLOCK)
     clock = _Clock(STEPS_PER_BLOCK)
-    abpn = Candidate(zoo.abpn(3))
-    trainer = Trainer(abpn, images, recipe, WeightGranularity.CHANNEL, 0, clock.tick)
-    step = trainer.step(quantise=True)
+    tile = InputSpec(90, 160)  # nothing is judged
+    job = TrainingJob(Candidate(zoo.abpn(3)), recipe, WeightGranularity.CHANNEL, 0, tile)
+    trainer = Trainer(job, images, observe=clock.tick)
+    step = trainer.step
     ready = [tf.constant(pixels) for pixels in trainer.sampler.batch_of(0, 0)]
 
     def block() -> float:
@@ -145,9 +145,6 @@ class _Clock:
         self.bare: list[float] = []
 
     def tick(self, progress: Progress) -> None:
-        if progress.phase != "int8":
-            self._started = time.perf_counter()
-            return
         self._count += 1
         if self._count % self._size == 0:
             self.loop.append(self._size / (time.perf_counter() - self._started))

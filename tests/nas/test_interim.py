@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from nas.choices import RecipeName
+from nas.images.quality import evaluate
 from nas.interim import Interim, InterimJudge
 from nas.laboratory import MAX_PARITY_GAP_DB, Laboratory
-from nas.networks.lesson import Phase, Progress
+from nas.networks.job import Phase, Progress
 from nas.networks.recipe import Recipe, recipe_named
-from nas.networks.training import Trainer
+from nas.networks.trainer import Trainer, train_phases
+from nas.networks.training_run import float_quality
 from search_spaces import Candidate, anchor
 
 from . import laboratories
 
 RECIPE = Recipe(steps=60, batch=4, patch=16)
-FORK = RECIPE.fork_step
 
 
 @pytest.fixture(scope="module")
@@ -28,37 +30,43 @@ def laboratory() -> Iterator[Laboratory]:
 
 def test_what_is_said_on_the_way_is_what_is_found_in_the_end(laboratory: Laboratory) -> None:
     candidate = Candidate(anchor.build([(8, 1), (8, 1)], 3, residual="anchor", tail="single"))
-    undisturbed = laboratory.develop(candidate, 1, lambda progress: None)
+    job = laboratory.job(candidate, 1)
     trainers: list[Trainer] = []
     found: list[Interim] = []
-    left: list[int] = []
 
     def observe(progress: Progress) -> None:
-        left.append(progress.steps_left)
-        if progress.step in (FORK, RECIPE.steps):
-            InterimJudge(laboratory, found.append, 0.0).observe(trainers[0], progress)
+        if progress.step == progress.steps:
+            InterimJudge(laboratory, found.append, 0.0).observe(trainers[-1], progress)
 
-    developed = laboratory.develop(candidate, 1, observe, trainers.append)
-    assert developed.tflite == undisturbed.tflite
-    assert developed.float_quality == undisturbed.float_quality
+    disturbed = train_phases(job, laboratory.data.training, tuple(Phase), trainers.append, observe)
+    undisturbed = train_phases(
+        job, laboratory.data.training, tuple(Phase), lambda trainer: None, lambda progress: None
+    )
+    for phase in Phase:
+        pairs = zip(
+            disturbed.weights[phase].values(), undisturbed.weights[phase].values(), strict=True
+        )
+        assert all(np.array_equal(one, other) for one, other in pairs)
 
-    start, int8, twin = found
+    steps = job.recipe.int8_schedule.steps
     assert [(i.phase, i.step) for i in found] == [
-        (Phase.FLOAT, FORK), (Phase.INT8, RECIPE.steps), (Phase.TWIN, RECIPE.steps),
+        (Phase.FLOAT, RECIPE.steps), (Phase.INT8, steps), (Phase.TWIN, steps),
     ]  # fmt: skip
-    assert twin.psnr_db == developed.float_quality.psnr_db
-    assert int8.psnr_db == pytest.approx(developed.quality.psnr_db, abs=MAX_PARITY_GAP_DB)
-    assert start.psnr_db != twin.psnr_db
-
-    # The steps of the twin were counted from the first one on.
-    assert left == list(range(len(left)))[::-1]
+    last = {interim.phase: interim.psnr_db for interim in found}
+    for phase in (Phase.FLOAT, Phase.TWIN):
+        quality = float_quality(job, disturbed.weights[phase], laboratory.data.validation)
+        assert last[phase] == quality.psnr_db
+    tflite = laboratory.convert(candidate.deployed, disturbed.weights[Phase.INT8])
+    of_file = evaluate(laboratory.upscaler(tflite), laboratory.data.validation)
+    assert last[Phase.INT8] == pytest.approx(of_file.psnr_db, abs=MAX_PARITY_GAP_DB)
+    assert last[Phase.FLOAT] != last[Phase.TWIN]
 
 
 def test_judging_takes_a_small_part_of_the_time(laboratory: Laboratory) -> None:
     candidate = Candidate(anchor.build([(8, 1)], 3, residual="anchor", tail="single"))
     found: list[Interim] = []
-    trainer = Trainer(candidate, laboratory.data.training, RECIPE, laboratory.granularity, seed=1)
-    progress = Progress(Phase.FLOAT, 1, RECIPE.steps, 1.0, 77)
+    trainer = Trainer(laboratory.job(candidate, 1), laboratory.data.training)
+    progress = Progress(Phase.FLOAT, 1, RECIPE.steps, 1.0)
     eager, patient = (InterimJudge(laboratory, found.append, seconds) for seconds in (0.0, 1e6))
     for _ in range(20):
         eager.observe(trainer, progress)

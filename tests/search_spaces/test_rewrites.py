@@ -14,11 +14,11 @@ from nas.images.data import EMBEDDED, Pixels, load_data
 from nas.networks.calibration import largest_values
 from nas.networks.initialisation import Array
 from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.lesson import Weights
+from nas.networks.job import TrainingJob, Weights
 from nas.networks.network import Network
 from nas.networks.recipe import Recipe
 from nas.networks.tensorflow_quietly import tf
-from nas.networks.training import Trainer
+from nas.networks.trainer import Trainer
 from search_spaces import (
     INPUT,
     Branches,
@@ -132,10 +132,10 @@ def test_trained_weights(candidate: Candidate) -> None:
     images = load_data(EMBEDDED, candidate.graph.scale).training
     as_trained = Candidate(candidate.graph)
     recipe = Recipe(steps=40, batch=4, patch=16)
-    trainer = Trainer(as_trained, images, recipe, WeightGranularity.CHANNEL, seed=0)
-    step = trainer.step(quantise=False)
+    tile = InputSpec(90, 160)
+    trainer = Trainer(TrainingJob(as_trained, recipe, WeightGranularity.CHANNEL, 0, tile), images)
     for index in range(20):
-        step(*trainer.sampler.batch_of(0, index))
+        trainer.step(*trainer.sampler.batch_of(0, index))
     weights = trainer.network.snapshot()
     assert largest_difference(candidate, weights) < LARGEST_DIFFERENCE
 

@@ -16,7 +16,7 @@ from nas.images.data import Pixels
 from nas.networks.conversion import convert
 from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler, open_upscaler
 from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.lesson import Weights
+from nas.networks.job import Weights
 from nas.networks.network import Network
 from nas.networks.tensorflow_quietly import tf
 from search_spaces import Graph, GraphBuilder, InputError, InputSpec, Mean, Resize, SpaceToDepth

@@ -11,7 +11,7 @@ from latency_models import WeightGranularity
 from nas.images.data import EMBEDDED, PatchSampler, Pixels, load_data
 from nas.networks.initialisation import Array
 from nas.networks.interpretation import Mode, own_values
-from nas.networks.lesson import Weights
+from nas.networks.job import Weights
 from nas.networks.network import Network
 from nas.networks.quantisation import fake_quantise_weights
 from nas.networks.rounding import round_kernels

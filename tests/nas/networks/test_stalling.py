@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from nas.images.data import ImagePair, ImageSet
-from nas.networks.lesson import Phase, Progress
+from nas.networks.job import Phase, Progress
 from nas.networks.recipe import Recipe
 from nas.networks.stalling import FACTOR, FLOOR_SECONDS, StallWatch, judging_steps
 
 
 def float_step(step: int) -> Progress:
-    """Of 1,000, with an INT8 phase and a twin of 300 each."""
-    return Progress(Phase.FLOAT, step, 1000, 1.0, steps_left=1300 - step)
+    """Of 1,000."""
+    return Progress(Phase.FLOAT, step, 1000, 1.0)
 
 
 def test_before_the_first_step_there_is_time_to_begin() -> None:
@@ -36,10 +36,8 @@ def test_no_machine_is_too_slow(seconds_per_step: float) -> None:
 
 def test_after_the_last_step_the_network_is_judged_for_as_long_as_there_are_images() -> None:
     watch = StallWatch(judging_steps=100)
-    for phase, step, left in (
-        (Phase.FLOAT, 700, 600), (Phase.INT8, 1000, 300), (Phase.TWIN, 1000, 0),
-    ):  # fmt: skip
-        watch.hear(Progress(phase, step, 1000, 1.0, steps_left=left), seconds=2 * (1300 - left))
+    for step in (999, 1000):
+        watch.hear(float_step(step), seconds=2 * step)
     assert watch.patience() == FLOOR_SECONDS + FACTOR * 2 * 100
 
 

@@ -10,35 +10,57 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latency_models import WeightGranularity
-from nas.choices import Loss, Quantization
-from nas.images.data import EMBEDDED, ImageSet, load_data, load_validation
+from nas.choices import Loss
+from nas.images.data import EMBEDDED, Data, ImageSet, load_data
 from nas.images.quality import evaluate
 from nas.networks.calibration import largest_values
 from nas.networks.initialisation import initial_parameters
 from nas.networks.interpretation import Mode
-from nas.networks.lesson import Progress, Trained, Weights
+from nas.networks.job import Phase, Progress, TrainingJob, Weights
 from nas.networks.network import Network, image_function
 from nas.networks.recipe import Recipe
-from nas.networks.training import Checkpoint, Trainer
-from search_spaces import Candidate, CandidateError, Deployment, Graph, ResidualFold, anchor, zoo
+from nas.networks.trainer import Checkpoint, TrainedPhases, Trainer, train_phases
+from nas.networks.training_run import run_int8_training, run_training
+from search_spaces import (
+    Candidate,
+    CandidateError,
+    Deployment,
+    Graph,
+    InputSpec,
+    ResidualFold,
+    anchor,
+    zoo,
+)
 from search_spaces.blocks import BlockKind, Residual, Style, block, image_of
 from search_spaces.builder import GraphBuilder
 
 CHANNEL = WeightGranularity.CHANNEL
 SHORT = Recipe(steps=40, batch=4, patch=16)
+ALL_PHASES = (Phase.FLOAT, Phase.INT8, Phase.TWIN)
 
 
 @pytest.fixture(scope="module")
-def images() -> ImageSet:
-    return load_data(EMBEDDED, 3).training
+def data() -> Data:
+    embedded = load_data(EMBEDDED, 3)
+    return Data("short", embedded.training, ImageSet(3, embedded.validation.pairs[:1]))
+
+
+@pytest.fixture(scope="module")
+def images(data: Data) -> ImageSet:
+    return data.training
 
 
 def small(residual: str = "anchor") -> Graph:
     return anchor.build([(8, 1), (8, 1)], 3, residual=residual, tail="single")
 
 
-def trainer(graph: Graph, images: ImageSet, recipe: Recipe = SHORT, seed: int = 1) -> Trainer:
-    return Trainer(Candidate(graph), images, recipe, CHANNEL, seed)
+def job(candidate: Candidate | Graph, recipe: Recipe = SHORT, seed: int = 1) -> TrainingJob:
+    whole = candidate if isinstance(candidate, Candidate) else Candidate(candidate)
+    return TrainingJob(whole, recipe, CHANNEL, seed, InputSpec(90, 160))
+
+
+def quiet(progress: Progress) -> None:
+    pass
 
 
 def same(a: Weights, b: Weights) -> bool:
@@ -113,23 +135,21 @@ def test_initial_weights_are_those_of_their_seed() -> None:
     assert not same(initial_parameters(zoo.xlsr(3), 5), initial_parameters(zoo.xlsr(3), 6))
 
 
-def test_training_improves_on_where_it_began(images: ImageSet) -> None:
+def test_training_improves_on_where_it_began(data: Data) -> None:
     graph, recipe = small(), Recipe(steps=300, batch=8, patch=16)
-    trained = trainer(graph, images, recipe).run()
-    validation = ImageSet(3, load_validation(EMBEDDED, 3).pairs[:1])
+    result = run_training(job(graph, recipe), data, quiet)
     start = Network(graph, 1).snapshot()
-    before = evaluate(image_function(graph, start, Mode(quantise=False)), validation)
-    after = evaluate(image_function(graph, trained.float32, Mode(quantise=False)), validation)
-    rounded = evaluate(image_function(graph, trained.int8, Mode(quantise=True)), validation)
-    assert after.psnr_db > before.psnr_db + 0.3
-    assert after.psnr_db - rounded.psnr_db < 0.1
+    before = evaluate(image_function(graph, start, Mode(quantise=False)), data.validation)
+    rounded = evaluate(image_function(graph, result.int8, Mode(quantise=True)), data.validation)
+    assert result.float_quality.psnr_db > before.psnr_db + 0.3
+    assert result.float_quality.psnr_db - rounded.psnr_db < 0.1
 
 
-def test_a_training_repeats_itself(images: ImageSet) -> None:
-    first, second = (trainer(small(), images).run() for _ in range(2))
+def test_a_training_repeats_itself(data: Data) -> None:
+    first, second = (run_training(job(small()), data, quiet) for _ in range(2))
     assert same(first.int8, second.int8)
     assert same(first.float32, second.float32)
-    other = trainer(small(), images, seed=2).run()
+    other = run_training(job(small(), seed=2), data, quiet)
     assert not same(first.int8, other.int8)
 
 
@@ -139,18 +159,26 @@ FOLDED = Candidate(
 )
 
 
+def begin_nothing(trainer: Trainer) -> None:
+    pass
+
+
 @pytest.fixture(scope="module", params=[Candidate(small()), FOLDED], ids=["plain", "folded"])
-def undisturbed(images: ImageSet, request: pytest.FixtureRequest) -> tuple[Candidate, Trained]:
+def undisturbed(
+    images: ImageSet, request: pytest.FixtureRequest
+) -> tuple[Candidate, TrainedPhases]:
     """A candidate, and what a training of it gives."""
-    return request.param, Trainer(request.param, images, SHORT, CHANNEL, 1).run()
+    whole = train_phases(job(request.param), images, ALL_PHASES, begin_nothing, quiet)
+    return request.param, whole
 
 
-@pytest.mark.parametrize("stop_after", [10, 33, 45])
+@pytest.mark.parametrize("stop_after", [10, 43, 60])
 def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
-    images: ImageSet, undisturbed: tuple[Candidate, Trained], stop_after: int
+    images: ImageSet, undisturbed: tuple[Candidate, TrainedPhases], stop_after: int
 ) -> None:
     candidate, whole = undisturbed
-    assert whole.int8.keys() == Network(candidate.deployed).snapshot().keys()
+    assert whole.weights[Phase.INT8].keys() == Network(candidate.deployed).snapshot().keys()
+    trainers: list[Trainer] = []
     taken: list[Checkpoint] = []
     steps = 0
 
@@ -161,91 +189,90 @@ def test_a_training_goes_on_from_any_checkpoint_as_if_nothing_had_happened(
         nonlocal steps
         steps += 1
         if steps == stop_after:
-            taken.append(broken.capture())
+            taken.append(trainers[-1].capture())
             raise Stopped
 
-    broken = Trainer(candidate, images, SHORT, CHANNEL, 1, stop)
     with pytest.raises(Stopped):
-        broken.run()
-    resumed = Trainer(candidate, images, SHORT, CHANNEL, 1)
-    resumed.resume(taken[0])
-    result = resumed.run()
-    assert same(result.int8, whole.int8)
-    assert same(result.float32, whole.float32)
-    assert result.gradient_seconds > taken[0].gradient_seconds > 0
+        train_phases(job(candidate), images, ALL_PHASES, trainers.append, stop)
+    (checkpoint,) = taken
+    result = train_phases(job(candidate), images, ALL_PHASES, begin_nothing, quiet, checkpoint)
+    for phase in ALL_PHASES:
+        assert same(result.weights[phase], whole.weights[phase])
+    assert result.seconds.total > checkpoint.seconds.total > 0
 
 
 def test_what_a_rewrite_put_is_not_trained(images: ImageSet) -> None:
-    started = Trainer(FOLDED, images, SHORT, CHANNEL, 1)
-    learned = FOLDED.learned(started.network.snapshot())
-    weights = started.run().float32  # rounding may move them, with what lies beside them
+    whole = train_phases(job(FOLDED), images, ALL_PHASES, begin_nothing, quiet)
+    learned = FOLDED.learned(initial_parameters(FOLDED.graph, 1))
+    weights = whole.weights[Phase.TWIN]  # rounding may move them, with what lies beside them
     put = [weights[name][where == 0] for name, where in learned.items() if name in weights]
     assert set(np.unique(np.concatenate(put))) == {-1.0, 0.0, 1.0}
+    before = whole.weights[Phase.FLOAT]
+    moved = [(weights[n] != before[n])[where == 1] for n, where in learned.items() if n in weights]
+    assert np.concatenate(moved).mean() > 0.5
 
 
 @pytest.mark.parametrize("name", ["PRPSR", "ECBSR-M4C16", "ETDS-T", "FSRCNN", "ESPCN"])
-@pytest.mark.parametrize("quantization", Quantization)
-def test_every_kind_of_network_trains(
-    images: ImageSet, name: str, quantization: Quantization
-) -> None:
+def test_every_kind_of_network_trains_and_trains_on_as_int8(data: Data, name: str) -> None:
     candidate = zoo.find(name).build(3)
-    recipe = Recipe(steps=40, batch=4, patch=16, quantization=quantization)
-    trained = Trainer(candidate, images, recipe, CHANNEL, 1).run()
-    validation = ImageSet(3, load_validation(EMBEDDED, 3).pairs[:1])
-    graph = candidate.deployed
-    after = evaluate(image_function(graph, trained.int8, Mode(quantise=True)), validation)
-    assert after.psnr_db > 20
+    asked, graph = job(candidate), candidate.deployed
+    result = run_training(asked, data, quiet)
+    trained = run_int8_training(asked, data, result, quiet)
+    assert (result.int8_trained, trained.int8_trained) == (False, True)
+    for values in (result.int8, trained.int8):
+        after = evaluate(image_function(graph, values, Mode(quantise=True)), data.validation)
+        assert after.psnr_db > 20
+        assert after.psnr_db == pytest.approx(
+            (result if values is result.int8 else trained).rounded_psnr_db[0], abs=0.05
+        )
 
 
 def test_charbonnier_is_above_the_mean_absolute_error(images: ImageSet) -> None:
     losses = []
     for loss in (Loss.L1, Loss.CHARBONNIER):
         recipe = Recipe(steps=40, batch=4, patch=16, loss=loss)
-        begun = Trainer(Candidate(small()), images, recipe, CHANNEL, 1)
-        losses.append(float(begun.step(quantise=False)(*begun.sampler.batch_of(0, 0))))
+        begun = Trainer(job(small(), recipe), images)
+        losses.append(float(begun.step(*begun.sampler.batch_of(0, 0))))
     assert losses[0] < losses[1] < losses[0] + 0.3
 
 
-def test_memory_of_a_training_is_given_back(images: ImageSet) -> None:
-    """Traced steps are the largest part of it, and Keras' own optimiser would keep them alive."""
+def test_memory_of_a_training_is_given_back(data: Data) -> None:
+    """Traced steps are the largest part of it, and Keras' own optimizer would keep them alive."""
     from tensorflow.python.framework.func_graph import FuncGraph
 
-    trainer(small(), images).run()
+    Trainer(job(small()), data.training).run()
     gc.collect()
     assert not [thing for thing in gc.get_objects() if isinstance(thing, FuncGraph)]
 
 
-def test_quantisation_after_training_only_rounds_the_weights(images: ImageSet) -> None:
-    recipe = Recipe(steps=30, batch=4, patch=16, quantization=Quantization.PTQ)
-    trained = trainer(small(), images, recipe).run()
+def test_quantizing_after_training_only_rounds_the_weights(data: Data) -> None:
+    result = run_training(job(small()), data, quiet)
     parameters = initial_parameters(small(), 1)
     for name in parameters:
-        before, after = trained.float32[name], trained.int8[name]
+        before, after = result.float32[name], result.int8[name]
         assert np.abs(after - before).max() <= 5 / 127 * max(np.abs(before).max(), 0.1)
-    ranges = [name for name in trained.int8 if name not in parameters]
-    assert any(not np.array_equal(trained.int8[r], trained.float32[r]) for r in ranges)
+    ranges = [name for name in result.int8 if name not in parameters]
+    assert any(not np.array_equal(result.int8[r], result.float32[r]) for r in ranges)
 
 
 def test_a_loss_that_is_no_number_ends_the_candidate(images: ImageSet) -> None:
-    recipe = Recipe(steps=40, batch=4, patch=16, learning_rate=1e30)
+    recipe = Recipe(steps=40, batch=4, patch=16, kernel_rate=1e38)
     with pytest.raises(CandidateError, match=r"the loss is (nan|inf)"):
-        trainer(small(), images, recipe).run()
+        Trainer(job(small(), recipe), images).run()
 
 
 def test_a_dead_network_is_called_dead(images: ImageSet) -> None:
-    dead = trainer(small(), images)
+    dead = Trainer(job(small()), images)
     state = dead.network.snapshot()
     first = next(name for name in state if name.endswith("/bias"))
     state[first] = np.full_like(state[first], -1e3)  # no ReLU of the stem fires again
-    checkpoint = dead.capture()
-    dead.resume(Checkpoint(checkpoint.phase, 0, checkpoint.current | state))
+    dead.resume(Checkpoint(Phase.FLOAT, 0, {**dead.capture().state, **state}))
     with pytest.raises(CandidateError, match="no gradient reaches"):
         dead.run()
 
 
-def test_the_schedule_holds_both_phases_and_the_twin(images: ImageSet) -> None:
+def test_phases_follow_one_another(images: ImageSet) -> None:
     seen: list[Progress] = []
-    Trainer(Candidate(small()), images, SHORT, CHANNEL, 1, seen.append).run()
-    phases = [progress.phase for progress in seen]
-    assert phases == ["float"] * 28 + ["int8"] * 12 + ["twin"] * 12
-    assert seen[-1].step == seen[-13].step == 40
+    train_phases(job(small()), images, ALL_PHASES, begin_nothing, seen.append)
+    assert [p.phase for p in seen] == ["float"] * 40 + ["int8"] * 12 + ["twin"] * 12
+    assert [seen[39].step, seen[-13].step, seen[-1].step] == [40, 12, 12]

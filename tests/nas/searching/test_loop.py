@@ -25,7 +25,7 @@ from latency_models import (
 from nas.choices import Objective, Precision, SamplerKind
 from nas.images.quality import ImageQuality, Quality
 from nas.laboratory import Developed, Stages
-from nas.networks.lesson import Progress, Trained
+from nas.networks.job import Progress, TrainingResult, TrainingSeconds
 from nas.searching.display import Lines
 from nas.searching.loop import Resources, work
 from nas.searching.reporter import Reporter
@@ -197,10 +197,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def develop(*_: object) -> Developed:
         quality = Quality((ImageQuality("0", 29.0, 0.8),))
-        trained = Trained(int8={}, float32={}, gradient_seconds=0.0)
-        return Developed(b"TFL3", trained, quality, quality, Stages(0.0, 0.0, 0.0, 0.0))
+        result = TrainingResult({}, {}, False, quality, (), TrainingSeconds())
+        return Developed(b"TFL3", result, quality, Stages(0.0, 0.0, 0.0, 0.0))
 
-    monkeypatch.setattr("nas.laboratory.Laboratory.develop_apart", develop)
+    monkeypatch.setattr("nas.laboratory.Laboratory.develop", develop)
     monkeypatch.setattr("nas.laboratory.Laboratory.start", lambda laboratory: None)
 
 
@@ -320,7 +320,7 @@ def test_a_crash_in_training_fails_that_network_alone(
 def test_a_training_that_hangs_fails_that_network_alone(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.laboratory._teach_apart", trainings.hang)
+    monkeypatch.setattr("nas.laboratory._run_training", trainings.hang)
     monkeypatch.setattr("nas.networks.stalling.FLOOR_SECONDS", 0.2)
     monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 2)
     searched = searcher.search(OWN.format(widest=4000, fails="False"), 1)
@@ -333,7 +333,7 @@ def test_trainings_that_fail_wear_a_worker_out_too(
 ) -> None:
     searcher.worker.close()
     followed: list[int] = []
-    monkeypatch.setattr("nas.laboratory._teach_apart", trainings.fail)
+    monkeypatch.setattr("nas.laboratory._run_training", trainings.fail)
     monkeypatch.setattr("nas.laboratory.Laboratory.start", lambda laboratory: None)
     monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 12)
 

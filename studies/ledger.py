@@ -1,0 +1,85 @@
+"""A table of trainings that several processes fill at once, each row as soon as it is there."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from nas.images.data import ImageSet
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Ledger(Generic[Row]):
+    """The CSV file at ``path`` with a column for each field of the dataclass ``row``."""
+
+    path: Path
+    row: type[Row]
+
+    def read(self) -> list[Row]:
+        """All rows so far; an empty cell is None, or an empty text."""
+        if not self.path.exists():
+            return []
+        parse = TypeAdapter(self.row).validate_python
+        with self.path.open(newline="") as file:
+            return [parse(_without_blanks(cells)) for cells in csv.DictReader(file)]
+
+    def keep(self, row: Row) -> None:
+        """Adds a row, whoever else does at the same time."""
+        with self.path.open("a", newline="") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            text = io.StringIO()
+            names = [field.name for field in fields(self.row)]  # type: ignore[arg-type]
+            writer = csv.DictWriter(text, names, lineterminator="\n")
+            if not self.path.stat().st_size:
+                writer.writeheader()
+            writer.writerow(asdict(row))  # type: ignore[call-overload]
+            file.write(text.getvalue())
+
+
+def _without_blanks(cells: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in cells.items() if text}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of ``count`` equal shares of the work, on a core of its own if there are several."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """``1/2`` is the first of two."""
+        index, count = (int(number) for number in text.split("/"))
+        if not 1 <= index <= count:
+            raise SystemExit(f"--part {text}: write 1/2 and 2/2")
+        return cls(index - 1, count)
+
+    def apply(self) -> None:
+        """Binds this process to its core."""
+        if self.count > 1:
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {cores[self.index % len(cores)]})
+
+    def share(self, things: list[Any]) -> Iterator[Any]:
+        """Those of ``things`` that are done here."""
+        return iter(things[self.index :: self.count])
+
+
+def described(images: ImageSet) -> dict[str, str | int]:
+    """What tells these images from any others."""
+    return {
+        "fingerprint": images.fingerprint,
+        "files": len(images.pairs),
+        "pixels": images.pixels,
+    }

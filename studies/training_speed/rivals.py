@@ -1,0 +1,96 @@
+"""Other optimizers on the schedule of ours: Adam for everything, and SOAP for kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nas.networks.initialisation import Array
+from nas.networks.optimizer import KernelForm, Learned, Optimizer, level_of
+from nas.networks.recipe import Schedule
+from nas.networks.tensorflow_quietly import tf
+
+
+def adam(schedule: Schedule, variables: Sequence[Learned]) -> Optimizer:
+    """Adam (Kingma and Ba, ICLR 2015) for kernels as well, at ``schedule.learning_rate``."""
+    return Optimizer(schedule, [replace(learned, form=None) for learned in variables])
+
+
+class Soap(Optimizer):
+    """Adam in the eigenbasis of Shampoo's preconditioners, on the shorter side of each matrix.
+
+    Vyas et al., "SOAP: Improving and stabilizing Shampoo using Adam", 2024, arXiv:2409.11321,
+    algorithm 3; the basis is renewed every ``RENEWED`` steps by one step of orthogonal iteration.
+    Everything but kernels is Adam's.
+    """
+
+    RENEWED = 10
+    _BETA_1, _BETA_2, _BETA_BASIS, _EPSILON = 0.95, 0.95, 0.95, 1e-8
+
+    def __init__(self, schedule: Schedule, variables: Sequence[Learned]) -> None:
+        super().__init__(schedule, [replace(learned, form=None) for learned in variables])
+        self._peak, self._all = schedule, tuple(variables)
+        self._soap = {
+            index: _Basis.of(learned.variable, learned.form)
+            for index, learned in enumerate(variables)
+            if learned.form is not None
+        }
+        self._at = tf.Variable(0.0)
+
+    def apply(self, gradients: Iterable[tf.Tensor]) -> None:
+        """One step along ``gradients``: kernels here, the others by Adam."""
+        whole = list(gradients)
+        level = level_of(self._peak, self._at) * self._peak.learning_rate
+        step = self._at.assign_add(1.0)
+        for index, basis in self._soap.items():
+            learned = self._all[index]
+            assert learned.form is not None  # only such have a basis
+            rotated = self._rotated(basis, learned.form, whole[index], step)
+            learned.variable.assign_sub(rotated * level)
+            whole[index] = tf.zeros_like(whole[index])  # for Adam, it does not move
+        super().apply(whole)
+
+    def _rotated(
+        self, basis: _Basis, form: KernelForm, gradient: tf.Tensor, step: tf.Tensor
+    ) -> tf.Tensor:
+        matrices = form.matrices(gradient)
+        outer = tf.matmul(matrices, matrices, transpose_b=True)
+        basis.gram.assign(self._BETA_BASIS * basis.gram + (1 - self._BETA_BASIS) * outer)
+        due = tf.equal(tf.math.floormod(step - 1, self.RENEWED), 0.0)
+        renewed = tf.cond(
+            due,
+            lambda: tf.linalg.qr(tf.matmul(basis.gram, basis.vectors))[0],
+            lambda: tf.identity(basis.vectors),
+        )
+        vectors = basis.vectors.assign(renewed)
+        moment = basis.moment.assign(self._BETA_1 * basis.moment + (1 - self._BETA_1) * matrices)
+        turned = tf.matmul(vectors, matrices, transpose_a=True)
+        square = basis.square.assign(
+            self._BETA_2 * basis.square + (1 - self._BETA_2) * tf.square(turned)
+        )
+        unbiased = tf.matmul(vectors, moment, transpose_a=True) / (1 - tf.pow(self._BETA_1, step))
+        scale = tf.sqrt(square / (1 - tf.pow(self._BETA_2, step))) + self._EPSILON
+        return form.kernel(tf.matmul(vectors, unbiased / scale), tuple(gradient.shape))
+
+    def state(self) -> dict[str, Array]:
+        raise NotImplementedError("trainings of this study are short, and begin anew")
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        raise NotImplementedError("trainings of this study are short, and begin anew")
+
+
+class _Basis:
+    """Of one kernel: its preconditioner, the eigenbasis, and Adam's moments there."""
+
+    def __init__(self, groups: int, shorter: int, longer: int) -> None:
+        eye = np.broadcast_to(np.eye(shorter, dtype=np.float32), (groups, shorter, shorter))
+        self.gram = tf.Variable(1e-12 * eye)
+        self.vectors = tf.Variable(eye)
+        self.moment = tf.Variable(tf.zeros([groups, shorter, longer]))
+        self.square = tf.Variable(tf.zeros([groups, shorter, longer]))
+
+    @classmethod
+    def of(cls, variable: tf.Variable, form: KernelForm) -> _Basis:
+        return cls(*form.matrices(variable).shape)

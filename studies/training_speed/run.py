@@ -1,0 +1,94 @@
+"""How many gradient steps a PSNR takes: optimizers, rates, schedules and crops side by side.
+
+    python studies/training_speed/run.py --train DIR --valid DIR [--variant NAME]... [--steps N]...
+        [--part K/N]
+
+Every variant trains every network anew for each number of steps, in floating point, 16 crops of
+32x32 LR pixels a step unless the variant says otherwise. Each training is a row of
+``trainings.csv`` beside this file as soon as it is done, and the same command goes on from there;
+``--part 1/2`` and ``--part 2/2`` share the work, one core each. ``python
+studies/training_speed/page.py`` writes ``README.md`` and the plots.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from variants import TRAININGS, VARIANTS, Training, Variant
+
+from latency_models import WeightGranularity
+from nas.cores import has_bfloat16
+from nas.images.data import Data, load_images
+from nas.networks.job import TrainingJob
+from nas.networks.trainer import Trainer
+from nas.networks.training_run import float_quality
+from search_spaces import Candidate, CandidateError, InputSpec, zoo
+
+sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
+
+from ledger import Part
+
+HERE = Path(__file__).parent
+SCALE, SEED = 3, 20210507
+STEPS = (125, 500, 2000)
+ZOO = (
+    "ABPN", "XLSR", "FastSR", "TinySRNet", "FSRCNN", "ECBSR-M4C16", "ETDS-T", "ETDS-S", "NCNet",
+    "QuickSRNet-S", "SCSRN-like", "AntSR-like",
+)  # fmt: skip
+#: Of those drawn for studies/proxy_fidelity.
+DRAWN = tuple(f"{kind}-{index:02d}" for index in range(6) for kind in ("within", "other"))
+_TILE = InputSpec(160, 240)
+
+
+def networks() -> dict[str, Candidate]:
+    """By name, of the zoo and of ``mobile`` in turn."""
+    kept = json.loads((HERE.parent / "proxy_fidelity" / "architectures.json").read_text())
+    found: dict[str, Candidate] = {}
+    for published, drawn in zip(ZOO, DRAWN, strict=True):
+        found[published] = zoo.find(published).build(SCALE)
+        found[drawn] = Candidate.from_json(kept[drawn])
+    return found
+
+
+def train(name: str, candidate: Candidate, variant: Variant, steps: int, data: Data) -> Training:
+    """One training; a failure is one, too."""
+    recipe = variant.recipe(steps, bfloat16=has_bfloat16())
+    job = TrainingJob(candidate, recipe, WeightGranularity.CHANNEL, SEED, _TILE)
+    try:
+        trainer = Trainer(job, data.training, optimizer=variant.optimizer)
+        weights = trainer.run()
+    except CandidateError as error:
+        return Training(name, variant.name, steps, error=str(error))
+    quality = float_quality(job, weights, data.validation)
+    return Training(name, variant.name, steps, quality.psnr_db, trainer.seconds.gradient)
+
+
+def main() -> None:
+    """Trains what is missing, writing down each as it is done."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--valid", type=Path, required=True)
+    parser.add_argument("--variant", action="append", choices=[v.name for v in VARIANTS])
+    parser.add_argument("--steps", type=int, action="append")
+    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
+    options = parser.parse_args()
+    part: Part = options.part
+    part.apply()
+    data = Data("given", load_images(options.train, SCALE), load_images(options.valid, SCALE))
+    everything = networks()
+    chosen = [v for v in VARIANTS if v.name in (options.variant or [v.name])]
+    for steps in options.steps or STEPS:
+        for name in part.share(list(everything)):
+            for variant in chosen:
+                done = {(row.network, row.variant, row.steps) for row in TRAININGS.read()}
+                if (name, variant.name, steps) not in done:
+                    row = train(name, everything[name], variant, steps, data)
+                    TRAININGS.keep(row)
+                    print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
