@@ -41,7 +41,7 @@ class Recipe:
     batch: int = 16
     #: side of a crop in low-resolution pixels
     patch: int = 32
-    kernel_rate: float = 1.1e-2
+    kernel_rate: float = 8e-3
     learning_rate: float = 2e-3
     #: of all steps, the first ones, in which both rates rise
     warmup_fraction: float = 0.05
