@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from latency_models import Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Quantization
 from nas.cores import Cores, has_bfloat16
-from nas.files import write_json
+from nas.files import json_text, write_json, write_whole
 from nas.images.data import Data, load_images
 from nas.images.shared import share
 from nas.laboratory import Laboratory
@@ -34,6 +35,9 @@ from nas.studies.settings import installed_versions
 from search_spaces import Candidate, CandidateError, InputSpec, infer, zoo
 from search_spaces.space import load_space
 from search_spaces.walks import Walk
+
+sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
+
 
 HERE = Path(__file__).parent
 ARCHITECTURES = HERE / "architectures.json"
@@ -70,7 +74,8 @@ def architectures() -> dict[str, Candidate]:
         seen.add(candidate.hash)
         names.append(f"{kind}-{len(names):02d}")
         drawn[names[-1]] = candidate
-    write_json(ARCHITECTURES, {name: drawn[name].to_json() for name in (*within, *others)})
+    text = [f"{json_text(name)}: {json_text(drawn[name].to_json())}" for name in within + others]
+    write_whole(ARCHITECTURES, ("{\n" + ",\n".join(text) + "\n}\n").encode())
     published = {network.name: network.build(SCALE) for network in zoo.ZOO}
     return drawn | {
         name: candidate
