@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ledger import Part, described
 from rows import LENGTHS, LONG, LONGER, TRAININGS, Training
 
 from latency_models import Worker
@@ -38,6 +37,7 @@ from search_spaces.walks import Walk
 
 sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
 
+from ledger import Part, described
 
 HERE = Path(__file__).parent
 ARCHITECTURES = HERE / "architectures.json"
