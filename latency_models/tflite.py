@@ -17,6 +17,7 @@ from .tflite_checks import (
     require_super_resolution,
 )
 from .tflite_file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
+from .tflite_tiling import tiling_of_model
 
 __all__ = [
     "Levels",
@@ -34,6 +35,7 @@ __all__ = [
     "require_same_kernels",
     "require_static",
     "require_super_resolution",
+    "tiling_of_model",
 ]  # fmt: skip
 
 #: kind -> positions of the inputs that are parameters: kernel and bias, slopes, a constant operand
@@ -46,22 +48,13 @@ _WEIGHTS = {
     "CONV_2D": (1, 4), "DEPTHWISE_CONV_2D": (1, 4), "TRANSPOSE_CONV": (1, 4),
     "FULLY_CONNECTED": (1, 2),
 }  # fmt: skip
-#: Operators whose output pixel depends on one pixel of each input (MEAN is known to be global).
-_POINTWISE = frozenset({
-    "ABS", "ADD", "CAST", "CONCATENATION", "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "ELU", "EXP",
-    "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MEAN", "MINIMUM", "MUL", "NEG",
-    "PAD", "POW", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1",
-    "RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SPLIT", "SPLIT_V", "SQRT", "SQUARE",
-    "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "TANH", "TILE",
-})  # fmt: skip
 
 
 def kernels_of(data: bytes) -> tuple[Kernel, ...]:
     """The kernels of a TFLite file, one for each operator, in the file's order.
 
-    An operator that is not known here is a kernel like any other, of 0 MACs and a window as large
-    as the image. Raises InputError if the file is damaged, its size is left open, or an operator
-    makes nothing.
+    An operator that is not known here is a kernel like any other, of 0 MACs. Raises InputError if
+    the file is damaged, its size is left open, or an operator makes nothing.
     """
     return kernels_of_model(read_tflite(data))
 
@@ -112,7 +105,7 @@ def _kernel(operator: TfliteOperator) -> Kernel:
         inputs=tuple(map(_activation, inputs)),
         outputs=tuple(map(_activation, operator.outputs)),
         macs=_macs(operator),
-        window=_window(operator, inputs),
+        window=_window(operator),
         stride=operator.stride,
         groups=_groups(operator, inputs),
         weight_bytes=_weight_bytes(operator),
@@ -154,21 +147,19 @@ def _macs(operator: TfliteOperator) -> int:
     return output.elements * math.prod(weights[1:])
 
 
-def _window(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:
-    kind, window = operator.kind, 1
-    if kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        window = (max(_weights(operator)[1:3]) - 1) * operator.dilation + 1
-    elif kind == "TRANSPOSE_CONV":
-        window = transposed_window(max(_weights(operator)[1:3]), operator.stride)
-    elif kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
-        window = operator.size
-    elif kind == "SPACE_TO_DEPTH":
-        window = 2 * operator.size - 1
-    elif kind == "RESIZE_BILINEAR":
-        window = 3
-    elif kind not in _POINTWISE:
-        window = max((2 * max(_activation(t).shape[:2]) - 1 for t in inputs), default=1)
-    return window
+def _window(operator: TfliteOperator) -> int:
+    match operator.kind:
+        case "CONV_2D" | "DEPTHWISE_CONV_2D":
+            return (max(_weights(operator)[1:3]) - 1) * operator.dilation + 1
+        case "TRANSPOSE_CONV":
+            return transposed_window(max(_weights(operator)[1:3]), operator.stride)
+        case "MAX_POOL_2D" | "AVERAGE_POOL_2D":
+            return operator.size
+        case "SPACE_TO_DEPTH":
+            return 2 * operator.size - 1
+        case "RESIZE_BILINEAR":
+            return 3
+    return 1
 
 
 def _groups(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:

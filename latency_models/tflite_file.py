@@ -5,15 +5,29 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from search_spaces import InputError
 
 _IDENTIFIER = b"TFL3"
 #: TFLite's own limit is lower; products of more sides than these would take long to compute.
 _MAX_RANK = 8
+#: Longer constants are data; shorter ones of integers may say where a slice begins.
+_MAX_VALUES = 4 * _MAX_RANK
+#: What is given for a model now and then: its first bytes, and what to do.
+_NO_MODELS = (
+    (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull` to fetch the model itself"),
+    (b"/annex/objects/", "a git-annex pointer; run `git annex get` to fetch the model itself"),
+    (b"<", "a web page or XML; download the model itself (on GitHub: 'raw')"),
+    (b"PK\x03\x04", "a zip archive (so are .keras files); unpack it, or convert to .tflite"),
+    (b"\x1f\x8b", "a gzip archive; unpack it"),
+    (b"\x89HDF", "an HDF5 file, such as Keras weights; convert the model to .tflite"),
+)
+
+Pair: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,21 @@ class TfliteTensor:
     constant: bool
     #: a side is left open until the model runs
     dynamic: bool
+    #: ``shape``, open sides -1; empty if it is the same
+    signature: tuple[int, ...] = ()
+    #: of a short constant of integers, else empty
+    values: tuple[int, ...] = ()
+
+    @property
+    def open_sides(self) -> tuple[bool, ...]:
+        """Which sides are left open until the model runs."""
+        return tuple(side < 1 for side in self.signature or self.shape)
+
+    @property
+    def shape_text(self) -> str:
+        """For messages: (1, ?, ?, 3)."""
+        known = zip(self.shape, self.open_sides, strict=True)
+        return f"({', '.join('?' if is_open else str(side) for side, is_open in known)})"
 
     @property
     def elements(self) -> int:
@@ -44,15 +73,37 @@ class TfliteTensor:
 class TfliteOperator:
     """An operator in the order of execution; an input that is left out is None.
 
-    ``size`` is the side of a pooling window or of a space_to_depth block.
+    Pairs are of rows and columns. ``sizes`` are the sides of a pooling window or of a block of
+    space_to_depth and depth_to_space. The masks are those of STRIDED_SLICE: bit n is of dimension
+    n, ``reshape_masks`` are those that change the number of dimensions.
     """
 
     kind: str
     inputs: tuple[TfliteTensor | None, ...]
     outputs: tuple[TfliteTensor, ...]
-    stride: int = 1
-    dilation: int = 1
-    size: int = 1
+    strides: Pair = (1, 1)
+    dilations: Pair = (1, 1)
+    sizes: Pair = (1, 1)
+    axis: int = 0
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+    begin_mask: int = 0
+    reshape_masks: int = 0
+
+    @property
+    def stride(self) -> int:
+        """The larger one of both directions."""
+        return max(self.strides)
+
+    @property
+    def dilation(self) -> int:
+        """The larger one of both directions."""
+        return max(self.dilations)
+
+    @property
+    def size(self) -> int:
+        """The larger one of both directions."""
+        return max(self.sizes)
 
     @property
     def label(self) -> str:
@@ -73,6 +124,9 @@ def read_tflite(data: bytes) -> TfliteModel:
     """The model in ``data``; InputError, whatever is wrong with it."""
     if not data:
         raise InputError("the TFLite file is empty; export or download it again")
+    for beginning, what in _NO_MODELS:
+        if data.startswith(beginning):
+            raise InputError(f"not a TFLite file but {what}")
     if data[4:8] != _IDENTIFIER:
         raise InputError(
             f"not a TFLite file: bytes 4 to 8 are {data[4:8]!r}, not {_IDENTIFIER!r}; "
@@ -132,17 +186,20 @@ class _Reader:
     def _tensor(self, table: Any, index: int, taken: set[str]) -> TfliteTensor:
         name = self._text(table.Name())
         quantisation = table.Quantization()
-        shape = self._integers(table, "Shape")
+        shape, signature = self._integers(table, "Shape"), self._integers(table, "ShapeSignature")
         if len(shape) > _MAX_RANK:
             raise ValueError(f"tensor {name!r} has {len(shape)} dimensions")
+        dtype = _names(self._schema.TensorType).get(table.Type(), f"type {table.Type()}").lower()
         return TfliteTensor(
             name=name if name and name not in taken else f"{name}#{index}",
             shape=shape,
-            dtype=_names(self._schema.TensorType).get(table.Type(), f"type {table.Type()}").lower(),
+            dtype=dtype,
             scales=self._list(quantisation, "Scale") if quantisation else (),
             zero_points=self._integers(quantisation, "ZeroPoint") if quantisation else (),
             constant=self._is_constant(table.Buffer()),
-            dynamic=any(side < 1 for side in (*shape, *self._integers(table, "ShapeSignature"))),
+            dynamic=any(side < 1 for side in (*shape, *signature)),
+            signature=signature if len(signature) == len(shape) else (),
+            values=self._values(table.Buffer(), dtype),
         )
 
     def _is_constant(self, buffer: int) -> bool:
@@ -150,6 +207,20 @@ class _Reader:
             raise ValueError(f"buffer {buffer} does not exist")
         table = self._model.Buffers(buffer)
         return bool(table.DataLength() or table.Size())
+
+    def _values(self, buffer: int, dtype: str) -> tuple[int, ...]:
+        if dtype not in _INTEGER_BYTES:
+            return ()
+        table = self._model.Buffers(buffer)
+        if not 0 < table.DataLength() <= _MAX_VALUES * _INTEGER_BYTES[dtype]:
+            return ()
+        self._counted(table.DataLength())
+        data = bytes(table.DataAsNumpy())
+        width = _INTEGER_BYTES[dtype]
+        return tuple(
+            int.from_bytes(data[at : at + width], "little", signed=True)
+            for at in range(0, len(data) - width + 1, width)
+        )
 
     def _operator(self, table: Any, tensors: list[TfliteTensor]) -> TfliteOperator:
         if not 0 <= table.OpcodeIndex() < self._model.OperatorCodesLength():
@@ -164,14 +235,14 @@ class _Reader:
             kind=kind,
             inputs=tuple(None if i == -1 else _picked(tensors, (i,))[0] for i in inputs),
             outputs=_picked(tensors, self._integers(table, "Outputs")),
-            **self._geometry(kind, table),
+            **self._options(kind, table),
         )
 
-    def _geometry(self, kind: str, table: Any) -> dict[str, int]:
-        """Stride, dilation and size, the larger of both directions, as far as ``kind`` has them."""
-        if kind not in _GEOMETRY:
+    def _options(self, kind: str, table: Any) -> dict[str, Any]:
+        """What the operator's table of options says, as far as ``kind`` has any of ours."""
+        if kind not in _OPTIONS:
             return {}
-        options_name, fields = _GEOMETRY[kind]
+        options_name, fields = _OPTIONS[kind]
         union = table.BuiltinOptions()
         if union is None or table.BuiltinOptionsType() != getattr(
             self._schema.BuiltinOptions, options_name
@@ -179,13 +250,12 @@ class _Reader:
             raise ValueError(f"{kind} has no {options_name}")
         options = getattr(self._schema, options_name)()
         options.Init(union.Bytes, union.Pos)
-        values = {
-            field: max(getattr(options, getter)() for getter in getters)
-            for field, getters in fields.items()
-        }
-        for field, value in values.items():
-            if value < 1:
-                raise ValueError(f"{kind} has {field} {value}")
+        values: dict[str, Any] = {}
+        for field, getters in fields.items():
+            found = tuple(getattr(options, getter)() for getter in getters)
+            if field in _POSITIVE and min(found) < 1:
+                raise ValueError(f"{kind} has {field} {found}")
+            values[field] = found if field in _POSITIVE else functools.reduce(operator.or_, found)
         return values
 
     def _text(self, raw: bytes | None) -> str:
@@ -210,22 +280,36 @@ class _Reader:
         return entries
 
 
+_INTEGER_BYTES = {"int32": 4, "int64": 8}
+#: Fields of rows and columns; masks of the others are joined.
+_POSITIVE = frozenset({"strides", "dilations", "sizes"})
+_STRIDES = {"strides": ("StrideH", "StrideW")}
+_WINDOW = {**_STRIDES, "dilations": ("DilationHFactor", "DilationWFactor")}
+_POOL = {**_STRIDES, "sizes": ("FilterHeight", "FilterWidth")}
+_BLOCK = {"sizes": ("BlockSize", "BlockSize")}
+_RESIZE = {"align_corners": ("AlignCorners",), "half_pixel_centers": ("HalfPixelCenters",)}
+_AXIS = {"axis": ("Axis",)}
 #: kind -> (its table of options, our field -> the table's getters)
-_GEOMETRY: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
-    kind: (options, {field: tuple(getters.split()) for field, getters in fields.items()})
-    for kind, options, fields in (
-        ("CONV_2D", "Conv2DOptions",
-         {"stride": "StrideH StrideW", "dilation": "DilationHFactor DilationWFactor"}),
-        ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions",
-         {"stride": "StrideH StrideW", "dilation": "DilationHFactor DilationWFactor"}),
-        ("TRANSPOSE_CONV", "TransposeConvOptions", {"stride": "StrideH StrideW"}),
-        ("MAX_POOL_2D", "Pool2DOptions",
-         {"stride": "StrideH StrideW", "size": "FilterHeight FilterWidth"}),
-        ("AVERAGE_POOL_2D", "Pool2DOptions",
-         {"stride": "StrideH StrideW", "size": "FilterHeight FilterWidth"}),
-        ("SPACE_TO_DEPTH", "SpaceToDepthOptions", {"size": "BlockSize"}),
-    )
-}  # fmt: skip
+_OPTIONS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
+    "CONV_2D": ("Conv2DOptions", _WINDOW),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _WINDOW),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _STRIDES),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _BLOCK),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _BLOCK),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "CONCATENATION": ("ConcatenationOptions", _AXIS),
+    "GATHER": ("GatherOptions", _AXIS),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        {
+            "begin_mask": ("BeginMask",),
+            "reshape_masks": ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+        },
+    ),
+}
 
 
 def _picked(tensors: list[TfliteTensor], indices: tuple[int, ...]) -> tuple[TfliteTensor, ...]:

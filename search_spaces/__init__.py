@@ -8,7 +8,7 @@ from .convolutions import Branches, Conv, DepthwiseConv, Padding, TransposedConv
 from .errors import CandidateError, GraphError, InputError, NasError
 from .folding import ResidualFold
 from .graph import INPUT, Figures, Graph, InputSpec, Node, NodeFigures, infer
-from .kernels import Kernel, Tensor, halo, lower, multiple, transposed_window
+from .kernels import Kernel, Tensor, lower, transposed_window
 from .operator import Activation, Operator, Shape
 from .operators import (
     OPERATORS,
@@ -37,6 +37,7 @@ from .operators import (
     Tile,
 )
 from .tensors import IMAGE_RANGE, LEVELS, Range, ScaleGroup, Tensors, analyse
+from .tiling import Margins, Tiling, tiling_of
 
 __all__ = [
     "IMAGE_RANGE",
@@ -65,6 +66,7 @@ __all__ = [
     "Interpolation",
     "Kernel",
     "LeakyRelu",
+    "Margins",
     "Mean",
     "Multiply",
     "NasError",
@@ -92,13 +94,13 @@ __all__ = [
     "Tensor",
     "Tensors",
     "Tile",
+    "Tiling",
     "TransposedConv",
     "analyse",
     "beside_kernel",
-    "halo",
     "infer",
     "lower",
     "merged_kernel",
-    "multiple",
+    "tiling_of",
     "transposed_window",
 ]

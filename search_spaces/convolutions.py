@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .operator import Activation, Operator, Shape, require
+from .reads import Reads, transposed, window
 
 
 class Padding(StrEnum):
@@ -56,6 +57,9 @@ class _Windowed(Operator):
         span = size if self.padding is Padding.SAME else size - reach
         require(span >= 1, f"a kernel that reaches {reach + 1} pixels does not fit into {size}")
         return math.ceil(span / self.stride)
+
+    def reads(self, size: int, result: int) -> Reads:
+        return window(size, result, self.kernel, self.stride, self.dilation)
 
     @property
     def divisor(self) -> int:
@@ -158,3 +162,6 @@ class TransposedConv(Operator):
 
     def macs(self, inputs: tuple[Shape, ...]) -> int:
         return math.prod(inputs[0]) * self.kernel**2 * self.filters
+
+    def reads(self, size: int, result: int) -> Reads:
+        return transposed(size, result, self.kernel, self.stride)

@@ -1,16 +1,15 @@
 """From a graph to what TFLite runs: a kernel for each operator of the converted file, in order.
 
-Every latency model reads kernels; so does whoever cuts an image into tiles. The same value is read
-from anybody's file by ``latency_models.tflite``.
+Every latency model reads kernels. The same value is read from anybody's file by
+``latency_models.tflite``.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from .convolutions import Branches, Conv, DepthwiseConv, Padding, TransposedConv
 from .graph import INPUT, Graph, InputSpec, Node, infer
@@ -49,12 +48,6 @@ _NAMES: dict[type[Operator], str] = {
     Sigmoid: "LOGISTIC", Tanh: "TANH", DepthToSpace: "DEPTH_TO_SPACE",
     SpaceToDepth: "SPACE_TO_DEPTH", Tile: "TILE", Pad: "PAD", Mean: "MEAN",
 }  # fmt: skip
-
-#: Kernels whose size says nothing of their pixels: they pad, leave the border out, or see it all.
-_BY_STRIDE = frozenset({
-    "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "PADV2", "MIRROR_PAD",
-    "MEAN",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -257,48 +250,3 @@ def transposed_window(kernel: int, stride: int) -> int:
     padding = max(kernel - stride, 0) // 2
     before, after = (kernel - 1 - padding) // stride, (stride - 1 + padding) // stride
     return 2 * max(before, after) + 1
-
-
-def halo(kernels: tuple[Kernel, ...]) -> int | None:
-    """Low-resolution pixels around a pixel of the input that its output can depend on.
-
-    None: the output depends on the whole image (MEAN).
-    """
-    if any(kernel.kind == "MEAN" for kernel in kernels):
-        return None
-    pixels = _pixels(kernels)
-    #: tensor -> pixels of the input that are seen to either side
-    reach: defaultdict[str, Fraction] = defaultdict(Fraction)
-    for kernel in kernels:
-        side = _side(kernel)
-        seen = max((reach[t.name] + pixels[t.name] * side for t in kernel.inputs), default=0)
-        for tensor in kernel.outputs:
-            reach[tensor.name] = Fraction(seen)
-    return math.ceil(max(reach.values()))
-
-
-def multiple(kernels: tuple[Kernel, ...]) -> int:
-    """Pixels by multiples of which an image may be shifted: the output is then shifted likewise."""
-    return math.lcm(*(pixel.numerator for pixel in _pixels(kernels).values()))
-
-
-def _side(kernel: Kernel) -> int:
-    """Pixels of its input that a kernel sees to one side, from any pixel that its output covers."""
-    if kernel.stride == 1 or kernel.kind == "TRANSPOSE_CONV":
-        return kernel.window // 2
-    return kernel.window + kernel.stride - 2
-
-
-def _pixels(kernels: tuple[Kernel, ...]) -> Mapping[str, Fraction]:
-    """How many pixels of the input, across, each tensor's pixels stand for."""
-    pixels: defaultdict[str, Fraction] = defaultdict(lambda: Fraction(1))
-    for kernel in kernels:
-        if not kernel.inputs:
-            continue
-        source = max(kernel.inputs, key=lambda tensor: tensor.shape[0])
-        for tensor in kernel.outputs:
-            step = Fraction(kernel.stride)
-            if kernel.kind not in _BY_STRIDE:
-                step = Fraction(source.shape[0], tensor.shape[0])
-            pixels[tensor.name] = pixels[source.name] * step
-    return pixels

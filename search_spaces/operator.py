@@ -1,8 +1,8 @@
 """What an operator is: immutable, free of any image size, and master of its own arithmetic.
 
-It knows the shape it gives, the variables it owns, its multiply-accumulates. How it is trained is
-in ``nas.networks``, what it costs in ``latency_models``. Shapes are ``(height, width, channels)``
-of one image.
+It knows the shape it gives, the variables it owns, its multiply-accumulates, the pixels it reads.
+How it is trained is in ``nas.networks``, what it costs in ``latency_models``. Shapes are
+``(height, width, channels)`` of one image.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from .errors import GraphError
+from .reads import PIXEL, Reads
 
 Shape = tuple[int, int, int]
 
@@ -52,6 +53,13 @@ class Operator(abc.ABC):
     def macs(self, inputs: tuple[Shape, ...]) -> int:
         """Multiply-accumulates for one image."""
         return 0
+
+    def reads(self, size: int, result: int) -> Reads | None:
+        """Along one axis, ``size`` pixels of an input to ``result`` of the output.
+
+        None: each pixel of the output depends on all of the input.
+        """
+        return PIXEL
 
     @property
     def divisor(self) -> int:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 from .convolutions import Conv, DepthwiseConv, TransposedConv
 from .operator import Activation, Operator, Shape, require
+from .reads import Reads, gathered, interpolated, repeated, shifted, window
 
 
 class ClipForm(StrEnum):
@@ -208,6 +210,9 @@ class DepthToSpace(Operator):
         )
         return height * self.block, width * self.block, channels // self.block**2
 
+    def reads(self, size: int, result: int) -> Reads:
+        return repeated(self.block)
+
 
 @dataclass(frozen=True)
 class SpaceToDepth(Operator):
@@ -226,6 +231,9 @@ class SpaceToDepth(Operator):
             f"{height}x{width} is no multiple of block {self.block}",
         )
         return height // self.block, width // self.block, channels * self.block**2
+
+    def reads(self, size: int, result: int) -> Reads:
+        return gathered(self.block)
 
     @property
     def divisor(self) -> int:
@@ -246,6 +254,11 @@ class Resize(Operator):
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
         return height * self.factor, width * self.factor, channels
+
+    def reads(self, size: int, result: int) -> Reads:
+        if self.interpolation is Interpolation.NEAREST:
+            return repeated(self.factor)
+        return interpolated(Fraction(1, self.factor), half_pixel_centers=True)
 
 
 @dataclass(frozen=True)
@@ -290,6 +303,9 @@ class Pad(Operator):
         height, width, channels = inputs[0]
         return height + 2 * self.border, width + 2 * self.border, channels
 
+    def reads(self, size: int, result: int) -> Reads:
+        return shifted(-self.border)
+
 
 @dataclass(frozen=True)
 class Mean(Operator):
@@ -299,6 +315,9 @@ class Mean(Operator):
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         return 1, 1, inputs[0][2]
+
+    def reads(self, size: int, result: int) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -317,6 +336,9 @@ class Pool(Operator):
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
         return math.ceil(height / self.stride), math.ceil(width / self.stride), channels
+
+    def reads(self, size: int, result: int) -> Reads:
+        return window(size, result, self.size, self.stride)
 
     @property
     def divisor(self) -> int:

@@ -14,13 +14,13 @@ from latency_models import Worker
 from latency_models.tflite import (
     Levels,
     TfliteModel,
-    kernels_of_model,
     read_tflite,
     require_integer_only,
     require_levels,
     require_super_resolution,
+    tiling_of_model,
 )
-from search_spaces import InputError, halo, multiple
+from search_spaces import InputError, Tiling
 
 from ..cores import Cores
 from ..files import reading
@@ -63,22 +63,32 @@ class TfliteUpscaler:
         file = read_tflite(model)
         require_integer_only(file)
         form = require_super_resolution(file)
-        kernels = kernels_of_model(file)
         self.input, self.scale = form.input, form.scale
-        self._halo, self._multiple = halo(kernels), multiple(kernels)
+        self._file = file
         self._remote = _RemoteModel(model, form.levels, worker, threads)
 
     def upscale(self, lr: Pixels) -> Pixels:
         """uint8 RGB (H, W, 3) to (scale H, scale W, 3).
 
-        Raises InputError if the model's input is too small to cut the image into tiles, and
-        WorkerError if the interpreter crashes or hangs.
+        Raises InputError if the image is of another size than the model's input and cannot be cut
+        into tiles, and WorkerError if the interpreter crashes or hangs.
         """
         return np.concatenate(list(self.strips(lr)))
 
     def strips(self, lr: Pixels) -> Iterator[Pixels]:
         """As ``upscale``, a strip of rows at a time, from the top down."""
-        return strips(lr, self.input, self._halo, self.scale, self._multiple, self._remote.run)
+        if lr.shape[:2] == (self.input.height, self.input.width):
+            return iter([self._remote.run(lr)])  # no tiles, whatever the model does
+        return strips(lr, self.input, self._tiling(lr), self.scale, self._remote.run)
+
+    def _tiling(self, lr: Pixels) -> Tiling | None:
+        try:
+            return tiling_of_model(self._file, self.scale)
+        except InputError as error:
+            size = f"{lr.shape[0]}x{lr.shape[1]}"
+            raise InputError(
+                f"images of {self.input} only, not {size}: {error}; export it for {size}"
+            ) from None
 
 
 class AnySizeUpscaler:

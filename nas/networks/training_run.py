@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from latency_models.worker import tell
-from search_spaces import CandidateError, Graph, InputSpec, halo, lower
+from search_spaces import CandidateError, Graph, InputSpec, Tiling, tiling_of
 
 from ..images.data import Data, ImageSet, Pixels
 from ..images.quality import Quality, evaluate, psnr_db
@@ -124,15 +124,18 @@ def network_upscaler(
 ) -> Callable[[Pixels], Pixels]:
     """The network as a function of an image of any size, by the same tiles as its file."""
     run = image_function(graph, weights, mode)
-    reach = halo(lower(graph, tile))
-    return lambda lr: upscale_tiled(
-        lr, _tile_for(lr, tile, reach, graph.multiple), reach, graph.scale, graph.multiple, run
-    )
+    tiling = tiling_of(graph, tile)
+    return lambda lr: upscale_tiled(lr, _tile_for(lr, tile, tiling), tiling, graph.scale, run)
 
 
-def _tile_for(lr: Pixels, tile: InputSpec, reach: int | None, multiple: int) -> InputSpec:
+def _tile_for(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpec:
     """The file's tile less the padding that no pixel of a small image can see."""
-    if reach is None:
+    if tiling is None:
         return tile
-    height, width = (-(-(side + reach) // multiple) * multiple for side in lr.shape[:2])
-    return InputSpec(min(tile.height, height), min(tile.width, width))
+    height, width = (
+        side - max(side - length - margins.after, 0) // margins.multiple * margins.multiple
+        for side, length, margins in (
+            (tile.height, lr.shape[0], tiling.rows), (tile.width, lr.shape[1], tiling.columns),
+        )
+    )  # fmt: skip
+    return InputSpec(height, width)

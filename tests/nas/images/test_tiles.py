@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter
 
 from nas.images.data import Pixels
 from nas.images.tiles import spans, strips, upscale_tiled
-from search_spaces import InputError, InputSpec
+from search_spaces import InputError, InputSpec, Margins, Tiling
 
 
 def blur(reach: int, scale: int) -> Callable[[Pixels], Pixels]:
@@ -24,6 +24,12 @@ def blur(reach: int, scale: int) -> Callable[[Pixels], Pixels]:
         return np.asarray(np.rint(blurred).astype(np.uint8).repeat(scale, 0).repeat(scale, 1))
 
     return run
+
+
+def around(reach: int) -> Tiling:
+    """Of a network that sees as far to each side."""
+    margins = Margins(reach, reach, 1)
+    return Tiling(margins, margins)
 
 
 def image(height: int, width: int, seed: int = 0) -> Pixels:
@@ -46,38 +52,43 @@ def test_tiles_equal_the_whole_image(
         assert part.flags.c_contiguous
         return run(part)
 
-    np.testing.assert_array_equal(upscale_tiled(lr, tile, reach, scale, 1, checked), run(lr))
+    np.testing.assert_array_equal(upscale_tiled(lr, tile, around(reach), scale, checked), run(lr))
 
 
 @given(
-    st.integers(1, 300), st.integers(1, 40), st.integers(0, 12), st.integers(1, 4)
+    st.integers(1, 300), st.integers(1, 90), st.integers(0, 12), st.integers(0, 12),
+    st.integers(1, 4),
 )  # fmt: skip
-def test_spans_cover_everything_once(length: int, units: int, halo: int, multiple: int) -> None:
-    tile = units * multiple
-    if length > tile and tile < 2 * halo + multiple:
+def test_spans_cover_everything_once(
+    length: int, tile: int, before: int, after: int, multiple: int
+) -> None:
+    margins = Margins(before, after, multiple)
+    if length > tile and tile < before + after + multiple:
         with pytest.raises(InputError, match="too small"):
-            spans(length, tile, halo, multiple)
+            spans(length, tile, margins)
         return
-    found = spans(length, tile, halo, multiple)
+    found = spans(length, tile, margins)
     assert [pixel for span in found for pixel in range(span.first, span.last)] == list(
         range(length)
     )
-    end = -(-length // multiple) * multiple
+    end = found[-1].start + tile
+    assert end >= length
+    assert length < tile or end < length + multiple
     for span in found:
         assert span.start % multiple == 0
-        assert span.start == 0 or span.first - span.start >= halo
-        assert span.start + tile >= end or span.start + tile - span.last >= halo
+        assert span.start == 0 or span.first - span.start >= before
+        assert span.start + tile >= end or span.start + tile - span.last >= after
         assert span.start <= span.first < span.last <= span.start + tile
 
 
 def test_tiles_meet_the_borders_of_the_image() -> None:
-    found = spans(100, 32, 5, 1)
+    found = spans(100, 32, Margins(5, 5, 1))
     assert found[0].start == 0
     assert found[-1].start + 32 == 100
 
 
 def test_tiles_begin_at_multiples() -> None:
-    found = spans(101, 32, 5, 4)
+    found = spans(101, 32, Margins(5, 5, 4))
     assert all(span.start % 4 == 0 for span in found)
     assert found[-1].start + 32 == 104
     assert found[-1].last == 101
@@ -91,7 +102,7 @@ def test_smaller_images_are_continued_by_their_edge() -> None:
         seen.append(part)
         return part
 
-    result = upscale_tiled(lr, InputSpec(8, 12), 3, 1, 1, run)
+    result = upscale_tiled(lr, InputSpec(8, 12), around(3), 1, run)
     np.testing.assert_array_equal(result, lr)
     np.testing.assert_array_equal(seen[0], np.pad(lr, ((0, 2), (0, 3), (0, 0)), mode="edge"))
 
@@ -105,21 +116,21 @@ def test_strips_come_one_after_another() -> None:
         calls += 1
         return run(part)
 
-    upscaled = strips(lr, tile, 2, 3, 1, counting)
+    upscaled = strips(lr, tile, around(2), 3, counting)
     first = next(upscaled)
     assert first.shape == (14 * 3, 50 * 3, 3)
-    assert calls == len(spans(50, 24, 2, 1))
+    assert calls == len(spans(50, 24, Margins(2, 2, 1)))
     np.testing.assert_array_equal(np.concatenate([first, *upscaled]), run(lr))
 
 
 def test_what_sees_the_whole_image_must_fit() -> None:
     lr = image(10, 12)
     run = blur(1, 2)
-    np.testing.assert_array_equal(upscale_tiled(lr, InputSpec(10, 12), None, 2, 1, run), run(lr))
+    np.testing.assert_array_equal(upscale_tiled(lr, InputSpec(10, 12), None, 2, run), run(lr))
     with pytest.raises(InputError, match="needs the whole image at once"):
-        upscale_tiled(lr, InputSpec(10, 11), None, 2, 1, run)
+        upscale_tiled(lr, InputSpec(10, 11), None, 2, run)
 
 
 def test_a_tile_without_a_middle() -> None:
-    with pytest.raises(InputError, match="sees 7 pixels to each side and needs at least 15"):
-        upscale_tiled(image(40, 40), InputSpec(14, 14), 7, 3, 1, blur(7, 3))
+    with pytest.raises(InputError, match="sees 7 pixels before and 7 behind each"):
+        upscale_tiled(image(40, 40), InputSpec(14, 14), around(7), 3, blur(7, 3))

@@ -20,6 +20,7 @@ from nas.networks.job import Weights
 from nas.networks.network import Network
 from nas.networks.tensorflow_quietly import tf
 from search_spaces import Graph, GraphBuilder, InputError, InputSpec, Mean, Resize, SpaceToDepth
+from tests.latency_models.tflite_builder import TfliteBuilder
 from tests.search_spaces.conversion import random_weights
 
 WHOLE = InputSpec(50, 64)
@@ -174,6 +175,20 @@ def test_whole_image_dependence_is_not_cut(worker: Worker) -> None:
     assert upscaler.upscale(image(TILE)).shape == (60, 72, 3)
     with pytest.raises(InputError, match="needs the whole image at once"):
         upscaler.upscale(image(WHOLE))
+
+
+def test_an_image_of_the_models_size_needs_no_tiles(worker: Worker) -> None:
+    file = TfliteBuilder()
+    source = file.tensor((1, 8, 8, 3))
+    pixels = file.add(
+        "RESIZE_BILINEAR", (source, file.constant([16, 16])), (1, 16, 16, 3),
+        "ResizeBilinearOptions", alignCorners=True,
+    )  # fmt: skip
+    upscaler = TfliteUpscaler(file.build((source,), (pixels,)), worker)
+    assert upscaler.upscale(image(InputSpec(8, 8))).shape == (16, 16, 3)
+    for other in (InputSpec(8, 9), InputSpec(7, 8)):
+        with pytest.raises(InputError, match=f"images of 8x8 only, not {other}: .* aligns corners"):
+            upscaler.upscale(image(other))
 
 
 def test_a_model_too_small_to_cut_with(worker: Worker) -> None:

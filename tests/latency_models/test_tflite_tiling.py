@@ -1,0 +1,159 @@
+"""What cannot be cut into tiles, and the reason that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latency_models.tflite import read_tflite, tiling_of_model
+from search_spaces import InputError, Margins, Tiling
+
+from .tflite_builder import TfliteBuilder
+
+Make = Callable[[TfliteBuilder, int], int]
+
+
+def model_of(make: Make, scale: int = 2) -> Any:
+    """``make`` between the image of 8x8 and its enlargement by nearest neighbor."""
+    file = TfliteBuilder()
+    image = file.tensor((1, 8, 8, 3))
+    last = make(file, image)
+    rows, columns = (side * scale for side in file.tensors[last].shape[1:3])
+    pixels = file.add(
+        "RESIZE_NEAREST_NEIGHBOR", (last, file.constant([rows, columns])), (1, rows, columns, 3),
+        "ResizeNearestNeighborOptions",
+    )  # fmt: skip
+    return read_tflite(file.build((image,), (pixels,)))
+
+
+def constant_for_each_pixel(file: TfliteBuilder, image: int) -> int:
+    return file.add("ADD", (image, file.constant(np.ones((8, 8, 3)), "INT8", 1.0)), (1, 8, 8, 3))
+
+
+def slopes_for_each_pixel(file: TfliteBuilder, image: int) -> int:
+    return file.add("PRELU", (image, file.constant(np.ones((8, 8, 3)), "INT8", 1.0)), (1, 8, 8, 3))
+
+
+def coordinates(file: TfliteBuilder, image: int) -> int:
+    place = file.constant(np.ones((1, 8, 8, 1)), "INT8", 1.0)
+    both = file.add("CONCATENATION", (image, place), (1, 8, 8, 4), "ConcatenationOptions", axis=3)
+    first = file.constant([0, 0, 0, 0])
+    return file.add("SLICE", (both, first, file.constant([1, 8, 8, 3])), (1, 8, 8, 3))
+
+
+def turned(file: TfliteBuilder, image: int) -> int:
+    return file.add("REVERSE_V2", (image, file.constant([1])), (1, 8, 8, 3))
+
+
+def rows_for_columns(file: TfliteBuilder, image: int) -> int:
+    return file.add("TRANSPOSE", (image, file.constant([0, 2, 1, 3])), (1, 8, 8, 3))
+
+
+def side_by_side(file: TfliteBuilder, image: int) -> int:
+    first = file.constant([0, 0, 0, 0])
+    half = file.add("SLICE", (image, first, file.constant([1, 4, 8, 3])), (1, 4, 8, 3))
+    return file.add("CONCATENATION", (half, half), (1, 8, 8, 3), "ConcatenationOptions", axis=-3)
+
+
+def from_the_end(file: TfliteBuilder, image: int) -> int:
+    begin, end, stride = ([0, -6, 0, 0], [1, 8, 8, 3], [1, 1, 1, 1])
+    constants = map(file.constant, (begin, end, stride))
+    return file.add("STRIDED_SLICE", (image, *constants), (1, 6, 8, 3), "StridedSliceOptions")
+
+
+def backwards(file: TfliteBuilder, image: int) -> int:
+    begin, end, stride = ([0, 7, 0, 0], [1, -9, 8, 3], [1, -1, 1, 1])
+    constants = map(file.constant, (begin, end, stride))
+    return file.add("STRIDED_SLICE", (image, *constants), (1, 8, 8, 3), "StridedSliceOptions")
+
+
+def to_ten_rows(file: TfliteBuilder, image: int) -> int:
+    size = file.constant([10, 10])
+    return file.add("RESIZE_BILINEAR", (image, size), (1, 10, 10, 3), "ResizeBilinearOptions")
+
+
+def corners_aligned(file: TfliteBuilder, image: int) -> int:
+    return file.add(
+        "RESIZE_BILINEAR", (image, file.constant([16, 16])), (1, 16, 16, 3),
+        "ResizeBilinearOptions", alignCorners=True,
+    )  # fmt: skip
+
+
+def cropped_to_half(file: TfliteBuilder, image: int) -> int:
+    first, size = file.constant([0, 2, 2, 0]), file.constant([1, 4, 4, 3])
+    return file.add("SLICE", (image, first, size), (1, 4, 4, 3))
+
+
+def of_a_compiler(file: TfliteBuilder, image: int) -> int:
+    return file.add("CUSTOM:Magic", (image,), (1, 8, 8, 3))
+
+
+def flattened(file: TfliteBuilder, image: int) -> int:
+    flat = file.add("RESHAPE", (image, file.constant([1, 64, 3])), (1, 64, 3))
+    return file.add("RESHAPE", (flat, file.constant([1, 8, 8, 3])), (1, 8, 8, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (constant_for_each_pixel, "ADD .* a constant of its own for each pixel"),
+        (slopes_for_each_pixel, "PRELU .* a constant of its own for each pixel"),
+        (coordinates, "CONCATENATION .* a constant of its own for each pixel"),
+        (turned, "REVERSE_V2 .* works along rows or columns"),
+        (rows_for_columns, "rows and columns of the image are not those of"),
+        (side_by_side, "CONCATENATION .* beside each other"),
+        (from_the_end, "STRIDED_SLICE .* counted from the image's end"),
+        (backwards, "STRIDED_SLICE .* turns the image round"),
+        (to_ten_rows, "RESIZE_BILINEAR .* makes 10 rows of 8, no whole factor"),
+        (corners_aligned, "RESIZE_BILINEAR .* aligns corners"),
+        (of_a_compiler, "CUSTOM:Magic .* pixels that nobody here knows of"),
+        (flattened, "RESHAPE .* takes the image's rows or columns apart"),
+    ],
+)
+def test_the_operator_and_its_reason_are_told(make: Make, reason: str) -> None:
+    with pytest.raises(InputError, match=reason) as caught:
+        tiling_of_model(model_of(make), 2)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_crop_is_no_scale() -> None:
+    with pytest.raises(InputError, match="output has 4 rows for each of the image, but is 2 times"):
+        tiling_of_model(model_of(cropped_to_half, scale=4), 2)
+
+
+@pytest.mark.parametrize("axes", [[1, 2], [-3], [2]])
+def test_a_mean_sees_the_whole_image(axes: list[int]) -> None:
+    def centered(file: TfliteBuilder, image: int) -> int:
+        shape = tuple(1 if place in {axis % 4 for axis in axes} else side
+                      for place, side in enumerate((1, 8, 8, 3)))  # fmt: skip
+        mean = file.add(
+            "MEAN", (image, file.constant(axes)), shape, "ReducerOptions", keepDims=True
+        )
+        return file.add("SUB", (image, mean), (1, 8, 8, 3))
+
+    assert tiling_of_model(model_of(centered), 2) is None
+
+
+def test_a_mean_over_channels_does_not() -> None:
+    def centered(file: TfliteBuilder, image: int) -> int:
+        mean = file.add(
+            "MEAN", (image, file.constant([3])), (1, 8, 8, 1), "ReducerOptions", keepDims=True
+        )
+        return file.add("SUB", (image, mean), (1, 8, 8, 3))
+
+    nothing = Margins(0, 0, 1)
+    assert tiling_of_model(model_of(centered), 2) == Tiling(nothing, nothing)
+
+
+def test_rows_and_columns_are_apart() -> None:
+    def shifted(file: TfliteBuilder, image: int) -> int:
+        padded = file.add(
+            "PAD", (image, file.constant([[0, 0], [3, 0], [0, 0], [0, 0]])), (1, 11, 8, 3)
+        )
+        first, size = file.constant([0, 0, 0, 0]), file.constant([1, 8, 8, 3])
+        return file.add("SLICE", (padded, first, size), (1, 8, 8, 3))
+
+    assert tiling_of_model(model_of(shifted), 2) == Tiling(Margins(3, 0, 1), Margins(0, 0, 1))
