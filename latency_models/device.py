@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, InstanceOf, PositiveFloat, PositiveInt, ValidationError
 
 from search_spaces import InputError, InputSpec
-from search_spaces.naming import path_of
+from search_spaces.naming import path_of, shortened
 
 from .adb.settings import SHORTHAND, AdbSettings, default_settings
 from .fallback import CpuFallback
@@ -235,7 +235,7 @@ class _Limited(LatencySource):
     def measure(self, request: LatencyRequest) -> Latency:
         refused = {k.kind: k.name for k in request.kernels if k.kind not in self._operators}
         if refused:
-            named = ", ".join(f"{kind} ({name!r})" for kind, name in refused.items())
+            named = ", ".join(f"{kind} ({shortened(name)!r})" for kind, name in refused.items())
             raise UnsupportedOperators(
                 f"{request.name}: {self._device} does not take {named}; "
                 f"it takes {', '.join(sorted(self._operators))}",

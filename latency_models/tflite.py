@@ -13,10 +13,13 @@ from .tflite_checks import (
     require_integer_only,
     require_levels,
     require_one_image,
+    require_rgb,
     require_static,
     require_super_resolution,
+    require_uncompiled,
 )
 from .tflite_file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
+from .tflite_static import with_fixed_sizes
 from .tflite_tiling import tiling_of_model
 
 __all__ = [
@@ -32,10 +35,13 @@ __all__ = [
     "require_integer_only",
     "require_levels",
     "require_one_image",
+    "require_rgb",
     "require_same_kernels",
     "require_static",
     "require_super_resolution",
+    "require_uncompiled",
     "tiling_of_model",
+    "with_fixed_sizes",
 ]  # fmt: skip
 
 #: kind -> positions of the inputs that are parameters: kernel and bias, slopes, a constant operand
@@ -66,8 +72,9 @@ def kernels_of_model(model: TfliteModel) -> tuple[Kernel, ...]:
 
 
 def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> LatencyRequest:
-    """A request for anybody's file of one image in; ``spec`` may only confirm its size."""
+    """A request for anybody's INT8 file of one image in; ``spec`` may only confirm its size."""
     model = read_tflite(data)
+    require_integer_only(model)
     size = require_one_image(model)
     if spec not in (None, size):
         raise InputError(f"it takes {size} images only, not {spec}; export it at that size")

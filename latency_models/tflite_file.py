@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from search_spaces import InputError
+from search_spaces.naming import shortened
 
 _IDENTIFIER = b"TFL3"
 #: TFLite's own limit is lower; products of more sides than these would take long to compute.
@@ -64,6 +65,11 @@ class TfliteTensor:
         return f"({', '.join('?' if is_open else str(side) for side, is_open in known)})"
 
     @property
+    def title(self) -> str:
+        """For messages: the name, in quotes, however long it is."""
+        return repr(shortened(self.name))
+
+    @property
     def elements(self) -> int:
         """Number of values."""
         return math.prod(self.shape)
@@ -108,7 +114,7 @@ class TfliteOperator:
     @property
     def label(self) -> str:
         """For messages: the kind, and the name of what it makes."""
-        return f"{self.kind} {self.outputs[0].name!r}" if self.outputs else self.kind
+        return f"{self.kind} {self.outputs[0].title}" if self.outputs else self.kind
 
 
 @dataclass(frozen=True)

@@ -49,4 +49,4 @@ def _image(tensor: TfliteTensor, dimensions: Dimensions) -> tuple[Along, Along]:
         batch, rows, columns, channels = dimensions
         if batch is channels is None and rows and columns and (rows.side, columns.side) == (0, 1):
             return rows, columns
-    raise InputError(f"rows and columns of the image are not those of {tensor.name!r}")
+    raise InputError(f"rows and columns of the image are not those of {tensor.title}")

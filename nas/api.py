@@ -18,7 +18,7 @@ from .images.data import EMBEDDED, load_validation
 from .images.quality import Quality
 from .images.quality import evaluate as judge
 from .laboratory import untrained_request
-from .networks.inference import open_model
+from .networks.inference import open_enlarger
 from .searching.supervision import SearchOutcome, run_search
 from .studies.options import SearchOptions
 from .studies.results import findings
@@ -92,7 +92,7 @@ def evaluate(model: str | Path, data: str = EMBEDDED, *, luma: bool = False) -> 
     holds no usable image.
     """
     with Worker() as worker:
-        upscaler = open_model(Path(model), worker)
+        upscaler = open_enlarger(Path(model), worker)
         return judge(upscaler.upscale, load_validation(data, upscaler.scale), luma=luma)
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from latency_models import Latency, LatencyRequest, Worker
 from latency_models.device import Device, load_device, open_source
-from latency_models.tflite import request_of_file
+from latency_models.tflite import (
+    read_tflite,
+    request_of_file,
+    require_integer_only,
+    with_fixed_sizes,
+)
 from search_spaces import InputSpec
 
 from .files import reading
@@ -31,7 +36,9 @@ def _request(
     path = network_path(what)
     if path and (path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json")):
         with reading(path):
-            return request_of_file(path.name, path.read_bytes(), spec)
+            data = path.read_bytes()
+            require_integer_only(read_tflite(data))
+            return request_of_file(path.name, with_fixed_sizes(data, worker, spec), spec)
     named, asked = find_network(what, scale), spec or device.input
     graph, trained = named.candidate.deployed, named.trained
     if trained is not None and trained.fits(asked, device.weights):

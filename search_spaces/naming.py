@@ -1,9 +1,18 @@
-"""One rule for a word that is the name of something built in, or else a path."""
+"""Names: whether a word is that of something built in or a path; long names made shorter."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 from pathlib import Path
+
+#: Letters of a name in a table or a message.
+_LONGEST = 60
+
+
+def shortened(name: str) -> str:
+    """For people: a name of hundreds of characters, as converters make them, without its middle."""
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[: half - 1]}...{name[2 - half :]}"
 
 
 def path_of(word: str, built_in: Container[str]) -> Path | None:

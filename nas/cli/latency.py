@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search_spaces.naming import shortened
+
 from . import latency_building
 from .output import JsonOption, print_json, print_table
 
@@ -115,10 +117,10 @@ def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: b
     )
     print_table(
         ("operator", "kind", "engine", "ms"),
-        [(row.name, row.kind, row.engine, f"{row.ms:.3f}") for row in latency.operators],
+        [(shortened(row.name), row.kind, row.engine, f"{row.ms:.3f}") for row in latency.operators],
     )
     if latency.on_cpu:
-        print(f"on the CPU: {', '.join(latency.on_cpu)}")
+        print(f"on the CPU: {', '.join(map(shortened, latency.on_cpu))}")
     for key, value in latency.conditions:
         print(f"{key}: {value}")
 

@@ -157,10 +157,10 @@ def evaluate(
     from ..images.notes import cautions, origin
     from ..images.quality import convention
     from ..images.quality import evaluate as judge
-    from ..networks.inference import open_model
+    from ..networks.inference import open_enlarger
 
     with Worker() as worker:
-        upscaler = open_model(model, worker)
+        upscaler = open_enlarger(model, worker)
         images = load_validation(data, upscaler.scale)
         quality = judge(upscaler.upscale, images, luma=luma)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,6 +81,7 @@ def _jobs(source: Path, target: Path) -> tuple[_Job, ...]:
         image_format(target)
         if not source.exists():
             raise InputError(f"{source}: no such file; name an image or a folder")
+        _require_apart([source], [target])
         return (_Job(source, target),)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: a file; a folder of images goes into a folder")
@@ -95,7 +96,25 @@ def _jobs(source: Path, target: Path) -> tuple[_Job, ...]:
         if result in taken:
             raise InputError(f"{taken[result]} and {file}: both would be {result}; rename one")
         taken[result] = file
+    _require_apart(files, [*taken])
     return tuple(_Job(file, result) for result, file in taken.items())
+
+
+def _require_apart(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+    """InputError if a result would be written over an image, whatever it is called there."""
+    places = {_place(source): source for source in sources if source.exists()}
+    for target in targets:
+        if target.exists() and _place(target) in places:
+            source = places[_place(target)]
+            raise InputError(
+                f"{target}: is {source} itself, which would be overwritten; choose another OUT"
+            )
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Where a file lies, links followed."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _enlarge(

@@ -17,8 +17,10 @@ from latency_models.tflite import (
     read_tflite,
     require_integer_only,
     require_levels,
+    require_rgb,
     require_super_resolution,
     tiling_of_model,
+    with_fixed_sizes,
 )
 from search_spaces import InputError, Tiling
 
@@ -43,10 +45,22 @@ def open_model(path: Path, worker: Worker) -> Upscaler:
         return open_upscaler(path.read_bytes(), worker, Cores.available().count)
 
 
+def open_enlarger(path: Path, worker: Worker) -> Upscaler:
+    """As ``open_model``, to be judged: a model of x1 would be given what it is compared with."""
+    upscaler = open_model(path, worker)
+    if upscaler.scale == 1:
+        raise InputError(
+            f"{path}: its output is as large as its input (x1); HR images would be their own "
+            "input. Give a model that enlarges"
+        )
+    return upscaler
+
+
 def open_upscaler(model: bytes, worker: Worker, threads: int = 1) -> Upscaler:
-    """Whichever of the two ``model`` is a file for."""
-    file = read_tflite(model)
-    if any(tensor.dynamic and tensor.shape[1:3] == (1, 1) for tensor in file.inputs):
+    """Whichever of the two ``model`` is a file for; an open batch is one of one image."""
+    require_integer_only(read_tflite(model))
+    model = with_fixed_sizes(model, worker)
+    if any(all(tensor.open_sides[1:3]) for tensor in read_tflite(model).inputs):
         return AnySizeUpscaler(model, worker, threads)
     return TfliteUpscaler(model, worker, threads)
 
@@ -100,6 +114,7 @@ class AnySizeUpscaler:
     def __init__(self, model: bytes, worker: Worker, threads: int = 1) -> None:
         file = read_tflite(model)
         require_integer_only(file)
+        require_rgb(file)
         self._remote = _RemoteModel(model, require_levels(file), worker, threads)
         self._multiple = _multiple(file)
         side = _TRIED * self._multiple

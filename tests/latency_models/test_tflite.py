@@ -102,7 +102,13 @@ class TestDamage:
         ("data", "message"),
         [
             (b"", "is empty"),
-            (b"PK\x03\x04 a zip archive", "not a TFLite file"),
+            (b"garbage" * 9, "not a TFLite file: bytes 4 to 8"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "`git lfs pull`"),
+            (b"/annex/objects/SHA256E-s1--0.tflite\n", "`git annex get`"),
+            (b"<!DOCTYPE html>\n<html>", "a web page"),
+            (b"PK\x03\x04 a zip archive", "a zip archive"),
+            (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+            (b"\x1f\x8b\x08\0", "a gzip archive"),
             (b"\x08\0\0\0TFL3", "is damaged"),
         ],
     )
@@ -124,6 +130,10 @@ def model_of(
     )
 
 
+def of_kind(kind: str) -> TfliteModel:
+    return TfliteModel((IMAGE,), (PIXELS,), (TfliteOperator(kind, (IMAGE,), (PIXELS,)),))
+
+
 class TestIntegerOnly:
     def test_good(self) -> None:
         require_integer_only(model_of())
@@ -133,6 +143,12 @@ class TestIntegerOnly:
         [
             (model_of(replace(IMAGE, dtype="float32")), r"CONV_2D 'pixels' uses float32 .*'image'"),
             (model_of(kernel=replace(KERNEL, dtype="float16")), r"float16 tensor 'kernel'"),
+            (
+                model_of(replace(IMAGE, dtype="int16")),
+                r"INT8: CONV_2D 'pixels' uses int16",
+            ),
+            (of_kind("CUSTOM:ethos-u"), "compiled by Vela, for an Arm Ethos-U .* compiled from"),
+            (of_kind("CUSTOM:edgetpu-custom-op"), "compiled by the Edge TPU's compiler"),
             (model_of(pixels=replace(PIXELS, scales=())), r"'pixels' without a scale"),
         ],
     )
@@ -153,10 +169,21 @@ class TestSuperResolution:
             (replace(model_of(), inputs=()), "has 0 inputs"),
             (replace(model_of(), inputs=(IMAGE, IMAGE)), "has 2 inputs"),
             (replace(model_of(), outputs=(PIXELS, PIXELS)), "has 2 outputs"),
-            (model_of(replace(IMAGE, shape=(1, 8, 8, 1))), "'image' has 1 channels"),
+            (model_of(replace(IMAGE, shape=(1, 8, 8, 1))), "'image' .*one channel, grey or Y"),
+            (model_of(replace(IMAGE, shape=(1, 3, 8, 8))), "'image' .*channels first"),
+            (
+                model_of(replace(IMAGE, scales=(2 / 255,), zero_points=(0,))),
+                r"zero points \(0,\), the range -1.004 to 0.9961; grey levels begin at 0",
+            ),
             (model_of(replace(IMAGE, shape=(2, 8, 8, 3))), r"shape \(2, 8, 8, 3\)"),
-            (model_of(replace(IMAGE, dynamic=True)), "open shape"),
-            (model_of(pixels=replace(PIXELS, shape=(1, 16, 16, 4))), "'pixels' has 4 channels"),
+            (
+                model_of(replace(IMAGE, dynamic=True, signature=(1, -1, -1, 3))),
+                r"open shape \(1, \?, \?, 3\)",
+            ),
+            (
+                model_of(pixels=replace(PIXELS, shape=(1, 16, 16, 4))),
+                "4 channels, not the 3 of RGB",
+            ),
             (model_of(pixels=replace(PIXELS, shape=(1, 16, 24, 3))), "8x8 image becomes 16x24"),
             (model_of(pixels=replace(PIXELS, shape=(1, 768))), r"shape \(1, 768\)"),
             (model_of(pixels=replace(PIXELS, dtype="int16")), "is int16"),

@@ -203,7 +203,7 @@ def test_open_sides_and_no_image(worker: Worker) -> None:
     def twice(levels: Any) -> Any:
         return tf.concat([interpreter({}, levels, Mode(quantise=True))] * 2, 3)
 
-    with pytest.raises(InputError, match="becomes 24x24 with 6 channels"):
+    with pytest.raises(InputError, match="6 channels, not the 3 of RGB"):
         open_upscaler(as_bytes(converter_of(twice, None), tf.int8), worker)
 
 

@@ -1,0 +1,56 @@
+"""Files with open sizes become those that a static export gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from latency_models import Worker
+from latency_models.tflite import kernels_of, read_tflite, with_fixed_sizes
+from search_spaces import InputSpec
+
+from .foreign_models import SIDE, enlarging, transposed
+
+SIZE = InputSpec(SIDE, SIDE)
+
+
+def pixels(model: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    image = np.random.default_rng(0).integers(-128, 128, source["shape"], np.int8)
+    interpreter.set_tensor(source["index"], image)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_tensor(result["index"]))
+
+
+@pytest.mark.parametrize("make", [enlarging, transposed])
+@pytest.mark.parametrize("open_sides", [(0,), (0, 1, 2), (1, 2), (2,)])
+def test_a_file_is_that_of_a_static_export(
+    make: object, open_sides: tuple[int, ...], worker: Worker
+) -> None:
+    assert callable(make)
+    opened, static = make(open_sides=open_sides), make()
+    fixed = with_fixed_sizes(opened, worker, SIZE)
+    assert not any(tensor.dynamic for tensor in read_tflite(fixed).inputs)
+    kinds = [(kernel.kind, kernel.outputs[0].shape) for kernel in kernels_of(fixed)]
+    assert kinds == [(kernel.kind, kernel.outputs[0].shape) for kernel in kernels_of(static)]
+    np.testing.assert_array_equal(pixels(fixed), pixels(static))
+
+
+def test_other_sizes(worker: Worker) -> None:
+    fixed = with_fixed_sizes(transposed(open_sides=(1, 2)), worker, InputSpec(8, 24))
+    (kernel,) = kernels_of(fixed)
+    assert kernel.outputs[0].shape == (16, 48, 3)
+
+
+def test_an_open_batch_needs_no_size(worker: Worker) -> None:
+    model = read_tflite(with_fixed_sizes(transposed(open_sides=(0,)), worker))
+    assert [tensor.shape for tensor in model.outputs] == [(1, 2 * SIDE, 2 * SIDE, 3)]
+    assert not any(tensor.dynamic for op in model.operators for tensor in op.outputs)
+
+
+@pytest.mark.parametrize("data", [enlarging(), enlarging(open_sides=(1, 2))])
+def test_what_cannot_be_fixed_stays_as_it_is(data: bytes, worker: Worker) -> None:
+    assert with_fixed_sizes(data, worker) is data
