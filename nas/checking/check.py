@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from latency_models import LatencyError, Worker
 from latency_models.device import Device, open_source
-from latency_models.tflite import TfliteModel, read_tflite, request_of_file
-from search_spaces import InputError
+from latency_models.tflite import (
+    TfliteModel,
+    read_tflite,
+    request_of_file,
+    require_uncompiled,
+    with_fixed_sizes,
+)
+from search_spaces import InputError, NasError
 
 from ..files import reading
 from . import device_rules, format_rules, widths
@@ -19,6 +26,7 @@ Rule = Callable[[Subject], Iterator[Finding]]
 
 RULES: tuple[Rule, ...] = (
     format_rules.float_operators,
+    format_rules.wide_integers,
     format_rules.quantised_tensors,
     format_rules.open_shapes,
     format_rules.levels,
@@ -41,7 +49,11 @@ def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
     with reading(path):
         data = path.read_bytes()
         model = read_tflite(data)
+        require_uncompiled(model)
         _require_outputs(model)
+        with contextlib.suppress(NasError):  # then its open sizes are what is found
+            data = with_fixed_sizes(data, worker)
+            model = read_tflite(data)
     name = path.name
     if device is None:
         return _report(name, Subject(model), "")

@@ -8,7 +8,7 @@ from latency_models import WeightGranularity
 from latency_models.tflite import TfliteOperator
 
 from .finding import Finding, Problem, Severity
-from .subject import CONVOLUTIONS, CPU, Subject, name_of
+from .subject import CLIPS, CONVOLUTIONS, Subject, name_of
 
 _FUSE = "use ReLU after a convolution: it is fused and costs nothing"
 _REPEAT = "repeat the image by a fixed convolution 1x1 of ones and zeros, as NCNet does"
@@ -26,11 +26,14 @@ _INSTEAD = {
         _FUSE,
     ),
 }
+#: Where the CPU does what the NPU could do as something else.
+_INSTEAD_OF_CPU = {**_INSTEAD, "TRANSPOSE_CONV": _ENLARGE}
 #: Off the convolutions' engine on most NPUs; the others may cost nothing.
 _USUALLY_SLOW = frozenset(_INSTEAD) - {"CONCATENATION", "QUANTIZE"}
 #: No fast super-resolution network is without it.
 _UNAVOIDABLE = "DEPTH_TO_SPACE"
-_CLIPS = frozenset({"MINIMUM", "MAXIMUM", "RELU", "RELU6", "RELU_0_TO_1"})
+#: Share of the CPU beside an NPU from which on the device is no good for the model.
+_MOST_OF_THE_TIME = 0.5
 #: Beside convolutions, an operator with a smaller share of the time is not worth a change.
 _NOTABLE_SHARE = 0.05
 
@@ -63,7 +66,7 @@ def granularity(subject: Subject) -> Iterator[Finding]:
 
 
 def clips(subject: Subject) -> Iterator[Finding]:
-    """The output held in range by operators, on as many pixels as the model has anywhere."""
+    """The output held in range by operators, before or behind its DEPTH_TO_SPACE."""
     for operator in subject.model.operators:
         if _is_clip(subject, operator):
             size = "x".join(map(str, operator.outputs[0].shape[1:]))
@@ -74,19 +77,26 @@ def clips(subject: Subject) -> Iterator[Finding]:
 
 def fallbacks(subject: Subject) -> Iterator[Finding]:
     """What an NPU leaves to the processor beside it."""
+    much = subject.cpu_share >= _MOST_OF_THE_TIME
     for operator in subject.model.operators:
-        if _falls_back(subject, operator) and not _is_clip(subject, operator):
-            severity, advice = Severity.WARNING, _INSTEAD.get(operator.kind, _CONVOLVE)
+        if subject.falls_back(operator) and not _is_clip(subject, operator):
+            severity, advice = Severity.WARNING, _INSTEAD_OF_CPU.get(operator.kind, _CONVOLVE)
             if operator.kind == _UNAVOIDABLE:
-                severity, advice = Severity.NOTE, "nothing to do: every such network needs it"
+                advice = "nothing to do: every such network needs it"
+                if much:
+                    advice = "take a device whose NPU takes it; every such network needs it"
+                else:
+                    severity = Severity.NOTE
             what = "falls back to the CPU"
+            if much:
+                what += f", which takes {subject.cpu_share:.0%} of the model's time"
             yield _finding(severity, Problem.FALLBACK, subject, operator, what, advice)
 
 
 def slow_operators(subject: Subject) -> Iterator[Finding]:
     """Concatenations, resizes and unfused activations: dear on the device, or on most others."""
     for operator in subject.model.operators:
-        told = _is_clip(subject, operator) or _falls_back(subject, operator)
+        told = _is_clip(subject, operator) or subject.falls_back(operator)
         severity = None if told else _slowness(subject, operator)
         if severity is not None:
             what, advice = _where(subject, operator), _INSTEAD[operator.kind]
@@ -107,12 +117,8 @@ def _slowness(subject: Subject, operator: TfliteOperator) -> Severity | None:
     return Severity.NOTE if usually or aside else None
 
 
-def _falls_back(subject: Subject, operator: TfliteOperator) -> bool:
-    return subject.engine(operator) == CPU and subject.main_engine != CPU
-
-
 def _is_clip(subject: Subject, operator: TfliteOperator) -> bool:
-    return operator.kind in _CLIPS and subject.is_enlarged(operator)
+    return operator.kind in CLIPS and subject.is_last(operator)
 
 
 def _where(subject: Subject, operator: TfliteOperator) -> str:

@@ -21,6 +21,7 @@ class Problem(StrEnum):
 
     FLOAT = "float"
     DYNAMIC_RANGE = "dynamic range"
+    INT16 = "int16"
     NOT_QUANTISED = "not quantised"
     OPEN_SHAPE = "open shape"
     LEVELS = "levels"

@@ -17,6 +17,7 @@ from .subject import Subject, activations, name_of
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 #: dtype -> the bytes of grey levels 0 and 255
 _BYTES = {"int8": (-128, 127), "uint8": (0, 255)}
+_WIDE = frozenset({"int16", "uint16"})
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 #: Grey levels.
 _TOLERANCE = 0.25
@@ -47,12 +48,22 @@ def _float_advice(subject: Subject, operator: TfliteOperator) -> str:
     return "quantise its inputs and its output: each needs a range, by fake-quant or calibration"
 
 
+def wide_integers(subject: Subject) -> Iterator[Finding]:
+    """Activations of 16 bits: no INT8 model, whatever a device makes of them."""
+    for operator in subject.model.operators:
+        dtypes = sorted({t.dtype for t in activations(operator) if t.dtype in _WIDE})
+        if dtypes:
+            what = f"computes in {dtypes[0]}"
+            advice = "convert with INT8 activations (TFLITE_BUILTINS_INT8), not 16x8"
+            yield _error(Problem.INT16, subject, operator, what, advice)
+
+
 def quantised_tensors(subject: Subject) -> Iterator[Finding]:
     """INT8 values without a scale stand for nothing."""
     for operator in subject.model.operators:
         for tensor in activations(operator):
             if tensor.dtype in _BYTES and not tensor.scales:
-                what = f"{tensor.dtype} tensor {tensor.name!r} has no scale"
+                what = f"{tensor.dtype} tensor {tensor.title} has no scale"
                 advice = "convert the model again with quantisation"
                 yield _error(Problem.NOT_QUANTISED, subject, operator, what, advice)
 
@@ -64,7 +75,7 @@ def open_shapes(subject: Subject) -> Iterator[Finding]:
     for operator in subject.model.operators:
         for tensor in activations(operator):
             if tensor.dynamic:
-                what = f"tensor {tensor.name!r} has the open shape {tensor.shape}"
+                what = f"tensor {tensor.title} has the open shape {tensor.shape_text}"
                 advice = "export the model with a fixed size and batch 1"
                 yield _error(Problem.OPEN_SHAPE, subject, operator, what, advice)
                 return  # the first says it all
@@ -79,9 +90,7 @@ def levels(subject: Subject) -> Iterator[Finding]:
     last = next((op for op in model.operators if images[1] in op.outputs), model.operators[-1])
     for tensor in images:
         if not _has_one_scale(tensor):
-            what = (
-                f"{tensor.name!r} has scales {tensor.scales} and zero points {tensor.zero_points}"
-            )
+            what = f"{tensor.title} has scales {tensor.scales} and zero points {tensor.zero_points}"
             advice = "give each end one scale, above zero, and one zero point"
             yield _error(Problem.LEVELS, subject, last, what, advice)
             return

@@ -11,7 +11,9 @@ from latency_models import Latency, OperatorLatency, WeightGranularity
 from latency_models.tflite import TfliteModel, TfliteOperator, TfliteTensor
 
 CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
-CPU = "cpu"
+#: What holds values in range: with a constant, of two.
+CLIPS = frozenset({"MINIMUM", "MAXIMUM", "RELU", "RELU6", "RELU_0_TO_1"})
+_REARRANGES = frozenset({"DEPTH_TO_SPACE", "RESHAPE", "TRANSPOSE", "QUANTIZE"})
 
 
 @dataclass(frozen=True)
@@ -42,32 +44,47 @@ class Subject:
         row = self.row(operator)
         return None if row is None else row.ms
 
-    def engine(self, operator: TfliteOperator) -> str | None:
-        """Where ``operator`` runs on the device, if that is known."""
-        row = self.row(operator)
-        return None if row is None else row.engine
+    def falls_back(self, operator: TfliteOperator) -> bool:
+        """Does the device's NPU leave it to the CPU? Never so where there is none."""
+        return self.latency is not None and name_of(operator) in self.latency.on_cpu
 
     @cached_property
     def main_engine(self) -> str | None:
-        """Where the convolutions run, or most of the time is spent."""
+        """Where the convolutions run, or most of the time is spent, but for what falls back."""
         if self.latency is None:
             return None
-        rows = self.latency.operators
+        rows = [row for row in self.latency.operators if row.name not in self.latency.on_cpu]
         busy: defaultdict[str, float] = defaultdict(float)
         for row in [row for row in rows if row.kind in CONVOLUTIONS] or rows:
             busy[row.engine] += row.ms
-        return max(busy, key=lambda engine: busy[engine])
+        return max(busy, key=lambda engine: busy[engine], default=None)
 
     @cached_property
     def _rows(self) -> dict[str, OperatorLatency]:
         return {row.name: row for row in self.latency.operators} if self.latency else {}
 
-    def is_enlarged(self, operator: TfliteOperator) -> bool:
-        """Does it work on the enlarged image: on more pixels than the model is given?"""
-        return self._pixels(operator.outputs) > self._pixels(self.model.inputs)
+    @cached_property
+    def cpu_share(self) -> float:
+        """The part of the model's time that an NPU leaves to the CPU."""
+        if self.latency is None:
+            return 0.0
+        on_cpu = (row.ms for row in self.latency.operators if row.name in self.latency.on_cpu)
+        return sum(on_cpu) / self.latency.ms
 
-    def _pixels(self, tensors: tuple[TfliteTensor, ...]) -> int:
-        return max((t.shape[1] * t.shape[2] for t in tensors if len(t.shape) == 4), default=0)
+    def is_last(self, operator: TfliteOperator) -> bool:
+        """Is what it makes the output and nothing else, rearranged or held in range at most?"""
+        return name_of(operator) in self._last
+
+    @cached_property
+    def _last(self) -> frozenset[str]:
+        last = {tensor.name for tensor in self.model.outputs}
+        elsewhere: set[str] = set()
+        for operator in reversed(self.model.operators):
+            sources = [t for t in operator.inputs if t is not None and not t.constant]
+            keeps = operator.kind in CLIPS | _REARRANGES and len(sources) == 1
+            is_last = keeps and name_of(operator) in last - elsewhere
+            (last if is_last else elsewhere).update(tensor.name for tensor in sources)
+        return frozenset(last - elsewhere)
 
 
 def name_of(operator: TfliteOperator) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search_spaces.naming import shortened
+
 from .output import JsonOption, print_json
 
 if TYPE_CHECKING:
-    from ..checking.finding import Report
+    from ..checking.finding import Finding, Report
+
+#: Findings that are alike are told one by one, up to so many.
+_FEW = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -43,10 +50,13 @@ def check(
 
 
 def _print(report: Report) -> None:
-    for finding in report.findings:
+    for finding, *others in _alike(report.findings):
         cost = "" if finding.ms is None else f", {finding.ms:.2f} ms"
-        print(f"{finding.severity.upper():7}  {finding.kind} {finding.operator!r}{cost}")
+        name = shortened(finding.operator)
+        print(f"{finding.severity.upper():7}  {finding.kind} {name!r}{cost}")
         print(f"         {finding.what}")
+        if others:
+            print(f"         and so do {_summary(others)}")
         print(f"         -> {finding.advice}")
     if report.untimed:
         print(f"no time on {report.device}: {report.untimed}")
@@ -54,9 +64,31 @@ def _print(report: Report) -> None:
         ms, row = report.latency.ms, report.largest
         print(
             f"{ms:.2f} ms on {report.device}; the largest share, {row.ms / ms:.0%}: "
-            f"{row.kind} {row.name!r}, {row.ms:.2f} ms on {row.engine!r}"
+            f"{row.kind} {shortened(row.name)!r}, {row.ms:.2f} ms on {row.engine!r}"
         )
     print(f"{report.model}: {'clean' if report.clean else 'not clean'}")
+
+
+def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
+    """In their order, each once; what repeats for more operators than a few, together."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        key = (finding.severity, finding.problem, finding.advice)
+        groups.setdefault(key, []).append(finding)
+    for group in groups.values():
+        if len(group) > _FEW:
+            yield group
+        else:
+            yield from ([finding] for finding in group)
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    """How many of which kind, and what they cost together."""
+    kinds = Counter(finding.kind for finding in findings)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    known = [finding.ms for finding in findings if finding.ms is not None]
+    cost = f", {sum(known):.2f} ms" if known else ""
+    return f"{len(findings)} more operators ({told}{cost})"
 
 
 def _to_json(report: Report) -> dict[str, Any]:

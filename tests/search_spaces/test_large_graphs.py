@@ -18,9 +18,9 @@ from search_spaces import (
     Relu,
     ResidualFold,
     analyse,
-    halo,
     infer,
     lower,
+    tiling_of,
 )
 
 DEPTH = 1200
@@ -70,7 +70,8 @@ def test_every_question_about_a_large_graph_is_answered(make: Callable[[], Graph
     assert Graph.from_json(graph.to_json()).hash == graph.hash
     assert infer(graph, SPEC).macs > 0
     assert analyse(graph).units["input"] == 255
-    assert halo(lower(graph, SPEC)) is not None
+    assert lower(graph, SPEC)
+    assert tiling_of(graph, SPEC) is not None
     assert ImageWay.through(graph).last == (_last_conv(graph),)
     widened = Candidate(graph, Deployment(channel_step=16))
     assert infer(widened.deployed, SPEC).macs > infer(graph, SPEC).macs

@@ -7,12 +7,15 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from latency_models import WeightGranularity
 from latency_models.device import Device, load_device
 from nas.checking.finding import Finding, Problem, Report, Severity
 from search_spaces import InputError, InputSpec
+from tests.latency_models.foreign_models import enlarging, transposed
+from tests.latency_models.tflite_builder import TfliteBuilder
 
 from ..commands import run
 from ..console import Console
@@ -180,3 +183,111 @@ def test_as_json(bench: Bench, tmp_path: Path) -> None:
     clips = [row for row in answer["findings"] if row["problem"] == "clip"]
     assert [row["kind"] for row in clips] == ["MINIMUM", "RELU"]
     assert all(row["severity"] == "warning" and row["ms"] > 0 and row["advice"] for row in clips)
+
+
+def deconvolution(stride: int) -> bytes:
+    """One transposed convolution; Ethos-U takes strides of 1 and 2."""
+    file = TfliteBuilder()
+    image = file.tensor((1, 16, 16, 3))
+    size = (1, 16 * stride, 16 * stride, 3)
+    kernel = file.constant(np.ones((3, 9, 9, 3)), "INT8", 0.01)
+    pixels = file.add(
+        "TRANSPOSE_CONV", (file.constant(size), kernel, image), size, "TransposeConvOptions",
+        strideH=stride, strideW=stride,
+    )  # fmt: skip
+    return file.build((image,), (pixels,))
+
+
+def check_bytes(bench: Bench, data: bytes, device: Device | None = None) -> Report:
+    path = bench.folder / "foreign.tflite"
+    path.write_bytes(data)
+    return bench.check(path, device)
+
+
+def test_an_open_batch_is_one_image(bench: Bench) -> None:
+    report = check_bytes(bench, transposed(open_sides=(0,)), ETHOS)
+    assert not of(report, Problem.OPEN_SHAPE)
+    assert report.latency
+
+
+@pytest.mark.parametrize("device", [None, ETHOS, VS680])
+def test_int16_activations(bench: Bench, device: Device | None) -> None:
+    report = check_bytes(bench, enlarging(dtype="INT16"), device)
+    assert {f.kind for f in of(report, Problem.INT16)} == {"CONV_2D", "DEPTH_TO_SPACE"}
+    assert not report.clean
+
+
+def test_a_model_that_mostly_runs_on_the_cpu_is_not_clean(bench: Bench) -> None:
+    """All of it falls back, so that no engine but the CPU is seen."""
+    report = check_bytes(bench, deconvolution(3), ETHOS)
+    [found] = of(report, Problem.FALLBACK)
+    assert (found.kind, found.severity) == ("TRANSPOSE_CONV", Severity.WARNING)
+    assert "100% of the model's time" in found.what
+    assert "DEPTH_TO_SPACE" in found.advice
+    assert not report.clean
+
+
+def test_an_unavoidable_operator_that_takes_most_of_the_time(bench: Bench) -> None:
+    file = TfliteBuilder()
+    image = file.tensor((1, 64, 64, 12))
+    shape = (1, 128, 128, 3)
+    pixels = file.add("DEPTH_TO_SPACE", (image,), shape, "DepthToSpaceOptions", blockSize=2)
+    report = check_bytes(bench, file.build((image,), (pixels,)), load_device("ethos-u55-256"))
+    [found] = of(report, Problem.FALLBACK)
+    assert found.severity is Severity.WARNING
+    assert not report.clean
+
+
+def test_a_processor_falls_back_to_nothing(bench: Bench) -> None:
+    report = check_bytes(bench, deconvolution(3), load_device("host"))
+    assert not of(report, Problem.FALLBACK)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_clip_on_either_side_of_depth_to_space(bench: Bench, before: bool) -> None:
+    file = TfliteBuilder()
+    image = file.tensor((1, 16, 16, 3))
+    features = file.add(
+        "CONV_2D", (image, file.constant(np.ones((12, 3, 1, 1)), "INT8", 0.01)), (1, 16, 16, 12),
+        "Conv2DOptions", strideH=1, strideW=1,
+    )  # fmt: skip
+    white = file.constant(np.full((), 127), "INT8", 2.0)
+
+    def clipped(source: int) -> int:
+        shape = tuple(file.tensors[source].shape)
+        return file.add("RELU", (file.add("MINIMUM", (source, white), shape),), shape)
+
+    def enlarged(source: int) -> int:
+        shape = (1, 32, 32, 3)
+        return file.add("DEPTH_TO_SPACE", (source,), shape, "DepthToSpaceOptions", blockSize=2)
+
+    pixels = enlarged(clipped(features)) if before else clipped(enlarged(features))
+    report = check_bytes(bench, file.build((image,), (pixels,)))
+    assert [f.kind for f in of(report, Problem.CLIP)] == ["MINIMUM", "RELU"]
+    assert len(report.findings) == 2
+
+
+def test_a_relu_between_convolutions_of_the_enlarged_image_is_no_clip(bench: Bench) -> None:
+    file = TfliteBuilder()
+    last = image = file.tensor((1, 16, 16, 12))
+    shape = (1, 32, 32, 3)
+    last = file.add("DEPTH_TO_SPACE", (last,), shape, "DepthToSpaceOptions", blockSize=2)
+    last = file.add("RELU", (last,), shape)
+    kernel = file.constant(np.ones((3, 3, 3, 3)), "INT8", 0.01)
+    last = file.add("CONV_2D", (last, kernel), shape, "Conv2DOptions", strideH=1, strideW=1)
+    assert not of(check_bytes(bench, file.build((image,), (last,))), Problem.CLIP)
+
+
+def test_an_error_of_every_operator_is_told_once(bench: Bench, tmp_path: Path) -> None:
+    file = TfliteBuilder()
+    last = image = file.tensor((1, 16, 16, 3), "FLOAT32", scale=None)
+    for _ in range(40):
+        result = file.tensor((1, 16, 16, 3), "FLOAT32", scale=None)
+        file.operator("ABS", (last,), (result,))
+        last = result
+    path = bench.folder / "float.tflite"
+    path.write_bytes(file.build((image,), (last,)))
+    assert len(bench.check(path).findings) == 40
+    printed = run(tmp_path, "check", str(path), code=1)
+    assert "37 more operators (37 ABS)" in printed
+    assert len(printed.splitlines()) < 15
