@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..score import log2_score, score_ratio
+from ..score import score_ratio
 from ..studies.budget import Budget
 from ..studies.options import SearchOptions
 from ..studies.record import Result, TrialRecord
@@ -155,8 +155,8 @@ def _yardstick(records: list[TrialRecord], front: tuple[Finding, ...]) -> tuple[
     """Name and binary logarithm of the score that counts as 1."""
     for record in records:
         if record.baseline == ABPN and record.result:
-            return ABPN, _log2(record.result)
-    return "the best", max((_log2(finding.result) for finding in front), default=0.0)
+            return ABPN, record.result.log2_score
+    return "the best", max((finding.result.log2_score for finding in front), default=0.0)
 
 
 def _network(record: TrialRecord, result: Result, log2_unit: float, device: str) -> Network:
@@ -166,7 +166,7 @@ def _network(record: TrialRecord, result: Result, log2_unit: float, device: str)
         candidate=record.candidate or "",
         is_reference=record.baseline is not None,
         result=result,
-        ratio=score_ratio(_log2(result), log2_unit),
+        ratio=score_ratio(result.log2_score, log2_unit),
         device=record.timed_on or device,
         within_limit=record.within_limit,
     )
@@ -221,7 +221,3 @@ def _standing(record: TrialRecord, front: frozenset[int]) -> Standing:
 
 def _plain(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _log2(result: Result) -> float:
-    return log2_score(result.psnr_db, result.latency.ms)

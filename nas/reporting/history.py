@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..score import log2_score, score_ratio
+from ..score import score_ratio
 from ..studies.record import Result, TrialRecord
 
 
@@ -48,7 +48,7 @@ def history_of(
     front: list[tuple[float, float]] = []
     best = -math.inf
     for time, number, result, within_limit in ended:
-        value = log2_score(result.psnr_db, result.latency.ms)
+        value = result.log2_score
         if within_limit:
             best = max(best, value)
             front = _unbeaten([*front, _gains(result, bicubic_psnr_db, slowest_ms)])

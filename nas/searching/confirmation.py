@@ -21,7 +21,6 @@ from search_spaces.naming import from_anywhere
 
 from ..files import write_whole
 from ..laboratory import untrained_tflite
-from ..score import log2_score
 from ..studies.latencies import Latencies, TrialLatency, read_latencies, write_latencies
 from ..studies.record import TrialRecord
 from ..studies.study import Study, StudyFolder
@@ -236,7 +235,7 @@ class _Confirmation:
 
 def _log2(record: TrialRecord) -> float:
     assert record.result is not None  # only such are sorted
-    return log2_score(record.result.psnr_db, record.result.latency.ms)
+    return record.result.log2_score
 
 
 def _described(record: TrialRecord, latency: Latency, device: str) -> str:

@@ -18,7 +18,6 @@ from ..choices import Objective
 from ..files import write_arrays, write_whole
 from ..images.tiles import require_tiles
 from ..laboratory import Developed, Laboratory, candidate_seed
-from ..score import log2_score
 from ..studies.record import (
     ARCHITECTURE_KEY,
     BASELINE_KEY,
@@ -231,7 +230,7 @@ class TrialRunner:
         _close(trial, Outcome.TRAINED)
         if self.study.settings.objective is Objective.PARETO:
             return result.psnr_db, result.latency.ms
-        return log2_score(result.psnr_db, result.latency.ms)
+        return result.log2_score
 
     def _end(self, trial: optuna.Trial, outcome: Outcome, reason: str) -> NoReturn:
         trial.set_user_attr(REASON_KEY, reason)

@@ -19,7 +19,7 @@ def psnr_needed_db(results: Iterable[Result], runtime_ms: float) -> float | None
 
     None if it has good prospects: the best PSNR so far and CREDIT_DB more would do.
     """
-    known = [(log2_score(r.psnr_db, r.latency.ms), r.psnr_db) for r in results]
+    known = [(r.log2_score, r.psnr_db) for r in results]
     if not known:
         return None
     best_score, best_psnr_db = (max(column) for column in zip(*known, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..score import log2_score, score_ratio
+from ..score import score_ratio
 from ..studies.budget import Budget
 from ..studies.record import Result, TrialRecord, pareto_front
 
@@ -19,14 +19,9 @@ class Entry:
     result: Result
     within_limit: bool = True
 
-    @property
-    def log2_score(self) -> float:
-        """Binary logarithm of the challenge's score."""
-        return log2_score(self.result.psnr_db, self.result.latency.ms)
-
     def ratio_to(self, other: Entry) -> float:
         """How many times better it scores."""
-        return score_ratio(self.log2_score, other.log2_score)
+        return score_ratio(self.result.log2_score, other.result.log2_score)
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Standing:
     def best(self) -> Entry | None:
         """The finding within the limit with the best score."""
         found = (entry for entry in self.findings if entry.within_limit)
-        return max(found, key=lambda entry: entry.log2_score, default=None)
+        return max(found, key=lambda entry: entry.result.log2_score, default=None)
 
     def reference(self, name: str) -> Entry | None:
         """The network of that name as trained in this study."""

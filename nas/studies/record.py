@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from latency_models import Latency, OperatorLatency
 from search_spaces import Candidate
 
+from ..score import log2_score
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
@@ -60,6 +62,11 @@ class Result:
     def drop_db(self) -> float:
         """What INT8 cost, positive for a loss."""
         return self.psnr_float_db - self.psnr_db
+
+    @property
+    def log2_score(self) -> float:
+        """Binary logarithm of the challenge's score."""
+        return log2_score(self.psnr_db, self.latency.ms)
 
     def to_attributes(self) -> dict[str, Any]:
         """Plain values, each under a name of its own, as the dashboard shows them."""

@@ -12,7 +12,7 @@ from search_spaces import Candidate
 
 from ..files import write_json, write_whole
 from ..images.quality import convention
-from ..score import log2_score, score, score_ratio
+from ..score import score_ratio
 from .options import SearchOptions
 from .record import Result, pareto_front
 from .study import Study
@@ -41,7 +41,7 @@ class Finding:
     @property
     def score(self) -> float:
         """2^(2 PSNR) / (C ms), on the study's own images."""
-        return score(self.result.psnr_db, self.result.latency.ms)
+        return 2**self.result.log2_score
 
     def row(self) -> dict[str, Any]:
         """One line of the table."""
@@ -72,9 +72,9 @@ def findings(study: Study) -> tuple[Finding, ...]:
     """The study's Pareto front, best score first."""
     records = study.records()
     abpn = next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
-    reference = _log2(abpn) if abpn else None
+    reference = abpn.log2_score if abpn else None
     front = [(record, record.result) for record in pareto_front(records) if record.result]
-    ranked = sorted(front, key=lambda pair: _log2(pair[1]), reverse=True)
+    ranked = sorted(front, key=lambda pair: pair[1].log2_score, reverse=True)
     return tuple(
         Finding(
             rank=index + 1,
@@ -82,7 +82,7 @@ def findings(study: Study) -> tuple[Finding, ...]:
             candidate=record.candidate or "",
             network=record.network,
             result=result,
-            ratio_to_abpn=None if reference is None else score_ratio(_log2(result), reference),
+            ratio_to_abpn=None if reference is None else score_ratio(result.log2_score, reference),
             device=record.timed_on or study.settings.device,
             beaten_by=tuple(
                 reference.baseline
@@ -169,10 +169,6 @@ def _beats(one: Result, other: Result) -> bool:
     """Better in one of PSNR and time, and no worse in the other."""
     gain_db, saved_ms = one.psnr_db - other.psnr_db, other.latency.ms - one.latency.ms
     return min(gain_db, saved_ms) >= 0 and max(gain_db, saved_ms) > 0
-
-
-def _log2(result: Result) -> float:
-    return log2_score(result.psnr_db, result.latency.ms)
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
