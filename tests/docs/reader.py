@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import doctest
 import importlib.metadata
-import io
-import logging
 import os
 import re
 import signal
@@ -19,9 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli import main
-
-from ..nas.commands import ROOT, start
+from ..nas.commands import ROOT, execute, start
 from .economies import TRAIN_ONE, Economy, economical, economical_script
 from .pages import Block, Page, read_page
 from .synopses import is_synopsis, require_known
@@ -102,7 +97,7 @@ class Reader:
         words = economical(words[1:], search)
         if words[0] == "dashboard":
             return open_dashboard(self.folder, words)
-        return run_nas(words)
+        return run_nas(self.folder, words)
 
 
 def expanded(line: str, folder: Path) -> list[str]:
@@ -112,20 +107,13 @@ def expanded(line: str, folder: Path) -> list[str]:
     return answer.stdout.decode().split("\0")[:-1]
 
 
-def run_nas(words: list[str]) -> str:
-    """Runs a command within this process, which spares it the imports; what it printed."""
-    printed, errors, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["nas", *words])
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
-    logging.disable(logging.NOTSET)
-    message = f"nas {' '.join(words)}: exit code {code}: "
-    assert code == 0, f"{message}{printed.getvalue()}{errors.getvalue()}"
-    return printed.getvalue()
+def run_nas(folder: Path, words: list[str]) -> str:
+    """Runs a command; what it printed."""
+    answer = execute(folder, *words)
+    assert answer.code == 0, (
+        f"nas {' '.join(words)}: exit code {answer.code}: {answer.output}{answer.errors}"
+    )
+    return answer.output
 
 
 def run_program(words: list[str], folder: Path) -> str:

@@ -1,16 +1,15 @@
-"""Commands run within this process, and what they may leave behind when they refuse."""
+"""Commands run one after another, and what they may leave behind when they refuse."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from nas.cli import main
 from nas.images.data import write_image
+
+from .commands import execute
 
 #: A search that ends before anything is trained, if it is refused.
 SEARCH = ("search", "--budget", "1", "--study", "s")
@@ -18,23 +17,14 @@ SEARCH = ("search", "--budget", "1", "--study", "s")
 
 @dataclass(frozen=True)
 class Console:
-    """Runs commands in ``folder``, within this process."""
+    """Runs commands in ``folder``, the current one."""
 
     folder: Path
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
 
     def run(self, *words: str) -> tuple[int, str]:
         """Exit code and standard error."""
-        self.monkeypatch.setattr(sys, "argv", ["nas", *words])
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-        else:
-            code = 0
-        assert isinstance(code, int)
-        return code, self.capsys.readouterr().err
+        answer = execute(Path.cwd(), *words)
+        return answer.code, answer.errors
 
     def files(self) -> dict[str, bytes | None]:
         """Every file's bytes, and every folder; not SQLite's journals, which come and go."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.doctor import attached_devices
-from tests.nas.commands import run, run_json, start
+from tests.nas.commands import execute, run, run_json
 from tests.nas.tiny_model import make_tflite
 
 from .double import DeviceDouble
@@ -47,21 +47,19 @@ def test_a_serial(place: Path, board: DeviceDouble) -> None:
 def test_a_refusal_is_one_line_and_a_log(place: Path, board: DeviceDouble) -> None:
     board.install("--us=5000", "--left=RESIZE_NEAREST_NEIGHBOR")
     words = ("latency", "measure", "m.tflite", "--device", "board", "--log", "said.txt")
-    process = start(place, *words)
-    output, errors = process.communicate(timeout=600)
-    assert (process.returncode, output) == (1, "")
-    assert errors.startswith("error: m.tflite over adb: the NNAPI delegate took no operator")
-    assert errors.count("\n") == 1
+    answer = execute(place, *words)
+    assert (answer.code, answer.output) == (1, "")
+    assert answer.errors.startswith("error: m.tflite over adb: the NNAPI delegate took no operator")
+    assert answer.errors.count("\n") == 1
     said = (place / "said.txt").read_text()
     assert said.startswith("INFO: STARTING!\n")
     assert "count=50 curr=5000(all same)" in said
 
 
 def test_a_board_is_not_predicted(place: Path) -> None:
-    process = start(place, "latency", "predict", "m.tflite", "--device", "board")
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 2
-    assert "`nas latency measure`" in errors
+    answer = execute(place, "latency", "predict", "m.tflite", "--device", "board")
+    assert answer.code == 2
+    assert "`nas latency measure`" in answer.errors
 
 
 def test_the_doctor_lists_boards_and_starts_no_server(

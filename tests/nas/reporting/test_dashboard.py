@@ -196,11 +196,13 @@ def test_addresses_that_cannot_be_had_are_told(console: Console, served: Served)
     console.refuse(2, "no study 't'", "dashboard", "t")
 
 
-def test_a_study_in_a_database_that_machines_share(console: Console) -> None:
+def test_a_study_in_a_database_that_machines_share(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = make_study("s", 3, baselines=False)
     url = f"sqlite:///{study.folder.database.resolve()}"
     (console.folder / "other").mkdir()
-    console.monkeypatch.chdir(console.folder / "other")
+    monkeypatch.chdir(console.folder / "other")
     code, errors = console.run("report", "s", "--storage", url)
     assert (code, errors) == (0, "")
     assert (StudyFolder.named("s").path / "report.html").is_file()

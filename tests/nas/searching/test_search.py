@@ -16,7 +16,7 @@ from latency_models.tflite_file import read_tflite
 from nas.studies.latencies import read_latencies
 
 from ...machine import EVERY_CORE
-from ..commands import QUICK, SMALL, SMALL_PHOTOS, run, run_json, start
+from ..commands import QUICK, SMALL, SMALL_PHOTOS, execute, run, run_apart, run_json, start
 
 OPTIONS = (*QUICK, "--seed", "3")
 
@@ -25,7 +25,7 @@ OPTIONS = (*QUICK, "--seed", "3")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a search of two trials and two baselines has been run."""
     folder = tmp_path_factory.mktemp("search")
-    run(folder, "search", "--study", "s", "--budget", "2", *SMALL, *OPTIONS)
+    run_apart(folder, "search", "--study", "s", "--budget", "2", *SMALL, *OPTIONS)
     return folder
 
 
@@ -106,11 +106,10 @@ def test_the_same_command_does_nothing_more_and_a_larger_budget_goes_on(place: P
 def test_a_study_is_not_continued_under_other_conditions(
     place: Path, other: tuple[str, str]
 ) -> None:
-    process = start(place, "search", "--study", "s", "--budget", "9", *other)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 2
-    assert len(errors.strip().splitlines()) == 1
-    assert "was made with" in errors
+    answer = execute(place, "search", "--study", "s", "--budget", "9", *other)
+    assert answer.code == 2
+    assert len(answer.errors.strip().splitlines()) == 1
+    assert "was made with" in answer.errors
 
 
 SLOPES = """
@@ -190,7 +189,6 @@ def test_the_best_are_measured_in_the_end_and_the_search_goes_on_with_that(
     known = read_latencies(tmp_path / "studies/s/latencies.json")
     timed = {t["trial"] for t in status(tmp_path)["trials"] if t["runtime_ms"] is not None}
     assert known.measured_trials == timed
-    console = start(tmp_path, *command[:-1], "nope", "--budget", "9")
-    _, errors = console.communicate(timeout=600)
-    assert console.returncode == 2
-    assert "unknown device 'nope'" in errors
+    answer = execute(tmp_path, *command[:-1], "nope", "--budget", "9")
+    assert answer.code == 2
+    assert "unknown device 'nope'" in answer.errors
