@@ -19,6 +19,8 @@ _ARGUMENTS = (
     "--disable-gpu-rasterization", "--disable-gpu-compositing",
 )  # fmt: skip
 _WITHIN_THE_PAGE = ("data:", "blob:")
+#: A busy machine fails nothing.
+_PATIENCE_MS = 300_000
 
 
 def start_chromium(playwright: Playwright, config: pytest.Config, folder: Path) -> Browser:
@@ -27,10 +29,12 @@ def start_chromium(playwright: Playwright, config: pytest.Config, folder: Path) 
     reasons = []
     for program in CHROMIUM.require(config):
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+            browser = playwright.chromium.launch(
+                executable_path=program, args=list(_ARGUMENTS), timeout=_PATIENCE_MS
+            )
             # One in a sandbox, such as a snap, sees no temporary files but its own.
             with browser.new_page() as page:
-                page.goto((folder / "empty.html").as_uri())
+                page.goto((folder / "empty.html").as_uri(), timeout=_PATIENCE_MS)
         except Error as error:
             reasons.append(f"{program}: {error.message.splitlines()[0]}")
         else:
@@ -60,8 +64,10 @@ class Visit:
             self.errors.append(message.text)
 
     def require_faultless(self) -> None:
-        assert self.errors == []
-        assert self.outside == []
+        """Since it was last asked."""
+        faults = self.errors + self.outside
+        self.errors, self.outside = [], []
+        assert faults == []
 
 
 @contextlib.contextmanager
@@ -77,6 +83,7 @@ def visiting(
         viewport={"width": width, "height": 844}, color_scheme="dark" if dark else "light",
         is_mobile=phone, has_touch=phone, accept_downloads=True, reduced_motion="reduce",
     )  # fmt: skip
+    context.set_default_timeout(_PATIENCE_MS)
     visit = Visit(context.new_page(), allowed)
     visit.page.route("**/*", visit.judge)
     visit.page.on("console", visit.hear)

@@ -13,7 +13,7 @@ from typing import Any
 import optuna_dashboard
 import pytest
 from optuna.trial import Trial, TrialState
-from playwright.sync_api import Browser, TimeoutError
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from latency_models import Worker
 from nas.reporting.attachments import Attachments
@@ -24,7 +24,7 @@ from nas.studies.study import Study, StudyFolder, load_study
 
 from ..commands import start
 from ..console import Console
-from .browser import keep_screenshot, visiting
+from .browser import Visit, keep_screenshot, visiting
 from .synthetic import make_study
 
 
@@ -62,54 +62,62 @@ def study(served: Served, monkeypatch: pytest.MonkeyPatch) -> Study:
     return load_study("s")
 
 
-def test_the_study_s_page_shows_our_plots(browser: Browser, served: Served, kept: Path) -> None:
-    with visiting(browser, served.address, served.root) as visit:
-        page = visit.page
-        for title in ("Pareto front", "Where the time goes", "What INT8 cost"):
-            page.locator(".js-plotly-plot .gtitle", has_text=title).wait_for()
-        assert page.get_by_text("ABPN, trained here").count() > 0
-        page.get_by_text("ABPN, trained here").first.scroll_into_view_if_needed()
-        keep_screenshot(page, kept, "dashboard-study")
-    visit.require_faultless()
+@pytest.fixture(scope="module")
+def opened(browser: Browser, served: Served) -> Iterator[Visit]:
+    """Chromium takes much longer to open the first page of a visit than any after it."""
+    with visiting(browser, "about:blank", served.root) as visit:
+        yield visit
+
+
+@pytest.fixture
+def page(opened: Visit) -> Iterator[Page]:
+    yield opened.page
+    opened.require_faultless()
+
+
+def test_the_study_s_page_shows_our_plots(page: Page, served: Served, kept: Path) -> None:
+    page.goto(served.address)
+    for title in ("Pareto front", "Where the time goes", "What INT8 cost"):
+        page.locator(".js-plotly-plot .gtitle", has_text=title).wait_for()
+    assert page.get_by_text("ABPN, trained here").count() > 0
+    page.get_by_text("ABPN, trained here").first.scroll_into_view_if_needed()
+    keep_screenshot(page, kept, "dashboard-study")
 
 
 def test_a_trial_of_the_front_carries_its_model_its_picture_and_its_card(
-    browser: Browser, served: Served, study: Study, kept: Path
+    page: Page, served: Served, study: Study, kept: Path
 ) -> None:
     best = findings(study)[0]
-    with visiting(browser, f"{served.address}/trials?numbers={best.trial}", served.root) as visit:
-        page = visit.page
-        page.get_by_text(f"{best.result.psnr_db:.3f} dB on embedded").wait_for()
-        with page.expect_download() as waiting:
-            page.locator(f"a[download='trial{best.trial:04d}.tflite']").click()
-        model = study.folder.model(best.candidate) / "model.tflite"
-        assert waiting.value.path().read_bytes() == model.read_bytes()
-        picture = page.locator(f"img[alt='trial{best.trial:04d}-preview.png']")
-        for _ in range(6):  # it is painted beside the server, which need not wait for it
-            try:
-                picture.first.wait_for(timeout=10_000)
-                break
-            except TimeoutError:
-                page.reload()
-        picture.first.scroll_into_view_if_needed()
-        page.wait_for_function(
-            "name => [...document.images].some(i => i.alt === name && i.naturalWidth > 900)",
-            arg=f"trial{best.trial:04d}-preview.png",
-        )
-        keep_screenshot(page, kept, "dashboard-trial")
-    visit.require_faultless()
+    page.goto(f"{served.address}/trials?numbers={best.trial}")
+    page.get_by_text(f"{best.result.psnr_db:.3f} dB on embedded").wait_for()
+    with page.expect_download() as waiting:
+        page.locator(f"a[download='trial{best.trial:04d}.tflite']").click()
+    model = study.folder.model(best.candidate) / "model.tflite"
+    assert waiting.value.path().read_bytes() == model.read_bytes()
+    picture = page.locator(f"img[alt='trial{best.trial:04d}-preview.png']")
+    for _ in range(6):  # it is painted beside the server, which need not wait for it
+        try:
+            picture.first.wait_for(timeout=10_000)
+            break
+        except TimeoutError:
+            page.reload()
+    picture.first.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "name => [...document.images].some(i => i.alt === name && i.naturalWidth > 900)",
+        arg=f"trial{best.trial:04d}-preview.png",
+    )
+    keep_screenshot(page, kept, "dashboard-trial")
 
 
-def test_a_search_goes_on_beside_it(served: Served, study: Study, browser: Browser) -> None:
+def test_a_search_goes_on_beside_it(page: Page, served: Served, study: Study) -> None:
     """Begins and ends a trial while the page asks for news; then the page has it, too."""
     before = len(study.records())
-    with visiting(browser, served.address, served.root) as visit:
-        trial = study.optuna.ask()
-        trial.set_user_attr("reason", "while somebody looks")
-        study.optuna.tell(trial, state=TrialState.FAIL)
-        visit.page.goto(f"{served.address}/trials?numbers={trial.number}")
-        visit.page.get_by_text("while somebody looks").wait_for()
-    visit.require_faultless()
+    page.goto(served.address)
+    trial = study.optuna.ask()
+    trial.set_user_attr("reason", "while somebody looks")
+    study.optuna.tell(trial, state=TrialState.FAIL)
+    page.goto(f"{served.address}/trials?numbers={trial.number}")
+    page.get_by_text("while somebody looks").wait_for()
     assert len(study.records()) == before + 1
     assert list((study.folder.path / "locks").glob("*.lock")) == []
 
