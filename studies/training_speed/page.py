@@ -1,0 +1,70 @@
+"""The study's README, from the trainings that there are so far: ``python page.py``."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from variants import TRAININGS, VARIANTS, Training
+
+HERE = Path(__file__).parent
+#: What the others are told by.
+YARDSTICK = "adam"
+
+
+def gains(rows: list[Training], variant: str, steps: int) -> dict[str, float]:
+    """By network, dB more than the yardstick's after as many steps; where both came to an end."""
+    found = {
+        row.network: row.psnr_db
+        for row in rows
+        if (row.variant, row.steps) == (variant, steps) and row.psnr_db is not None
+    }
+    yardstick = {
+        row.network: row.psnr_db
+        for row in rows
+        if (row.variant, row.steps) == (YARDSTICK, steps) and row.psnr_db is not None
+    }
+    return {name: found[name] - yardstick[name] for name in found if name in yardstick}
+
+
+def line(rows: list[Training], variant: str, steps: int) -> str | None:
+    """One row of the table, if there is anything to tell."""
+    tried = [row for row in rows if (row.variant, row.steps) == (variant, steps)]
+    failed = [row for row in tried if row.error]
+    gained = gains(rows, variant, steps)
+    if not gained or variant == YARDSTICK:
+        return None
+    worst = min(gained, key=lambda name: gained[name])
+    return (
+        f"| {steps:,} | {variant} | {len(gained)} | {statistics.fmean(gained.values()):+.3f} "
+        f"| {statistics.median(gained.values()):+.3f} | {gained[worst]:+.3f} ({worst}) "
+        f"| {len(failed)} |"
+    )
+
+
+def main() -> None:
+    """Writes the page."""
+    rows = TRAININGS.read()
+    lengths = sorted({row.steps for row in rows})
+    table = [line(rows, v.name, steps) for steps in lengths for v in VARIANTS]
+    failures = [f"{r.network}, {r.variant}, {r.steps:,}: {r.error}" for r in rows if r.error]
+    text = [
+        "# Training speed", "",
+        "What a gradient step is worth: networks of the zoo and draws of `mobile`, x3, each",
+        "trained anew for each number of steps, 16 crops of 32x32 LR pixels a step in bfloat16; PSNR",
+        "on RGB in floating point on the validation images. Told against Adam at 2e-3, the former",
+        "optimizer, on the same networks; `orthogonalized` is what `nas` trains with, at a kernel",
+        "rate of 0.008, and every other variant says what it changes. Networks whose gradients had",
+        "died count as failed. `python studies/training_speed/run.py --help` tells how to go on: not",
+        "all networks, variants and lengths are trained yet. All rows are in",
+        "[trainings.csv](trainings.csv).", "",
+        "| steps | variant | networks | mean gain, dB | median | worst | failed |",
+        "|---|---|---|---|---|---|---|",
+        *(row for row in table if row), "",
+        *(f"* {failure}" for failure in failures), "",
+    ]  # fmt: skip
+    (HERE / "README.md").write_text("\n".join(text).rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()
