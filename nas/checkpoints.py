@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-import zipfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from search_spaces import InputError, NasError
 
-from .files import json_text, write_arrays
+from .files import json_text, read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from .networks.initialisation import Array
@@ -63,23 +64,30 @@ class CheckpointFile:
         from .networks.trainer import Checkpoint
 
         groups: defaultdict[str, dict[str, Array]] = defaultdict(dict)
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                for key in file.files:
-                    group, _, name = key.partition("|")
-                    if name:
-                        groups[group][name] = file[key]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise NasError(
-                f"{self.path}: the checkpoint cannot be read ({error}); delete it to start anew"
-            ) from None
-        if about["identity"] != self._identity:
+        with self._damage():
+            arrays = read_arrays(self.path)
+            about = json.loads(str(arrays.pop("about")))
+            identity, phase, step = about["identity"], Phase(about["phase"]), int(about["step"])
+            seconds = TrainingSeconds(**about["seconds"])
+            for key, value in arrays.items():
+                group, _, name = key.partition("|")
+                groups[group][name] = value
+            state = groups.pop(_STATE)
+            finished = {Phase(name): weights for name, weights in groups.items()}
+        if identity != self._identity:
             raise InputError(
                 f"{self.path} is of another training (network, data, recipe or seed differ); "
                 "choose another folder by --out, or delete it"
             )
-        state = groups.pop(_STATE)
-        finished = {Phase(name): weights for name, weights in groups.items()}
-        seconds = TrainingSeconds(**about["seconds"])
-        return Checkpoint(Phase(about["phase"]), about["step"], state, seconds, finished)
+        return Checkpoint(phase, step, state, seconds, finished)
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        """What fails within is the fault of the file."""
+        try:
+            yield
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            reason = str(error).removeprefix(f"{self.path}: ")
+            raise NasError(
+                f"{self.path}: the checkpoint cannot be read ({reason}); delete it to start anew"
+            ) from None

@@ -9,14 +9,24 @@ import math
 import os
 import tempfile
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import InputError
 
+from .text import PRINTABLE
+
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+#: What numpy and zipfile raise over bytes that they do not expect.
+_DAMAGED = (
+    ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -26,6 +36,11 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **dict(arrays))
     write_whole(path, buffer.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8; names within that are no UTF-8 become readable (see ``text``)."""
+    write_whole(path, text.encode("utf-8", PRINTABLE))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -82,6 +97,30 @@ def _replacing(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file; InputError says why there is none."""
+    with reading(path):
+        try:
+            return json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"cannot be read as JSON ({error})") from None
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The named arrays of an NPZ file; InputError says why there are none."""
+    import numpy as np
+
+    with reading(path):
+        content = path.read_bytes()
+        if not zipfile.is_zipfile(io.BytesIO(content)):
+            raise InputError(f"{len(content)} bytes that are no NPZ file; it is cut off or damaged")
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                return dict(file)
+        except _DAMAGED as error:
+            raise InputError(f"a damaged NPZ file ({error})") from None
 
 
 @contextlib.contextmanager

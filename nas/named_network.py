@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from latency_models import WeightGranularity
 from latency_models.device import load_device
 from search_spaces import Candidate, InputError, InputSpec, zoo
 
-from .files import reading
+from .files import read_json, reading
 
 if TYPE_CHECKING:
     from .studies.record import TrialRecord
@@ -94,10 +93,7 @@ def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
 
 
 def _candidate_of_file(path: Path) -> Candidate:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error})") from None
+    data = read_json(path)
     with reading(path):
         # A card holds its network under "architecture".
         card = isinstance(data, dict) and "architecture" in data

@@ -9,20 +9,19 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from latency_models import Latency, Worker
 from latency_models.device import Device, load_device, open_source
-from search_spaces import InputSpec, infer
+from search_spaces import Graph, InputError, InputSpec, infer
 from search_spaces.zoo import ZooNetwork
 
 from .cores import has_bfloat16
-from .files import json_text, write_json
+from .files import json_text, read_arrays, read_json, reading, write_json
 from .images.data import Data, ImageSet
 from .images.quality import Quality, evaluate
 from .laboratory import untrained_request
 from .long_training import MODEL, OTHER_MODEL, LongTraining, float_file
 from .networks.recipe import Recipe
+from .networks.weights import require_weights_of
 from .score import log2_score, score_ratio
 
 if TYPE_CHECKING:
@@ -149,10 +148,8 @@ class Bench:
         training = self._training(network)
         path = training.folder / "row.json"
         identity = json.loads(json_text({**training.identity, "tests": self._fingerprints}))
-        if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["identity"] == identity:
-                return Trained.from_json(kept["trained"])
+        if path.exists() and (kept := _kept_row(path, identity)):
+            return kept
         if not training.finished:
             training.run(observe)
         trained = self._judge(training, network)
@@ -191,11 +188,18 @@ class Bench:
     def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
         from .networks.training_run import float_quality
 
-        card = json.loads((training.folder / "card.json").read_text(encoding="utf-8"))
-        int8_kept = bool(card["training"]["int8_trained"])
+        path = training.folder / "card.json"
+        card = read_json(path)
+        try:
+            int8_kept = bool(card["training"]["int8_trained"])
+        except (KeyError, TypeError):
+            raise InputError(f"{path}: does not say how it was trained; it was changed") from None
         tflite = (training.folder / MODEL).read_bytes()
         other = (training.folder / OTHER_MODEL).read_bytes()
-        floats = [_arrays(training.folder / float_file(int8_trained=t)) for t in (False, True)]
+        floats = [
+            _weights(training.folder / float_file(int8_trained=t), training.candidate.deployed)
+            for t in (False, True)
+        ]
         with Worker() as worker:
             laboratory = training.laboratory(worker)
             job = laboratory.job(training.candidate, self.seed)
@@ -217,9 +221,23 @@ class Bench:
         )  # fmt: skip
 
 
-def _arrays(path: Path) -> Weights:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+def _kept_row(path: Path, identity: dict[str, Any]) -> Trained | None:
+    """What a bench before this one found; None if it trained or judged otherwise."""
+    try:
+        kept = read_json(path)
+        return Trained.from_json(kept["trained"]) if kept["identity"] == identity else None
+    except (InputError, KeyError, TypeError) as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise InputError(
+            f"{path}: no whole row of a bench ({reason}); delete it, and the network is judged anew"
+        ) from None
+
+
+def _weights(path: Path, graph: Graph) -> Weights:
+    weights = read_arrays(path)
+    with reading(path):
+        require_weights_of(graph, weights)
+    return weights
 
 
 def _set_quality(

@@ -1,7 +1,7 @@
 """The adb server of this machine: who is attached, and what can go wrong in talking to it.
 
 The server that runs is used, by adbutils; one is started if there is none. Its address is adb's
-own: ANDROID_ADB_SERVER_PORT, or 5037.
+own: ANDROID_ADB_SERVER_HOST and ANDROID_ADB_SERVER_PORT, or port 5037 of this machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from search_spaces import NasError
+from search_spaces import InputError, NasError
 
 if TYPE_CHECKING:
     from adbutils import AdbClient  # type: ignore[import-untyped]
@@ -26,7 +26,8 @@ T = TypeVar("T")
 #: For what a healthy server and device answer at once.
 PROMPT_SECONDS = 15.0
 READY = "device"
-_DEFAULT_PORT = 5037
+_HOST, _DEFAULT_HOST = "ANDROID_ADB_SERVER_HOST", "127.0.0.1"
+_PORT, _DEFAULT_PORT = "ANDROID_ADB_SERVER_PORT", 5037
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,10 @@ def attached() -> tuple[Attached, ...]:
 
 def server_runs() -> bool:
     """Whether a server is there already; asking for devices would start one."""
-    host = os.environ.get("ANDROID_ADB_SERVER_HOST", "127.0.0.1")
-    port = int(os.environ.get("ANDROID_ADB_SERVER_PORT", _DEFAULT_PORT))
     try:
-        with socket.create_connection((host, port), timeout=1.0):
+        with socket.create_connection(_address(), timeout=1.0):
             return True
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of a host's name that is none
         return False
 
 
@@ -63,7 +62,15 @@ def client() -> AdbClient:
     """The library's own; without a time-out of its sockets, since it loses bytes with one."""
     from adbutils import AdbClient
 
-    return AdbClient()
+    return AdbClient(*_address())
+
+
+def _address() -> tuple[str, int]:
+    """Host and port, as adb itself reads them: what is empty is not set."""
+    port = os.environ.get(_PORT) or str(_DEFAULT_PORT)
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
+        raise InputError(f"{_PORT} is {port!r}; it must be a port, 1 to 65535, or not be set")
+    return os.environ.get(_HOST) or _DEFAULT_HOST, int(port)
 
 
 def adb_errors() -> tuple[type[Exception], ...]:

@@ -146,6 +146,14 @@ class BenchmarkModelSettings(_ProgramSettings):
         )
 
 
+def _names_the_model(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not any("{model}" in word for word in words):
+        raise ValueError("no word holds {model}, where the file to be converted goes")
+    if any("\0" in word for word in words):
+        raise ValueError("a word of a command holds no null character")
+    return words
+
+
 class SynapCliSettings(_ProgramSettings):
     """Synaptics' synap_cli."""
 
@@ -153,7 +161,7 @@ class SynapCliSettings(_ProgramSettings):
     path: DevicePath = "synap_cli"
     #: Synaptics' converter on this machine, as
     #: ["synap", "convert", "--target", "VS680", "--model", "{model}", "--out-dir", "{folder}"]
-    convert: Words
+    convert: Annotated[Words, AfterValidator(_names_the_model)]
     convert_timeout_seconds: PositiveFloat = 600.0
     runs: PositiveInt = 50
     #: runs with the NPU's profile, of models converted with --profiling; 0: without

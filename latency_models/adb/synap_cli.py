@@ -5,6 +5,7 @@ The converter comes with a licence and a container of its own, so the user names
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,13 @@ from .runner import Program, Runner, TimedRun
 from .synap_output import read_npu_layers, read_synap_timings, summed_by_kind
 
 _COMPILED = "model.synap"
+_PLACE = re.compile(r"\{model\}|\{folder\}")
+
+
+def filled_in(convert: Sequence[str], model: str, folder: str) -> list[str]:
+    """The converter's words with {model} and {folder}; any other brace stands for itself."""
+    values = {"{model}": model, "{folder}": folder}
+    return [_PLACE.sub(lambda match: values[match[0]], word) for word in convert]
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class SynapCli(Runner):
             folder = Path(name)
             model = folder / "model.tflite"
             model.write_bytes(tflite)
-            words = [word.format(model=model, folder=folder) for word in self.convert]
+            words = filled_in(self.convert, str(model), str(folder))
             try:
                 done = subprocess.run(
                     words, capture_output=True, text=True, errors="replace", check=False,

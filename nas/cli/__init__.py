@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import sys
 import warnings
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from search_spaces.errors import NasError
 
 from ..passwords import without_passwords
+from ..text import PRINTABLE
 from . import (
     checking,
     data,
@@ -80,6 +82,7 @@ def options(
 def main() -> None:
     """Runs one command; what is wrong becomes one line and an exit code that says whose fault."""
     _silence_libraries()
+    _make_streams_ready()
     try:
         app()
     except NasError as error:
@@ -96,6 +99,13 @@ _ADVICE = {
     errno.EDQUOT: "free some space on its disk, and give the same command again",
     errno.EROFS: "its disk takes no writing: name a place elsewhere",
 }
+
+
+def _make_streams_ready() -> None:
+    """Lines appear as they are printed, in a pipe too; a name that is no UTF-8 stops nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors=PRINTABLE)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -9,13 +9,24 @@ from typing import Annotated, Any
 import typer
 
 from ..files import json_text
+from ..text import printable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    print(json_text(value, indent=1))
+    """One JSON value on standard output, every text in it readable."""
+    print(json_text(_readable(value), indent=1))
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return value
 
 
 def print_notes(lines: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from latency_models.adb.settings import (
     SynapCliSettings,
     XnnpackDelegate,
 )
+from latency_models.adb.synap_cli import filled_in
 from latency_models.device import Device
 
 from .card import ExportedModel
@@ -99,7 +100,7 @@ def _synap(files: Sequence[str], settings: SynapCliSettings) -> Iterator[str]:
     for file in files:
         stem = file.removesuffix(".tflite")
         folder, board = f"{stem}_synap", f"{settings.folder}/{stem}.synap"
-        yield shlex.join(word.format(model=file, folder=folder) for word in settings.convert)
+        yield shlex.join(filled_in(settings.convert, file, folder))
         yield shlex.join(["adb", "push", f"{folder}/model.synap", board])
         yield _on_device(settings.prefix, settings.path, f"-m {board} -r {settings.runs} random")
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from latency_models import Latency, WeightGranularity
 from latency_models.device import load_device
 from search_spaces import Candidate, InputError, InputSpec
 
-from ..files import reading
+from ..files import read_arrays, read_json, reading
+from ..networks.weights import require_weights_of
 from .card import Card
 
 if TYPE_CHECKING:
@@ -125,15 +122,14 @@ class _TrainingCard(_Named):
 
 def _of_folder(folder: Path) -> Source:
     path = folder / "card.json"
+    values = read_json(path)
     with reading(path):
         try:
-            said = _TrainingCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            said = _TrainingCard.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise InputError(f"{key}: {first['msg']}; it is no card of `nas train`") from None
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"no JSON ({error})") from None
         card = Card(
             name=said.name,
             origin="`nas train`, at full length",
@@ -162,11 +158,9 @@ def _read(files: Path, folder: str, card: Card) -> Source:
             f"{missing[0]}: not on this disk; export on the machine that trained {card.name}"
         )
     model, weights = paths
+    values = read_arrays(weights)
     with reading(weights):
+        require_weights_of(card.candidate.deployed, values)
         npz = weights.read_bytes()
-        try:
-            with np.load(io.BytesIO(npz), allow_pickle=False) as arrays:
-                values = dict(arrays)
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"the weights cannot be read ({error})") from None
-    return Source(folder, card, values, npz, model.read_bytes())
+    with reading(model):
+        return Source(folder, card, values, npz, model.read_bytes())

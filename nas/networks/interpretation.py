@@ -44,7 +44,6 @@ from search_spaces import (
     Reduction,
     Relu,
     Resize,
-    ScaleGroup,
     Sigmoid,
     Slice,
     SpaceToDepth,
@@ -65,6 +64,7 @@ from .quantisation import (
     fake_quantise_weights,
 )
 from .tensorflow_quietly import tf
+from .weights import range_key
 
 #: "node/variable" (kernel, bias, alpha) and "range/tensor/bound" (low, high) -> float32
 Values = Mapping[str, tf.Tensor]
@@ -163,11 +163,6 @@ def _in_order(index: int) -> Iterator[None]:
     """
     with tf.name_scope(f"node_{index:05d}"), tf.control_dependencies([tf.constant(index)]):
         yield
-
-
-def range_key(group: ScaleGroup) -> str:
-    """Under what name the learned range of ``group`` stands among a network's values."""
-    return f"range/{group.tensors[0]}"
 
 
 def _activate(tensor: tf.Tensor, activation: Activation) -> tf.Tensor:

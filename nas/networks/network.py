@@ -10,11 +10,12 @@ from search_spaces import LEVELS, Conv, DepthwiseConv, Graph
 
 from ..images.data import Pixels
 from .initialisation import KERNELS, Array, he_deviation, initial_parameters
-from .interpretation import Interpreter, Mode, own_values, range_key
+from .interpretation import Interpreter, Mode, own_values
 from .job import Weights
 from .optimizer import KernelForm
 from .quantisation import MIN_RANGE
 from .tensorflow_quietly import keras, tf
+from .weights import range_key
 
 
 class Network(keras.layers.Layer):

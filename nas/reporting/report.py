@@ -10,7 +10,7 @@ from latency_models import Worker
 from search_spaces import InputError, NasError
 
 from ..cores import Cores
-from ..files import write_whole
+from ..files import write_text
 from ..studies.study import Study
 from .content import ReportContent, collect
 from .pictures import Comparison, compare
@@ -45,7 +45,7 @@ def write_report(
         study.folder.create()  # of a shared database, it may not be on this machine yet
     content = collect(study)
     comparisons, no_pictures = _comparisons(content, study, observe)
-    write_whole(path, render(content, comparisons, no_pictures).encode())
+    write_text(path, render(content, comparisons, no_pictures))
     return Written(path, content, no_pictures)
 
 

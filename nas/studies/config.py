@@ -9,7 +9,8 @@ from pathlib import Path
 
 from search_spaces import InputError
 
-from ..files import reading, write_whole
+from ..files import reading, write_text
+from ..text import printable
 from .options import OptionError, SearchOptions, option_name
 
 _FIELDS = {option_name(field.name): field.name for field in fields(SearchOptions)}
@@ -51,8 +52,9 @@ def write_config(path: Path, options: SearchOptions, remark: str = "") -> None:
     if remark:
         document.add(tomlkit.comment(remark))
     for name, value in options.said:
-        document.add(name, value if isinstance(value, bool | int | float) else str(value))
-    write_whole(path, tomlkit.dumps(document).encode())
+        plain = isinstance(value, bool | int | float)
+        document.add(name, value if plain else printable(str(value)))
+    write_text(path, tomlkit.dumps(document))
 
 
 def _line_of(key: str, text: str) -> int:

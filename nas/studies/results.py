@@ -10,7 +10,7 @@ from typing import Any
 
 from search_spaces import Candidate
 
-from ..files import write_json, write_whole
+from ..files import write_json, write_text, write_whole
 from ..images.quality import convention
 from ..score import score_ratio
 from .options import SearchOptions
@@ -123,7 +123,7 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
         wanted |= {finding.file, Path(finding.file).with_suffix(".json").name}
     rows = [finding.row() for finding in found]
     write_json(folder / "pareto.json", rows)
-    write_whole(folder / "pareto.csv", _csv(rows).encode())
+    write_text(folder / "pareto.csv", _csv(rows))
     for path in folder.iterdir():
         if path.name not in wanted and path.suffix in {".tflite", ".json"}:
             path.unlink()

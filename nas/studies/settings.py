@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Self
 
@@ -115,7 +114,7 @@ class Settings:
         """Plain values that ``from_json`` reads back."""
         from pydantic import TypeAdapter
 
-        values: dict[str, Any] = json.loads(TypeAdapter(Settings).dump_json(self))
+        values: dict[str, Any] = TypeAdapter(Settings).dump_python(self, mode="json")
         return values
 
     @classmethod

@@ -4,7 +4,8 @@ import pytest
 
 from latency_models.adb.connection import Connection
 from latency_models.adb.errors import DeviceError, DeviceLost
-from latency_models.adb.server import server_runs
+from latency_models.adb.server import attached, client, server_runs
+from search_spaces import InputError
 
 from .double import DeviceDouble
 from .fixtures import Plugged
@@ -116,4 +117,23 @@ def test_the_only_device_needs_no_name(plugged: Plugged) -> None:
 
 def test_looking_for_a_server_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    assert not server_runs()
+
+
+@pytest.mark.parametrize("port", ["text", "-1", "0", "65536", "5037 ", "\u0663", "1e3"])
+def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", port)
+    for ask in (server_runs, attached):
+        with pytest.raises(InputError, match="ANDROID_ADB_SERVER_PORT is"):
+            ask()
+
+
+def test_an_address_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "")
+    monkeypatch.setenv("ANDROID_ADB_SERVER_HOST", "")
+    assert (client().host, client().port) == ("127.0.0.1", 5037)
+
+
+def test_no_server_at_a_host_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDROID_ADB_SERVER_HOST", "." * 80)
     assert not server_runs()

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from latency_models import Worker
 from latency_models.adb import AdbSource
 from latency_models.adb.benchmark_model import BenchmarkModel
 from latency_models.adb.delegation import Delegate
 from latency_models.adb.settings import AdbSettings
+from latency_models.adb.synap_cli import filled_in
 from latency_models.device import load_device, open_source
 from search_spaces import InputError
 
@@ -137,6 +141,27 @@ def test_synap_cli_needs_its_converter(tmp_path: Path) -> None:
     without = head + SYNAP.splitlines()[0]
     with pytest.raises(InputError, match=r"settings\.runner\.convert: Field required"):
         load_device(folder(tmp_path, without))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ('["synap", "convert", "{modle}"]', "no word holds {model}"),
+        ('["synap", "{model}", "\\u0000"]', "null character"),
+        ("[]", "at least 1 item"),
+    ],
+)
+def test_a_converter_that_cannot_be_called(tmp_path: Path, words: str, message: str) -> None:
+    text = GOOD[: GOOD.index("tool =")] + f'tool = "synap_cli"\nconvert = {words}\n'
+    with pytest.raises(InputError, match=rf"settings\.runner\.convert: .*{re.escape(message)}"):
+        load_device(folder(tmp_path, text))
+
+
+@given(st.lists(st.text("{}model0!:.\\")))
+def test_only_two_braces_of_a_converter_are_filled_in(words: list[str]) -> None:
+    filled = filled_in(words, "{folder}", "/f")
+    assert filled == [word.replace("{model}", "{folder}") for word in words]
+    assert filled_in(["a{folder}b", "{0}", "{{}"], "m", "/f") == ["a/fb", "{0}", "{{}"]
 
 
 def test_a_serial_must_be_given() -> None:
