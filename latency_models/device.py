@@ -102,6 +102,15 @@ class Device(SettingsTable):
     folder: Annotated[InstanceOf[Traversable], Field(exclude=True, repr=False)]
 
     @property
+    def reference(self) -> str:
+        """The word that ``load_device`` takes for it in any folder of this machine."""
+        if self.settings.source == "adb" and self.folder == Path():
+            return f"{SHORTHAND}{self.settings.serial}"
+        if self.folder == _shipped() / self.name:
+            return self.name
+        return str(Path(str(self.folder)).resolve())
+
+    @property
     def measured(self) -> bool:
         """Its times are those of the device itself, not of a compiler or a model of it."""
         return isinstance(self.settings, HostSettings | AdbSettings | CsvSettings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +9,82 @@ from typing import TYPE_CHECKING, Any
 
 from latency_models import Worker
 from latency_models.device import Device, open_source
-from search_spaces import Candidate, CandidateError, InputSpec, infer
+from search_spaces import Candidate, CandidateError, InputError, InputSpec, infer
 
 from .checkpoints import CheckpointFile
 from .choices import Quantization
 from .cores import Cores
-from .files import json_text, write_arrays, write_json, write_whole
+from .files import (
+    read_arrays,
+    read_json,
+    reading,
+    write_arrays,
+    write_json,
+    write_text,
+    write_whole,
+)
 from .images.data import Data, ImageSet, PatchSampler
 from .images.quality import Quality, convention, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge
 from .laboratory import Developed, Laboratory
-from .networks.job import Phase, Progress
+from .networks.job import Phase, Progress, Weights
 from .networks.recipe import Recipe
+from .networks.weights import require_weights_of
 from .signals import deferred_interrupts
 from .studies.record import latency_to_json
 from .studies.settings import installed_versions
+from .training_folder import TrainingFolder
 
 if TYPE_CHECKING:
     from .networks.trainer import Checkpoint, Trainer
 
-MODEL = "model.tflite"
-#: The INT8 file that was not kept, where two were made.
-OTHER_MODEL = "other.tflite"
 _CURVE_HEADER = "phase,step,psnr_db\n"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over a set of images: of the INT8 file, and of the floating-point network."""
+
+    psnr_db: float
+    ssim: float
+    psnr_float_db: float
+    ssim_float: float
+
+    @classmethod
+    def of(cls, int8: Quality, plain: Quality) -> Figures:
+        """Those of two qualities."""
+        return Figures(int8.psnr_db, int8.ssim, plain.psnr_db, plain.ssim)
+
+    @property
+    def drop_db(self) -> float:
+        """What INT8 cost, positive for a loss."""
+        return self.psnr_float_db - self.psnr_db
+
+
+@dataclass(frozen=True)
+class _HowTrained:
+    """Was the file that was kept trained with INT8 rounding?"""
+
+    int8_trained: bool
+
+
+@dataclass(frozen=True)
+class FinishedCard(Figures):
+    """What a finished training's card says of it, on its validation images."""
+
+    device: str
+    input: str
+    training: _HowTrained
+
+    def require_for(self, device: Device, folder: Path) -> None:
+        """InputError if the files are for another device or size than ``device``'s."""
+        if (self.device, self.input) != (device.name, str(device.input)):
+            raise InputError(
+                f"{folder}: this training is finished, for {self.device} at {self.input}, not for "
+                f"{device.name} at {device.input}; `nas export --input` makes files of other "
+                "sizes, `nas latency` times them, and another --out trains anew"
+            )
 
 
 @dataclass(frozen=True)
@@ -53,8 +104,13 @@ class LongTraining:
         return self.device.input
 
     @property
+    def files(self) -> TrainingFolder:
+        """Its folder, which is nobody else's."""
+        return TrainingFolder(self.folder, self.name, self.identity)
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree with to be gone on from."""
+        """What a folder must agree with to be gone on in."""
         recipe = {key: value for key, value in vars(self.recipe).items() if key != "bfloat16"}
         return {
             "candidate": self.candidate.hash,
@@ -72,27 +128,30 @@ class LongTraining:
         """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
 
         ``observe`` is called after every step, ``judged`` whenever the network was judged between.
+        InputError if the folder is another training's, or somebody is at work in it.
         """
-        # What can be refused is refused before hours of training.
-        require_tiles(self.candidate.deployed, self.input, self.data.validation)
-        PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        checkpoint = CheckpointFile(self.folder / "checkpoint.npz", self.identity)
-        if not checkpoint.path.exists():
-            self._curve.unlink(missing_ok=True)
+        files = self.files
 
         def note(interim: Interim) -> None:
             self._add_to_curve(interim)
             judged(interim)
 
-        with Worker() as worker, deferred_interrupts() as interrupted:
+        with Worker() as worker:
+            # What can be refused is refused before hours of training.
+            require_tiles(self.candidate.deployed, self.input, self.data.validation)
+            PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
             laboratory = self.laboratory(worker)
-            keeper = _Keeper(checkpoint, InterimJudge(laboratory, note), observe, interrupted)
-            compared = self._trained(laboratory, keeper)
-            developed = max(compared, key=lambda one: one.quality.psnr_db)
-            card = self._card(developed, self._timing(laboratory, developed.tflite))
-        self._write(developed, compared, card)
-        checkpoint.path.unlink(missing_ok=True)
+            with files.held(), deferred_interrupts() as interrupted:
+                if files.finished:
+                    raise InputError(f"{self.folder}: this training is finished")
+                checkpoint = CheckpointFile(files.checkpoint, self.identity)
+                if not checkpoint.path.exists():
+                    files.curve.unlink(missing_ok=True)
+                keeper = _Keeper(checkpoint, InterimJudge(laboratory, note), observe, interrupted)
+                compared = self._trained(laboratory, keeper)
+                developed = max(compared, key=lambda one: one.quality.psnr_db)
+                card = self._card(developed, self._timing(laboratory, developed.tflite))
+                self._write(developed, compared, card)
         return developed
 
     def _trained(self, laboratory: Laboratory, keeper: _Keeper) -> tuple[Developed, ...]:
@@ -122,36 +181,54 @@ class LongTraining:
     def _write(
         self, developed: Developed, compared: tuple[Developed, ...], card: dict[str, Any]
     ) -> None:
+        """The card last, which tells that all is there."""
+        files = self.files
         for one in compared:
-            write_arrays(
-                self.folder / float_file(int8_trained=one.training.int8_trained),
-                one.training.float32,
-            )
+            path = files.float_weights(int8_trained=one.training.int8_trained)
+            write_arrays(path, one.training.float32)
             if one is not developed:
-                write_whole(self.folder / OTHER_MODEL, one.tflite)
-        write_arrays(self.folder / "weights.npz", developed.training.int8)
-        write_whole(self.folder / MODEL, developed.tflite)
-        write_json(self.folder / "card.json", card)
+                write_whole(files.other_model, one.tflite)
+        write_arrays(files.weights, developed.training.int8)
+        write_whole(files.model, developed.tflite)
+        write_json(files.card, card)
+        files.checkpoint.unlink(missing_ok=True)
 
     @property
-    def finished(self) -> bool:
-        """Do the files of this very training lie in its folder?"""
-        card = self.folder / "card.json"
-        if not card.exists():
-            return False
-        written = json.loads(card.read_text(encoding="utf-8")).get("identity")
-        return bool(written == json.loads(json_text(self.identity)))
+    def finished(self) -> FinishedCard | None:
+        """What the card says, once all is there; InputError if the folder is another training's."""
+        from pydantic import TypeAdapter, ValidationError
 
-    def test(self, developed: Developed, images: ImageSet) -> tuple[Quality, Quality]:
-        """Quality of the INT8 file and of the floating-point network on other images."""
+        if not self.files.finished:
+            return None
+        values = read_json(self.files.card)
+        with reading(self.files.card):
+            try:
+                return TypeAdapter(FinishedCard).validate_python(values)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def float_weights(self, *, int8_trained: bool) -> Weights:
+        """What a finished training left of a floating-point network."""
+        path = self.files.float_weights(int8_trained=int8_trained)
+        weights = read_arrays(path)
+        with reading(path):
+            require_weights_of(self.candidate.deployed, weights)
+        return weights
+
+    def test(self, images: ImageSet) -> tuple[Quality, Quality]:
+        """Quality on other images of the finished INT8 file, and of its floating-point network."""
         from .networks.training_run import float_quality
 
+        finished = self.finished
+        assert finished is not None  # it has run
+        float32 = self.float_weights(int8_trained=finished.training.int8_trained)
         with Worker() as worker:
             laboratory = self.laboratory(worker)
             job = laboratory.job(self.candidate, self.seed)
             return (
-                evaluate(laboratory.upscaler(developed.tflite), images),
-                float_quality(job, developed.training.float32, images),
+                evaluate(laboratory.upscaler(self.files.model.read_bytes()), images),
+                float_quality(job, float32, images),
             )
 
     def laboratory(self, worker: Worker) -> Laboratory:
@@ -166,23 +243,19 @@ class LongTraining:
             threads=Cores.available().count,
         )
 
-    @property
-    def _curve(self) -> Path:
-        """Quality on the way, where the way was long enough."""
-        return self.folder / "validation.csv"
-
     def _add_to_curve(self, interim: Interim) -> None:
-        before = self._curve.read_text() if self._curve.exists() else _CURVE_HEADER
-        row = f"{interim.phase},{interim.step},{interim.psnr_db:.4f}\n"
-        write_whole(self._curve, (before + row).encode())
+        curve = self.files.curve
+        before = curve.read_text() if curve.exists() else _CURVE_HEADER
+        write_text(curve, before + f"{interim.phase},{interim.step},{interim.psnr_db:.4f}\n")
 
     def _timing(self, laboratory: Laboratory, tflite: bytes) -> dict[str, Any]:
         """The card's lines on latency; without one they say why: hours of work are not lost."""
+        device = {"device": self.device.name, "device_found_as": self.device.reference}
         try:
             latency = laboratory.latency_of_file(self.candidate.deployed, tflite)
         except CandidateError as error:
-            return {"device": self.device.name, "latency": None, "no_latency": str(error)}
-        return {"device": self.device.name, "latency": latency_to_json(latency)}
+            return {**device, "latency": None, "no_latency": str(error)}
+        return {**device, "latency": latency_to_json(latency)}
 
     def _card(self, developed: Developed, timing: dict[str, Any]) -> dict[str, Any]:
         figures = infer(self.candidate.deployed, self.input)
@@ -211,11 +284,6 @@ class LongTraining:
             "seconds": vars(developed.stages),
             "versions": installed_versions(),
         }
-
-
-def float_file(*, int8_trained: bool) -> str:
-    """Where the values of the floating-point network beside an INT8 file are."""
-    return "twin.npz" if int8_trained else "float.npz"
 
 
 class _Keeper:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from latency_models import WeightGranularity
 from latency_models.device import load_device
@@ -41,6 +42,8 @@ class NamedNetwork:
     trained: TrainedFile | None = None
 
 
+#: What may be a folder's name.
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TRIAL = re.compile(r"[^/]+#[0-9]+")
 
 
@@ -57,7 +60,7 @@ def find_network(what: str, scale: int, storage_url: str | None = None) -> Named
     """
     path = network_path(what)
     if path is not None and path.suffix == ".json":
-        return NamedNetwork(path.stem, _candidate_of_file(path))
+        return _of_file(path)
     study_name, separator, number = what.partition("#")
     if not separator:
         network = zoo.find(what)
@@ -92,9 +95,18 @@ def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
     return TrainedFile(path, InputSpec.parse(study.settings.input), granularity)
 
 
-def _candidate_of_file(path: Path) -> Candidate:
+def _of_file(path: Path) -> NamedNetwork:
     data = read_json(path)
     with reading(path):
         # A card holds its network under "architecture".
         card = isinstance(data, dict) and "architecture" in data
-        return Candidate.from_json(data["architecture"] if card else data)
+        candidate = Candidate.from_json(data["architecture"] if card else data)
+    return NamedNetwork(_name_of_card(data, path) if card else path.stem, candidate)
+
+
+def _name_of_card(card: Mapping[str, Any], path: Path) -> str:
+    """The network's own, since every card is called alike; a study's cards tell of the trial."""
+    name = f"{card['study']}-{card.get('trial')}" if "study" in card else card.get("name")
+    if isinstance(name, str) and _FILE_NAME.fullmatch(name):
+        return name
+    return path.stem if path.stem != "card" else path.resolve().parent.name

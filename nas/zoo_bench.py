@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from latency_models import Latency, Worker
 from latency_models.device import Device, load_device, open_source
-from search_spaces import Graph, InputError, InputSpec, infer
+from search_spaces import InputError, InputSpec, infer
 from search_spaces.zoo import ZooNetwork
 
 from .cores import has_bfloat16
-from .files import json_text, read_arrays, read_json, reading, write_json
+from .files import json_text, read_json, write_json
 from .images.data import Data, ImageSet
 from .images.quality import Quality, evaluate
 from .laboratory import untrained_request
-from .long_training import MODEL, OTHER_MODEL, LongTraining, float_file
+from .long_training import LongTraining
 from .networks.recipe import Recipe
-from .networks.weights import require_weights_of
 from .score import log2_score, score_ratio
 
 if TYPE_CHECKING:
-    from .networks.job import Progress, Weights
+    from .networks.job import Progress
 
 #: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
 LARGE_MACS = 20e9
@@ -145,7 +144,7 @@ class Bench:
 
     def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> Trained:
         """Trains and judges one system; CandidateError if it cannot be."""
-        training = self._training(network)
+        training = self.training(network)
         path = training.folder / "row.json"
         identity = json.loads(json_text({**training.identity, "tests": self._fingerprints}))
         if path.exists() and (kept := _kept_row(path, identity)):
@@ -172,7 +171,8 @@ class Bench:
     def _fingerprints(self) -> dict[str, str]:
         return {name: images.fingerprint for name, images in self.tests.items()}
 
-    def _training(self, network: ZooNetwork) -> LongTraining:
+    def training(self, network: ZooNetwork) -> LongTraining:
+        """The training of one system."""
         candidate = network.build(self.data.training.scale)
         share = min(1.0, LARGE_MACS / infer(candidate.deployed, _AT).macs)
         return LongTraining(
@@ -188,18 +188,11 @@ class Bench:
     def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
         from .networks.training_run import float_quality
 
-        path = training.folder / "card.json"
-        card = read_json(path)
-        try:
-            int8_kept = bool(card["training"]["int8_trained"])
-        except (KeyError, TypeError):
-            raise InputError(f"{path}: does not say how it was trained; it was changed") from None
-        tflite = (training.folder / MODEL).read_bytes()
-        other = (training.folder / OTHER_MODEL).read_bytes()
-        floats = [
-            _weights(training.folder / float_file(int8_trained=t), training.candidate.deployed)
-            for t in (False, True)
-        ]
+        finished, files = training.finished, training.files
+        assert finished is not None  # it has run
+        int8_kept = finished.training.int8_trained
+        tflite, other = files.model.read_bytes(), files.other_model.read_bytes()
+        floats = [training.float_weights(int8_trained=t) for t in (False, True)]
         with Worker() as worker:
             laboratory = training.laboratory(worker)
             job = laboratory.job(training.candidate, self.seed)
@@ -231,13 +224,6 @@ def _kept_row(path: Path, identity: dict[str, Any]) -> Trained | None:
         raise InputError(
             f"{path}: no whole row of a bench ({reason}); delete it, and the network is judged anew"
         ) from None
-
-
-def _weights(path: Path, graph: Graph) -> Weights:
-    weights = read_arrays(path)
-    with reading(path):
-        require_weights_of(graph, weights)
-    return weights
 
 
 def _set_quality(

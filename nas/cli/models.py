@@ -17,6 +17,7 @@ from .searching import StorageOption
 if TYPE_CHECKING:
     from ..images.data import ImageSet
     from ..images.quality import ImageQuality, Quality
+    from ..long_training import Figures, LongTraining
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -74,7 +75,7 @@ def train(
     from ..images.named_sets import VALIDATION, load_named_sets
     from ..images.notes import notes, skipped_as_json
     from ..images.quality import convention
-    from ..long_training import LongTraining
+    from ..long_training import Figures, LongTraining
     from ..named_network import find_network
     from ..networks.recipe import recipe_named
     from ..searching.setup import DEFAULT_DEVICE
@@ -101,29 +102,27 @@ def train(
         folder=out or Path("trained") / found.name,
     )
     reporter = TrainingReporter(notes({"training": images.training, VALIDATION: images.validation}))
-    try:
-        developed = training.run(reporter.observe, reporter.judged)
-    except KeyboardInterrupt:
-        reporter.close()
-        print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
-        raise typer.Exit(130) from None
-    reporter.close()
-    rows = [(VALIDATION, developed.quality, developed.float_quality)]
-    rows += [(name, *training.test(developed, images)) for name, images in tests.items()]
+    finished = training.finished
+    if finished:
+        finished.require_for(target, training.folder)
+        print(f"{training.folder}: this training is finished, nothing to do", file=sys.stderr)
+    judged = {VALIDATION: finished or _trained(training, reporter)}
+    judged |= {name: Figures.of(*training.test(images)) for name, images in tests.items()}
+    sets = {VALIDATION: images.validation, **tests}
     if as_json:
         print_json(
             [
                 {
                     "data": label,
-                    "psnr_db": int8.psnr_db,
-                    "psnr_float_db": plain.psnr_db,
-                    "drop_db": plain.psnr_db - int8.psnr_db,
-                    "ssim": int8.ssim,
-                    "ssim_float": plain.ssim,
-                    "images": len(int8.images),
-                    "skipped": skipped_as_json(int8.skipped),
+                    "psnr_db": figures.psnr_db,
+                    "psnr_float_db": figures.psnr_float_db,
+                    "drop_db": figures.drop_db,
+                    "ssim": figures.ssim,
+                    "ssim_float": figures.ssim_float,
+                    "images": len(sets[label].pairs),
+                    "skipped": skipped_as_json(sets[label].skipped),
                 }
-                for label, int8, plain in rows
+                for label, figures in judged.items()
             ]
         )
         return
@@ -132,14 +131,27 @@ def train(
         ("images", "PSNR INT8", "PSNR FP32", "drop", "SSIM INT8", "SSIM FP32"),
         [
             (
-                label, f"{int8.psnr_db:.3f}", f"{plain.psnr_db:.3f}",
-                f"{plain.psnr_db - int8.psnr_db:+.3f}", f"{int8.ssim:.4f}", f"{plain.ssim:.4f}",
+                label, f"{f.psnr_db:.3f}", f"{f.psnr_float_db:.3f}", f"{f.drop_db:+.3f}",
+                f"{f.ssim:.4f}", f"{f.ssim_float:.4f}",
             )
-            for label, int8, plain in rows
+            for label, f in judged.items()
         ],
     )  # fmt: skip
     print_notes(notes(tests))
     print(f"model, weights and card: {training.folder}")
+
+
+def _trained(training: LongTraining, reporter: TrainingReporter) -> Figures:
+    from ..long_training import Figures
+
+    try:
+        developed = training.run(reporter.observe, reporter.judged)
+    except KeyboardInterrupt:
+        reporter.close()
+        print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
+        raise typer.Exit(130) from None
+    reporter.close()
+    return Figures.of(developed.quality, developed.float_quality)
 
 
 def evaluate(

@@ -30,7 +30,6 @@ from nas.images.baselines import bicubic, nearest
 from nas.images.data import ImageSet, Pixels, load_data
 from nas.images.named_sets import load_named_sets
 from nas.images.quality import evaluate
-from nas.long_training import float_file
 from nas.networks.calibration import calibration_crops, quantize_afterwards
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
@@ -61,19 +60,18 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
     if path.exists():
         kept: list[dict[str, Any]] = json.loads(path.read_text())
         return kept
-    tests, training = dict(bench.tests), bench.data.training
+    tests, images = dict(bench.tests), bench.data.training
     rows = [
-        baseline("A+", AnchoredRegression.fit(training).upscale, tests),
+        baseline("A+", AnchoredRegression.fit(images).upscale, tests),
         baseline("bicubic", bicubic(SCALE), tests),
         baseline("nearest", nearest(SCALE), tests),
     ]
-    floats = bench.folder / "ABPN" / float_file(int8_trained=False)
-    if not floats.exists():
+    training = bench.training(zoo.find("ABPN"))
+    if not training.finished:
         return rows  # its row is here, its weights are elsewhere
-    with np.load(floats, allow_pickle=False) as file:
-        weights = {name: file[name] for name in file.files}
+    weights = training.float_weights(int8_trained=False)
     graph = zoo.abpn(SCALE)
-    crops = calibration_crops(training, Recipe(STEPS), SEED)
+    crops = calibration_crops(images, Recipe(STEPS), SEED)
     afterwards = quantize_afterwards(graph, weights, bench.device.weights, crops)
     rows += [
         baseline(name, upscaler(graph, afterwards, ending), tests)

@@ -77,10 +77,10 @@ def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
             seed=0,
             folder=Path(folder),
         )
-        developed = training.run(lambda progress: None)
+        training.run(lambda progress: None)
         rows = []
         for test, image_set in images.tests.items():
-            int8, plain = training.test(developed, image_set)
+            int8, plain = training.test(image_set)
             bicubic = evaluate(baselines.bicubic(SCALE), image_set)
             rows.append(
                 {

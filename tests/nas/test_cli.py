@@ -130,7 +130,8 @@ def test_a_zoo_network_goes_through_a_file_into_training(place: Path) -> None:
     for key in ("ms", "low_ms", "high_ms", "source"):
         assert card["latency"][key] == pytest.approx(said[key])
     assert sorted(path.name for path in (place / "trained/mine").iterdir()) == [
-        "card.json", "float.npz", "model.tflite", "other.tflite", "twin.npz", "weights.npz",
+        ".lock", "card.json", "float.npz", "model.tflite", "other.tflite", "training.json",
+        "twin.npz", "weights.npz",
     ]  # fmt: skip
 
 
