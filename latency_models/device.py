@@ -170,6 +170,21 @@ def device_path(name: str) -> Path | None:
     return None if name.startswith(SHORTHAND) else path_of(name, device_names())
 
 
+def find_device(reference: str, name: str | None = None) -> Device | None:
+    """The device of an earlier ``reference``, if it is still there, and of that ``name``."""
+    try:
+        device = load_device(reference)
+    except InputError:
+        return None
+    return device if name in (None, device.name) else None
+
+
+def device_label(reference: str) -> str:
+    """What people call the device of ``reference``, be it still there or not: no path of a disk."""
+    device = find_device(reference)
+    return device.name if device is not None else Path(reference).name
+
+
 def _adb_device(serial: str) -> Device:
     """A device without a folder: its processor, by a benchmark_model that is on it."""
     if not serial:

@@ -6,7 +6,7 @@ import math
 
 from search_spaces import InputError, InputSpec, Kernel, Shape, Tensor, transposed_window
 
-from .source import LatencyError, LatencyRequest
+from .source import LatencyError, LatencyRequest, WeightGranularity
 from .tflite_checks import (
     Levels,
     SuperResolution,
@@ -41,6 +41,7 @@ __all__ = [
     "require_super_resolution",
     "require_uncompiled",
     "tiling_of_model",
+    "weight_granularity",
     "with_fixed_sizes",
 ]  # fmt: skip
 
@@ -79,6 +80,18 @@ def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> La
     if spec not in (None, size):
         raise InputError(f"it takes {size} images only, not {spec}; export it at that size")
     return LatencyRequest(name, kernels_of_model(model), size, lambda: data)
+
+
+def weight_granularity(model: TfliteModel) -> WeightGranularity:
+    """How the file has its INT8 weights: a scale for each output channel of any, or one for all."""
+    weights = [
+        operator.inputs[_WEIGHTS[operator.kind][0]]
+        for operator in model.operators
+        if operator.kind in _WEIGHTS and len(operator.inputs) > _WEIGHTS[operator.kind][0]
+    ]
+    if any(tensor is not None and len(tensor.scales) > 1 for tensor in weights):
+        return WeightGranularity.CHANNEL
+    return WeightGranularity.TENSOR
 
 
 def require_same_kernels(request: LatencyRequest, model: TfliteModel) -> None:

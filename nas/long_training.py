@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from latency_models import Worker
 from latency_models.device import Device, open_source
 from search_spaces import Candidate, CandidateError, InputError, InputSpec, infer
+from search_spaces.naming import from_anywhere
 
 from .checkpoints import CheckpointFile
 from .choices import Quantization
@@ -23,7 +24,7 @@ from .files import (
     write_text,
     write_whole,
 )
-from .images.data import Data, ImageSet, PatchSampler
+from .images.data import Data, ImageSet, PatchSampler, data_path
 from .images.quality import Quality, convention, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge
@@ -267,7 +268,10 @@ class LongTraining:
             "ssim_float": developed.float_quality.ssim,
             "drop_db": developed.drop_db,
             "convention": convention(self.candidate.graph.scale),
-            "data": {"name": self.data.name, "fingerprint": self.data.fingerprint},
+            "data": {
+                "name": from_anywhere(self.data.name, data_path(self.data.name)),
+                "fingerprint": self.data.fingerprint,
+            },
             "scale": self.candidate.graph.scale,
             "input": str(self.input),
             **timing,

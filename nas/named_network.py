@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latency_models import WeightGranularity
-from latency_models.device import load_device
+from latency_models.tflite import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec, zoo
 
 from .files import read_json, reading
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedFile:
-    """A trial's INT8 model, and what it was made for; the machine that trained it has it."""
+    """A trial's INT8 model, and the size it was made for; the machine that trained it has it."""
 
     path: Path
     input: InputSpec
-    granularity: WeightGranularity
 
     def fits(self, spec: InputSpec, granularity: WeightGranularity) -> bool:
         """Is it here, and what a device of that input and granularity takes?"""
-        return self.path.is_file() and (self.input, self.granularity) == (spec, granularity)
+        if self.input != spec or not self.path.is_file():
+            return False
+        with reading(self.path):
+            return weight_granularity(read_tflite(self.path.read_bytes())) is granularity
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,11 @@ def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNet
 
 
 def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
-    """Nothing if it was not trained, or if the folder of the study's device is gone."""
+    """Nothing if it was not trained."""
     if record.candidate is None or not record.complete:
         return None
-    try:
-        granularity = load_device(study.settings.device).weights
-    except InputError:
-        return None
     path = study.folder.tflite(record.candidate)
-    return TrainedFile(path, InputSpec.parse(study.settings.input), granularity)
+    return TrainedFile(path, InputSpec.parse(study.settings.input))
 
 
 def _of_file(path: Path) -> NamedNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,8 @@ def export(
     sources = find_sources(what, storage)
     with Worker() as worker:
         files = Export(tuple(sizes), data).run(sources, to, worker, observe)
+    for note in dict.fromkeys(note for source in sources for note in source.notes):
+        print(note, file=sys.stderr)
     if as_json:
         print_json([str(path) for path in files])
     else:

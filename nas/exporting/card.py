@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from latency_models import Latency, WeightGranularity
@@ -30,7 +31,7 @@ class Card:
     #: what it was judged on: the user's word for it, and its fingerprint
     data: str
     data_fingerprint: str
-    #: name or folder of the device that ``latency`` is for, if any
+    #: name of the device that ``latency`` is for, if any
     device: str | None
     latency: Latency | None = field(repr=False)
     #: recipe, seed and versions, as they were written down
@@ -41,6 +42,11 @@ class Card:
     def front(self) -> str:
         """What the origins of all networks of the same study begin with."""
         return f"{self.origin.partition(', trial ')[0]}, trial "
+
+    @property
+    def data_label(self) -> str:
+        """What the card says of the images: a name, no path of somebody's disk."""
+        return Path(self.data).name or self.data
 
     @property
     def drop_db(self) -> float:
@@ -79,7 +85,7 @@ def card_as_json(card: Card, models: Sequence[ExportedModel]) -> dict[str, Any]:
         "ssim_float": card.ssim_float,
         "drop_db": card.drop_db,
         "convention": convention(card.scale),
-        "data": {"name": card.data, "fingerprint": card.data_fingerprint},
+        "data": {"name": card.data_label, "fingerprint": card.data_fingerprint},
         "scale": card.scale,
         "input": str(card.input),
         "multiple": card.candidate.deployed.multiple,
@@ -126,7 +132,7 @@ def card_as_markdown(
     rows = [
         ("from", card.origin),
         ("enlarges", f"{card.scale} times"),
-        ("PSNR, INT8", f"{card.psnr_db:.3f} dB on {card.data}, {convention(card.scale)}"),
+        ("PSNR, INT8", f"{card.psnr_db:.3f} dB on {card.data_label}, {convention(card.scale)}"),
         ("SSIM, INT8", f"{card.ssim:.4f}"),
         ("PSNR, FP32", f"{card.psnr_float_db:.3f} dB (INT8 costs {card.drop_db:+.3f} dB)"),
         ("parameters", f"{figures.parameters:,}"),

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latency_models import Worker
-from latency_models.device import Device, load_device
 from search_spaces import Graph, InputError, InputSpec, NasError
 
 from ..files import json_text
-from ..images.data import ImageSet, load_data
+from ..images.data import Data, ImageSet, load_data
+from ..images.tiles import require_tiles
 from .card import Card, ExportedModel, card_as_json, card_as_markdown
-from .folder import remove_stale, require_free, write_folder
+from .folder import remove_stale, require_free, require_writable, write_folder
 from .instructions import instructions
 from .models import ANY_SIZE, ModelMaker
 from .source import Source
@@ -54,13 +54,29 @@ class Export:
             raise InputError(f"{target}: is a file; name a folder to export to")
         for folder in folders:
             require_free(folder)
+        require_writable(target)
+        makers = self._makers(sources, worker)
         written: list[Path] = []
-        for source, folder in zip(sources, folders, strict=True):
-            maker = ModelMaker(source, worker, self._validation(source.card))
+        for maker, folder in zip(makers, folders, strict=True):
             written += write_folder(folder, self._content(maker, observe))
         if any(source.folder for source in sources):
             remove_stale(target, folders, sources[0].card.front)
         return written
+
+    def _makers(self, sources: Sequence[Source], worker: Worker) -> list[ModelMaker]:
+        """For each source, once its images are here and every size is one that it takes."""
+        images: dict[tuple[str, int], Data] = {}
+        makers = []
+        for source in sources:
+            card = source.card
+            key = self.data or card.data, card.scale
+            if key not in images:
+                images[key] = self._load(card)
+            validation = _require_same(images[key], card)
+            for size in self.sizes:
+                require_tiles(card.candidate.deployed, size, validation)
+            makers.append(ModelMaker(source, worker, validation))
+        return makers
 
     def _content(
         self, maker: ModelMaker, observe: Callable[[ExportedModel], None]
@@ -83,7 +99,7 @@ class Export:
         texts = {
             "card.json": json_text(card_as_json(card, models), indent=1) + "\n",
             "card.md": card_as_markdown(card, models, left_out),
-            "RUN.md": instructions(models, _device_of(card)),
+            "RUN.md": instructions(models, source.device),
             "example.py": files(__package__).joinpath("example.py").read_text(encoding="utf-8"),
         }
         return {
@@ -94,20 +110,23 @@ class Export:
             **{name: text.encode() for name, text in texts.items()},
         }
 
-    def _validation(self, card: Card) -> ImageSet:
-        """The images that the card's quality was told on."""
+    def _load(self, card: Card) -> Data:
         try:
-            data = load_data(self.data or card.data, card.scale)
+            return load_data(self.data or card.data, card.scale)
         except InputError as error:
             raise InputError(
                 f"{card.name} was judged on {card.data!r}: {error}. Say where it is now by --data"
             ) from None
-        if data.fingerprint != card.data_fingerprint:
-            raise InputError(
-                f"{data.name}: not the images that {card.name} was judged on (fingerprint "
-                f"{data.fingerprint}, not {card.data_fingerprint}); name their folder by --data"
-            )
-        return data.validation
+
+
+def _require_same(data: Data, card: Card) -> ImageSet:
+    """The images that the card's quality was told on."""
+    if data.fingerprint != card.data_fingerprint:
+        raise InputError(
+            f"{data.name}: not the images that {card.name} was judged on (fingerprint "
+            f"{data.fingerprint}, not {card.data_fingerprint}); name their folder by --data"
+        )
+    return data.validation
 
 
 def keras_weights(graph: Graph, weights: Weights) -> bytes:
@@ -121,7 +140,3 @@ def keras_weights(graph: Graph, weights: Weights) -> bytes:
         if any((weights[name] != value).any() for name, value in again.items()):
             raise NasError(f"Keras reads other weights from {_KERAS} than it wrote; report it")
         return path.read_bytes()
-
-
-def _device_of(card: Card) -> Device | None:
-    return None if card.device is None else load_device(card.device)

@@ -6,8 +6,10 @@ their own, so that an export that was cut off is known for one, and repeated.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -29,6 +31,13 @@ def require_free(folder: Path) -> None:
         raise InputError(f"{folder}: is a file; name a folder to export to")
     if folder.is_dir() and any(folder.iterdir()) and not _is_export(folder):
         raise InputError(f"{folder}: holds other files, and is no export; name another folder")
+
+
+def require_writable(folder: Path) -> None:
+    """OSError now, not after the models are made, if nothing can be written there."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def write_folder(folder: Path, content: Mapping[str, bytes]) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from latency_models import Latency, WeightGranularity
-from latency_models.device import load_device
+from latency_models.device import Device, device_label, find_device
+from latency_models.tflite import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec
 
 from ..files import read_arrays, read_json, reading
@@ -34,6 +35,10 @@ class Source:
     #: the files: the weights, and the model
     npz: bytes = field(repr=False)
     tflite: bytes = field(repr=False)
+    #: what its latency is of, for commands that time it again
+    device: Device | None = None
+    #: what the export cannot hold, and why
+    notes: tuple[str, ...] = ()
 
 
 def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...]:
@@ -69,24 +74,26 @@ def _of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
     settings, result, candidate = study.settings, record.result, record.candidate
     assert result is not None  # it is complete
     assert candidate is not None
+    reference = record.timed_on or settings.device
+    files = _Files.of(study.folder.model(candidate), record.network)
     card = Card(
         name=f"{study.name}-{record.number}",
         origin=f"study {study.name}, trial {record.number}",
         candidate=record.network,
         input=InputSpec.parse(settings.input),
-        granularity=load_device(settings.device).weights,
+        granularity=files.granularity,
         psnr_db=result.psnr_db,
         ssim=result.ssim,
         psnr_float_db=result.psnr_float_db,
         ssim_float=result.ssim_float,
         data=settings.data,
         data_fingerprint=settings.data_fingerprint,
-        device=record.timed_on or settings.device,
+        device=device_label(reference),
         latency=result.latency,
         training={**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
         versions=settings.versions,
     )
-    return _read(study.folder.model(candidate), folder, card)
+    return _source(folder, card, files, find_device(reference))
 
 
 class _Named(BaseModel):
@@ -96,10 +103,6 @@ class _Named(BaseModel):
 class _Data(_Named):
     name: str
     fingerprint: str
-
-
-class _Identity(_Named):
-    granularity: WeightGranularity
 
 
 class _TrainingCard(_Named):
@@ -112,10 +115,12 @@ class _TrainingCard(_Named):
     ssim_float: float
     data: _Data
     input: str
-    device: str | None = None
+    device: str
+    #: not known to earlier versions
+    device_found_as: str | None = None
     latency: Latency | None = None
     architecture: dict[str, Any]
-    identity: _Identity
+    identity: dict[str, Any]
     training: Mapping[str, Any]
     versions: Mapping[str, str]
 
@@ -130,12 +135,14 @@ def _of_folder(folder: Path) -> Source:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise InputError(f"{key}: {first['msg']}; it is no card of `nas train`") from None
+        candidate = Candidate.from_json(said.architecture)
+        files = _Files.of(folder, candidate)
         card = Card(
             name=said.name,
             origin="`nas train`, at full length",
-            candidate=Candidate.from_json(said.architecture),
+            candidate=candidate,
             input=InputSpec.parse(said.input),
-            granularity=said.identity.granularity,
+            granularity=files.granularity,
             psnr_db=said.psnr_db,
             ssim=said.ssim,
             psnr_float_db=said.psnr_float_db,
@@ -147,20 +154,44 @@ def _of_folder(folder: Path) -> Source:
             training=said.training,
             versions=said.versions,
         )
-    return _read(folder, "", card)
+    return _source("", card, files, find_device(said.device_found_as or said.device, said.device))
 
 
-def _read(files: Path, folder: str, card: Card) -> Source:
-    paths = files / "model.tflite", files / "weights.npz"
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise InputError(
-            f"{missing[0]}: not on this disk; export on the machine that trained {card.name}"
+@dataclass(frozen=True)
+class _Files:
+    """What a training left: the INT8 file, and the weights that it was made of."""
+
+    tflite: bytes = field(repr=False)
+    npz: bytes = field(repr=False)
+    weights: Weights = field(repr=False)
+
+    @classmethod
+    def of(cls, folder: Path, candidate: Candidate) -> _Files:
+        """InputError if one is not here, cannot be read, or is of another network."""
+        model, weights = folder / "model.tflite", folder / "weights.npz"
+        for path in (model, weights):
+            if not path.is_file():
+                raise InputError(f"{path}: not on this disk; export on the machine that trained it")
+        values = read_arrays(weights)
+        with reading(weights):
+            require_weights_of(candidate.deployed, values)
+            npz = weights.read_bytes()
+        with reading(model):
+            tflite = model.read_bytes()
+            read_tflite(tflite)
+        return cls(tflite, npz, values)
+
+    @property
+    def granularity(self) -> WeightGranularity:
+        """As the file has it: the folder of a study's device may have moved since."""
+        return weight_granularity(read_tflite(self.tflite))
+
+
+def _source(folder: str, card: Card, files: _Files, device: Device | None) -> Source:
+    notes = []
+    if card.device is not None and device is None:
+        notes.append(
+            f"{card.name}: device {card.device} is not where it was; the latency is the card's, "
+            "and RUN.md lacks that device's own commands"
         )
-    model, weights = paths
-    values = read_arrays(weights)
-    with reading(weights):
-        require_weights_of(card.candidate.deployed, values)
-        npz = weights.read_bytes()
-    with reading(model):
-        return Source(folder, card, values, npz, model.read_bytes())
+    return Source(folder, card, files.weights, files.npz, files.tflite, device, tuple(notes))

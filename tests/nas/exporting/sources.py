@@ -35,7 +35,9 @@ def make_source(graph: Graph, worker: Worker, data: str, name: str = "net") -> S
     return Source("", card, weights, npz.getvalue(), tflite)
 
 
-def random_network(graph: Graph) -> tuple[dict[str, Array], bytes]:
+def random_network(
+    graph: Graph, granularity: WeightGranularity = WeightGranularity.CHANNEL
+) -> tuple[dict[str, Array], bytes]:
     """Weights and INT8 file, in the worker."""
     from nas.networks.conversion import convert
     from nas.networks.network import Network
@@ -47,4 +49,4 @@ def random_network(graph: Graph) -> tuple[dict[str, Array], bytes]:
     image = np.random.default_rng(1).integers(0, 256, (1, 48, 64, 3))
     network.calibrate(tf.constant(image, tf.float32))
     weights = network.snapshot()
-    return weights, convert(graph, weights, SPEC, WeightGranularity.CHANNEL)
+    return weights, convert(graph, weights, SPEC, granularity)

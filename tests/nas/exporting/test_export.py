@@ -15,22 +15,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latency_models import Worker
+from latency_models import WeightGranularity, Worker
+from latency_models.device import load_device
+from latency_models.device_file import device_toml
 from latency_models.tflite import read_tflite, require_integer_only, require_super_resolution
 from nas.exporting.card import ExportedModel
 from nas.exporting.export import Export
 from nas.exporting.models import ANY_SIZE
 from nas.exporting.source import Source, find_sources
 from nas.exporting.unsigned import with_unsigned_ends
-from nas.files import write_whole
+from nas.files import write_arrays, write_whole
 from nas.images.data import Pixels, write_image
 from nas.named_network import find_network
 from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler
-from search_spaces import CandidateError, Graph, InputError, InputSpec, zoo
+from nas.networks.weights import value_shapes
+from search_spaces import Candidate, CandidateError, Graph, InputError, InputSpec, zoo
 from tests.search_spaces.small_graphs import SMALL
 
 from ..commands import run_json
 from ..console import Console, write_photos
+from ..studies.finished import candidates, finished_study
 from .sources import SPEC, make_source, random_network
 
 OTHER = InputSpec(64, 40)
@@ -290,19 +294,79 @@ def test_an_export_is_replaced_and_a_folder_of_somebody_else_is_not(
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 
+def write_device(folder: Path, like: str, name: str) -> None:
+    device = load_device(like).model_copy(update={"name": name})
+    write_whole(folder / "device.toml", device_toml(device).encode())
+
+
+def random_arrays(candidate: Candidate) -> dict[str, np.ndarray]:
+    shapes = value_shapes(candidate.deployed)
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("granularity", WeightGranularity)
+def test_a_trial_whose_device_has_moved(
+    console: Console, worker: Worker, granularity: WeightGranularity
+) -> None:
+    write_device(console.folder / "mine", "vs680", "board")
+    for table in ("measurements.csv",):
+        (console.folder / "mine" / table).write_bytes(
+            (load_device("vs680").folder / table).read_bytes()
+        )
+    [candidate] = candidates(1)
+    study = finished_study("s", [candidate], str(console.folder / "mine"))
+    weights, tflite = worker.call(300, random_network, candidate.deployed, granularity)
+    files = study.folder.model(candidate.hash)
+    write_arrays(files / "weights.npz", weights)
+    write_whole(files / "model.tflite", tflite)
+
+    [before] = find_sources("s#2")
+    (console.folder / "mine").rename("moved")
+    [after] = find_sources("s#2")
+    assert (before.card.granularity, before.card.device) == (granularity, "board")
+    assert before.device is not None
+    assert after.card == dataclasses.replace(before.card, device="mine")
+    assert (before.notes, len(after.notes), after.device) == ((), 1, None)
+    trained = find_network("s#2", 3).trained
+    assert trained is not None
+    assert [trained.fits(trained.input, kind) for kind in WeightGranularity] == [
+        kind is granularity for kind in WeightGranularity
+    ]
+
+
 def test_a_folder_of_a_long_training(console: Console) -> None:
     write_photos(console.folder / "photos")
+    write_device(console.folder / "desk/mine", "ethos-u65-512", "mine")
     words = ("--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8", "--out", "t")
-    assert console.run("train", "ABPN", "--scale", "2", *words)[0] == 0
+    own = ("--device", "desk/mine")
+    assert console.run("train", "ABPN", "--scale", "2", *words, *own)[0] == 0
+    (console.folder / "elsewhere").mkdir()
+    console.monkeypatch.chdir("elsewhere")
+    [source] = find_sources("../t")
+    assert (source.device, source.notes) == (load_device(console.folder / "desk/mine"), ())
+    assert source.card.candidate == zoo.find("ABPN").build(2)
+    console.monkeypatch.chdir(console.folder)
+    (console.folder / "desk").rename("moved")
     code, errors = console.run("export", "t", "--to", "out", "--input", "48x64")
-    assert code == 0, errors
+    assert (code, errors.count("\n")) == (0, 1)
+    assert "device mine is not where it was; the latency is the card's" in errors
     card = json.loads((console.folder / "out/card.json").read_text())
     trained = json.loads((console.folder / "t/card.json").read_text())
     assert card["psnr_db"] == trained["psnr_db"]
-    [source] = find_sources("t")
-    assert source.card.candidate == zoo.find("ABPN").build(2)
+    assert card["latency"]["device"] == "mine"
+    assert card["latency"]["ms"] == trained["latency"]["ms"]
+    assert card["data"]["name"] == "photos"
+    for path in (console.folder / "out").glob("*.[mj]*"):
+        assert str(console.folder) not in path.read_text(), path
     console.refuse(2, "0x64", "export", "t", "--to", "other", "--input", "0x64")
+    console.refuse(2, "8 pixels is too small", "export", "t", "--to", "other", "--input", "8x8")
     console.refuse(2, "no card.json", "export", "out/..", "--to", "other")
+    weights = (console.folder / "t/weights.npz").read_bytes()
+    write_arrays(console.folder / "t/weights.npz", dict(random_arrays(zoo.find("XLSR").build(2))))
+    console.refuse(2, "of another network", "export", "t", "--to", "other")
+    for cut in (0, 100):
+        (console.folder / "t/weights.npz").write_bytes(weights[:cut])
+        console.refuse(2, f"weights.npz: {cut} bytes that are no NPZ", "export", "t", "--to", "o")
     (console.folder / "t/weights.npz").unlink()
     console.refuse(2, "weights.npz", "export", "t", "--to", "other")
     (console.folder / "t/card.json").write_text('{"name": "x"}')
