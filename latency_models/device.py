@@ -127,6 +127,19 @@ class Device(SettingsTable):
         values["tables"] = [self._digest_of(table) for table in self.settings.tables]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def conditions(self) -> str:
+        """16 hex digits that change with what its times are taken under: software and settings."""
+        values = self.model_dump(
+            mode="json", include={"stack", "weights", "settings"}, exclude_defaults=True
+        )
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def is_predicted(self) -> bool:
+        """Are its times those of a regression?"""
+        return isinstance(self.settings, RegressionSettings)
+
     def _digest_of(self, table: str) -> str:
         try:
             return hashlib.sha256((self.folder / table).read_bytes()).hexdigest()

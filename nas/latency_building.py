@@ -16,9 +16,9 @@ from latency_models.device import Device
 from latency_models.regression import Measurement
 from latency_models.regression.defaults import default_recipe
 from latency_models.regression.kernel_table import KernelTable
-from latency_models.regression.measurements import write_measurements
+from latency_models.regression.measurements import Origin
 from latency_models.regression.model import LatencyModel, doubt
-from latency_models.regression.settings import TABLE
+from latency_models.regression.settings import RegressionSettings
 from latency_models.regression.source import fitted_parts, read_table
 from latency_models.regression.validation import (
     Accuracy,
@@ -27,12 +27,12 @@ from latency_models.regression.validation import (
     macs_alone,
     predict_rows,
 )
-from search_spaces import CandidateError, Graph, GraphError, InputError, InputSpec
+from search_spaces import CandidateError, Graph, GraphError, InputError, InputSpec, lower
 from search_spaces.space import Space
 from search_spaces.walks import Walk
 
-from .files import write_whole
 from .laboratory import untrained_request
+from .latency_table import NO_NETWORKS, CollectedTable, Networks, require_own_times
 from .studies.results import findings
 from .studies.study import Study
 
@@ -56,7 +56,10 @@ _APART = 97
 
 @dataclass(frozen=True)
 class Collection:
-    """What is measured, on what, and where the table is kept."""
+    """What is measured, on what, and where the table is kept.
+
+    InputError of a device whose times are predictions.
+    """
 
     device: Device
     source: LatencySource
@@ -65,52 +68,75 @@ class Collection:
     scale: int
     folder: Path
     seed: int = 0
+    #: networks that are not measured: those of the model that is to be judged
+    but: Networks = NO_NETWORKS
+    #: for the table, if not the space: what is measured
+    networks: str = ""
+
+    def __post_init__(self) -> None:
+        require_own_times(self.device)
+
+    @property
+    def table(self) -> CollectedTable:
+        """Where the measurements go."""
+        networks = self.networks or f"{self.space.name} x{self.scale}"
+        device = self.device
+        origin = Origin(device.name, device.conditions, str(device.input), networks)
+        return CollectedTable(self.folder, origin)
+
+    def usable(self, rows: Iterable[Measurement]) -> tuple[Measurement, ...]:
+        """Those of ``rows`` that are not of ``but``."""
+        return tuple(row for row in rows if not self.but.hold(row.network, row.kernels))
 
     def run(self, samples: int, tell: Callable[[str], None]) -> tuple[Measurement, ...]:
         """Measures until the table holds ``samples`` rows; each is on disk before the next begins.
 
         Started again it goes on. CandidateError after many failures in a row, with the last reason.
+        InputError if the table is of another device, input or space, or somebody is at work on it.
         """
-        rows = list(self._kept())
-        failures = 0
-        while len(rows) < samples:
-            graph = self._next(rows, failures)
-            try:
-                rows.append(self.measure(graph))
-            except CandidateError as error:
-                failures += 1
-                if failures == _MOST_FAILURES:
-                    raise
-                tell(f"left out: {error}")
-                continue
+        with self.table.held():
+            rows = list(self.table.rows())
             failures = 0
-            self._keep(rows)
-            tell(f"{len(rows)} of {samples}: {rows[-1].name} {rows[-1].ms:.2f} ms")
-        return tuple(rows)
+            while (done := len(self.usable(rows))) < samples:
+                graph = self._next(rows, failures)
+                try:
+                    rows.append(self.measure(graph))
+                except CandidateError as error:
+                    failures += 1
+                    if failures == _MOST_FAILURES:
+                        raise
+                    tell(f"left out: {error}")
+                    continue
+                failures = 0
+                self.table.keep(rows)
+                tell(f"{done + 1} of {samples}: {rows[-1].name} {rows[-1].ms:.2f} ms")
+        return self.usable(rows)
 
     def run_through(
         self, graphs: Iterable[Graph], tell: Callable[[str], None]
     ) -> tuple[Measurement, ...]:
         """Measures each of ``graphs`` that the table lacks; gives the rows of those it has then."""
-        rows = list(self._kept())
         wanted = {graph.hash: graph for graph in graphs}
-        known = {row.name for row in rows}
-        for name, graph in wanted.items():
-            if name in known:
-                continue
-            try:
-                rows.append(self.measure(graph))
-            except CandidateError as error:
-                tell(f"left out: {error}")
-                continue
-            self._keep(rows)
-            tell(f"{name} {rows[-1].ms:.2f} ms")
+        with self.table.held():
+            rows = list(self.table.rows())
+            known = {row.name for row in rows}
+            for name, graph in wanted.items():
+                if name in known:
+                    continue
+                try:
+                    rows.append(self.measure(graph))
+                except CandidateError as error:
+                    tell(f"left out: {error}")
+                    continue
+                self.table.keep(rows)
+                tell(f"{name} {rows[-1].ms:.2f} ms")
         return tuple(row for row in rows if row.name in wanted)
 
     def measure(self, graph: Graph) -> Measurement:
         """One architecture on the device."""
         request = untrained_request(self.worker, graph, self.device.input, self.device.weights)
-        return measurement_of(request, self.source.measure(request))
+        measured = measurement_of(request, self.source.measure(request))
+        return replace(measured, origin=self.table.origin)
 
     def draw(self, seed: int) -> Graph:
         """A deployed graph of the space: the first valid one from ``seed`` on.
@@ -127,12 +153,6 @@ class Collection:
             f"the last one for this: {reason}"
         )
 
-    def _kept(self) -> tuple[Measurement, ...]:
-        return read_table(self.folder / TABLE) if (self.folder / TABLE).exists() else ()
-
-    def _keep(self, rows: Sequence[Measurement]) -> None:
-        write_whole(self.folder / TABLE, write_measurements(rows).encode())
-
     def _next(self, rows: list[Measurement], failures: int) -> Graph:
         """Of a pool not yet measured: the farthest from all that is, then the least sure."""
         known = {row.name for row in rows}
@@ -140,12 +160,15 @@ class Collection:
         pools = len(rows) * _MOST_FAILURES + failures
         first = (self.seed * _PER_SEED + pools) * _POOL * _APART
         drawn = [self.draw(first + _APART * index) for index in range(_POOL)]
-        pool = [graph for graph in drawn if graph.hash not in known]
-        if not pool:
+        new = [
+            (graph, lower(graph, self.device.input)) for graph in drawn if graph.hash not in known
+        ]
+        fresh = [(graph, ks) for graph, ks in new if not self.but.hold(graph.hash, ks)]
+        if not fresh:
             raise InputError(
                 f"{_POOL} draws of {self.space.name} gave nothing new; lower --samples"
             )
-        kernels = [LatencyRequest.of_graph(g, self.device.input, bytes).kernels for g in pool]
+        pool, kernels = [graph for graph, _ in fresh], [ks for _, ks in fresh]
         if len(rows) < _SPACE_FILLING:
             distance = _distances([row.kernels for row in rows], kernels)
             return pool[int(distance.argmax())]
@@ -187,12 +210,9 @@ def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.f
 
 
 def measure_front(
-    collection: Collection,
-    study: Study,
-    rows: Sequence[Measurement],
-    tell: Callable[[str], None],
+    collection: Collection, study: Study, tell: Callable[[str], None]
 ) -> tuple[Measurement, ...]:
-    """The Pareto front of ``study`` at its own input size, without what ``rows`` hold already.
+    """The Pareto front of ``study`` at its own input size, but for what the collection leaves out.
 
     What a search has found is where it trusted its model most. The table lies in a folder of its
     own, so that it goes on where it was stopped.
@@ -202,13 +222,44 @@ def measure_front(
         collection,
         device=collection.device.model_copy(update={"input": spec}),
         folder=collection.folder / f"front-{study.name}",
+        networks=f"the front of {study.name}",
     )
-    known = {row.network for row in rows}
     graphs = [finding.network.deployed for finding in findings(study)]
-    fresh = [graph for graph in graphs if graph.hash not in known]
+    fresh = [g for g in graphs if not collection.but.hold(g.hash, lower(g, spec))]
     if len(fresh) < len(graphs):
         tell(f"{len(graphs) - len(fresh)} of the front are among the measurements of the fit")
     return at_its_size.run_through(fresh, tell)
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """A regression, and the measurements that it was fitted to."""
+
+    model: LatencyModel
+    rows: tuple[Measurement, ...]
+
+    @classmethod
+    def of(cls, model: Device, device: Device, out: Path) -> JudgedModel:
+        """``model``, to be judged by what is measured on ``device`` into ``out``.
+
+        InputError if it is no regression, or of another device, or if ``out`` holds its own table.
+        """
+        require_own_times(device)
+        settings, folder = model.settings, Path(str(model.folder))
+        if not isinstance(settings, RegressionSettings):
+            raise InputError(f"device {model.name} is no regression; `nas latency fit` makes one")
+        if out.resolve() == folder.resolve():
+            raise InputError(f"{out}: holds the model's own table; name another folder by --out")
+        rows = read_table(model.folder / settings.table)
+        others = {row.origin.device for row in rows if row.origin} - {device.name}
+        if others:
+            raise InputError(f"{model.name} is a model of {min(others)}, not of {device.name}")
+        return cls(settings.fit(model.folder), rows)
+
+    @property
+    def networks(self) -> Networks:
+        """Those of the fit."""
+        return Networks.of(self.rows)
 
 
 @dataclass(frozen=True)
@@ -224,8 +275,9 @@ def validate(
     model: LatencyModel, rows: Sequence[Measurement], fresh: Sequence[Measurement]
 ) -> Validation:
     """Of a ``model`` of ``rows`` on ``fresh``; InputError if a network is in both."""
-    both = sorted({row.network for row in rows} & {row.network for row in fresh})
-    if both:
-        raise InputError(f"{both[0]} is among the measurements of the fit; validate on others")
+    fitted = Networks.of(rows)
+    for row in fresh:
+        if fitted.hold(row.network, row.kernels):
+            raise InputError(f"{row.name} is among the measurements of the fit; validate on others")
     predictions = predict_rows(model, fresh)
     return Validation(tuple(predictions), accuracy(predictions), accuracy(macs_alone(rows, fresh)))

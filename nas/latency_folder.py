@@ -21,23 +21,27 @@ from latency_models.regression.settings import (
 )
 from latency_models.regression.source import read_table
 from latency_models.regression.transfer import cross_validate_transfer, transfer
-from latency_models.regression.validation import Accuracy, accuracy, cross_validate
+from latency_models.regression.validation import FIGURES, Accuracy, accuracy, cross_validate
 from search_spaces import InputError
 
-from .files import write_whole
+from .files import write_text
+from .generated import GeneratedFile
+from .latency_table import require_own_times, require_table_of
 
 #: The table of the device that a model comes from, beside the device's own.
 DONOR_TABLE = "donor.csv"
 _FOLDS = 5
+_COMMAND = "nas latency fit"
 
 
 def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accuracy:
     """The model of what was measured on ``device`` alone; its errors by cross-validation.
 
     ``confirm`` is how the device is found again, for a search that measures its best. InputError if
-    the table of ``folder`` is too short for the recipe.
+    the table of ``folder`` is too short for the recipe or of another device, or if a file that a
+    person wrote is in the way.
     """
-    rows = read_table(folder / TABLE)
+    rows = _rows(folder, device)
     recipe = default_recipe(rows)
     require_enough(recipe, rows)
     keys = [index % _FOLDS for index in range(len(rows))]
@@ -62,11 +66,11 @@ def transfer_folder(
             f"device {donor.name} has no regression on measurements of its own to start from; "
             "name one of those that `nas latency devices` calls so"
         )
-    rows, donor_rows = read_table(folder / TABLE), read_table(donor.folder / theirs.table)
+    rows, donor_rows = _rows(folder, device), read_table(donor.folder / theirs.table)
     fitted = fit(theirs.recipe, donor_rows)
     transfer(fitted, rows)  # they may be too few
     figures = accuracy(cross_validate_transfer(fitted, rows))
-    write_whole(folder / DONOR_TABLE, write_measurements(donor_rows).encode())
+    write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
     settings = theirs.model_copy(
         update={
             "transfer_from": DONOR_TABLE,
@@ -79,6 +83,24 @@ def transfer_folder(
     how = "Each network predicted from that model and the other measurements:"
     _write(folder, device, settings, _Card(rows, figures, origin, how))
     return figures
+
+
+def _rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
+    """What was measured on ``device``, once all that can be refused has been looked at."""
+    require_own_times(device)
+    for file in (_device_file(folder), _card_file(folder)):
+        file.require_own()
+    rows = read_table(folder / TABLE)
+    require_table_of(device, rows, folder / TABLE)
+    return rows
+
+
+def _device_file(folder: Path) -> GeneratedFile:
+    return GeneratedFile(folder / "device.toml", _COMMAND)
+
+
+def _card_file(folder: Path) -> GeneratedFile:
+    return GeneratedFile(folder / "README.md", _COMMAND, ("<!--", "-->"))
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,7 @@ class _Card:
         figures = self.figures
         kinds = Counter(kernel.kind for row in self.rows for kernel in row.kernels)
         seen = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+        spaces = sorted({row.origin.space for row in self.rows if row.origin is not None})
         lines = [
             f"# {device.title}, predicted",
             "",
@@ -104,16 +127,11 @@ class _Card:
             "",
             self.how,
             "",
-            "| | |",
-            "|---|---|",
-            f"| mean error | {figures.mape_percent:.1f} % |",
-            f"| within 5 % | {figures.within_5_percent:.0f} % |",
-            f"| within 10 % | {figures.within_10_percent:.0f} % |",
-            f"| Spearman | {figures.spearman:.3f} |",
-            f"| Kendall | {figures.kendall:.3f} |",
-            f"| largest error | {figures.largest_error_percent:.0f} % |",
-            f"| inside the interval | {figures.coverage_percent:.0f} % |",
+            "| | | |",
+            "|---|---|---|",
+            *(f"| {f.title} | {f.text(figures)} | {f.good} |" for f in FIGURES),
             "",
+            *([f"Networks of {', '.join(spaces)}.", ""] if spaces else []),
             f"Operators seen, with their number: {seen}.",
             "Others are refused, or bounded by their bytes where an engine is known to run them.",
             "",
@@ -131,8 +149,8 @@ def _write(folder: Path, device: Device, settings: RegressionSettings, card: _Ca
             "folder": folder,
         }
     )
-    write_whole(folder / "README.md", card.text(model.name, device).encode())
-    write_whole(folder / "device.toml", device_toml(model).encode())
+    _card_file(folder).write(card.text(model.name, device))
+    _device_file(folder).write(device_toml(model))
 
 
 def settings_of(recipe: Recipe) -> RegressionSettings:

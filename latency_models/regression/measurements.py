@@ -5,7 +5,8 @@ Columns: ``name`` of the row; ``network``, the same for one network at all its s
 with; ``ms``; ``operators_ms`` and ``engines``, where known, one a kernel, separated by spaces. What
 ran is a ``graph`` (JSON) with its ``input`` (360x640), or ``kernels`` (JSON), for what no graph can
 hold: a single operator, or a file from elsewhere. ``name``, ``ms`` and one of the last two are
-required.
+required. ``device``, ``conditions`` and ``space`` are written by `nas latency collect` and tell,
+with ``input``, where a row comes from; a table made by hand need not say it.
 """
 
 from __future__ import annotations
@@ -15,16 +16,40 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from search_spaces import Graph, GraphError, InputError, InputSpec, Kernel, lower
 
 from .kernel_json import kernels_from_json, kernels_to_json
 
 COLUMNS = (
-    "name", "network", "family", "stack", "input", "ms", "operators_ms", "engines", "graph",
-    "kernels",
+    "name", "network", "family", "stack", "device", "conditions", "space", "input", "ms",
+    "operators_ms", "engines", "graph", "kernels",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a row comes from: rows of other devices, conditions or inputs are not one table."""
+
+    device: str
+    #: of ``Device.conditions``
+    conditions: str
+    #: "360x640"
+    input: str
+    #: what the networks were drawn from: "mobile x3"
+    space: str
+
+    def difference(self, other: Origin) -> str:
+        """What differs, in words; nothing if it is the same."""
+        said = [
+            f"{word} {getattr(self, key)}, not {getattr(other, key)}"
+            for key, word in (("device", "device"), ("input", "input"), ("space", "networks of"))
+            if getattr(self, key) != getattr(other, key)
+        ]
+        if not said and self.conditions != other.conditions:
+            return f"device {self.device} with other settings or software, as device.toml had them"
+        return "; ".join(said)
 
 
 @dataclass(frozen=True)
@@ -41,6 +66,8 @@ class Measurement:
     operators_ms: tuple[float, ...] = field(default=(), repr=False)
     #: engine of each kernel as the device tells them, or nothing
     engines: tuple[str, ...] = field(default=(), repr=False)
+    #: None in tables made by hand
+    origin: Origin | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name or not self.kernels:
@@ -57,6 +84,9 @@ class Measurement:
         for key in ("network", "family"):
             if not getattr(self, key):
                 object.__setattr__(self, key, self.network or self.name)
+
+
+_ORIGIN = tuple(item.name for item in fields(Origin))
 
 
 def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
@@ -88,16 +118,21 @@ def write_measurements(rows: Sequence[Measurement]) -> str:
     """The text of a table that reads back as ``rows``."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    columns = [column for column in COLUMNS if column not in ("input", "graph")]
+    told = any(row.origin for row in rows)
+    left_out = {"graph"} if told else {"graph", *_ORIGIN}
+    columns = [column for column in COLUMNS if column not in left_out]
     table.writerow(columns)
     for row in rows:
-        table.writerow(
-            [
-                row.name, row.network, row.family, row.stack, f"{row.ms:.6g}",
-                " ".join(f"{ms:.5g}" for ms in row.operators_ms), " ".join(row.engines),
-                kernels_to_json(row.kernels),
-            ]
-        )  # fmt: skip
+        origin = {} if row.origin is None else vars(row.origin)
+        cells = {
+            **origin,
+            "name": row.name, "network": row.network, "family": row.family, "stack": row.stack,
+            "ms": f"{row.ms:.6g}",
+            "operators_ms": " ".join(f"{ms:.5g}" for ms in row.operators_ms),
+            "engines": " ".join(row.engines),
+            "kernels": kernels_to_json(row.kernels),
+        }  # fmt: skip
+        table.writerow([cells.get(column, "") for column in columns])
     return out.getvalue()
 
 
@@ -119,6 +154,9 @@ def _measurement(line: dict[str, str | None]) -> Measurement:
         stack=cells.get("stack", ""),
         operators_ms=operators_ms,
         engines=tuple(cells.get("engines", "").split()),
+        origin=Origin(**{key: cells.get(key, "") for key in _ORIGIN})
+        if cells.get("device")
+        else None,
     )
 
 

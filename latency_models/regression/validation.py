@@ -9,7 +9,7 @@ from search_spaces import InputError
 
 from .fitted import folds
 from .measurements import Measurement
-from .model import LatencyModel, fit_model
+from .model import COVERAGE, LatencyModel, fit_model
 from .recipe import Recipe
 
 
@@ -46,6 +46,39 @@ class Accuracy:
     kendall: float
     largest_error_percent: float
     coverage_percent: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A field of ``Accuracy`` for people: what it is, and what of it is good."""
+
+    key: str
+    title: str
+    good: str
+    form: str
+
+    def text(self, accuracy: Accuracy) -> str:
+        """Its value, with its unit."""
+        return format(getattr(accuracy, self.key), self.form) + (
+            " %" if self.key.endswith("_percent") else ""
+        )
+
+
+FIGURES = (
+    Figure("networks", "networks", "", "d"),
+    Figure("mape_percent", "mean error", "0 is best, 10 or less is good", ".1f"),
+    Figure("within_5_percent", "within 5 % of what was measured", "100 is best", ".0f"),
+    Figure(
+        "within_10_percent", "within 10 % of what was measured", "100 is best, 90 is good", ".0f"
+    ),
+    Figure("spearman", "order, Spearman", "1 is that of the times measured, 0.95 is good", ".3f"),
+    Figure("kendall", "order, Kendall", "1 is that of the times measured, 0.8 is good", ".3f"),
+    Figure("largest_error_percent", "largest error", "0 is best", ".0f"),
+    Figure(
+        "coverage_percent", "measured inside the interval",
+        f"{COVERAGE:.0%} are meant to be; with fewer it is too narrow", ".0f",
+    ),
+)  # fmt: skip
 
 
 def accuracy(predictions: Sequence[Prediction]) -> Accuracy:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +15,7 @@ from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
     from latency_models import Worker
+    from latency_models.regression.validation import Accuracy
 
     from ..latency_building import Collection
 
@@ -41,7 +46,10 @@ def collect(
     from latency_models import Worker
 
     with Worker() as worker:
-        _collection(device, out, space, scale, seed, worker).run(samples, print)
+        collection = _collection(device, out, space, scale, seed, worker)
+        with _telling_what_is_left(collection, samples):
+            rows = collection.run(samples, _tell)
+    print(f"{collection.table.path}: {len(rows)} networks measured on {device}")
 
 
 def fit(
@@ -54,22 +62,20 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Writes device.toml and a card beside the table, with errors by cross-validation."""
-    from latency_models.device import device_path, load_device
-    from search_spaces.naming import from_anywhere
+    from latency_models.device import load_device
 
     from ..latency_folder import fit_folder, transfer_folder
 
-    measured, found_as = load_device(device), from_anywhere(device, device_path(device))
+    measured = load_device(device)
     if donor is None:
-        figures = fit_folder(out, measured, found_as)
+        figures = fit_folder(out, measured, measured.reference)
     else:
-        figures = transfer_folder(out, measured, load_device(donor), found_as)
+        figures = transfer_folder(out, measured, load_device(donor), measured.reference)
     if as_json:
         print_json(vars(figures))
         return
-    print_table(
-        ("figure", "value"), [(key, f"{value:.4g}") for key, value in vars(figures).items()]
-    )
+    _print_figures({"of networks left out": figures})
+    print(f"a device folder: {out}")
 
 
 def validate(
@@ -88,37 +94,63 @@ def validate(
     """Measures fresh architectures and says how far off the model was, beside MACs alone."""
     from latency_models import Worker
     from latency_models.device import load_device
-    from latency_models.regression.settings import RegressionSettings
-    from latency_models.regression.source import read_table
-    from search_spaces import InputError
 
-    from ..latency_building import measure_front
+    from ..latency_building import JudgedModel, measure_front
     from ..latency_building import validate as judge
     from ..studies.study import load_study
 
-    judged = load_device(model)
-    settings = judged.settings
-    if not isinstance(settings, RegressionSettings):
-        raise InputError(f"device {model} is no regression; `nas latency fit` makes one")
-    rows, fitted = read_table(judged.folder / settings.table), settings.fit(judged.folder)
+    judged = JudgedModel.of(load_device(model), load_device(device), out)
     found = load_study(study) if study else None
     with Worker() as worker:
-        collection = _collection(device, out, space, scale, seed, worker)
-        drawn = collection.run(samples, print)
-        front = measure_front(collection, found, rows, print) if found else ()
+        collection = replace(
+            _collection(device, out, space, scale, seed, worker), but=judged.networks
+        )
+        with _telling_what_is_left(collection, samples):
+            drawn = collection.run(samples, _tell)
+            front = measure_front(collection, found, _tell) if found else ()
     names = {row.name for row in front}
-    result = judge(fitted, rows, [*(row for row in drawn if row.name not in names), *front])
-    columns = {"model": vars(result.model), "macs_alone": vars(result.macs)}
+    fresh = [*(row for row in drawn if row.name not in names), *front]
+    result = judge(judged.model, judged.rows, fresh)
+    columns = {"model": result.model, "macs_alone": result.macs}
     if len(front) > 1:
-        columns["front"] = vars(judge(fitted, rows, front).model)
+        columns["front"] = judge(judged.model, judged.rows, front).model
     if as_json:
-        print_json(columns)
+        print_json({name: vars(figures) for name, figures in columns.items()})
         return
     titles = {"model": "model", "macs_alone": "MACs alone", "front": "model, front alone"}
+    _print_figures({titles[name]: figures for name, figures in columns.items()})
+
+
+def _print_figures(columns: Mapping[str, Accuracy]) -> None:
+    from latency_models.regression.validation import FIGURES
+
     print_table(
-        ("figure", *(titles[name] for name in columns)),
-        [(key, *(f"{column[key]:.4g}" for column in columns.values())) for key in columns["model"]],
+        ("figure", *columns, "what is good"),
+        [(f.title, *(f.text(column) for column in columns.values()), f.good) for f in FIGURES],
     )
+
+
+def _tell(line: str) -> None:
+    """Progress, on standard error: standard output is for what was asked for."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _telling_what_is_left(collection: Collection, samples: int) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end it with a line: what is kept, and how to go on."""
+    from ..signals import terminable
+
+    try:
+        with terminable():
+            yield
+    except KeyboardInterrupt:
+        done = len(collection.usable(collection.table.rows()))
+        left = max(0, samples - done)
+        _tell(
+            f"interrupted: {collection.table.path} holds {done} of {samples} measurements; the "
+            f"same command goes on, {left} are left"
+        )
+        raise typer.Exit(130) from None
 
 
 def _collection(
@@ -128,7 +160,9 @@ def _collection(
     from search_spaces.space import load_space
 
     from ..latency_building import Collection
+    from ..latency_table import require_own_times
 
     loaded = load_device(device)
+    require_own_times(loaded)  # before a model is fitted for it
     source = open_source(loaded, worker)
     return Collection(loaded, source, worker, load_space(space), scale, out, seed)

@@ -21,6 +21,7 @@ from search_spaces.naming import from_anywhere
 
 from ..files import write_whole
 from ..laboratory import untrained_tflite
+from ..latency_table import require_own_times
 from ..studies.latencies import Latencies, TrialLatency, read_latencies, write_latencies
 from ..studies.record import TrialRecord
 from ..studies.study import Study, StudyFolder
@@ -68,6 +69,7 @@ def confirm_best(study: Study, device: Device, asked: str | None, tell: Tell) ->
         return
     try:
         truer = load_device(name)
+        require_own_times(truer)
         with Worker() as worker:
             source = open_source(truer, worker)
             _Confirmation(study, device, settings, name, truer, source, worker, tell).run()

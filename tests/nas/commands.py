@@ -45,7 +45,9 @@ class Answer:
 
 def execute(folder: Path, *words: str) -> Answer:
     """Runs a command to its end within this process, a search's worker included."""
-    output, errors, code = io.StringIO(), io.StringIO(), 0
+    # As a process has them: not every name is text.
+    output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in "oe")
+    code = 0
     disabled = logging.root.manager.disable
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -58,7 +60,12 @@ def execute(folder: Path, *words: str) -> Answer:
                 code = int(end.code or 0)
             finally:
                 logging.disable(disabled)
-    return Answer(code, output.getvalue(), errors.getvalue())
+    return Answer(code, _printed(output), _printed(errors))
+
+
+def _printed(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def _work(command: Sequence[str], *_: object) -> list[int]:

@@ -26,6 +26,11 @@ class Console:
         answer = execute(Path.cwd(), *words)
         return answer.code, answer.errors
 
+    def run_whole(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error."""
+        answer = execute(Path.cwd(), *words)
+        return answer.code, answer.output, answer.errors
+
     def files(self) -> dict[str, bytes | None]:
         """Every file's bytes, and every folder; not SQLite's journals, which come and go."""
         return {

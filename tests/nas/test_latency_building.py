@@ -26,6 +26,7 @@ from latency_models.regression.source import read_table
 from latency_models.regression.validation import accuracy, predict_rows
 from nas.latency_building import Collection, measure_front, validate
 from nas.latency_folder import fit_folder, transfer_folder
+from nas.latency_table import Networks
 from nas.studies.results import findings
 from search_spaces import Graph, GraphError, InputError, InputSpec, Kernel
 from search_spaces.space import Space, load_space
@@ -155,14 +156,15 @@ def test_a_study_s_front_is_measured_where_the_fit_has_not_seen_it(
     study = finished_study("s", candidates(12))
     front = [finding.network.deployed.hash for finding in findings(study)]
     source = Rule()
-    rows = measure_front(collection(tmp_path / "out", source), study, (), lambda line: None)
+    rows = measure_front(collection(tmp_path / "out", source), study, lambda line: None)
     assert {row.name for row in rows} == set(front)
     asked = source.asked
-    again = measure_front(collection(tmp_path / "out", source), study, (), lambda line: None)
+    again = measure_front(collection(tmp_path / "out", source), study, lambda line: None)
     assert [row.name for row in again] == [row.name for row in rows]
     assert source.asked == asked  # they are on disk
     told: list[str] = []
-    rest = measure_front(collection(tmp_path / "out", source), study, rows[:1], told.append)
+    known = replace(collection(tmp_path / "out", source), but=Networks.of(rows[:1]))
+    rest = measure_front(known, study, told.append)
     assert [row.name for row in rest] == [row.name for row in rows[1:]]
     assert "1 of the front" in told[0]
 

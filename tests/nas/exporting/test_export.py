@@ -334,18 +334,18 @@ def test_a_trial_whose_device_has_moved(
     ]
 
 
-def test_a_folder_of_a_long_training(console: Console) -> None:
+def test_a_folder_of_a_long_training(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photos(console.folder / "photos")
     write_device(console.folder / "desk/mine", "ethos-u65-512", "mine")
     words = ("--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8", "--out", "t")
     own = ("--device", "desk/mine")
     assert console.run("train", "ABPN", "--scale", "2", *words, *own)[0] == 0
     (console.folder / "elsewhere").mkdir()
-    console.monkeypatch.chdir("elsewhere")
+    monkeypatch.chdir("elsewhere")
     [source] = find_sources("../t")
     assert (source.device, source.notes) == (load_device(console.folder / "desk/mine"), ())
     assert source.card.candidate == zoo.find("ABPN").build(2)
-    console.monkeypatch.chdir(console.folder)
+    monkeypatch.chdir(console.folder)
     (console.folder / "desk").rename("moved")
     code, errors = console.run("export", "t", "--to", "out", "--input", "48x64")
     assert (code, errors.count("\n")) == (0, 1)
