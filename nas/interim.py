@@ -60,4 +60,4 @@ class InterimJudge:
 
         images = self._laboratory.data.validation
         upscale = network_upscaler(*trainer.usable(), self._laboratory.input)
-        return fmean(psnr_db(upscale(pair.lr), pair.hr, images.scale) for pair in images.pairs)
+        return fmean(psnr_db(upscale(pair.lr), pair.hr, images.scale) for pair in images.in_turn())

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from latency_models.worker import import_for_workers
+from nas.images.cache import FOLDER_VARIABLE, LIMIT_VARIABLE
 from nas.laboratory import IMPORTS_OF_WORKERS
 
 from .machine import EVERY_CORE
@@ -29,3 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if count <= EVERY_CORE.count:
         EVERY_CORE.divided(count)[number].apply()
     import_for_workers(IMPORTS_OF_WORKERS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def image_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images are kept for as long as the tests run, and apart from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.delenv(LIMIT_VARIABLE, raising=False)
+        yield

@@ -1,4 +1,4 @@
-"""``nas data``: images to train on, fetched and looked through."""
+"""``nas data``: images to train on: fetched, looked through, and kept decoded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .output import JsonOption, print_json, print_table
 from .progress import progress_bar
 
 if TYPE_CHECKING:
+    from ..images.cache import CachedImages
     from ..images.survey import Survey
 
 app = typer.Typer(
@@ -60,6 +61,64 @@ def check(
         _print(found)
     if found.problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def cache(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove all that no process uses.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the decoded images that are kept on disk for the next start."""
+    from ..images.cache import ImageCache
+
+    kept = ImageCache.of_user()
+    removed = kept.clear() if clear else []
+    entries = kept.entries()
+    if as_json:
+        print_json(
+            {
+                "folder": str(kept.folder),
+                "limit_bytes": kept.limit_bytes,
+                "bytes": sum(entry.bytes for entry in entries),
+                "entries": [_entry_to_json(entry) for entry in entries],
+                "removed": [_entry_to_json(entry) for entry in removed],
+            }
+        )
+        return
+    if clear:
+        print(f"removed {len(removed)}, {_gigabytes(removed)} GB")
+    if entries:
+        print_table(
+            ("images", "scale", "GB", "last used", ""),
+            [
+                (
+                    entry.origin.folder if entry.origin else f"damaged: {entry.path}",
+                    f"x{entry.origin.scale}" if entry.origin else "-",
+                    f"{entry.bytes / 1e9:.2f}",
+                    f"{entry.last_used.astimezone():%Y-%m-%d %H:%M}",
+                    "in use" if entry.in_use else "",
+                )
+                for entry in entries
+            ],
+        )
+    print(f"{_gigabytes(entries)} of {kept.limit_bytes / 1e9:g} GB in {kept.folder}")
+
+
+def _gigabytes(entries: list[CachedImages]) -> str:
+    return f"{sum(entry.bytes for entry in entries) / 1e9:.2f}"
+
+
+def _entry_to_json(entry: CachedImages) -> dict[str, Any]:
+    return {
+        "images": entry.origin.folder if entry.origin else None,
+        "scale": entry.origin.scale if entry.origin else None,
+        "path": str(entry.path),
+        "bytes": entry.bytes,
+        "last_used": entry.last_used.isoformat(timespec="seconds"),
+        "in_use": entry.in_use,
+    }
 
 
 def _print(found: Survey) -> None:

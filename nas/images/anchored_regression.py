@@ -203,7 +203,7 @@ class _Positions:
     def gradients(self) -> Iterator[Floats]:
         """(N, 4 (3 scale)^2) of each image."""
         scale = self.images.scale
-        for pair, (rows, columns) in zip(self.images.pairs, self.corners, strict=True):
+        for pair, (rows, columns) in zip(self.images.in_turn(), self.corners, strict=True):
             windows = _windows(_gradients(_enlarged(pair.lr @ _LUMINANCE, scale), scale), scale)
             yield _flattened(windows[:, rows * scale, columns * scale])
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import importlib.resources
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 from PIL import Image
 
-from search_spaces import InputError
+from search_spaces import InputError, NasError
 from search_spaces.naming import path_of
 
 from ..files import write_whole
+from .cache import CacheError, ImageCache, Origin, state_of
 from .layout import SUFFIXES, Layout, find_layout
+from .shared import (
+    Fingerprint,
+    Half,
+    Index,
+    PixelWriter,
+    StoredImages,
+    available_bytes,
+    store_in_memory,
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -67,34 +79,83 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pairs of one scale, what was left out, and where all was read (None: with the package)."""
+    """Pairs of one scale, what was left out, and where all was read (None: with the package).
+
+    ``remarks`` are what else is to be told of them.
+    """
 
     scale: int
     pairs: tuple[ImagePair, ...]
     skipped: tuple[Skipped, ...] = ()
     layout: Layout | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.pairs:
-            reasons = "; ".join(f"{item.name}: {item.reason}" for item in self.skipped[:3])
-            raise InputError(
-                f"no usable image ({reasons or 'none found'}); give a folder of photos"
-            )
+        _require_some(self.pairs, self.skipped)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hex digits of all pixels, low and high resolution."""
-        digest = hashlib.sha256()
+        mark = Fingerprint()
         for pair in self.pairs:
-            for pixels in (pair.lr, pair.hr):
-                digest.update(f"{pixels.shape}".encode())
-                digest.update(pixels.tobytes())
-        return digest.hexdigest()[:16]
+            mark.add(pair.lr, pair.hr)
+        return str(mark)
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        """Names of images that are of one color."""
+        return tuple(pair.name for pair in self.pairs if pair.is_flat)
 
     @property
     def pixels(self) -> int:
         """High-resolution pixels in all."""
         return sum(pair.hr.shape[0] * pair.hr.shape[1] for pair in self.pairs)
+
+    def in_turn(self) -> Iterator[ImagePair]:
+        """The pairs, for one look at each: of one at a time the pixels need to be in memory."""
+        for pair in self.pairs:
+            yield pair
+            self.release()
+
+    def release(self) -> None:
+        """Whoever has read many of the pixels, and will not soon again, gives back their memory."""
+
+
+@dataclass(frozen=True)
+class SharedImages(ImageSet):
+    """The images of a ``half`` of what is ``stored``; sent to another process, a view of the same.
+
+    They may be more than fit into memory: what is not in use need not be there.
+    """
+
+    pairs: tuple[ImagePair, ...] = field(init=False)
+    stored: StoredImages = field(kw_only=True)
+    half: Half = field(kw_only=True, default=Half.WHOLE)
+
+    def __post_init__(self) -> None:
+        view = self.stored.memory.pixels
+        pairs = (
+            ImagePair(one.name, view(one.lr, place), view(one.hr, place + one.lr_bytes))
+            for place, one in self.stored.index.of(self.half)
+        )
+        object.__setattr__(self, "pairs", tuple(pairs))
+        super().__post_init__()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        make = partial(SharedImages, stored=self.stored, half=self.half)
+        return make, (self.scale, self.skipped, self.layout, self.remarks)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Known since they were stored."""
+        return self.stored.index.fingerprints[self.half]
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        return tuple(one.name for _, one in self.stored.index.of(self.half) if one.is_flat)
+
+    def release(self) -> None:
+        self.stored.memory.release()
 
 
 @dataclass(frozen=True)
@@ -126,10 +187,11 @@ def load_data(name: str, scale: int) -> Data:
     whole = load_images(folder, scale)
     if len(whole.pairs) < 2:
         raise InputError(f"{folder}: one usable image; at least 2 are needed, to hold one out")
-    held = set(range(0, len(whole.pairs), HOLD_OUT))
-    kept = tuple(pair for index, pair in enumerate(whole.pairs) if index not in held)
-    out = tuple(pair for index, pair in enumerate(whole.pairs) if index in held)
-    return Data(name, replace(whole, pairs=kept), replace(whole, pairs=out, skipped=()))
+    return Data(
+        name,
+        replace(whole, half=Half.TRAINING),
+        replace(whole, half=Half.VALIDATION, skipped=(), remarks=()),
+    )
 
 
 def load_validation(name: str, scale: int) -> ImageSet:
@@ -142,19 +204,19 @@ def load_validation(name: str, scale: int) -> ImageSet:
     return load_images(folder if parts is None else parts[1], scale)
 
 
-def load_images(folder: Path, scale: int) -> ImageSet:
+def load_images(folder: Path, scale: int) -> SharedImages:
     """Every image of a folder, in the order of their names; broken and too small ones are skipped.
 
     LR images are its own if it has some, by one of the layouts that ``find_layout`` knows; else
-    they are made.
+    they are made. They are decoded at the first time, and kept in the user's cache.
     """
     layout = find_layout(_existing(folder), scale)
     if not layout.pairs and not layout.left_out:
         hint = "; ".join(["", *layout.remarks])
         raise InputError(f"{layout.folder}: no image ({', '.join(sorted(SUFFIXES))}) in it{hint}")
-    named = tuple(Skipped(path.name, reason) for path, reason in layout.left_out)
-    images = _collect(scale, ((high.name, high, low) for high, low in layout.pairs), named)
-    return replace(images, layout=layout)
+    stored, remarks = _cached(layout, scale)
+    skipped = (*_left_out(layout), *_skipped(stored.index))
+    return SharedImages(scale, skipped, layout, remarks, stored=stored)
 
 
 def degrade(hr: Pixels, scale: int) -> ImagePair:
@@ -225,6 +287,7 @@ class PatchSampler:
                 y, x, side = top * zoom, left * zoom, patch * zoom
                 crop = np.rot90(pixels[y : y + side, x : x + side], turns)
                 out[index] = crop[:, ::-1] if mirror else crop
+        self.images.release()
         return lr, hr
 
 
@@ -253,29 +316,74 @@ def parts_of(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> ImageSet:
-    return _collect(
-        scale,
-        (
-            (file, Path(str(importlib.resources.files(package).joinpath(file))), None)
-            for package, files in names.items()
-            for file in files
-        ),
+def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> SharedImages:
+    paths = (
+        Path(str(importlib.resources.files(package).joinpath(file)))
+        for package, files in names.items()
+        for file in files
     )
+    stored = store_in_memory(partial(_decode, [(path, None) for path in paths], (), scale))
+    return SharedImages(scale, stored=stored)
 
 
-def _collect(
+def _cached(layout: Layout, scale: int) -> tuple[StoredImages, tuple[str, ...]]:
+    """The images of the cache, or else in memory, and a remark that says why."""
+    files = [[state_of(path) for path in pair if path is not None] for pair in layout.pairs]
+    facts = [PIL.__version__, MIN_LR_SIDE, HOLD_OUT, files]
+    size = partial(_estimated_bytes, layout, scale)
+    write = partial(_decode, layout.pairs, _left_out(layout), scale)
+    try:
+        cache = ImageCache.of_user()
+        return cache.fetch(facts, Origin(str(layout.folder), scale), size, write), ()
+    except CacheError as error:
+        reason = str(error)
+    if size() > available_bytes():
+        raise NasError(f"{layout.folder}: more than fits into memory, and not cached: {reason}")
+    remark = f"kept in memory, to be decoded anew at the next start: {reason}"
+    return store_in_memory(write), (remark,)
+
+
+def _estimated_bytes(layout: Layout, scale: int) -> int:
+    """Of the decoded images, by what their files say of their sizes."""
+    pixels = 0
+    for high, _ in layout.pairs:
+        with contextlib.suppress(Exception), Image.open(high) as image:  # bytes of strangers
+            pixels += image.width * image.height
+    return 3 * (pixels + pixels // scale**2)
+
+
+def _decode(
+    files: Sequence[tuple[Path, Path | None]],
+    left_out: Sequence[Skipped],
     scale: int,
-    files: Iterable[tuple[str, Path, Path | None]],
-    left_out: tuple[Skipped, ...] = (),
-) -> ImageSet:
-    pairs, skipped = [], list(left_out)
-    for name, path, low in files:
+    file: IO[bytes],
+) -> Index:
+    """Writes every pair, one at a time; InputError if none can be used."""
+    writer = PixelWriter(file, HOLD_OUT)
+    for path, low in files:
         try:
-            pairs.append(load_pair(name, path, low, scale))
+            pair = load_pair(path.name, path, low, scale)
         except InputError as error:
-            skipped.append(Skipped(name, str(error).removeprefix(f"{path}: ")))
-    return ImageSet(scale, tuple(pairs), tuple(skipped))
+            writer.skip(path.name, str(error).removeprefix(f"{path}: "))
+        else:
+            writer.add(pair.name, pair.lr, pair.hr, pair.is_flat)
+    index = writer.index()
+    _require_some(index.pairs, (*left_out, *_skipped(index)))
+    return index
+
+
+def _left_out(layout: Layout) -> tuple[Skipped, ...]:
+    return tuple(Skipped(path.name, reason) for path, reason in layout.left_out)
+
+
+def _skipped(index: Index) -> tuple[Skipped, ...]:
+    return tuple(Skipped(name, reason) for name, reason in index.skipped)
+
+
+def _require_some(pairs: Sequence[object], skipped: Sequence[Skipped]) -> None:
+    if not pairs:
+        reasons = "; ".join(f"{item.name}: {item.reason}" for item in skipped[:3])
+        raise InputError(f"no usable image ({reasons or 'none found'}); give a folder of photos")
 
 
 def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:

@@ -28,12 +28,11 @@ def cautions(images: ImageSet) -> list[str]:
 
     None, if there is nothing to tell.
     """
-    lines = list(images.layout.remarks) if images.layout else []
-    flat = [pair.name for pair in images.pairs if pair.is_flat]
-    if flat:
+    lines = [*(images.layout.remarks if images.layout else ()), *images.remarks]
+    if images.flat:
         lines.append(
             f"flat, of one color, so that they tell nothing ({MAX_PSNR_DB:g} dB if reproduced "
-            f"exactly): {', '.join(flat)}"
+            f"exactly): {', '.join(images.flat)}"
         )
     if images.skipped:
         lines.append(f"{len(images.skipped)} left out:")

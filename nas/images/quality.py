@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from search_spaces import InputError
 
-from .data import ImageSet, Pixels, Skipped
+from .data import ImagePair, ImageSet, Pixels, Skipped
 
 _PEAK = 255.0
 #: That of equal images, whose error is 0, and the most that any have. A single value of a
@@ -92,19 +92,16 @@ def evaluate(
     ``scale`` pixels of border are left out. ``luma`` asks for the figures of papers, too.
     """
 
-    def judged(name: str, result: Pixels, hr: Pixels) -> ImageQuality:
-        border = images.scale
+    def judged(pair: ImagePair) -> ImageQuality:
+        result, hr, border = upscale(pair.lr), pair.hr, images.scale
         return ImageQuality(
-            name,
+            pair.name,
             psnr_db(result, hr, border),
             ssim(result, hr, border),
             _luma_quality(luma_of(result), luma_of(hr), border) if luma else None,
         )
 
-    return Quality(
-        tuple(judged(pair.name, upscale(pair.lr), pair.hr) for pair in images.pairs),
-        images.skipped,
-    )
+    return Quality(tuple(map(judged, images.in_turn())), images.skipped)
 
 
 def luma_of(rgb: Pixels) -> npt.NDArray[np.float64]:

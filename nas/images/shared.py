@@ -1,91 +1,208 @@
-"""Decoded images in memory that all processes of this machine can see: none decodes them again."""
+"""Decoded images in memory that all processes of this machine can see: none decodes them again.
+
+Images lie one after another, LR before HR, in a file of the cache or in memory without a file. An
+index says where. Another process is sent the path and the index, and maps the same memory.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import IO, Any, Self
 
 import numpy as np
-
-from .data import Data, ImagePair, ImageSet, Pixels, Skipped
-from .layout import Layout
+import numpy.typing as npt
 
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class SharedData(Data):
-    """Data as any other, but another process that is sent them gets a view of the same memory.
+class Half(StrEnum):
+    """All images of a folder, or what remains for training when some are held out, or these."""
 
-    They can be sent for as long as this process lives and holds them.
+    WHOLE = "whole"
+    TRAINING = "training"
+    VALIDATION = "validation"
+
+
+class Fingerprint:
+    """16 hex digits of all pixels that were added, low and high resolution."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8]) -> None:
+        for pixels in (lr, hr):
+            self._digest.update(f"{pixels.shape}".encode())
+            self._digest.update(np.ascontiguousarray(pixels).data)
+
+    def __str__(self) -> str:
+        return self._digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class IndexedPair:
+    """An image's name, the shapes of its LR and HR pixels, and whether it is of one color."""
+
+    name: str
+    lr: Shape
+    hr: Shape
+    is_flat: bool
+
+    def __post_init__(self) -> None:
+        if not all(len(shape) == 3 and min(shape) > 0 for shape in (self.lr, self.hr)):
+            raise ValueError(f"an image of {self.lr} and {self.hr}")
+
+    @property
+    def lr_bytes(self) -> int:
+        return _bytes(self.lr)
+
+    @property
+    def bytes(self) -> int:
+        return self.lr_bytes + _bytes(self.hr)
+
+
+@dataclass(frozen=True)
+class Index:
+    """What lies in the memory, in order; names and reasons of what could not be used.
+
+    Every ``hold_out``-th image, from the first on, is held out for validation; ``fingerprints`` are
+    those of the halves.
     """
 
-    memory: _Memory = field(repr=False, compare=False)
+    pairs: tuple[IndexedPair, ...]
+    skipped: tuple[tuple[str, str], ...]
+    hold_out: int
+    fingerprints: dict[str, str]
 
-    def __reduce__(self) -> tuple[object, ...]:
-        sets = (_Shapes.of(self.training), _Shapes.of(self.validation))
-        return _attach, (self.name, self.memory.path, *sets)
+    @property
+    def bytes(self) -> int:
+        """Of all pixels."""
+        return sum(pair.bytes for pair in self.pairs)
+
+    def of(self, half: Half) -> Iterator[tuple[int, IndexedPair]]:
+        """The images of a half, each with the place of its first byte."""
+        place = 0
+        for number, pair in enumerate(self.pairs):
+            if half in (Half.WHOLE, half_of(number, self.hold_out)):
+                yield place, pair
+            place += pair.bytes
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What ``dataclasses.asdict`` made of one; ValueError, KeyError or TypeError if not."""
+        pairs = (
+            IndexedPair(str(one["name"]), tuple(one["lr"]), tuple(one["hr"]), bool(one["is_flat"]))
+            for one in data["pairs"]
+        )
+        skipped = tuple((str(name), str(reason)) for name, reason in data["skipped"])
+        return cls(tuple(pairs), skipped, int(data["hold_out"]), dict(data["fingerprints"]))
 
 
-def share(data: Data) -> SharedData:
-    """``data`` in shared memory, read-only."""
-    sets = (data.training, data.validation)
-    arrays = [pixels for images in sets for pair in images.pairs for pixels in (pair.lr, pair.hr)]
-    memory = _Memory(arrays)
-    training, validation = _views(memory.path, *map(_Shapes.of, sets))
-    return SharedData(data.name, training, validation, memory)
+def half_of(number: int, hold_out: int) -> Half:
+    """Where the image of that number goes if every ``hold_out``-th is held out."""
+    return Half.TRAINING if number % hold_out else Half.VALIDATION
 
 
-class _Memory:
-    """Anonymous memory with a path, by which this machine's processes may map it."""
+class PixelWriter:
+    """Writes images to a file, one at a time, and keeps their index."""
 
-    def __init__(self, arrays: list[Pixels]) -> None:
-        self._descriptor = os.memfd_create("images")
-        with os.fdopen(self._descriptor, "wb", closefd=False) as file:
-            for array in arrays:
-                file.write(np.ascontiguousarray(array).data)
-        self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
+    def __init__(self, file: IO[bytes], hold_out: int) -> None:
+        self._file, self._hold_out = file, hold_out
+        self._pairs: list[IndexedPair] = []
+        self._skipped: list[tuple[str, str]] = []
+        self._fingerprints = {half: Fingerprint() for half in Half}
+
+    def add(
+        self,
+        name: str,
+        lr: npt.NDArray[np.uint8],
+        hr: npt.NDArray[np.uint8],
+        is_flat: bool,
+    ) -> None:
+        for half in (Half.WHOLE, half_of(len(self._pairs), self._hold_out)):
+            self._fingerprints[half].add(lr, hr)
+        for pixels in (lr, hr):
+            self._file.write(np.ascontiguousarray(pixels).data)
+        self._pairs.append(IndexedPair(name, lr.shape, hr.shape, is_flat))
+
+    def skip(self, name: str, reason: str) -> None:
+        self._skipped.append((name, reason))
+
+    def index(self) -> Index:
+        """Of all that was written."""
+        fingerprints = {half.value: str(mark) for half, mark in self._fingerprints.items()}
+        return Index(tuple(self._pairs), tuple(self._skipped), self._hold_out, fingerprints)
+
+
+class SharedMemory:
+    """The bytes of a file, read-only. Sent to another process, it maps the same ones.
+
+    ``owned`` is the descriptor of memory without a file: such memory can be sent for as long as
+    this process lives and holds it.
+    """
+
+    def __init__(self, path: str, owned: int | None = None) -> None:
+        self.path = path
+        self._owned: int | None = None
+        with Path(path).open("rb") as file:
+            # The mapping has a duplicate of the descriptor, and with it this lock: for as long as
+            # any of its pixels are in use, the cache does not remove the file.
+            fcntl.flock(file, fcntl.LOCK_SH)
+            self.status = os.fstat(file.fileno())
+            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._owned = owned
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        if self._owned is not None:
+            os.close(self._owned)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SharedMemory, (self.path,)
+
+    def pixels(self, shape: Shape, place: int) -> npt.NDArray[np.uint8]:
+        """A view of the image whose first byte is at ``place``."""
+        return np.frombuffer(self._mapped, np.uint8, _bytes(shape), place).reshape(shape)
+
+    def release(self) -> None:
+        """Gives back the pages that this process has read; the system reads them again if needed.
+
+        Views stay valid.
+        """
+        self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
-class _Shapes:
-    """A set of images without its pixels: names, and shapes of LR and HR."""
+class StoredImages:
+    """Pixels, and what they are of."""
 
-    scale: int
-    pairs: tuple[tuple[str, Shape, Shape], ...]
-    skipped: tuple[Skipped, ...]
-    layout: Layout | None
-
-    @classmethod
-    def of(cls, images: ImageSet) -> _Shapes:
-        pairs = tuple((pair.name, pair.lr.shape, pair.hr.shape) for pair in images.pairs)
-        return cls(images.scale, pairs, images.skipped, images.layout)
+    memory: SharedMemory = field(repr=False, compare=False)
+    index: Index
 
 
-def _attach(name: str, path: str, training: _Shapes, validation: _Shapes) -> Data:
-    return Data(name, *_views(path, training, validation))
+def store_in_memory(write: Callable[[IO[bytes]], Index]) -> StoredImages:
+    """What ``write`` writes, in memory without a file."""
+    descriptor = os.memfd_create("images")
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            index = write(file)
+        memory = SharedMemory(f"/proc/{os.getpid()}/fd/{descriptor}", descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return StoredImages(memory, index)
 
 
-def _views(path: str, *shapes: _Shapes) -> list[ImageSet]:
-    """The image sets that lie one after another in the memory at ``path``."""
-    with Path(path).open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    place = 0
+def available_bytes() -> int:
+    """Of memory, before the system begins to swap."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
 
-    def view(shape: Shape) -> Pixels:
-        nonlocal place
-        size = int(np.prod(shape))
-        pixels = np.frombuffer(mapped, np.uint8, size, place).reshape(shape)
-        place += size
-        return pixels
 
-    def pairs(shapes: _Shapes) -> Iterator[ImagePair]:
-        return (ImagePair(name, view(lr), view(hr)) for name, lr, hr in shapes.pairs)
-
-    return [ImageSet(s.scale, tuple(pairs(s)), s.skipped, s.layout) for s in shapes]
+def _bytes(shape: Shape) -> int:
+    return int(np.prod(shape))

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -20,6 +19,7 @@ from .data import HOLD_OUT, ImagePair, degrade, load_pair, parts_of
 from .layout import SUFFIXES, Layout, find_layout, lonely_lows
 from .pictures import bits_per_channel
 from .quality import psnr_db
+from .shared import Fingerprint, Half, half_of
 
 #: Told ``(what, done, total)`` as the work goes on.
 Observe = Callable[[str, int, int], None]
@@ -112,18 +112,15 @@ class _Ledger:
 
     problems: list[Problem] = field(default_factory=list)
     _usable: int = 0
-    _halves: dict[str, Any] = field(default_factory=dict)
+    _halves: dict[str, Fingerprint] = field(default_factory=dict)
     _first: dict[bytes, Path] = field(default_factory=dict)
 
     def enter(self, part: str, path: Path, pair: ImagePair) -> None:
         """Counts a usable pair in; of a whole folder every tenth one is held out."""
         if part == _WHOLE:
-            part = _TRAIN if self._usable % HOLD_OUT else _VALID
+            part = _TRAIN if half_of(self._usable, HOLD_OUT) is Half.TRAINING else _VALID
         self._usable += 1
-        half = self._halves.setdefault(part, hashlib.sha256())
-        for pixels in (pair.lr, pair.hr):
-            half.update(f"{pixels.shape}".encode())
-            half.update(pixels.tobytes())
+        self._halves.setdefault(part, Fingerprint()).add(pair.lr, pair.hr)
         digest = hashlib.sha256(f"{pair.hr.shape}".encode() + pair.hr.tobytes()).digest()
         first = self._first.setdefault(digest, path)
         if first != path:
@@ -133,7 +130,7 @@ class _Ledger:
     def fingerprint(self) -> str | None:
         if len(self._halves) < 2:
             return None
-        return "-".join(self._halves[part].hexdigest()[:16] for part in (_TRAIN, _VALID))
+        return "-".join(str(self._halves[part]) for part in (_TRAIN, _VALID))
 
 
 @dataclass(frozen=True)

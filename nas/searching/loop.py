@@ -20,8 +20,7 @@ from search_spaces.fingerprint import fingerprint
 from search_spaces.space import Space, load_space
 
 from ..cores import Cores
-from ..images.data import load_data
-from ..images.shared import SharedData, share
+from ..images.data import Data, load_data
 from ..laboratory import Laboratory
 from ..studies.budget import Budget
 from ..studies.record import TrialRecord
@@ -44,7 +43,7 @@ class Resources:
 
     space: Space
     device: Device
-    data: SharedData
+    data: Data
 
     @classmethod
     def of(cls, settings: Settings) -> Resources:
@@ -53,7 +52,7 @@ class Resources:
         mark = fingerprint(space, settings.scale)
         _require_same(f"space {settings.space}", mark, settings.space_fingerprint)
         _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
-        data = share(load_data(settings.data, settings.scale))
+        data = load_data(settings.data, settings.scale)
         _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)
         return cls(space, device, data)
 

@@ -19,7 +19,6 @@ from ..cores import has_bfloat16
 from ..images.baselines import bicubic, nearest
 from ..images.data import EMBEDDED, ImageSet, data_path, load_data
 from ..images.quality import evaluate
-from ..images.shared import share
 from ..networks.recipe import Recipe, recipe_named
 from ..studies.settings import References, Settings, Wish, installed_versions
 from ..studies.study import Study, StudyFolder, create_study, find_study
@@ -86,7 +85,7 @@ def _settle(wish: Wish, worker: Worker) -> tuple[Settings, Resources]:
     open_source(device, worker)  # its settings may be refused
     scale, data_name = _said(wish.scale, DEFAULT_SCALE), _said(wish.data, EMBEDDED)
     input_spec = device.input if wish.input is None else InputSpec.parse(wish.input)
-    data = share(load_data(data_name, scale))
+    data = load_data(data_name, scale)
     baselines = _said(wish.baselines, True)
     rehearse(space, input_spec, data.validation, baselines=baselines)
     recipe = _recipe(wish, data.training, device.weights, worker)

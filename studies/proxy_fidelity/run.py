@@ -27,7 +27,6 @@ from nas.choices import Quantization
 from nas.cores import Cores, has_bfloat16
 from nas.files import json_text, write_json, write_whole
 from nas.images.data import Data, load_images
-from nas.images.shared import share
 from nas.laboratory import Laboratory
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
@@ -124,8 +123,8 @@ def main() -> None:
     options = parser.parse_args()
     part: Part = options.part
     part.apply()
-    data = share(
-        Data("given folders", load_images(options.train, SCALE), load_images(options.valid, SCALE))
+    data = Data(
+        "given folders", load_images(options.train, SCALE), load_images(options.valid, SCALE)
     )
     require_conditions(data)
     networks = architectures()

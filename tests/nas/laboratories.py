@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from latency_models import WeightGranularity, Worker
 from latency_models.device import load_device, open_source
 from nas.images.data import EMBEDDED, Data, ImageSet, load_data
-from nas.images.shared import share
 from nas.laboratory import Laboratory
 from nas.networks.recipe import Recipe
 from search_spaces import InputSpec
@@ -20,7 +19,7 @@ SPEC = InputSpec(90, 160)
 def opened(device: str, recipe: Recipe) -> Iterator[Laboratory]:
     """Latencies are those of ``device``."""
     data = load_data(EMBEDDED, 3)
-    short = share(Data("short", data.training, ImageSet(3, data.validation.pairs[:1])))
+    short = Data("short", data.training, ImageSet(3, data.validation.pairs[:1]))
     with Worker() as worker:
         yield Laboratory(
             source=open_source(load_device(device), worker),

@@ -59,6 +59,30 @@ def test_check_exits_with_1_if_something_is_wrong(
     console.refuse(2, "nowhere: no such folder", "data", "check", "nowhere")
 
 
+def test_the_cache_is_listed_and_cleared(
+    console: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NAS_CACHE", "kept")
+    monkeypatch.setenv("NAS_CACHE_GB", "0.5")
+    assert said(monkeypatch, capsys, 0, "data", "cache").startswith("0.00 of 0.5 GB in ")
+    write_photos(Path("photos"), count=3)
+    images = load_data("photos", 3)
+    found = json.loads(said(monkeypatch, capsys, 0, "data", "cache", "--json"))
+    [entry] = found["entries"]
+    assert (entry["images"], entry["scale"]) == (str(Path("photos").resolve()), 3)
+    assert entry["in_use"]
+    assert found["bytes"] == entry["bytes"] == 3 * (120**2 + 40**2) * 3
+    assert (found["folder"], found["limit_bytes"]) == (str(Path("kept/images").absolute()), 5e8)
+    table = said(monkeypatch, capsys, 0, "data", "cache", "--clear")
+    assert "removed 0, 0.00 GB" in table
+    assert "in use" in table
+    del images
+    assert "removed 1" in said(monkeypatch, capsys, 0, "data", "cache", "--clear")
+    assert not list(Path("kept/images").iterdir())
+    monkeypatch.setenv("NAS_CACHE_GB", "plenty")
+    console.refuse(2, "NAS_CACHE_GB=plenty", "data", "cache")
+
+
 def test_div2k_is_fetched_by_part_and_scale(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

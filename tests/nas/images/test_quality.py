@@ -162,6 +162,24 @@ def test_evaluate_means_over_images() -> None:
     assert quality.ssim == pytest.approx(sum(ssim(grey, pair.hr, 3) for pair in pairs) / 2)
 
 
+def test_each_image_is_given_back_once_it_is_judged() -> None:
+    judged: list[str] = []
+
+    class Watched(ImageSet):
+        def release(self) -> None:
+            judged.append("released")
+
+    def upscale(lr: Pixels) -> Pixels:
+        judged.append("enlarged")
+        return nearest(3)(lr)
+
+    pairs = (
+        ImagePair(name, *(np.zeros((side, side, 3), np.uint8) for side in (9, 27))) for name in "ab"
+    )
+    evaluate(upscale, Watched(3, tuple(pairs)))
+    assert judged == ["enlarged", "released"] * 2
+
+
 def test_quality_of_nothing() -> None:
     with pytest.raises(InputError, match="no image"):
         Quality(())
