@@ -13,7 +13,7 @@ from typing import Any
 from search_spaces import InputError, NasError
 
 from .sharing import SHARING_RULE, shared_out
-from .source import Latency, LatencyError, LatencyRequest, LatencySource
+from .source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
 from .tflite import read_tflite, require_same_kernels
 from .worker import Worker
 
@@ -73,6 +73,7 @@ class HostSource(LatencySource):
                 ("threads", str(self._timing.threads)),
                 ("processors", ",".join(map(str, runs.processors)) or "not pinned"),
                 ("runs", str(len(runs.ms))),
+                (INTERVAL, "from the fastest run, which counts, to the median"),
                 ("operators", SHARING_RULE),
             ),
             operators_shared=True,

@@ -42,6 +42,8 @@ class OperatorLatency:
     ms: float
 
 
+#: The condition that says what the interval is.
+INTERVAL = "interval"
 #: The source of what a regression says.
 PREDICTED = "regression"
 
@@ -69,6 +71,11 @@ class Latency:
             raise LatencyError(f"{self.source} gave {values} ms; a latency is finite and positive")
         if not self.low_ms <= self.ms <= self.high_ms:
             raise LatencyError(f"{self.source} gave {values} ms, an interval without its value")
+
+    @property
+    def interval(self) -> str:
+        """What the interval is, in words; every source says it in its conditions."""
+        return dict(self.conditions).get(INTERVAL, "")
 
     @property
     def told_ms(self) -> tuple[float, ...]:
@@ -100,17 +107,21 @@ class LatencyRequest:
     From a graph by ``of_graph``; from anybody's file by ``latency_models.tflite.request_of_file``.
     """
 
+    #: what people call it, for messages
     name: str
     kernels: tuple[Kernel, ...]
     input: InputSpec
     make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
+    #: of a graph; a file has none
+    graph_hash: str = ""
 
     @classmethod
     def of_graph(
-        cls, graph: Graph, spec: InputSpec, make_tflite: Callable[[], bytes]
+        cls, graph: Graph, spec: InputSpec, make_tflite: Callable[[], bytes], name: str = ""
     ) -> LatencyRequest:
         """For the deployed ``graph``; its weights need only be like trained ones."""
-        return cls(graph.hash, lower(graph, spec), spec, make_tflite)
+        called = name or f"network {graph.hash}"
+        return cls(called, lower(graph, spec), spec, make_tflite, graph.hash)
 
 
 class LatencySource(abc.ABC):

@@ -22,12 +22,11 @@ from search_spaces import InputError, InputSpec
 
 from .settings import SettingsTable
 from .sharing import SHARING_RULE, shared_out
-from .source import Latency, LatencyError, LatencyRequest, LatencySource
+from .source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
 
 _REQUIRED = ("model", "input", "device", "ms")
 _OPTIONAL = ("low_ms", "high_ms", "note")
 _HASH = re.compile(r"[0-9a-f]{12,64}")
-_GRAPH_HASH = re.compile(r"[0-9a-f]{16}")
 
 
 class CsvSettings(SettingsTable):
@@ -83,9 +82,7 @@ class TableSource(LatencySource):
 
     def measure(self, request: LatencyRequest) -> Latency:
         """As the contract says; LatencyError, with the line to be added, of an unknown model."""
-        key = request.name
-        if not _GRAPH_HASH.fullmatch(key):
-            key = hashlib.sha256(request.make_tflite()).hexdigest()
+        key = request.graph_hash or hashlib.sha256(request.make_tflite()).hexdigest()
         found = [time for time in self._times if time.is_of(key) and time.input == request.input]
         if not found:
             raise LatencyError(
@@ -105,6 +102,7 @@ def _latency(time: HandTime, request: LatencyRequest, table: str) -> Latency:
         source="csv",
         conditions=(
             ("table", f"{table}, line {time.line}"),
+            (INTERVAL, "as written down, or half of the last digit to either side"),
             *((("note", time.note),) if time.note else ()),
             ("operators", SHARING_RULE),
         ),

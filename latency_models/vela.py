@@ -17,7 +17,7 @@ from typing import Any
 from search_spaces import InputError, Kernel, NasError
 
 from .fallback import COST_FACTOR, CpuFallback
-from .source import Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
+from .source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
 from .tflite import TfliteModel, read_tflite, require_integer_only, require_same_kernels
 from .worker import Worker
 
@@ -109,6 +109,7 @@ class VelaSource(LatencySource):
                 ("accelerator", self._target.accelerator),
                 ("system_config", self._target.system_config),
                 ("memory_mode", self._target.memory_mode),
+                (INTERVAL, "what the CPU takes may be half or double" if cpu_ms else "none"),
                 ("clock_mhz", f"{clock_hz / 1e6:g}"),
                 ("cpu_bandwidth_gb_per_s", f"{self._fallback.bandwidth_gb_per_s:g}"),
                 ("cpu_gmac_per_s", f"{self._fallback.gmac_per_s:g}"),

@@ -79,7 +79,7 @@ def _convert(worker: Worker) -> str:
 
 def _time(name: str, worker: Worker) -> str:
     device = load_device(name)
-    request = untrained_request(worker, zoo.abpn(3), _SPEC, device.weights)
+    request = untrained_request(worker, zoo.abpn(3), _SPEC, device.weights, "ABPN")
     latency = open_source(device, worker).measure(request)
     return f"ABPN at {_SPEC} takes {latency.ms:.2f} ms ({latency.source})"
 

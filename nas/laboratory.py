@@ -200,11 +200,11 @@ def untrained_tflite(
 
 
 def untrained_request(
-    worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity
+    worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity, name: str = ""
 ) -> LatencyRequest:
     """What a source is asked about ``graph``; the file is made only if the source reads it."""
     make_tflite = partial(untrained_tflite, worker, graph, spec, granularity)
-    return LatencyRequest.of_graph(graph, spec, make_tflite)
+    return LatencyRequest.of_graph(graph, spec, make_tflite, name)
 
 
 def candidate_seed(study_seed: int, candidate_hash: str) -> int:

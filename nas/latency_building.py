@@ -183,7 +183,7 @@ class Collection:
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
     """The row of a table: what was asked for, and its time."""
     return Measurement(
-        name=request.name,
+        name=request.graph_hash or request.name,
         kernels=request.kernels,
         ms=latency.ms,
         operators_ms=latency.told_ms,

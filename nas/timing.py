@@ -38,9 +38,9 @@ def _request(
         with reading(path):
             data = path.read_bytes()
             require_integer_only(read_tflite(data))
-            return request_of_file(path.name, with_fixed_sizes(data, worker, spec), spec)
+            return request_of_file(what, with_fixed_sizes(data, worker, spec), spec)
     named, asked = find_network(what, scale), spec or device.input
     graph, trained = named.candidate.deployed, named.trained
     if trained is not None and trained.fits(asked, device.weights):
-        return LatencyRequest.of_graph(graph, asked, trained.path.read_bytes)
-    return untrained_request(worker, graph, asked, device.weights)
+        return LatencyRequest.of_graph(graph, asked, trained.path.read_bytes, what)
+    return untrained_request(worker, graph, asked, device.weights, what)

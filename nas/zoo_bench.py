@@ -161,7 +161,7 @@ class Bench:
         with Worker() as worker:
             host, device = (
                 open_source(target, worker).measure(
-                    untrained_request(worker, graph, spec, target.weights)
+                    untrained_request(worker, graph, spec, target.weights, network.name)
                 )
                 for target in (load_device("host"), self.device)
             )

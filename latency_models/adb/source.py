@@ -5,7 +5,7 @@ from __future__ import annotations
 from search_spaces import NasError
 
 from ..sharing import SHARING_RULE
-from ..source import Latency, LatencyError, LatencyRequest, LatencySource
+from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
 from ..tflite import read_tflite, require_same_kernels
 from .conditions import read_conditions, read_temperature_c
 from .connection import Connection
@@ -72,6 +72,7 @@ class AdbSource(LatencySource):
                 *before,
                 *((("temperature_after_c", after),) if after else ()),
                 ("runs", str(statistics.runs)),
+                (INTERVAL, "where most of these runs are"),
                 ("drift", f"{drift:+.1%}"),
                 ("operators", placement.rule),
             ),

@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 
 from search_spaces import InputError
 
-from ..source import PREDICTED, Latency, LatencyRequest, LatencySource, OperatorLatency
+from ..source import INTERVAL, PREDICTED, Latency, LatencyRequest, LatencySource, OperatorLatency
 from .fitted import fit
 from .known import Known
 from .measurements import Measurement, read_measurements
@@ -92,14 +92,15 @@ class RegressionSource(LatencySource):
             else "the sum of the operators"
         )
         interval = (
-            f"to what was measured of it: {', '.join(f'{row.ms:g} ms' for row in measured)}"
+            "from the prediction to what was measured of this very network: "
+            + ", ".join(f"{row.ms:g} ms" for row in measured)
             if measured
             else f"{COVERAGE:.0%} of networks left out of the fit were within"
         )
         return (
             ("measurements", str(len(self.model.rows))),
             *self._own_conditions,
-            ("interval", interval),
+            (INTERVAL, interval),
             ("total", how),
             ("busy", ", ".join(f"{name} {ms:.2f} ms" for name, ms in busy.items() if ms)),
             *((("stack", self._recipe.stack),) if self._recipe.stack else ()),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from search_spaces import Kernel, NasError
 
 from ..fallback import COST_FACTOR, CpuFallback
-from ..source import Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
+from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
 from ..tflite import TfliteModel, read_tflite, require_integer_only, require_same_kernels
 from .calibration import Calibration
 from .layers import Compiled, Layer
@@ -101,7 +101,7 @@ class RknnSource(LatencySource):
         return (
             ("platform", self._toolkit.platform),
             ("busy", f"npu {npu_ms:.2f} ms, cpu {cpu_ms:.2f} ms"),
-            ("interval", f"NPU within {self._prices.layer_error:.0%}, as nine of ten layers"),
+            (INTERVAL, f"NPU within {self._prices.layer_error:.0%}, as nine of ten layers"),
             ("cpu_bandwidth_gb_per_s", f"{fallback.bandwidth_gb_per_s:g}"),
             ("cpu_gmac_per_s", f"{fallback.gmac_per_s:g}"),
         )

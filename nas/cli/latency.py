@@ -105,16 +105,15 @@ def measure(
 
 
 def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: bool) -> None:
+    from latency_models.source import INTERVAL
+
     from ..timing import time_model
 
     latency = time_model(model, device, size, scale)
     if as_json:
         print_json(_to_json(device, latency))
         return
-    print(
-        f"{model} on {device}: {latency.ms:.2f} ms "
-        f"({latency.low_ms:.2f} to {latency.high_ms:.2f}), {latency.source}"
-    )
+    print(f"{model} on {device}: {_described(latency)}")
     print_table(
         ("operator", "kind", "engine", "ms"),
         [(shortened(row.name), row.kind, row.engine, f"{row.ms:.3f}") for row in latency.operators],
@@ -122,7 +121,14 @@ def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: b
     if latency.on_cpu:
         print(f"on the CPU: {', '.join(map(shortened, latency.on_cpu))}")
     for key, value in latency.conditions:
-        print(f"{key}: {value}")
+        if key != INTERVAL:
+            print(f"{key}: {value}")
+
+
+def _described(latency: Latency) -> str:
+    """The time, its interval, where it is from, and what the interval is."""
+    interval = f"({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+    return f"{latency.ms:.2f} ms {interval}, {latency.source}\ninterval: {latency.interval}"
 
 
 def _to_json(device: str, latency: Latency) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def card_as_markdown(
     ]
     if card.latency is not None:
         latency = card.latency
-        interval = f"{latency.low_ms:.2f} to {latency.high_ms:.2f}"
+        interval = f"{latency.low_ms:.2f} to {latency.high_ms:.2f}: {latency.interval or '?'}"
         time = f"{latency.ms:.2f} ms ({interval}) on {card.device}, {card.input}, {latency.source}"
         rows.append(("latency", time))
     files = [

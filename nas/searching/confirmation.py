@@ -204,7 +204,7 @@ class _Confirmation:
             rows.append(
                 Measurement(
                     name=f"{self.study.name}#{timed.trial}",
-                    network=request.name,
+                    network=request.graph_hash,
                     kernels=request.kernels,
                     ms=timed.latency.ms,
                     stack=stack,

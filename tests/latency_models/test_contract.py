@@ -61,7 +61,7 @@ class TestContract:
         assert math.isclose(sum(row.ms for row in latency.operators), latency.ms, rel_tol=1e-6)
         assert set(latency.on_cpu) <= {row.name for row in latency.operators}
         assert latency.source
-        assert latency.conditions
+        assert latency.interval
 
     @pytest.mark.parametrize("data", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + bytes(99), b"\xff" * 999])
     def test_garbage_is_refused(self, reader: LatencySource, models: Models, data: bytes) -> None:

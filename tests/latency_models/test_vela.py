@@ -126,7 +126,7 @@ def test_time_out_fails_one_model_only(worker: Worker, models: Models) -> None:
 def test_float_model_is_refused_not_timed_as_zero(worker: Worker, models: Models) -> None:
     data = models.float_tflite()
     request = replace(models.request(GRAPHS["tiny"]()), make_tflite=lambda: data)
-    with pytest.raises(LatencyError, match=r"not integer-only: CONV_2D .* float32"):
+    with pytest.raises(LatencyError, match=r"not integer-only INT8: CONV_2D .* float32"):
         VelaSource(TARGET, FALLBACK, worker).measure(request)
 
 

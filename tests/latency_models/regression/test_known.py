@@ -57,7 +57,7 @@ def test_the_interval_of_a_measured_network_reaches_to_its_measurement() -> None
         said = said_of(rows, plain(20, 1))
         assert (said.low_ms, said.high_ms) == tuple(sorted((said.ms, row.ms)))
         assert said.low_ms < said.high_ms
-        assert ("interval", f"to what was measured of it: {row.ms:g} ms") in said.conditions
+        assert said.interval.endswith(f"what was measured of this very network: {row.ms:g} ms")
         other = said_of(rows, plain(24, 1))
         assert other.low_ms < other.ms < other.high_ms
 
