@@ -60,21 +60,30 @@ def server_runs() -> bool:
 
 def client() -> AdbClient:
     """The library's own; without a time-out of its sockets, since it loses bytes with one."""
+    address = _address()
     from adbutils import AdbClient
 
-    return AdbClient(*_address())
+    return AdbClient(*address)
 
 
 def _address() -> tuple[str, int]:
-    """Host and port, as adb itself reads them: what is empty is not set."""
-    port = os.environ.get(_PORT) or str(_DEFAULT_PORT)
+    """Host and port, as adb itself reads them: what is empty is not set.
+
+    To be called before adbutils is imported, which looks at these variables then, and falls over
+    what is no number.
+    """
+    for variable in (_HOST, _PORT):
+        if not os.environ.get(variable, "set"):
+            del os.environ[variable]
+    port = os.environ.get(_PORT, str(_DEFAULT_PORT))
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
         raise InputError(f"{_PORT} is {port!r}; it must be a port, 1 to 65535, or not be set")
-    return os.environ.get(_HOST) or _DEFAULT_HOST, int(port)
+    return os.environ.get(_HOST, _DEFAULT_HOST), int(port)
 
 
 def adb_errors() -> tuple[type[Exception], ...]:
     """What adbutils raises: its own errors, and what a broken conversation leads its code to."""
+    _address()
     from adbutils import AdbError
 
     return (

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from latency_models.adb.connection import Connection
@@ -126,6 +130,22 @@ def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch, port: str) -> None
     for ask in (server_runs, attached):
         with pytest.raises(InputError, match="ANDROID_ADB_SERVER_PORT is"):
             ask()
+
+
+@pytest.mark.parametrize(("port", "said"), [("text", "ANDROID_ADB_SERVER_PORT is"), ("", "5037")])
+def test_the_library_never_sees_such_a_port(port: str, said: str) -> None:
+    # A process of its own: the library reads it as it is imported.
+    code = (
+        "from latency_models.adb.server import adb_errors, client\n"
+        "try:\n  adb_errors(); print(client().port)\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    environment = {**os.environ, "ANDROID_ADB_SERVER_PORT": port}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said in answer.stdout
+    assert "ValueError" not in answer.stdout
 
 
 def test_an_address_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
