@@ -135,25 +135,25 @@ def _of_folder(folder: Path) -> Source:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise InputError(f"{key}: {first['msg']}; it is no card of `nas train`") from None
-        candidate = Candidate.from_json(said.architecture)
-        files = _Files.of(folder, candidate)
-        card = Card(
-            name=said.name,
-            origin="`nas train`, at full length",
-            candidate=candidate,
-            input=InputSpec.parse(said.input),
-            granularity=files.granularity,
-            psnr_db=said.psnr_db,
-            ssim=said.ssim,
-            psnr_float_db=said.psnr_float_db,
-            ssim_float=said.ssim_float,
-            data=said.data.name,
-            data_fingerprint=said.data.fingerprint,
-            device=said.device,
-            latency=said.latency,
-            training=said.training,
-            versions=said.versions,
-        )
+        candidate, size = Candidate.from_json(said.architecture), InputSpec.parse(said.input)
+    files = _Files.of(folder, candidate)
+    card = Card(
+        name=said.name,
+        origin="`nas train`, at full length",
+        candidate=candidate,
+        input=size,
+        granularity=files.granularity,
+        psnr_db=said.psnr_db,
+        ssim=said.ssim,
+        psnr_float_db=said.psnr_float_db,
+        ssim_float=said.ssim_float,
+        data=said.data.name,
+        data_fingerprint=said.data.fingerprint,
+        device=said.device,
+        latency=said.latency,
+        training=said.training,
+        versions=said.versions,
+    )
     return _source("", card, files, find_device(said.device_found_as or said.device, said.device))
 
 

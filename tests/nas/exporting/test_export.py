@@ -366,7 +366,9 @@ def test_a_folder_of_a_long_training(console: Console, monkeypatch: pytest.Monke
     console.refuse(2, "of another network", "export", "t", "--to", "other")
     for cut in (0, 100):
         (console.folder / "t/weights.npz").write_bytes(weights[:cut])
-        console.refuse(2, f"weights.npz: {cut} bytes that are no NPZ", "export", "t", "--to", "o")
+        console.refuse(
+            2, f"error: t/weights.npz: {cut} bytes that are no NPZ", "export", "t", "--to", "o"
+        )
     (console.folder / "t/weights.npz").unlink()
     console.refuse(2, "weights.npz", "export", "t", "--to", "other")
     (console.folder / "t/card.json").write_text('{"name": "x"}')
