@@ -87,6 +87,6 @@ def recipe_named(name: RecipeName) -> Recipe:
     """
     match name:
         case RecipeName.PROXY:
-            return Recipe(steps=500)
+            return Recipe(steps=250)
         case RecipeName.FULL:
             return Recipe(steps=200_000, patch=64)

@@ -49,7 +49,7 @@ class Wish:
         Doc("In place of --steps: gradient steps of one ABPN, s."),
     ] = None
     steps: Annotated[
-        int | None, Ge(MIN_SEARCH_STEPS), Doc("Gradient steps of each candidate [500].")
+        int | None, Ge(MIN_SEARCH_STEPS), Doc("Gradient steps of each candidate [250].")
     ] = None
     precision: Annotated[Precision | None, Doc("[the faster one here]")] = None
     baselines: Annotated[bool | None, Doc("ABPN and XLSR as reference.")] = None

@@ -1,4 +1,9 @@
-"""Kendall's tau of short trainings, of parameters and of MACs with the long training's PSNR."""
+"""Kendall's tau of short trainings, of parameters and of MACs with the long training's PSNR.
+
+    python studies/proxy_fidelity/analysis.py
+
+Writes ``README.md`` beside this file from ``trainings.csv``, once there are enough long trainings.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,15 @@ import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+
+from rows import LENGTHS, LONG, TRAININGS, Training
 
 GOAL = 0.8
 #: Pairs whose long trainings end closer than this, dB.
 CLOSE_DB = 0.5
+#: Architectures below which nothing is told.
+FEWEST = 16
 _DRAWS = 2000
 _WORST = float("-inf")
 
@@ -25,25 +34,28 @@ class Architecture:
     float_db: dict[int, float]
 
 
-def collect(rows: Sequence[dict[str, Any]], order: Sequence[str], long: int) -> list[Architecture]:
-    """Architectures whose training of ``long`` steps gave a figure, in ``order``.
+def collect(rows: Sequence[Training]) -> list[Architecture]:
+    """Architectures whose long training gave a figure, and whose short ones are all done.
 
     A shorter one that failed ranks last, as in a search.
     """
-    found = []
-    lengths = {row["steps"] for row in rows}
-    for name in order:
-        own = {row["steps"]: row for row in rows if row["candidate"] == name}
-        if own.keys() == lengths and "error" not in own[long]:
-            found.append(
-                Architecture(
-                    own[long]["parameters"],
-                    own[long]["macs"],
-                    {steps: row.get("psnr_db", _WORST) for steps, row in own.items()},
-                    {steps: row.get("psnr_float_db", _WORST) for steps, row in own.items()},
-                )
-            )
-    return found
+    by_name: dict[str, dict[int, Training]] = {}
+    for row in rows:
+        by_name.setdefault(row.name, {})[row.steps] = row
+    return [
+        Architecture(
+            own[LONG].parameters,
+            own[LONG].macs,
+            {steps: _or_worst(own[steps].psnr_db) for steps in (*LENGTHS, LONG)},
+            {steps: _or_worst(own[steps].psnr_float_db) for steps in (*LENGTHS, LONG)},
+        )
+        for own in by_name.values()
+        if own.keys() >= {*LENGTHS, LONG} and own[LONG].psnr_db is not None
+    ]
+
+
+def _or_worst(psnr_db: float | None) -> float:
+    return _WORST if psnr_db is None else psnr_db
 
 
 def tau(
@@ -90,35 +102,25 @@ def _float_after(steps: int) -> Callable[[Architecture], float]:
     return lambda architecture: architecture.float_db[steps]
 
 
-def report(
-    rows: Sequence[dict[str, Any]],
-    order: Sequence[str],
-    short: Sequence[int],
-    long: int,
-    remark: str,
-) -> str:
-    """The study's README; ``remark`` is what sets its trainings apart from those of today."""
-    items = collect(rows, order, long)
-    failed = [row for row in rows if "error" in row]
-
-    true = _int8_after(long)
+def report(rows: Sequence[Training], items: Sequence[Architecture]) -> str:
+    """The study's README."""
+    failed = [row for row in rows if row.error]
+    true = _int8_after(LONG)
     chosen_on, told_on = items[::2], items[1::2]
-    passing = [s for s in short if tau(_int8_after(s), true, chosen_on) >= GOAL]
-    chosen = passing[0] if passing else short[-1]
+    passing = [s for s in LENGTHS if tau(_int8_after(s), true, chosen_on) >= GOAL]
+    chosen = passing[0] if passing else LENGTHS[-1]
     measures: list[tuple[str, Callable[[Architecture], float]]] = [
-        *((f"INT8 PSNR after {s:,} steps", _int8_after(s)) for s in short),
-        *((f"FP32 PSNR after {s:,} steps", _float_after(s)) for s in short),
+        *((f"INT8 PSNR after {s:,} steps", _int8_after(s)) for s in LENGTHS),
+        *((f"FP32 PSNR after {s:,} steps", _float_after(s)) for s in LENGTHS),
         ("parameters", lambda i: i.parameters),
         ("MACs", lambda i: i.macs),
     ]
     lines = [
         "# Proxy fidelity", "",
-        f"{len(items)} of {len(order)} architectures, drawn from `mobile` as it was (results.json",
-        "keeps them), 1 to 4 GMAC at 360x640, x3; 16 crops of 32x32 LR pixels a step. Truth is the",
-        f"INT8 PSNR after {long:,} steps. All lengths of one architecture were trained on one",
-        "machine, in bfloat16 where it had that.", *([remark] if remark else []),
-        "`python studies/proxy_fidelity/run.py --help` tells how to run it. Every figure is in",
-        "[results.json](results.json).", "",
+        f"{len(items)} architectures: draws of `mobile`, half of them of 1 to 4 GMAC at 360x640,",
+        "and the zoo, x3; 16 crops of 32x32 LR pixels a step, quantized after training. Truth is the",
+        f"INT8 PSNR after {LONG:,} steps. `python studies/proxy_fidelity/run.py --help` tells how",
+        "to run it; every training is a row of [trainings.csv](trainings.csv).", "",
         "Kendall's tau with the truth. The length is chosen on every other architecture (chosen",
         "on), and told on the others, with a bootstrap interval of 95 %; close pairs are those of",
         f"all architectures whose truths differ by less than {CLOSE_DB} dB. A short training that",
@@ -132,15 +134,20 @@ def report(
             f"| {name} | {tau(of, true, chosen_on):.2f} | {tau(of, true, told_on):.2f} "
             f"| {low:.2f} to {high:.2f} | {tau(of, true, items, CLOSE_DB):.2f} |"
         )
-    verdict = "the cheapest with tau of at least 0.8 there" if passing else "none reaches 0.8 there"
-    after = _int8_after(chosen)
-    by_macs = tau(lambda i: i.macs, true, items)
-    fell = sum(true(item) < after(item) - CLOSE_DB / 2 for item in items)
-    lines += [
-        "", f"Chosen: {chosen:,} steps ({verdict}). Over all architectures tau is then",
-        f"{tau(after, true, items):.2f}, and that of MACs {by_macs:.2f}. {fell} of them have more",
-        f"than {CLOSE_DB / 2} dB less after {long:,} steps than after {chosen:,}; no short",
-        "training tells that.", "",
-    ]  # fmt: skip
-    lines += [f"Failed: {row['candidate']} at {row['steps']:,}: {row['error']}" for row in failed]
+    verdict = f"the cheapest with tau of at least {GOAL} there" if passing else "none passes there"
+    lines += ["", f"Chosen: {chosen:,} steps ({verdict}).", ""]
+    lines += [f"* Failed: {row.name} at {row.steps:,}: {row.error}" for row in failed]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    """Writes the page."""
+    rows = TRAININGS.read()
+    items = collect(rows)
+    if len(items) < FEWEST:
+        raise SystemExit(f"{len(items)} architectures are trained at every length; {FEWEST} needed")
+    (Path(__file__).parent / "README.md").write_text(report(rows, items))
+
+
+if __name__ == "__main__":
+    main()
