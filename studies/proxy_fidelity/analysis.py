@@ -118,9 +118,9 @@ def report(rows: Sequence[Training], items: Sequence[Architecture]) -> str:
     lines = [
         "# Proxy fidelity", "",
         f"{len(items)} architectures: draws of `mobile`, half of them of 1 to 4 GMAC at 360x640,",
-        "and the zoo, x3; 16 crops of 32x32 LR pixels a step, quantized after training. Truth is the",
-        f"INT8 PSNR after {LONG:,} steps. `python studies/proxy_fidelity/run.py --help` tells how",
-        "to run it; every training is a row of [trainings.csv](trainings.csv).", "",
+        "and the zoo, x3; 16 crops of 32x32 LR pixels a step, quantized after training. Truth is",
+        f"the INT8 PSNR after {LONG:,} steps. `python studies/proxy_fidelity/run.py --help` tells",
+        "how to run it; every training is a row of [trainings.csv](trainings.csv).", "",
         "Kendall's tau with the truth. The length is chosen on every other architecture (chosen",
         "on), and told on the others, with a bootstrap interval of 95 %; close pairs are those of",
         f"all architectures whose truths differ by less than {CLOSE_DB} dB. A short training that",
