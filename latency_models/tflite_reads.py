@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeAlias
 
-from search_spaces import InputError
 from search_spaces.reads import (
     PIXEL,
     Reads,
@@ -24,34 +23,12 @@ from search_spaces.reads import (
 )
 from search_spaces.tiling import Axis, joined
 
+from .tflite_along import SIDES, Along, Dimensions, refusal
 from .tflite_file import TfliteOperator, TfliteTensor
 
-#: Of the image, by ``Along.side``.
-SIDES = ("rows", "columns")
-
-
-@dataclass(frozen=True)
-class Along:
-    """A dimension along one side of the image: 0 is its rows, 1 its columns."""
-
-    side: int
-    axis: Axis
-
-    def through(self, reads: Reads, size: int) -> Along:
-        """As ``Axis.through``."""
-        return replace(self, axis=self.axis.through(reads, size))
-
-
-#: What each dimension of a tensor runs along; None: neither rows nor columns.
-Dimensions: TypeAlias = tuple[Along | None, ...]
 #: The tensors that depend on the image.
 _Known: TypeAlias = Mapping[str, Dimensions]
 _Rule: TypeAlias = Callable[[TfliteOperator, _Known], Dimensions]
-
-
-def refusal(operator: TfliteOperator, reason: str) -> InputError:
-    """Names the operator."""
-    return InputError(f"{operator.label} {reason}")
 
 
 def _input(operator: TfliteOperator, position: int) -> TfliteTensor:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from search_spaces import InputError, Tiling
 from search_spaces.tiling import Axis
 
+from .tflite_along import SIDES, Along, Dimensions, refusal
 from .tflite_file import TfliteModel, TfliteTensor
-from .tflite_reads import RULES, SIDES, Along, Dimensions, refusal, sees_all
+from .tflite_reads import RULES, sees_all
 
 
 def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:

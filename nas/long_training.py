@@ -24,7 +24,8 @@ from .files import (
     write_text,
     write_whole,
 )
-from .images.data import Data, ImageSet, PatchSampler, data_path
+from .images.data import Data, ImageSet, data_path
+from .images.patches import PatchSampler
 from .images.quality import Quality, convention, evaluate
 from .images.tiles import require_tiles
 from .interim import Interim, InterimJudge

@@ -7,7 +7,8 @@ import numpy as np
 from latency_models import WeightGranularity
 from search_spaces import Graph
 
-from ..images.data import ImageSet, PatchSampler, Pixels
+from ..images.data import ImageSet, Pixels
+from ..images.patches import PatchSampler
 from .interpretation import Interpreter, Mode
 from .job import Weights
 from .network import Network

@@ -16,7 +16,8 @@ import numpy as np
 from search_spaces import CandidateError, Graph
 
 from ..choices import Loss
-from ..images.data import ImageSet, PatchSampler, Pixels
+from ..images.data import ImageSet, Pixels
+from ..images.patches import PatchSampler
 from .calibration import calibration_crops, largest_values
 from .initialisation import Array, initial_parameters
 from .interpretation import Mode

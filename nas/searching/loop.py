@@ -25,7 +25,8 @@ from ..laboratory import Laboratory
 from ..studies.budget import Budget
 from ..studies.record import TrialRecord
 from ..studies.settings import Settings
-from ..studies.study import Study, worker_label, worker_lock
+from ..studies.study import Study
+from ..studies.worker_locks import worker_label, worker_lock
 from .confirmation import known_device
 from .objective import SearchObserver, TrialEnded, TrialRunner
 from .sampling import make_sampler

@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import time
-import uuid
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from .record import (
     is_baseline,
 )
 from .settings import Settings
+from .worker_locks import is_free
 
 _SETTINGS_KEY = "settings"
 _BUDGET_KEY = "budget"
@@ -281,40 +281,10 @@ class Study:
         """
         place, _, worker = trial.user_attrs.get(WORKER_KEY, "").rpartition("/")
         if worker:
-            return place == self.folder.place and _is_free(self.folder.lock(worker))
+            return place == self.folder.place and is_free(self.folder.lock(worker))
         now = time.monotonic()
         seen = self._nameless.setdefault(trial.number, now)
         return not self.is_shared or now - seen > GRACE_SECONDS
-
-
-def _is_free(lock: Path) -> bool:
-    try:
-        with lock.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def worker_lock(folder: StudyFolder) -> Iterator[str]:
-    """Gives a worker its name, and a lock that the system frees when this process ends."""
-    worker = uuid.uuid4().hex[:12]
-    path = folder.lock(worker)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield worker
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def worker_label(folder: StudyFolder, worker: str) -> str:
-    """How a trial names the worker that runs it."""
-    return f"{folder.place}/{worker}"
 
 
 def create_study(folder: StudyFolder, storage_url: str | None, settings: Settings) -> Study:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from latency_models import device
-from nas.images.data import PatchSampler, load_images, write_image
+from nas.images.data import load_images, write_image
+from nas.images.patches import PatchSampler
 from nas.searching.rehearsal import rehearse
 from search_spaces import InputError, InputSpec
 from search_spaces.space import load_space

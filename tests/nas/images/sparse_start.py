@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from nas.images.cache import ImageCache, Origin
-from nas.images.data import PatchSampler, SharedImages
+from nas.images.data import SharedImages
+from nas.images.patches import PatchSampler
 from nas.images.shared import Half, Index, IndexedPair
 
 COUNT, LR, HR = 3300, (452, 680, 3), (1356, 2040, 3)

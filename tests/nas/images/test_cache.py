@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -33,8 +30,6 @@ from nas.images.data import (
 from nas.images.notes import cautions
 from nas.images.shared import Index, PixelWriter, StoredImages
 from search_spaces import InputError, NasError
-
-from . import sparse_start
 
 SIDE = 120
 ORIGIN = Origin("photos", 3)
@@ -395,14 +390,3 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, own: str, caches: str, exp
     monkeypatch.setenv("XDG_CACHE_HOME", caches)
     monkeypatch.setenv("HOME", "/home/me")
     assert ImageCache.of_user().folder == Path(expected)
-
-
-def test_thirty_gigabytes_are_opened_and_drawn_from_within_little_memory(tmp_path: Path) -> None:
-    program = [sys.executable, "-m", sparse_start.__name__, str(tmp_path)]
-    found = json.loads(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
-    assert found["images"] == sparse_start.COUNT
-    assert found["bytes"] > 30e9
-    assert found["opened_bytes"] < 200e6
-    rows = sparse_start.BATCHES * sparse_start.BATCH * sparse_start.PATCH * 3
-    read_bytes = rows * sparse_start.HR[1] * 3  # a row is shorter than two pages
-    assert found["peak_bytes"] - found["opened_bytes"] < read_bytes / 5

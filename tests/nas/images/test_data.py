@@ -14,13 +14,13 @@ from nas.images.data import (
     MIN_LR_SIDE,
     ImagePair,
     ImageSet,
-    PatchSampler,
     Pixels,
     degrade,
     load_data,
     load_images,
     read_rgb,
 )
+from nas.images.patches import PatchSampler
 from search_spaces import InputError
 
 SIDE = MIN_LR_SIDE * 3

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from latency_models import WeightGranularity
-from nas.images.data import EMBEDDED, PatchSampler, Pixels, load_data
+from nas.images.data import EMBEDDED, Pixels, load_data
+from nas.images.patches import PatchSampler
 from nas.networks.initialisation import Array
 from nas.networks.interpretation import Mode, own_values
 from nas.networks.job import Weights

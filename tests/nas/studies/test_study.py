@@ -26,9 +26,8 @@ from nas.studies.study import (
     create_study,
     find_study,
     load_study,
-    worker_label,
-    worker_lock,
 )
+from nas.studies.worker_locks import worker_label, worker_lock
 from search_spaces import InputError, NasError
 
 from .heartbeats import beat
