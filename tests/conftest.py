@@ -12,11 +12,18 @@ from nas.laboratory import IMPORTS_OF_WORKERS
 from .machine import EVERY_CORE
 from .services import OPTION
 
+_LONGEST = {"test_first_steps.py", "test_kernels.py", "test_report.py", "test_search.py"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         OPTION, action="store_true", help="Chromium and PostgreSQL must be here: skip nothing"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest begin first: whichever ends last has a core to itself."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 def pytest_configure(config: pytest.Config) -> None:

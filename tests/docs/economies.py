@@ -30,14 +30,15 @@ class Economy:
         return [*kept, *self.options, *self.switches]
 
 
-_MOMENT = ("--steps", "50", "--precision", "float32")
+#: The first networks of that seed are small.
+_MOMENT = ("--steps", "50", "--precision", "float32", "--seed", "2")
 _ONE = ("--budget", "1", "--input", "40x40", *_MOMENT)
 #: One network is trained, for a moment, for small images.
 TRAIN_ONE = Economy(("search",), (*_ONE, "--data", str(SMALL_PHOTOS)), ("--no-baselines",))
 #: The same on the page's own photographs.
 TRAIN_ONE_THERE = Economy(("search",), _ONE, ("--no-baselines",))
 #: A study is made and stored; no trial fits.
-TRAIN_NONE = Economy(("search",), ("--budget", "1s", *_MOMENT))
+TRAIN_NONE = Economy(("search",), ("--budget", "1s", *_MOMENT), ("--no-baselines",))
 _OTHERS = (
     Economy(("train",), ("--steps", "10", "--batch", "1", "--patch", "8")),
     Economy(("latency", "collect"), ("--samples", "10")),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -21,45 +20,16 @@ from latency_models.tflite import (
     require_integer_only,
     require_same_kernels,
     require_super_resolution,
-    tiling_of_model,
 )
-from search_spaces import Candidate, InputError, InputSpec, Kernel, lower, tiling_of, zoo
+from search_spaces import InputError, InputSpec, Kernel
 
 from .models import GRAPHS, SMALL, Models
-
-BUILDS = [(network.build, scale) for network in zoo.ZOO for scale in (2, 3, 4)]
-Build = Callable[[int], Candidate]
 
 
 def figures(kernel: Kernel) -> tuple[object, ...]:
     names = ("kind", "macs", "window", "stride", "groups", "weight_bytes")
     shapes = tuple(tensor.shape for tensor in kernel.inputs + kernel.outputs)
     return (*(getattr(kernel, name) for name in names), shapes)
-
-
-@pytest.mark.parametrize(("build", "scale"), BUILDS)
-class TestZoo:
-    def test_kernels_are_the_operators_of_the_file_in_order(
-        self, models: Models, build: Build, scale: int
-    ) -> None:
-        graph = build(scale).deployed
-        read, lowered = kernels_of(models.tflite(graph)), lower(graph, SMALL)
-        assert list(map(figures, read)) == list(map(figures, lowered))
-
-    def test_images_are_cut_as_for_the_graph(
-        self, models: Models, build: Build, scale: int
-    ) -> None:
-        graph = build(scale).deployed
-        model = read_tflite(models.tflite(graph))
-        assert tiling_of_model(model, scale) == tiling_of(graph, SMALL)
-
-    def test_file_is_integer_only_super_resolution(
-        self, models: Models, build: Build, scale: int
-    ) -> None:
-        model = read_tflite(models.tflite(build(scale).deployed))
-        require_integer_only(model)
-        found = require_super_resolution(model)
-        assert (found.input, found.scale, found.levels) == (SMALL, scale, Levels("int8", -128))
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def execute(folder: Path, *words: str) -> Answer:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["nas", *words])
-        patch.setattr("nas.searching.supervision.run_crew", _work)
+        patch.setattr("nas.searching.supervision.run_crew", work_here)
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             try:
                 main()
@@ -68,8 +68,8 @@ def _printed(stream: io.TextIOWrapper) -> str:
     return stream.read()
 
 
-def _work(command: Sequence[str], *_: object) -> list[int]:
-    """Stands for ``run_crew``: one worker, by its own command."""
+def work_here(command: Sequence[str], *_: object) -> list[int]:
+    """Stands for ``run_crew``: one worker, by its own command, within this process."""
     answer = execute(Path.cwd(), *command[command.index("worker") :])
     print(answer.errors, end="", file=sys.stderr)
     return [answer.code]

@@ -10,12 +10,25 @@ import pytest
 
 from latency_models import WeightGranularity
 from latency_models.tflite import (
+    Levels,
     kernels_of_model,
     read_tflite,
     require_integer_only,
     require_super_resolution,
+    tiling_of_model,
 )
-from search_spaces import Graph, InputSpec, Kernel, LeakyRelu, Tensor, analyse, lower, mobile, zoo
+from search_spaces import (
+    Graph,
+    InputSpec,
+    Kernel,
+    LeakyRelu,
+    Tensor,
+    analyse,
+    lower,
+    mobile,
+    tiling_of,
+    zoo,
+)
 from search_spaces.anchor import sample
 
 from .conversion import Converted, converted
@@ -64,8 +77,9 @@ def check_file(
     model = read_tflite(result.tflite)
     require_integer_only(model)
     form = require_super_resolution(model)
-    assert (form.input, form.scale, form.levels.black) == (SPEC, graph.scale, -128)
+    assert (form.input, form.scale, form.levels) == (SPEC, graph.scale, Levels("int8", -128))
     assert list(unnamed(kernels_of_model(model))) == list(unnamed(lower(graph, SPEC)))
+    assert tiling_of_model(model, graph.scale) == tiling_of(graph, SPEC)
     return result
 
 
