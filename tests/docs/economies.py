@@ -37,7 +37,7 @@ _ONE = ("--budget", "1", "--input", "40x40", *_MOMENT)
 TRAIN_ONE = Economy(("search",), (*_ONE, "--data", str(SMALL_PHOTOS)), ("--no-baselines",))
 #: The same on the page's own photographs.
 TRAIN_ONE_THERE = Economy(("search",), _ONE, ("--no-baselines",))
-#: A study is made and stored; no trial fits.
+#: A study is made and stored, and one network trained at most.
 TRAIN_NONE = Economy(("search",), ("--budget", "1s", *_MOMENT), ("--no-baselines",))
 _OTHERS = (
     Economy(("train",), ("--steps", "10", "--batch", "1", "--patch", "8")),
