@@ -88,9 +88,10 @@ def to_do(names: list[str]) -> Iterator[tuple[str, int]]:
     drawn = [name for name in names if name.startswith(("within", "other"))]
     # Half of each kind in turn, so that a part of the rows is a fair part of all.
     mixed = [name for pair in zip(drawn[:DRAWN], drawn[DRAWN:], strict=True) for name in pair]
-    for name in mixed:
-        yield from ((name, steps) for steps in (*LENGTHS, LONG))
-    yield from ((name, steps) for name in names if name not in drawn for steps in (*LENGTHS, LONG))
+    published = [name for name in names if name not in drawn]
+    for group in (mixed, published):
+        yield from ((name, steps) for name in group for steps in LENGTHS)
+        yield from ((name, LONG) for name in group)
     yield from ((name, LONGER) for name in mixed[:FEW])
 
 

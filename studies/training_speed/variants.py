@@ -53,6 +53,7 @@ VARIANTS = (
     Variant("adam 4e-3", adam, {"learning_rate": 4e-3}),
     Variant("soap 1e-3", Soap, {"learning_rate": 1e-3}),
     Variant("soap 2e-3", Soap, {"learning_rate": 2e-3}),
+    Variant("rate 0.004", changes={"kernel_rate": 4e-3}),
     Variant("rate 0.0056", changes={"kernel_rate": 5.6e-3}),
     Variant("rate 0.011", changes={"kernel_rate": 1.1e-2}),
     Variant("rate 0.022", changes={"kernel_rate": 2.2e-2}),
