@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,3 +34,19 @@ class Training:
 
 
 TRAININGS = Ledger(Path(__file__).parent / "trainings.csv", Training)
+CONDITIONS = Path(__file__).parent / "conditions.json"
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all trainings have in common: images by what tells them from others, and packages."""
+
+    train: dict[str, str | int]
+    valid: dict[str, str | int]
+    bicubic_psnr_db: float
+    versions: dict[str, str]
+
+
+def read_conditions() -> Conditions:
+    """What ``run.py`` wrote down when it began."""
+    return Conditions(**json.loads(CONDITIONS.read_text()))

@@ -19,14 +19,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rows import LENGTHS, LONG, LONGER, TRAININGS, Training
+from rows import (
+    CONDITIONS,
+    LENGTHS,
+    LONG,
+    LONGER,
+    TRAININGS,
+    Conditions,
+    Training,
+    read_conditions,
+)
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Quantization
 from nas.cores import Cores, has_bfloat16
 from nas.files import json_text, write_json, write_whole
+from nas.images.baselines import bicubic
 from nas.images.data import Data, load_images
+from nas.images.quality import evaluate
 from nas.laboratory import Laboratory
 from nas.networks.recipe import Recipe
 from nas.studies.settings import installed_versions
@@ -91,8 +102,14 @@ def to_do(names: list[str]) -> Iterator[tuple[str, int]]:
     published = [name for name in names if name not in drawn]
     for group in (mixed, published):
         yield from ((name, steps) for name in group for steps in LENGTHS)
-        yield from ((name, LONG) for name in group)
+        yield from ((name, LONG) for name in sorted(group, key=_is_below_bicubic))
     yield from ((name, LONGER) for name in mixed[:FEW])
+
+
+def _is_below_bicubic(name: str) -> bool:
+    """Does the image not get through? Such a network tells least, and comes last."""
+    found = [row.psnr_db or 0.0 for row in TRAININGS.read() if row.name == name]
+    return max(found, default=0.0) < read_conditions().bicubic_psnr_db
 
 
 def train(name: str, candidate: Candidate, steps: int, laboratory: Laboratory) -> Training:
@@ -148,13 +165,19 @@ def main() -> None:
 
 def require_conditions(data: Data) -> None:
     """Writes down what all trainings have in common; they cannot go on with other images."""
-    now = {"train": described(data.training), "valid": described(data.validation)}
-    about = HERE / "conditions.json"
-    if not about.exists():
-        write_json(about, {**now, "versions": installed_versions()})
-    kept = json.loads(about.read_text())
-    if any(kept[key] != value for key, value in now.items()):
-        raise SystemExit(f"{about} tells of other images; delete it and the trainings beside it")
+    now = Conditions(
+        train=described(data.training),
+        valid=described(data.validation),
+        bicubic_psnr_db=evaluate(bicubic(SCALE), data.validation).psnr_db,
+        versions=installed_versions(),
+    )
+    if not CONDITIONS.exists():
+        write_json(CONDITIONS, vars(now))
+    kept = read_conditions()
+    if (kept.train, kept.valid) != (now.train, now.valid):
+        raise SystemExit(
+            f"{CONDITIONS} tells of other images; delete it and the trainings beside it"
+        )
 
 
 if __name__ == "__main__":
