@@ -9,19 +9,13 @@ import tomllib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, InstanceOf, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
 
 from search_spaces import InputError, InputSpec
 from search_spaces.naming import path_of, shortened
 
-from .adb.settings import SHORTHAND, AdbSettings, default_settings
-from .fallback import CpuFallback
-from .host import HostSource, HostTiming
-from .regression.settings import RegressionSettings
-from .rknn.settings import RknnSettings
-from .settings import SettingsTable
 from .source import (
     Latency,
     LatencyRequest,
@@ -29,8 +23,13 @@ from .source import (
     UnsupportedOperators,
     WeightGranularity,
 )
-from .table import CsvSettings, TableSource
-from .vela import VelaSource, VelaTarget
+from .sources.adb.settings import SHORTHAND, AdbSettings, default_settings
+from .sources.host import HostSettings
+from .sources.regression.settings import RegressionSettings
+from .sources.rknn.settings import RknnSettings
+from .sources.settings import SettingsTable, SourcePlace
+from .sources.table import CsvSettings
+from .sources.vela import VelaSettings
 from .worker import Worker
 
 _FILE = "device.toml"
@@ -53,34 +52,6 @@ def _allowed_operators(value: object) -> frozenset[str] | None:
     if not (isinstance(value, list) and value and all(isinstance(kind, str) for kind in value)):
         raise ValueError("must be 'any' or a list of TFLite operators, as CONV_2D")
     return frozenset(value)
-
-
-class VelaSettings(SettingsTable):
-    """Arm's compiler; names as in Arm's vela.ini."""
-
-    source: Literal["vela"]
-    accelerator: Literal[
-        "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256",
-        "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024",
-        "ethos-u85-2048",
-    ]  # fmt: skip
-    system_config: str
-    memory_mode: str
-    #: speed of the processor that takes what the NPU does not; assumed, see the card
-    cpu_bandwidth_gb_per_s: PositiveFloat
-    cpu_gmac_per_s: PositiveFloat
-    timeout_seconds: PositiveFloat = 120.0
-
-
-class HostSettings(SettingsTable):
-    """The processor of this machine."""
-
-    source: Literal["host"]
-    threads: PositiveInt = 1
-    warmup_runs: PositiveInt = 3
-    minimum_runs: PositiveInt = 10
-    minimum_seconds: PositiveFloat = 1.0
-    timeout_seconds: PositiveFloat = 300.0
 
 
 class Device(SettingsTable):
@@ -113,7 +84,7 @@ class Device(SettingsTable):
     @property
     def measured(self) -> bool:
         """Its times are those of the device itself, not of a compiler or a model of it."""
-        return isinstance(self.settings, HostSettings | AdbSettings | CsvSettings)
+        return self.settings.measures
 
     @property
     def fingerprint(self) -> str:
@@ -138,7 +109,7 @@ class Device(SettingsTable):
     @property
     def is_predicted(self) -> bool:
         """Are its times those of a regression?"""
-        return isinstance(self.settings, RegressionSettings)
+        return self.settings.predicts
 
     def _digest_of(self, table: str) -> str:
         try:
@@ -216,31 +187,10 @@ def _adb_device(serial: str) -> Device:
 
 def open_source(device: Device, worker: Worker) -> LatencySource:
     """The device's source, its work done in ``worker``; NasError if it cannot start."""
-    source = _source(device, worker)
+    source = device.settings.open(SourcePlace(device.name, device.folder, worker))
     if device.operators is None:
         return source
     return _Limited(source, device.name, device.operators)
-
-
-def _source(device: Device, worker: Worker) -> LatencySource:
-    settings = device.settings
-    if isinstance(settings, HostSettings):
-        timing = HostTiming(
-            settings.threads, settings.warmup_runs, settings.minimum_runs, settings.minimum_seconds
-        )
-        return HostSource(timing, worker, timeout_seconds=settings.timeout_seconds)
-    if isinstance(settings, AdbSettings | RknnSettings):
-        return settings.open()
-    if isinstance(settings, CsvSettings):
-        return TableSource(device.folder / settings.table, device.name)
-    if isinstance(settings, RegressionSettings):
-        return settings.open(device.folder)
-    return VelaSource(
-        VelaTarget(settings.accelerator, settings.system_config, settings.memory_mode),
-        CpuFallback(settings.cpu_bandwidth_gb_per_s, settings.cpu_gmac_per_s),
-        worker,
-        timeout_seconds=settings.timeout_seconds,
-    )
 
 
 def _key(location: tuple[str | int, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .device import Device
-from .regression.settings import RegressionSettings
+from .sources.regression.settings import RegressionSettings
 
 
 def device_toml(device: Device) -> str:

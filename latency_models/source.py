@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from search_spaces import CandidateError, Graph, InputSpec, Kernel, lower
+from search_spaces import CandidateError, Graph, InputSpec, LoweredOperator, lower
 
 
 class WeightGranularity(StrEnum):
@@ -78,7 +78,7 @@ class Latency:
         return dict(self.conditions).get(INTERVAL, "")
 
     @property
-    def told_ms(self) -> tuple[float, ...]:
+    def operator_ms(self) -> tuple[float, ...]:
         """Each operator's time, or nothing where the source knows that of the whole alone."""
         return () if self.operators_shared else tuple(row.ms for row in self.operators)
 
@@ -104,12 +104,13 @@ class Latency:
 class LatencyRequest:
     """A model to be timed: its kernels, and the file itself, made only if the source needs it.
 
-    From a graph by ``of_graph``; from anybody's file by ``latency_models.tflite.request_of_file``.
+    From a graph by ``of_graph``; from anybody's file by
+    ``latency_models.tflite.requests.request_of_file``.
     """
 
     #: what people call it, for messages
     name: str
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[LoweredOperator, ...]
     input: InputSpec
     make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
     #: of a graph; a file has none

@@ -14,17 +14,17 @@ from latency_models.device import load_device, open_source
 from search_spaces import Candidate, Graph, InputSpec
 
 from .choices import Objective, Precision, Quantization, SamplerKind
-from .images.data import EMBEDDED, load_validation
-from .images.quality import Quality
-from .images.quality import evaluate as judge
-from .laboratory import untrained_request
-from .networks.inference import open_enlarger
-from .searching.supervision import SearchOutcome, run_search
+from .data.images import EMBEDDED, load_validation
+from .evaluation.evaluator import untrained_request
+from .evaluation.inference import open_enlarger
+from .latency.query import time_model
+from .quality.metrics import Quality
+from .quality.metrics import evaluate as judge
+from .searching.run import SearchOutcome, run_search
 from .studies.options import SearchOptions
 from .studies.results import findings
 from .studies.study import Study
 from .studies.study import load_study as _load_study
-from .timing import time_model
 
 __all__ = ["evaluate", "findings", "load_study", "predict_latency", "search"]
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Objective(StrEnum):
-    """What is optimised: the challenge score, or PSNR and runtime side by side."""
+    """What is optimized: the challenge score, or PSNR and runtime side by side."""
 
     SCORE = "score"
     PARETO = "pareto"
@@ -21,7 +21,7 @@ class SamplerKind(StrEnum):
 
 
 class Loss(StrEnum):
-    """What training minimises: mean absolute error, or its smooth form."""
+    """What training minimizes: mean absolute error, or its smooth form."""
 
     L1 = "l1"
     CHARBONNIER = "charbonnier"

@@ -1,22 +1,26 @@
 """What can be built: graphs of TFLite-like operators, the spaces that sample them, the zoo."""
 
-from .blocks import BlockKind
-from .branches import beside_kernel, merged_kernel
-from .builder import GraphBuilder
-from .candidate import Candidate, Deployment
-from .convolutions import Branches, Conv, DepthwiseConv, Padding, TransposedConv
 from .errors import CandidateError, GraphError, InputError, NasError
-from .folding import ResidualFold
-from .graph import INPUT, Figures, Graph, InputSpec, Node, NodeFigures, infer
-from .kernels import Kernel, Tensor, lower, transposed_window
-from .operator import Activation, Operator, Shape
-from .operators import (
+from .graph.builder import GraphBuilder
+from .graph.convolutions import (
+    Branches,
+    Conv,
+    DepthwiseConv,
+    Padding,
+    TransposedConv,
+    transposed_window,
+)
+from .graph.graph import INPUT, Figures, Graph, InputSpec, Node, NodeFigures, infer
+from .graph.lowering import LoweredOperator, Tensor, lower
+from .graph.operator import Activation, Operator, Range, Shape
+from .graph.operators import (
     OPERATORS,
     Add,
     Clip,
     ClipForm,
     Concat,
     DepthToSpace,
+    HardSwish,
     Interpolation,
     LeakyRelu,
     Mean,
@@ -36,8 +40,12 @@ from .operators import (
     Tanh,
     Tile,
 )
-from .tensors import IMAGE_RANGE, LEVELS, Range, ScaleGroup, Tensors, analyse
-from .tiling import Margins, Tiling, tiling_of
+from .graph.quantization import IMAGE_RANGE, LEVELS, ScaleGroup, Tensors, quantization_groups
+from .graph.tiling import Margins, Tiling, tiling_of
+from .spaces.blocks import BlockKind
+from .transforms.candidate import Candidate, Deployment
+from .transforms.folding import ResidualFold
+from .transforms.reparameterization import beside_kernel, merged_kernel
 
 __all__ = [
     "IMAGE_RANGE",
@@ -61,11 +69,12 @@ __all__ = [
     "Graph",
     "GraphBuilder",
     "GraphError",
+    "HardSwish",
     "InputError",
     "InputSpec",
     "Interpolation",
-    "Kernel",
     "LeakyRelu",
+    "LoweredOperator",
     "Margins",
     "Mean",
     "Multiply",
@@ -96,11 +105,11 @@ __all__ = [
     "Tile",
     "Tiling",
     "TransposedConv",
-    "analyse",
     "beside_kernel",
     "infer",
     "lower",
     "merged_kernel",
+    "quantization_groups",
     "tiling_of",
     "transposed_window",
 ]

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from .blocks import BlockKind, Head, Residual, Style, block, image_of, parallel_stem, shrink
-from .builder import GraphBuilder, Nonlinearity
-from .candidate import Candidate, Deployment
-from .convolutions import Branches
 from .errors import InputError
-from .folding import ResidualFold
-from .graph import Graph
+from .graph.builder import GraphBuilder, Nonlinearity
+from .graph.convolutions import Branches
+from .graph.graph import Graph
+from .spaces.blocks import BlockKind, Head, Residual, Style, block, image_of, parallel_stem, shrink
+from .transforms.candidate import Candidate, Deployment
+from .transforms.folding import ResidualFold
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def tinysrnet(scale: int) -> Graph:
 
 
 def fastsr(scale: int) -> Graph:
-    """TinySRNet at the image's own size, upon its nearest-neighbour enlargement."""
+    """TinySRNet at the image's own size, upon its nearest-neighbor enlargement."""
     net, style = GraphBuilder(), Style()
     features = net.conv(net.input, 16, relu=True)
     for _ in range(3):
@@ -132,7 +132,7 @@ def quicksrnet(scale: int, middle: int) -> Graph:
 
 
 def scsrn(scale: int) -> Graph:
-    """The image beside the body's features instead of an addition; re-parameterised convs."""
+    """The image beside the body's features instead of an addition; re-parameterized convs."""
     net, style = GraphBuilder(), Style(branches=Branches.EXPANDED)
     features = style.conv(net, net.input, 32)
     for _ in range(4):
@@ -142,7 +142,7 @@ def scsrn(scale: int) -> Graph:
 
 
 def antsr(scale: int) -> Graph:
-    """A short plain net of re-parameterised convs."""
+    """A short plain net of re-parameterized convs."""
     return _plain(scale, width=28, middle=3, style=Style(branches=Branches.EXPANDED))
 
 
@@ -269,7 +269,7 @@ ZOO: tuple[ZooNetwork, ...] = (
     _network(
         "AntSR-like", antsr, "Antins_cv in the Mobile AI 2022 report, arXiv:2211.03885",
         "INT8 29.58 dB, 15.2 ms on the VS680 (Mobile AI 2022 report)",
-        "all but its place among the fastest: five plain re-parameterised convs of 28 channels",
+        "all but its place among the fastest: five plain re-parameterized convs of 28 channels",
     ),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from nas.images.data import ImageSet
+from nas.data.images import ImageSet
 
 Row = TypeVar("Row")
 

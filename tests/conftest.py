@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from latency_models.worker import import_for_workers
-from nas.images.cache import FOLDER_VARIABLE, LIMIT_VARIABLE
-from nas.laboratory import IMPORTS_OF_WORKERS
+from nas.data.cache import FOLDER_VARIABLE, LIMIT_VARIABLE
+from nas.evaluation.evaluator import IMPORTS_OF_WORKERS
 
 from .machine import EVERY_CORE
 from .services import OPTION
 
-_LONGEST = {"test_first_steps.py", "test_kernels.py", "test_report.py", "test_search.py"}
+_LONGEST = {"test_first_steps.py", "test_lowering.py", "test_report.py", "test_search.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

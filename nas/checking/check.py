@@ -8,7 +8,7 @@ from pathlib import Path
 
 from latency_models import LatencyError, Worker
 from latency_models.device import Device, open_source
-from latency_models.tflite import (
+from latency_models.tflite.requests import (
     TfliteModel,
     read_tflite,
     request_of_file,

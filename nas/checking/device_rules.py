@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from latency_models import WeightGranularity
-from latency_models.tflite import TfliteOperator
+from latency_models.tflite.requests import TfliteOperator
 
 from .finding import Finding, Problem, Severity
 from .subject import CLIPS, CONVOLUTIONS, Subject, name_of
@@ -61,7 +61,7 @@ def granularity(subject: Subject) -> Iterator[Finding]:
         )
         if operator.kind in CONVOLUTIONS and scales > 1:
             what = f"its weights have {scales} scales; {target.name} takes one"
-            advice = "quantise weights per tensor (`nas export` does, for this device)"
+            advice = "quantize weights per tensor (`nas export` does, for this device)"
             yield _finding(Severity.ERROR, Problem.GRANULARITY, subject, operator, what, advice)
 
 

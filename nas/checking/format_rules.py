@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from latency_models.tflite import TfliteOperator, TfliteTensor
+from latency_models.tflite.requests import TfliteOperator, TfliteTensor
 
 from .finding import Finding, Problem, Severity
 from .subject import Subject, activations, name_of
@@ -45,7 +45,7 @@ def _float_advice(subject: Subject, operator: TfliteOperator) -> str:
     ends = {tensor.name for tensor in (*subject.model.inputs, *subject.model.outputs)}
     if any(t.name in ends and t.dtype in _FLOATS for t in activations(operator)):
         return "convert with int8 input and output (inference_input_type, inference_output_type)"
-    return "quantise its inputs and its output: each needs a range, by fake-quant or calibration"
+    return "quantize its inputs and its output: each needs a range, by fake-quant or calibration"
 
 
 def wide_integers(subject: Subject) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def quantised_tensors(subject: Subject) -> Iterator[Finding]:
         for tensor in activations(operator):
             if tensor.dtype in _BYTES and not tensor.scales:
                 what = f"{tensor.dtype} tensor {tensor.title} has no scale"
-                advice = "convert the model again with quantisation"
+                advice = "convert the model again with quantization"
                 yield _error(Problem.NOT_QUANTISED, subject, operator, what, advice)
 
 
@@ -97,7 +97,7 @@ def levels(subject: Subject) -> Iterator[Finding]:
     what = _wrong_levels(*images)
     if what:
         advice = (
-            "quantise input and output to one range, black to white: fake-quant 0..255 as the last "
+            "quantize input and output to one range, black to white: fake-quant 0..255 as the last "
             "operator, or a clip to that range"
         )
         yield _error(Problem.LEVELS, subject, last, what, advice)

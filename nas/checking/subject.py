@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from latency_models import Latency, OperatorLatency, WeightGranularity
-from latency_models.tflite import TfliteModel, TfliteOperator, TfliteTensor
+from latency_models.tflite.requests import TfliteModel, TfliteOperator, TfliteTensor
 
 CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 #: What holds values in range: with a constant, of two.

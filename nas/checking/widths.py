@@ -1,6 +1,6 @@
 """The rule about channels: a feature map just over the device's step pays for the next one.
 
-The step is found by asking the device for the time of convolutions of neighbouring widths.
+The step is found by asking the device for the time of convolutions of neighboring widths.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 from latency_models import LatencyError, LatencySource, Worker
 from latency_models.device import Device
-from latency_models.tflite import TfliteOperator
+from latency_models.tflite.requests import TfliteOperator
 from search_spaces import Graph, GraphBuilder, InputSpec
 
-from ..laboratory import untrained_request
+from ..evaluation.evaluator import untrained_request
 from .finding import Finding, Problem, Severity
 from .subject import Subject, name_of
 

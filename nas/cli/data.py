@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..images.div2k import SERVER, Part
+from ..data.div2k import SERVER, Part
 from .output import JsonOption, print_json, print_table
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from ..images.cache import CachedImages
-    from ..images.survey import Survey
+    from ..data.cache import CachedImages
+    from ..quality.survey import Survey
 
 app = typer.Typer(
     help="Images to train and to judge on.", no_args_is_help=True, rich_markup_mode=None
@@ -33,7 +33,7 @@ def div2k(
     server: Annotated[str, typer.Option(metavar="URL", help="A mirror of the archives.")] = SERVER,
 ) -> None:
     """Fetch DIV2K, 800 and 100 photographs; the same command goes on where it was interrupted."""
-    from ..images.div2k import fetch, official
+    from ..data.div2k import fetch, official
 
     try:
         with progress_bar() as show:
@@ -51,7 +51,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a folder holds for training, and what is wrong with it."""
-    from ..images.survey import survey
+    from ..quality.survey import survey
 
     with progress_bar() as show:
         found = survey(folder, scale, show)
@@ -71,7 +71,7 @@ def cache(
     as_json: JsonOption = False,
 ) -> None:
     """List the decoded images that are kept on disk for the next start."""
-    from ..images.cache import ImageCache
+    from ..data.cache import ImageCache
 
     kept = ImageCache.of_user()
     removed = kept.clear() if clear else []

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: JsonOption = False) -> None:
     """Try the converter, the interpreter and the compiler, and tell cores, GPU and disk."""
-    from ..doctor import examine
+    from ..checking.doctor import examine
 
     findings = examine()
     if as_json:

@@ -85,8 +85,8 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """The latency measured on the device itself."""
-    from latency_models.adb import DeviceError
     from latency_models.device import load_device
+    from latency_models.sources.adb import DeviceError
     from search_spaces import InputError
 
     from ..files import write_whole
@@ -107,7 +107,7 @@ def measure(
 def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: bool) -> None:
     from latency_models.source import INTERVAL
 
-    from ..timing import time_model
+    from ..latency.query import time_model
 
     latency = time_model(model, device, size, scale)
     if as_json:

@@ -15,9 +15,9 @@ from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
     from latency_models import Worker
-    from latency_models.regression.validation import Accuracy
+    from latency_models.sources.regression.validation import Accuracy
 
-    from ..latency_building import Collection
+    from ..latency.collect import Collection
 
 DeviceOption = Annotated[
     str, typer.Option("--device", help="What is measured: a device, a folder, or adb:SERIAL.")
@@ -64,7 +64,7 @@ def fit(
     """Writes device.toml and a card beside the table, with errors by cross-validation."""
     from latency_models.device import load_device
 
-    from ..latency_folder import fit_folder, transfer_folder
+    from ..latency.fit import fit_folder, transfer_folder
 
     measured = load_device(device)
     if donor is None:
@@ -95,8 +95,8 @@ def validate(
     from latency_models import Worker
     from latency_models.device import load_device
 
-    from ..latency_building import JudgedModel, measure_front
-    from ..latency_building import validate as judge
+    from ..latency.collect import JudgedModel, measure_front
+    from ..latency.collect import validate as judge
     from ..studies.study import load_study
 
     judged = JudgedModel.of(load_device(model), load_device(device), out)
@@ -122,7 +122,7 @@ def validate(
 
 
 def _print_figures(columns: Mapping[str, Accuracy]) -> None:
-    from latency_models.regression.validation import FIGURES
+    from latency_models.sources.regression.validation import FIGURES
 
     print_table(
         ("figure", *columns, "what is good"),
@@ -157,10 +157,10 @@ def _collection(
     device: str, out: Path, space: str, scale: int, seed: int, worker: Worker
 ) -> Collection:
     from latency_models.device import load_device, open_source
-    from search_spaces.space import load_space
+    from search_spaces.spaces.loading import load_space
 
-    from ..latency_building import Collection
-    from ..latency_table import require_own_times
+    from ..latency.collect import Collection
+    from ..latency.table import require_own_times
 
     loaded = load_device(device)
     require_own_times(loaded)  # before a model is fitted for it

@@ -15,9 +15,10 @@ from .progress import TrainingReporter
 from .searching import StorageOption
 
 if TYPE_CHECKING:
-    from ..images.data import ImageSet
-    from ..images.quality import ImageQuality, Quality
-    from ..long_training import Figures, LongTraining
+    from ..data.images import ImageSet
+    from ..evaluation.full_training import Figures, LongTraining
+    from ..quality.metrics import ImageQuality, Quality
+    from ..studies.study import Study
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -48,7 +49,7 @@ def train(
         int | None,
         typer.Option(min=8, max=256, help="Side of an LR crop, pixels [the recipe's]."),
     ] = None,
-    loss: Annotated[Loss, typer.Option(help="What is minimised.")] = Loss.L1,
+    loss: Annotated[Loss, typer.Option(help="What is minimized.")] = Loss.L1,
     quantize: Annotated[
         Quantization,
         typer.Option(help="auto, qat: INT8 steps as well, and the better file is kept; ptq: none."),
@@ -71,14 +72,14 @@ def train(
     from latency_models.device import load_device
 
     from ..cores import has_bfloat16
-    from ..images.data import load_data
-    from ..images.named_sets import VALIDATION, load_named_sets
-    from ..images.notes import notes, skipped_as_json
-    from ..images.quality import convention
-    from ..long_training import Figures, LongTraining
-    from ..named_network import find_network
-    from ..networks.recipe import recipe_named
-    from ..searching.setup import DEFAULT_DEVICE
+    from ..data.images import load_data
+    from ..data.named_sets import VALIDATION, load_named_sets
+    from ..evaluation.full_training import Figures, LongTraining
+    from ..latency.model_reference import find_network
+    from ..quality.metrics import convention
+    from ..quality.notes import notes, skipped_as_json
+    from ..searching.study_setup import DEFAULT_DEVICE
+    from ..training.recipe import recipe_named
 
     found = find_network(what, scale, storage)
     target = load_device(device or found.device or DEFAULT_DEVICE)
@@ -107,6 +108,8 @@ def train(
         finished.require_for(target, training.folder)
         print(f"{training.folder}: this training is finished, nothing to do", file=sys.stderr)
     judged = {VALIDATION: finished or _trained(training, reporter)}
+    if found.study is not None:
+        _tell_study(found.study, training, judged[VALIDATION])
     judged |= {name: Figures.of(*training.test(images)) for name, images in tests.items()}
     sets = {VALIDATION: images.validation, **tests}
     if as_json:
@@ -142,16 +145,30 @@ def train(
 
 
 def _trained(training: LongTraining, reporter: TrainingReporter) -> Figures:
-    from ..long_training import Figures
+    from ..evaluation.full_training import Figures
 
     try:
-        developed = training.run(reporter.observe, reporter.judged)
+        evaluated = training.run(reporter.observe, reporter.judged)
     except KeyboardInterrupt:
         reporter.close()
         print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
         raise typer.Exit(130) from None
     reporter.close()
-    return Figures.of(developed.quality, developed.float_quality)
+    return Figures.of(evaluated.quality, evaluated.float_quality)
+
+
+def _tell_study(study: Study, training: LongTraining, figures: Figures) -> None:
+    """What its network came to, for what the study expects of the others."""
+    from ..quality_model.table import FULL_STEPS
+    from ..studies.expectations import KnownPsnr
+
+    recipe, of_study = training.recipe, study.settings.recipe
+    crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)
+    same_images = training.data.fingerprint == study.settings.data_fingerprint
+    if not (recipe.steps == FULL_STEPS and crops and same_images):
+        return
+    study.note_full_training(KnownPsnr(training.candidate.hash, figures.psnr_db))
+    print(f"study {study.name}: expectations know this training from now on", file=sys.stderr)
 
 
 def evaluate(
@@ -165,11 +182,11 @@ def evaluate(
     """PSNR and SSIM of an INT8 model, image by image."""
     from latency_models.worker import Worker
 
-    from ..images.data import load_validation
-    from ..images.notes import cautions, origin
-    from ..images.quality import convention
-    from ..images.quality import evaluate as judge
-    from ..networks.inference import open_enlarger
+    from ..data.images import load_validation
+    from ..evaluation.inference import open_enlarger
+    from ..quality.metrics import convention
+    from ..quality.metrics import evaluate as judge
+    from ..quality.notes import cautions, origin
 
     with Worker() as worker:
         upscaler = open_enlarger(model, worker)
@@ -195,8 +212,8 @@ def evaluate(
 
 
 def _as_json(quality: Quality, images: ImageSet) -> dict[str, Any]:
-    from ..images.notes import lr_origin, skipped_as_json
-    from ..images.quality import convention
+    from ..quality.metrics import convention
+    from ..quality.notes import lr_origin, skipped_as_json
 
     def figures(one: Quality | ImageQuality) -> dict[str, Any]:
         luma = {"luma": vars(one.luma)} if one.luma else {}

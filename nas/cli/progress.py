@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..interim import Interim
-    from ..networks.job import Phase, Progress
+    from ..evaluation.interim_validation import IntermediateQuality
+    from ..training.job import Phase, Progress
 
 Show = Callable[[str, int, int], None]
 
@@ -79,7 +79,7 @@ class TrainingReporter:
             self._drawn = now
             self._draw(self._describe(progress, now))
 
-    def judged(self, interim: Interim) -> None:
+    def judged(self, interim: IntermediateQuality) -> None:
         """The network in training was judged."""
         said = "with INT8 rounding" if interim.phase == "int8" else "in floating point"
         self._keep(f"step {interim.step}: validation {interim.psnr_db:.3f} dB {said}")

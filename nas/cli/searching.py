@@ -39,7 +39,7 @@ def search(
     **given: object,
 ) -> None:
     """Search a space for the best INT8 networks; the same command continues a study."""
-    from ..searching.supervision import run_search
+    from ..searching.run import run_search
 
     options = _options(config, given)
     outcome = run_search(options)
@@ -75,7 +75,7 @@ def worker(
     ] = None,
 ) -> None:
     """One more worker for a running study, on any machine."""
-    from ..searching.supervision import run_worker
+    from ..searching.run import run_worker
 
     if run_worker(study, storage, cores, since):
         raise typer.Exit(130)
@@ -83,10 +83,10 @@ def worker(
 
 def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """How far a study has come."""
-    from ..studies.status import summarise
+    from ..studies.status import summarize
     from ..studies.study import load_study
 
-    summary = summarise(load_study(study, storage))
+    summary = summarize(load_study(study, storage))
     if as_json:
         print_json(summary.to_json())
     else:
@@ -111,20 +111,26 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 
 def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
-    from ..images.quality import convention
+    from ..quality.metrics import convention
+    from ..quality_model.table import FULL_STEPS
     from ..studies.results import nothing_found
 
     if not found:
         print(nothing_found(study))
         return
     devices = ", ".join(dict.fromkeys(finding.device for finding in found))
-    measured = f"PSNR on {study.settings.data} ({convention(study.settings.scale)})"
-    print(f"Pareto front of {study.name}, {measured}, {devices}:")
+    settings = study.settings
+    steps = f"PSNR after {settings.steps:,} steps, and expected after {FULL_STEPS:,}"
+    images = f"{settings.data} ({convention(settings.scale)})"
+    print(f"Pareto front of {study.name}, {steps}, on {images}, {devices}:")
     print_table(
-        ("rank", "trial", "PSNR INT8", "drop", "latency", "score / ABPN", "params", "file"),
+        (
+            "rank", "trial", "expected", "PSNR INT8", "drop", "latency", "score / ABPN", "params",
+            "file",
+        ),
         [
             (
-                f"{f.rank}", f"{f.trial}", f"{f.result.psnr_db:.2f} dB",
+                f"{f.rank}", f"{f.trial}", f.result.expected.text, f"{f.result.psnr_db:.2f} dB",
                 f"{f.result.drop_db:+.3f}", f.result.latency.text,
                 "-" if f.ratio_to_abpn is None else f"{f.ratio_to_abpn:.2f}",
                 f"{f.result.parameters:,}", f.file,
@@ -150,7 +156,7 @@ def _print_next(study: Study, *, has_storage: bool) -> None:
     for highlight in content.highlights:
         network = highlight.network
         print(
-            f"  {highlight.title:30}{network.name}: {network.result.psnr_db:.2f} dB, "
+            f"  {highlight.title:30}{network.name}: {network.result.expected.text} expected, "
             f"{network.result.latency.text}, {network.ratio:.2f} x {content.yardstick}"
         )
     best = f"{study.name}#{content.highlights[0].network.trial}"

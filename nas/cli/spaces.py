@@ -22,7 +22,7 @@ _INPUT = "360x640"
 @app.command("list")
 def list_spaces(as_json: JsonOption = False) -> None:
     """The spaces that come with the package."""
-    from search_spaces.space import built_in
+    from search_spaces.spaces.loading import built_in
 
     rows = [
         (
@@ -41,9 +41,9 @@ def list_spaces(as_json: JsonOption = False) -> None:
 @app.command()
 def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """Its parameters, their choices, and of how many of 500 random networks each is asked."""
-    from search_spaces.fingerprint import fingerprint
-    from search_spaces.space import load_space
-    from search_spaces.walks import questions
+    from search_spaces.spaces.enumeration import questions
+    from search_spaces.spaces.fingerprint import fingerprint
+    from search_spaces.spaces.loading import load_space
 
     loaded = load_space(space)
     asked, mark = questions(loaded, scale), fingerprint(loaded, scale)
@@ -74,8 +74,8 @@ def sample(
 ) -> None:
     """Random networks; as JSON, with the architecture that `nas train` takes from a file."""
     from search_spaces import InputSpec, infer
-    from search_spaces.space import load_space
-    from search_spaces.walks import samples
+    from search_spaces.spaces.enumeration import samples
+    from search_spaces.spaces.loading import load_space
 
     rows = []
     for walk, candidate in samples(load_space(space), scale, number, seed):
@@ -108,8 +108,8 @@ def sample(
 @app.command()
 def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """How many combinations of parameters there are, counted or estimated by random walks."""
-    from search_spaces.space import load_space
-    from search_spaces.walks import count as count_combinations
+    from search_spaces.spaces.enumeration import count as count_combinations
+    from search_spaces.spaces.loading import load_space
 
     counted = count_combinations(load_space(space), scale)
     if as_json:
@@ -134,7 +134,7 @@ def check(
     seed: SeedOption = 0,
 ) -> None:
     """Draw networks, and see that each can be built, deployed, and some converted to INT8."""
-    from ..space_check import check_space
+    from ..checking.space_check import check_space
 
     found = check_space(space, scale, samples, convert, seed)
     print(

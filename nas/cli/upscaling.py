@@ -17,8 +17,8 @@ from .models import ModelPath
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from ..images.data import Pixels
-    from ..networks.inference import Upscaler
+    from ..data.pixels import Pixels
+    from ..evaluation.inference import Upscaler
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def upscale(
     """Enlarge images with an INT8 model: grey, transparent, 16 bits (to 8), turned by EXIF."""
     from latency_models.worker import Worker
 
-    from ..networks.inference import open_model
+    from ..evaluation.inference import open_model
 
     jobs = _jobs(source, target)
     failed = 0
@@ -74,8 +74,8 @@ class _Job:
 
 def _jobs(source: Path, target: Path) -> tuple[_Job, ...]:
     """One image, or all in a folder and its folders, whose order is kept in the target."""
-    from ..images.data import image_format
-    from ..images.layout import SUFFIXES
+    from ..data.layout import SUFFIXES
+    from ..data.pictures import image_format
 
     if not source.is_dir():
         image_format(target)
@@ -124,14 +124,14 @@ def _enlarge(
     *,
     beside_bicubic: bool,
 ) -> None:
-    from ..images.baselines import bicubic
-    from ..images.pictures import (
+    from ..data.pictures import (
         enlarged,
         read_picture,
         require_writable,
         side_by_side,
         write_picture,
     )
+    from ..quality.baselines import bicubic
 
     picture, scale = read_picture(job.source), upscaler.scale
     height, width = (side * scale for side in picture.rgb.shape[:2])

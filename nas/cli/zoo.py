@@ -103,16 +103,16 @@ def bench(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Train, quantise, judge and time the networks by one recipe; goes on where it was cut off."""
+    """Train, quantize, judge and time the networks by one recipe; goes on where it was cut off."""
     from latency_models.device import load_device
     from search_spaces import CandidateError
     from search_spaces.zoo import ZOO, find
 
-    from ..images.data import load_data
-    from ..images.named_sets import VALIDATION, load_named_sets
-    from ..images.notes import notes, skipped_as_json
-    from ..images.quality import convention
-    from ..zoo_bench import Bench, table
+    from ..data.images import load_data
+    from ..data.named_sets import VALIDATION, load_named_sets
+    from ..evaluation.zoo_bench import Bench, table
+    from ..quality.metrics import convention
+    from ..quality.notes import notes, skipped_as_json
     from .progress import TrainingReporter
 
     networks = [find(name) for name in names] if names else list(ZOO)

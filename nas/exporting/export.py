@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from latency_models import Worker
 from search_spaces import Graph, InputError, InputSpec, NasError
 
+from ..data.images import Data, ImageSet, load_data
 from ..files import json_text
-from ..images.data import Data, ImageSet, load_data
-from ..images.tiles import require_tiles
-from .card import Card, ExportedModel, card_as_json, card_as_markdown
+from ..quality.tiles import require_tiles
 from .folder import remove_stale, require_free, require_writable, write_folder
 from .instructions import instructions
+from .model_card import Card, ExportedModel, card_as_json, card_as_markdown
 from .models import ANY_SIZE, ModelMaker
 from .source import Source
 
 if TYPE_CHECKING:
-    from ..networks.job import Weights
+    from ..training.job import Weights
 
 _KERAS = "network.weights.h5"
 _KERAS_TIMEOUT_SECONDS = 120.0
@@ -131,7 +131,7 @@ def _require_same(data: Data, card: Card) -> ImageSet:
 
 def keras_weights(graph: Graph, weights: Weights) -> bytes:
     """The ``.weights.h5`` of a network, read back and compared. In the worker."""
-    from ..networks.keras_model import load_keras_model, save_keras_weights, weights_of
+    from ..training.keras_model import load_keras_model, save_keras_weights, weights_of
 
     with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
         path = Path(folder) / _KERAS

@@ -9,7 +9,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from latency_models.adb.settings import (
+from latency_models.device import Device
+from latency_models.sources.adb.settings import (
     AdbSettings,
     BenchmarkModelSettings,
     ExternalDelegate,
@@ -18,10 +19,9 @@ from latency_models.adb.settings import (
     SynapCliSettings,
     XnnpackDelegate,
 )
-from latency_models.adb.synap_cli import filled_in
-from latency_models.device import Device
+from latency_models.sources.adb.synap_cli import filled_in
 
-from .card import ExportedModel
+from .model_card import ExportedModel
 
 _SYNAP = SynapCliSettings(
     tool="synap_cli",

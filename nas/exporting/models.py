@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from latency_models import WeightGranularity, Worker
-from latency_models.tflite import read_tflite, require_integer_only, require_super_resolution
+from latency_models.tflite.requests import (
+    read_tflite,
+    require_integer_only,
+    require_super_resolution,
+)
 from search_spaces import CandidateError, Graph, InputSpec, NasError, infer
 
 from ..cores import Cores
-from ..images.data import ImageSet
-from ..images.quality import evaluate
-from ..laboratory import CONVERSION_TIMEOUT_SECONDS
-from ..networks.inference import AnySizeUpscaler, TfliteUpscaler
-from .card import ExportedModel
+from ..data.images import ImageSet
+from ..evaluation.evaluator import CONVERSION_TIMEOUT_SECONDS
+from ..evaluation.inference import AnySizeUpscaler, TfliteUpscaler
+from ..quality.metrics import evaluate
+from .model_card import ExportedModel
 from .source import Source
 from .unsigned import with_unsigned_ends
 
 if TYPE_CHECKING:
-    from ..networks.job import Weights
+    from ..training.job import Weights
 
 ANY_SIZE = "dynamic_int8.tflite"
 #: The file that the card speaks of, judged again: rounding of the mean, no more.
@@ -112,7 +116,7 @@ class ModelMaker:
 def _convert(
     graph: Graph, weights: Weights, size: InputSpec | None, granularity: WeightGranularity
 ) -> bytes:
-    from ..networks.conversion import convert
+    from ..quantization.conversion import convert
 
     tflite = convert(graph, weights, size, granularity)
     require_integer_only(read_tflite(tflite))

@@ -11,17 +11,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from latency_models import Latency, WeightGranularity
 from latency_models.device import Device, device_label, find_device
-from latency_models.tflite import read_tflite, weight_granularity
+from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec
 
 from ..files import read_arrays, read_json, reading
-from ..networks.weights import require_weights_of
-from .card import Card
+from ..studies.trial_reference import TrialReference
+from ..training.weights import require_weights_of
+from .model_card import Card
 
 if TYPE_CHECKING:
-    from ..networks.job import Weights
     from ..studies.record import TrialRecord
     from ..studies.study import Study
+    from ..training.job import Weights
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,23 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
 
     A study's bare name means the study, ``./NAME`` the folder. InputError says what is missing.
     """
+    from ..studies.folder import is_study
     from ..studies.results import findings, nothing_found
-    from ..studies.study import is_study, load_study
+    from ..studies.study import load_study
 
     is_named = storage_url is not None or is_study(what)
     if not is_named and (Path(what) / "card.json").is_file():
         return (_of_folder(Path(what)),)
-    name, separator, number = what.partition("#")
-    if separator and not number.isdecimal():
-        raise InputError(f"{what!r}: after the # comes a trial's number, as in {name}#7")
+    reference = TrialReference.parse(what)
+    name, trial = reference.study, reference.trial
     if name and Path(name).is_dir() and not is_study(name) and not storage_url:
         raise InputError(f"{name}: no card.json in this folder; name one that `nas train` wrote")
     study = load_study(name, storage_url)
     records = {record.number: record for record in study.records()}
-    if separator:
-        record = records.get(int(number))
+    if trial is not None:
+        record = records.get(trial)
         if record is None or not record.complete or record.candidate is None:
-            raise InputError(f"study {name!r} has no trained trial {number}; see `nas status`")
+            raise InputError(f"study {name!r} has no trained trial {trial}; see `nas status`")
         return (_of_trial(study, record, ""),)
     found = findings(study)
     if not found:
@@ -92,6 +93,7 @@ def _of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
         latency=result.latency,
         training={**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
         versions=settings.versions,
+        expected=result.expected,
     )
     return _source(folder, card, files, find_device(reference))
 

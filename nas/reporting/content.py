@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..score import score_ratio
+from ..quality.score import score_ratio
 from ..studies.budget import Budget
 from ..studies.options import SearchOptions
 from ..studies.record import Result, TrialRecord
@@ -25,7 +25,7 @@ ABPN = "ABPN"
 WORTHWHILE_GAIN_DB = 1.0
 
 
-class Standing(StrEnum):
+class TrialStatus(StrEnum):
     """What became of a trial, as the report names it."""
 
     FRONT = "front"
@@ -59,7 +59,7 @@ class TrialLine:
     """One line of the table of trials."""
 
     number: int
-    standing: Standing
+    status: TrialStatus
     #: the system's name, the outcome where nothing was trained, the reason
     remark: str
     #: sampled parameters, "depth 3, width_1 8"
@@ -180,12 +180,12 @@ def _highlights(
         return ()
     cap_ms = settings.max_latency_ms
     good_db = settings.references.bicubic_psnr_db + WORTHWHILE_GAIN_DB
-    good = [n for n in found if n.within_limit and n.result.psnr_db >= good_db]
+    good = [n for n in found if n.within_limit and n.result.expected.psnr_db >= good_db]
     chosen = [Highlight("Best score", front[0])]
     if good:
         fastest = min(good, key=lambda network: network.result.latency.ms)
         chosen.append(Highlight(f"Fastest above bicubic + {WORTHWHILE_GAIN_DB:g} dB", fastest))
-    best = max(front, key=lambda network: network.result.psnr_db)
+    best = max(front, key=lambda network: network.result.expected.psnr_db)
     chosen.append(Highlight(f"Best PSNR{f' under {cap_ms:g} ms' if cap_ms else ''}", best))
     return tuple(chosen)
 
@@ -198,25 +198,25 @@ def _line(
         remark = f"{record.outcome or 'interrupted'}: {record.reason}".removesuffix(": ")
     return TrialLine(
         number=record.number,
-        standing=_standing(record, front),
+        status=_status(record, front),
         remark=remark,
         parameters=", ".join(f"{name} {_plain(value)}" for name, value in trial.params.items()),
         network=network,
     )
 
 
-def _standing(record: TrialRecord, front: frozenset[int]) -> Standing:
+def _status(record: TrialRecord, front: frozenset[int]) -> TrialStatus:
     if record.number in front:
-        return Standing.FRONT
+        return TrialStatus.FRONT
     if record.running:
-        return Standing.RUNNING
+        return TrialStatus.RUNNING
     if record.waiting:
-        return Standing.WAITING
+        return TrialStatus.WAITING
     if not record.complete:
-        return Standing.REFUSED
+        return TrialStatus.REFUSED
     if record.baseline:
-        return Standing.REFERENCE
-    return Standing.TRAINED if record.within_limit else Standing.OVER_LIMIT
+        return TrialStatus.REFERENCE
+    return TrialStatus.TRAINED if record.within_limit else TrialStatus.OVER_LIMIT
 
 
 def _plain(value: object) -> str:

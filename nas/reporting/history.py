@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..score import score_ratio
+from ..quality.score import score_ratio
 from ..studies.record import Result, TrialRecord
 
 
@@ -65,7 +65,7 @@ def history_of(
 
 
 def hypervolume(points: Iterable[tuple[float, float]]) -> float:
-    """The area that ``points`` dominate, both coordinates to be maximised, from the origin on.
+    """The area that ``points`` dominate, both coordinates to be maximized, from the origin on.
 
     Zitzler and Thiele, "Multiobjective optimization using evolutionary algorithms - a comparative
     case study", PPSN 1998. A point with a coordinate below 0 adds nothing.
@@ -83,7 +83,7 @@ def _gains(result: Result, bicubic_psnr_db: float, slowest_ms: float) -> tuple[f
 
     In these units equal steps are worth the same anywhere, as in the challenge's score.
     """
-    return result.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.latency.ms)
+    return result.expected.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.latency.ms)
 
 
 def _unbeaten(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

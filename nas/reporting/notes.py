@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..images.quality import convention
+from ..quality.metrics import convention
+from ..quality_model.table import FULL_STEPS
 from .content import Network, ReportContent
 
 
@@ -15,6 +16,8 @@ def note_of(content: ReportContent, network: Network) -> str:
     rows = [
         *ratio,
         ("PSNR, INT8", f"{result.psnr_db:.3f} dB on {settings.data}, {convention(settings.scale)}"),
+        ("expected", f"{result.expected.text} after {FULL_STEPS:,} steps; the rest of this note is "
+                     f"after {settings.steps:,}"),
         ("PSNR, FP32", f"{result.psnr_float_db:.3f} dB (INT8 costs {result.drop_db:+.3f} dB)"),
         ("SSIM, INT8", f"{result.ssim:.4f}"),
         ("runtime", f"{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f}) on "

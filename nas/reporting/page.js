@@ -80,14 +80,14 @@
   const rows = [...body.rows];
   const words = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
   const find = document.getElementById("find");
-  const standing = document.getElementById("standing");
+  const status = document.getElementById("status");
   const count = document.getElementById("count");
 
   function filter() {
     const wanted = find.value.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
-      const fits = (!standing.value || row.dataset.standing === standing.value)
+      const fits = (!status.value || row.dataset.status === status.value)
         && wanted.every((word) => words.get(row).includes(word));
       row.hidden = !fits;
       shown += fits;
@@ -95,7 +95,7 @@
     count.textContent = `${shown} of ${rows.length} trials`;
   }
   find.addEventListener("input", filter);
-  standing.addEventListener("change", filter);
+  status.addEventListener("change", filter);
   filter();
 
   function compare(a, b) {

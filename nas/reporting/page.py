@@ -14,9 +14,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from ..files import json_text
-from ..images.quality import convention
+from ..quality.metrics import convention
 from ..studies.budget import format_seconds
-from .content import ReportContent, Standing
+from .content import ReportContent, TrialStatus
 from .pictures import Comparison, Crop
 from .plots.style import theme
 from .sections import sections_of
@@ -45,7 +45,7 @@ def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictu
         no_pictures=no_pictures,
         columns=columns(content),
         rows=rows(content),
-        standings=list(Standing),
+        statuses=list(TrialStatus),
         facts=_facts(content),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         themes=_within_script(json_text({"light": theme(dark=False), "dark": theme(dark=True)})),

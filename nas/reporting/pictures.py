@@ -10,17 +10,18 @@ import numpy as np
 
 from search_spaces import NasError
 
-from ..images.baselines import bicubic
-from ..images.data import ImagePair, ImageSet, Pixels, load_data
-from ..images.quality import psnr_db
-from ..networks.inference import TfliteUpscaler
+from ..data.images import ImagePair, ImageSet, load_data
+from ..data.pixels import Pixels
+from ..evaluation.inference import TfliteUpscaler
+from ..quality.baselines import bicubic
+from ..quality.metrics import psnr_db
 from .content import Network, ReportContent
 
 if TYPE_CHECKING:
     from latency_models import Worker
 
+    from ..studies.folder import StudyFolder
     from ..studies.settings import Settings
-    from ..studies.study import StudyFolder
 
 #: Side of a crop in HR pixels: small enough to embed, large enough to see texture.
 CROP_SIDE = 240

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..images.data import ImageSet
+from ..data.images import ImageSet
 from ..studies.study import Study
 from .content import Network
 from .pictures import Comparison, compare_one, upscaler, validation_images

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..images.quality import convention
+from ..quality.metrics import convention
+from ..quality_model.table import FULL_STEPS
 from .content import ReportContent
 from .plots.drop import drop_plot
 from .plots.front import front_plot
@@ -64,17 +65,19 @@ def sections_of(content: ReportContent) -> tuple[Section, ...]:
 
 def _front(content: ReportContent) -> Section:
     fastest = min((n.result.latency.ms for n in content.front), default=0.0)
-    best_db = max((n.result.psnr_db for n in content.front), default=0.0)
+    best_db = max((n.result.expected.psnr_db for n in content.front), default=0.0)
     label = (
-        f"PSNR over runtime: {len(content.findings)} networks, {len(content.front)} of them on "
-        f"the front, from {fastest:.2f} ms up to {best_db:.2f} dB"
+        f"Expected PSNR over runtime: {len(content.findings)} networks, {len(content.front)} of "
+        f"them on the front, from {fastest:.2f} ms up to {best_db:.2f} dB expected"
     )
     equal = " On the dotted line a network scores just as ABPN does." if content.has_abpn else ""
     return Section(
         "front", "Pareto front",
-        f"Up and to the left is better. PSNR is of {convention(content.settings.scale)}. "
-        "Whiskers are the intervals that the device’s source of "
-        "latencies states; time is on a logarithmic axis. A double click shows what lies "
+        "Up and to the left is better. PSNR is what the INT8 file is expected to have after "
+        f"{FULL_STEPS:,} steps of training, told from that after {content.settings.steps:,}; "
+        f"{convention(content.settings.scale)}. Whiskers are the intervals of that, nine of ten, "
+        "and those that the device’s source of latencies states; time is on "
+        "a logarithmic axis. A double click shows what lies "
         f"below, too.{equal}",
         _if_any(content, Group((Plot("plot-front", "front", label, front_plot(content)),))),
     )  # fmt: skip
@@ -113,7 +116,7 @@ def _parameters(content: ReportContent) -> Section:
         label = "Importance of each sampled parameter for the score"
         groups.append(Group((Plot("plot-importance", "importance", label, importance),)))
     if parallel is not None:
-        label = f"Parameters of each trial, one line a trial, coloured by {content.gauge}"
+        label = f"Parameters of each trial, one line a trial, colored by {content.gauge}"
         groups.append(Group((Plot("plot-parallel", "parallel", label, parallel),), is_wide=True))
     return Section(
         "parameters", "What mattered",

@@ -28,7 +28,7 @@ class Cell:
 class Row:
     """One trial; ``cells`` in the order of ``columns``."""
 
-    standing: str
+    status: str
     cells: tuple[Cell, ...]
 
 
@@ -36,8 +36,9 @@ def columns(content: ReportContent) -> tuple[Column, ...]:
     """The headings of ``rows``."""
     return (
         Column("trial", True),
-        Column("standing", False),
+        Column("status", False),
         Column(content.gauge, True, "descending"),
+        Column("expected, dB", True, "descending"),
         Column("PSNR, dB", True, "descending"),
         Column("runtime, ms", True),
         Column("interval, ms", True),
@@ -55,20 +56,21 @@ def rows(content: ReportContent) -> tuple[Row, ...]:
     best_first = sorted(
         content.lines, key=lambda line: -line.network.ratio if line.network else 1.0
     )
-    return tuple(Row(line.standing, _cells(line)) for line in best_first)
+    return tuple(Row(line.status, _cells(line)) for line in best_first)
 
 
 def _cells(line: TrialLine) -> tuple[Cell, ...]:
     number = Cell(str(line.number), line.number)
     sampled = Cell("; ".join(filter(None, (line.remark, line.parameters))))
-    measured = _measured(line.network) if line.network else (Cell(""),) * 9
-    return (number, Cell(line.standing), *measured, sampled)
+    measured = _measured(line.network) if line.network else (Cell(""),) * 10
+    return (number, Cell(line.status), *measured, sampled)
 
 
 def _measured(network: Network) -> tuple[Cell, ...]:
     result, latency = network.result, network.result.latency
     return (
         Cell(f"{network.ratio:.3f}", network.ratio),
+        Cell(result.expected.text.removesuffix(" dB"), result.expected.psnr_db),
         Cell(f"{result.psnr_db:.3f}", result.psnr_db),
         Cell(f"{latency.ms:.2f}", latency.ms),
         Cell(f"{latency.low_ms:.2f} – {latency.high_ms:.2f}", latency.high_ms - latency.low_ms),

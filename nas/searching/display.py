@@ -1,4 +1,4 @@
-"""Where news of a search go: to a person's terminal, to a file, or to the supervising process."""
+"""Where event of a search go: to a person's terminal, to a file, or to the supervising process."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class News:
+class SearchEvent:
     """One call of a display, on its way from a worker process to its supervisor."""
 
     stage: str | None = None
     line: str | None = None
 
     def tell(self, display: Display, worker: str) -> None:
-        """Makes the call that it stands for; neither stage nor line: the study has news."""
+        """Makes the call that it stands for; neither stage nor line: the study has event."""
         if self.stage is not None:
             display.stage(worker, self.stage)
         elif self.line is not None:
@@ -79,7 +79,7 @@ class News:
             return cls(line=text)
 
 
-class Pipe(Lines):
+class EventPipe(Lines):
     """A worker's display: its supervisor, to whom it writes a line of JSON for each call."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -87,16 +87,16 @@ class Pipe(Lines):
         self._stream = stream
 
     def stage(self, worker: str, text: str) -> None:
-        self._send(News(stage=text))
+        self._send(SearchEvent(stage=text))
 
     def line(self, text: str) -> None:
-        self._send(News(line=text))
+        self._send(SearchEvent(line=text))
 
     def refresh(self) -> None:
-        self._send(News())
+        self._send(SearchEvent())
 
-    def _send(self, news: News) -> None:
+    def _send(self, event: SearchEvent) -> None:
         with contextlib.suppress(BrokenPipeError):  # without a supervisor it is about to end
             # In one go: an interruption may not part a line from its end.
-            self._stream.write(news.to_json() + "\n")
+            self._stream.write(event.to_json() + "\n")
             self._stream.flush()

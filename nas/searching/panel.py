@@ -19,8 +19,8 @@ from search_spaces.zoo import REFERENCES
 
 from ..studies.budget import Budget, format_seconds
 from ..studies.study import Study
+from .leaderboard import Entry, Leaderboard
 from .scatter import Mark, scatter
-from .standing import Entry, Standing
 
 _FRAMES_PER_SECOND = 2
 _WIDEST = 100
@@ -59,7 +59,7 @@ class LivePanel:
         self._console.print(Text(text), soft_wrap=True)
 
     def refresh(self) -> None:
-        self._standing = Standing.of(self._study.records())
+        self._leaderboard = Leaderboard.of(self._study.records())
         self._started = time.monotonic() - self._study.elapsed_seconds()
 
     def __enter__(self) -> Self:
@@ -77,7 +77,7 @@ class LivePanel:
             title=f"{self._study.name} on {self._study.settings.device}",
             budget=self._budget,
             elapsed_seconds=time.monotonic() - self._started,
-            standing=self._standing,
+            leaderboard=self._leaderboard,
             bicubic_psnr_db=bicubic_db,
             stages=dict(self._stages),
         ).draw(min(width - _ECHO, _WIDEST), height)
@@ -90,7 +90,7 @@ class View:
     title: str
     budget: Budget
     elapsed_seconds: float
-    standing: Standing
+    leaderboard: Leaderboard
     bicubic_psnr_db: float
     #: by worker; a search without others has one, without a name
     stages: dict[str, str] = field(default_factory=dict)
@@ -98,12 +98,12 @@ class View:
     def draw(self, width: int, height: int) -> Panel:
         """For a terminal of so many columns and rows; a low one has no plot."""
         parts: list[RenderableType] = [self._budget(), self._scores()]
-        if self.standing.findings and height >= _ROOM:
+        if self.leaderboard.findings and height >= _ROOM:
             parts += [self._front(width - 4), self._legend(), Text()]
         return Panel(Group(*parts, self._workers()), title=self.title, width=width)
 
     def _budget(self) -> RenderableType:
-        trained, said = len(self.standing.findings), []
+        trained, said = len(self.leaderboard.findings), []
         if self.budget.trials is not None:
             said.append(f"{trained} of {self.budget.trials} trials")
         else:
@@ -111,10 +111,10 @@ class View:
         elapsed = format_seconds(self.elapsed_seconds)
         limit = self.budget.seconds
         said.append(elapsed if limit is None else f"{elapsed} of {format_seconds(limit)}")
-        left = self.standing.seconds_left(self.budget, self.elapsed_seconds)
+        left = self.leaderboard.seconds_left(self.budget, self.elapsed_seconds)
         if left is not None:
             said.append(f"about {format_seconds(left)} left")
-        done = self.standing.done(self.budget, self.elapsed_seconds)
+        done = self.leaderboard.done(self.budget, self.elapsed_seconds)
         row = Table.grid(expand=True, padding=(0, 1))
         row.add_column(no_wrap=True)
         row.add_column(ratio=1)
@@ -123,37 +123,37 @@ class View:
 
     def _scores(self) -> RenderableType:
         names = [network.name for network in REFERENCES]
-        yardsticks = [self.standing.reference(name) for name in names]
+        yardsticks = [self.leaderboard.reference(name) for name in names]
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("")
-        for title in ("PSNR INT8", "latency", *(f"score / {name}" for name in names)):
+        for title in ("PSNR expected", "latency", *(f"score / {name}" for name in names)):
             table.add_column(title, justify="right")
-        best = self.standing.best
+        best = self.leaderboard.best
         if best is None:
             table.add_row("best so far", *["-"] * (2 + len(names)), style="bold")
         else:
             table.add_row(f"best: trial {best.trial}", *_figures(best, yardsticks), style="bold")
-        for entry in self.standing.references:
+        for entry in self.leaderboard.references:
             table.add_row(entry.baseline or "", *_figures(entry, yardsticks), style=_REFERENCE)
         table.add_row("bicubic", f"{self.bicubic_psnr_db:.2f} dB", *["-"] * (1 + len(names)))
         return Group(table, Text())
 
     def _front(self, width: int) -> Text:
-        on_front = {entry.trial for entry in self.standing.front}
-        others = [entry for entry in self.standing.findings if entry.trial not in on_front]
+        on_front = {entry.trial for entry in self.leaderboard.front}
+        others = [entry for entry in self.leaderboard.findings if entry.trial not in on_front]
         marks = [_mark(entry, *_TRAINED) for entry in others]
-        marks += [_mark(e, (e.baseline or "?")[0], _REFERENCE) for e in self.standing.references]
-        marks += [_mark(entry, *_FRONT) for entry in self.standing.front]
+        marks += [_mark(e, (e.baseline or "?")[0], _REFERENCE) for e in self.leaderboard.references]
+        marks += [_mark(entry, *_FRONT) for entry in self.leaderboard.front]
         return scatter(marks, width, _PLOT_ROWS, "ms")
 
     def _legend(self) -> Text:
         legend = Text("          ")
         legend.append(*_FRONT).append(" Pareto front  ", "dim")
         legend.append(*_TRAINED).append(" trained", "dim")
-        for entry in self.standing.references:
+        for entry in self.leaderboard.references:
             name = entry.baseline or "?"
             legend.append(f"  {name[0]}", _REFERENCE).append(f" {name}", "dim")
-        return legend.append("  (dB over ms)", "dim")
+        return legend.append("  (expected dB over ms)", "dim")
 
     def _workers(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -167,8 +167,8 @@ class View:
 def _figures(entry: Entry, yardsticks: list[Entry | None]) -> list[str]:
     ratios = ["-" if unit is None else f"{entry.ratio_to(unit):.2f}" for unit in yardsticks]
     result = entry.result
-    return [f"{result.psnr_db:.2f} dB", result.latency.text, *ratios]
+    return [result.expected.text, result.latency.text, *ratios]
 
 
 def _mark(entry: Entry, symbol: str, style: str) -> Mark:
-    return Mark(entry.result.latency.ms, entry.result.psnr_db, symbol, style)
+    return Mark(entry.result.latency.ms, entry.result.expected.psnr_db, symbol, style)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..studies.record import TrialRecord
 from .display import Display
-from .standing import Entry, Standing
+from .leaderboard import Entry, Leaderboard
 
 if TYPE_CHECKING:
-    from ..networks.job import Progress
     from ..studies.study import Study
+    from ..training.job import Progress
 
 
 class Reporter:
@@ -40,7 +40,7 @@ class Reporter:
     def _yardstick(self) -> Entry | None:
         """ABPN, once it is trained; by then it stays as it is."""
         if self._abpn is None:
-            self._abpn = Standing.of(self._study.records()).reference("ABPN")
+            self._abpn = Leaderboard.of(self._study.records()).reference("ABPN")
         return self._abpn
 
 
@@ -52,5 +52,6 @@ def _describe(record: TrialRecord, abpn: Entry | None) -> str:
     ratio = f"{Entry(record.number, None, result).ratio_to(abpn):.2f} x ABPN" if abpn else "-"
     return (
         f"{name}: {result.psnr_db:.2f} dB INT8 ({result.drop_db:+.3f} from float), "
-        f"{result.latency.text}, score {ratio}, {result.seconds['total']:.0f} s"
+        f"{result.expected.text} expected, {result.latency.text}, score {ratio}, "
+        f"{result.seconds['total']:.0f} s"
     )

@@ -37,9 +37,9 @@ def scatter(marks: Sequence[Mark], width: int, height: int, unit: str) -> Text:
         grid[row][across.cell(math.log(mark.x))] = (mark.symbol, mark.style)
     text = Text()
     for row, cells in enumerate(grid):
-        labelled = row in (0, height // 2, height - 1)
-        label = f"{down.value(height - 1 - row):.2f}" if labelled else ""
-        text.append(f"{label:>{_LABEL_WIDTH}} {'┤' if labelled else '│'}", "dim")
+        labeled = row in (0, height // 2, height - 1)
+        label = f"{down.value(height - 1 - row):.2f}" if labeled else ""
+        text.append(f"{label:>{_LABEL_WIDTH}} {'┤' if labeled else '│'}", "dim")
         for symbol, style in cells:
             text.append(symbol, style)
         text.append("\n")

@@ -18,7 +18,9 @@ MAX_FAILURES_IN_A_ROW = 20
 MAX_SAMPLES_WITHOUT_NEWS = 200
 MAX_OVER_BUDGET_IN_A_ROW = 15
 
-_NO_NEWS = frozenset({Outcome.DUPLICATE, Outcome.INFEASIBLE, Outcome.HOPELESS, Outcome.FAILED})
+_NO_NEWS = frozenset(
+    {Outcome.DUPLICATE, Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY, Outcome.FAILED}
+)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from latency_models import Latency, LatencyError
+from latency_models.latency_json import latency_from_json, latency_to_json
 from search_spaces import NasError
 
 from ..files import write_json
-from .record import TrialRecord, latency_from_json, latency_to_json
+from .record import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing_extensions import Doc
 from search_spaces import InputError, InputSpec
 
 from .budget import Budget
-from .settings import Wish
+from .settings import StudyRequest
 
 if TYPE_CHECKING:
     from .study import Study
@@ -32,8 +32,8 @@ class OptionError(InputError):
 
 
 @dataclass(frozen=True)
-class SearchOptions(Wish):
-    """A wish, and how far and by whom it is to be worked on."""
+class SearchOptions(StudyRequest):
+    """A request, and how far and by whom it is to be worked on."""
 
     budget: Annotated[str | None, Doc("30m, or 50 trained trials, or 50,2h.")] = None
     study: Annotated[str | None, Doc("Name [SPACE-DEVICE-xSCALE].")] = None
@@ -76,7 +76,9 @@ class SearchOptions(Wish):
     @classmethod
     def repeating(cls, study: Study) -> Self:
         """What makes ``study`` again, or goes on with it: every value as it was really used."""
-        conditions = {field.name: getattr(study.settings, field.name) for field in fields(Wish)}
+        conditions = {
+            field.name: getattr(study.settings, field.name) for field in fields(StudyRequest)
+        }
         conditions["trial_seconds"] = None  # of another machine: the steps are said
         return cls(**conditions, budget=study.budget().option or None, study=study.name)
 

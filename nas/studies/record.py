@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from latency_models import Latency, OperatorLatency
+from latency_models import Latency
+from latency_models.latency_json import latency_from_json, latency_to_json
 from search_spaces import Candidate
 
-from ..score import log2_score
+from ..quality.score import log2_score
+from ..quality_model.expectation import ExpectedPsnr
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -36,7 +38,7 @@ class Outcome(StrEnum):
 
     TRAINED = "trained"
     INFEASIBLE = "infeasible"
-    HOPELESS = "too slow to win"
+    PRUNED_BY_LATENCY = "too slow to win"
     DUPLICATE = "duplicate"
     OVER_BUDGET = "does not fit the budget"
     FAILED = "failed"
@@ -44,9 +46,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """Everything measured of one trained candidate."""
+    """Everything measured of one trained candidate, and what is expected of it."""
 
     psnr_db: float
+    #: after a full training: what the search goes by
+    expected: ExpectedPsnr
     ssim: float
     psnr_float_db: float
     ssim_float: float
@@ -65,42 +69,25 @@ class Result:
 
     @property
     def log2_score(self) -> float:
-        """Binary logarithm of the challenge's score."""
-        return log2_score(self.psnr_db, self.latency.ms)
+        """Binary logarithm of the challenge's score, as a full training would have it."""
+        return log2_score(self.expected.psnr_db, self.latency.ms)
 
     def to_attributes(self) -> dict[str, Any]:
         """Plain values, each under a name of its own, as the dashboard shows them."""
-        plain = {name: value for name, value in vars(self).items() if name != "latency"}
-        latency = latency_to_json(self.latency)
-        return {**plain, "runtime_ms": self.latency.ms, "latency": latency}
+        return {
+            **vars(self),
+            "expected_psnr_db": self.expected.psnr_db,
+            "expected": vars(self.expected),
+            "runtime_ms": self.latency.ms,
+            "latency": latency_to_json(self.latency),
+        }
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> Result:
         """The result that ``to_attributes`` described."""
         values = {name: attributes[name] for name in cls.__dataclass_fields__}
-        return cls(**{**values, "latency": latency_from_json(values["latency"])})
-
-
-def latency_to_json(latency: Latency) -> dict[str, Any]:
-    """Plain values that ``latency_from_json`` reads back."""
-    return {
-        **vars(latency),
-        "operators": [vars(row) for row in latency.operators],
-        "on_cpu": list(latency.on_cpu),
-        "conditions": [list(pair) for pair in latency.conditions],
-    }
-
-
-def latency_from_json(values: dict[str, Any]) -> Latency:
-    """The latency that ``latency_to_json`` described; KeyError or TypeError of anything else."""
-    return Latency(
-        **{
-            **values,
-            "operators": tuple(OperatorLatency(**row) for row in values["operators"]),
-            "on_cpu": tuple(values["on_cpu"]),
-            "conditions": tuple((key, value) for key, value in values["conditions"]),
-        }
-    )
+        latency, expected = latency_from_json(values["latency"]), ExpectedPsnr(**values["expected"])
+        return cls(**{**values, "latency": latency, "expected": expected})
 
 
 @dataclass(frozen=True)
@@ -157,6 +144,12 @@ class TrialRecord:
             return self
         return replace(self, result=replace(self.result, latency=latency), timed_on=device)
 
+    def expecting(self, expected: ExpectedPsnr) -> TrialRecord:
+        """The same trial, of which something else is expected by now."""
+        if self.result is None:
+            return self
+        return replace(self, result=replace(self.result, expected=expected))
+
     def held_to(self, limit_ms: float | None) -> TrialRecord:
         """The same trial; where it is slower than ``limit_ms`` by now, its reason says so."""
         if limit_ms is None or self.result is None:
@@ -197,12 +190,17 @@ def _times_of(trial: FrozenTrial) -> tuple[float | None, float | None]:
 
 
 def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Findings within the limit that no other beats in both PSNR and runtime, fastest first."""
+    """Findings within the limit that no other beats in expected PSNR and runtime, fastest first."""
     front: list[TrialRecord] = []
     best_db = float("-inf")
     found = [(r, r.result) for r in records if r.is_finding and r.within_limit and r.result]
-    for record, result in sorted(found, key=lambda pair: (pair[1].latency.ms, -pair[1].psnr_db)):
-        if result.psnr_db > best_db:
-            best_db = result.psnr_db
+    fastest_first = sorted(found, key=lambda pair: (pair[1].latency.ms, -_expected_db(pair[1])))
+    for record, result in fastest_first:
+        if _expected_db(result) > best_db:
+            best_db = _expected_db(result)
             front.append(record)
     return front
+
+
+def _expected_db(result: Result) -> float:
+    return result.expected.psnr_db

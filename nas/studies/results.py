@@ -11,8 +11,8 @@ from typing import Any
 from search_spaces import Candidate
 
 from ..files import write_json, write_text, write_whole
-from ..images.quality import convention
-from ..score import score_ratio
+from ..quality.metrics import convention
+from ..quality.score import score_ratio
 from .options import SearchOptions
 from .record import Result, pareto_front
 from .study import Study
@@ -40,7 +40,7 @@ class Finding:
 
     @property
     def score(self) -> float:
-        """2^(2 PSNR) / (C ms), on the study's own images."""
+        """2^(2 PSNR) / (C ms), with the PSNR expected on the study's own images."""
         return 2**self.result.log2_score
 
     def row(self) -> dict[str, Any]:
@@ -51,6 +51,9 @@ class Finding:
             "trial": self.trial,
             "file": self.file,
             "psnr_db": result.psnr_db,
+            "expected_psnr_db": result.expected.psnr_db,
+            "expected_low_db": result.expected.low_db,
+            "expected_high_db": result.expected.high_db,
             "runtime_ms": latency.ms,
             "score": self.score,
             "score_to_abpn": self.ratio_to_abpn,
@@ -166,8 +169,9 @@ def make_card(study: Study, finding: Finding) -> dict[str, Any]:
 
 
 def _beats(one: Result, other: Result) -> bool:
-    """Better in one of PSNR and time, and no worse in the other."""
-    gain_db, saved_ms = one.psnr_db - other.psnr_db, other.latency.ms - one.latency.ms
+    """Better in one of expected PSNR and time, and no worse in the other."""
+    gain_db = one.expected.psnr_db - other.expected.psnr_db
+    saved_ms = other.latency.ms - one.latency.ms
     return min(gain_db, saved_ms) >= 0 and max(gain_db, saved_ms) > 0
 
 

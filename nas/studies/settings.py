@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Self
 
@@ -12,15 +11,11 @@ from typing_extensions import Doc
 from search_spaces import InputError, NasError
 
 from ..choices import Objective, Precision, Quantization, SamplerKind
-from ..networks.recipe import MIN_SEARCH_STEPS, Recipe
-
-_PACKAGES = (
-    "npu-nas", "tensorflow", "keras", "ai-edge-litert", "ethos-u-vela", "optuna", "numpy", "pillow",
-)  # fmt: skip
+from ..training.recipe import MIN_SEARCH_STEPS, Recipe
 
 
 @dataclass(frozen=True)
-class Wish:
+class StudyRequest:
     """What a command asks for; None: whatever the study has, or the default in brackets.
 
     Types and bounds are told here alone: the command line, configuration files and ``nas.search``
@@ -100,10 +95,10 @@ class Settings:
         """What convolutions are trained in."""
         return self.recipe.precision
 
-    def refuse_other(self, name: str, wish: Wish) -> None:
-        """InputError if ``wish`` names a value that study ``name`` was not made with."""
-        for field in fields(Wish):
-            wanted, made_with = getattr(wish, field.name), getattr(self, field.name)
+    def refuse_other(self, name: str, request: StudyRequest) -> None:
+        """InputError if ``request`` names a value that study ``name`` was not made with."""
+        for field in fields(StudyRequest):
+            wanted, made_with = getattr(request, field.name), getattr(self, field.name)
             if wanted is not None and wanted != made_with:
                 raise InputError(
                     f"study {name!r} was made with {field.name} {made_with}, not {wanted}; "
@@ -130,8 +125,3 @@ class Settings:
                 f"the study's settings cannot be read ({first['loc']}: {first['msg']}); "
                 "it was made by another version, or is damaged"
             ) from None
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of the packages that decide a result."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}

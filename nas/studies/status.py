@@ -47,6 +47,7 @@ class StudyStatus:
                     "reason": record.reason,
                     "candidate": record.candidate,
                     "psnr_db": record.result.psnr_db if record.result else None,
+                    "expected_psnr_db": (record.result.expected.psnr_db if record.result else None),
                     "runtime_ms": record.result.latency.ms if record.result else None,
                 }
                 for record in self.records
@@ -91,7 +92,7 @@ def _outcome(record: TrialRecord) -> str:
     return "interrupted"
 
 
-def summarise(study: Study) -> StudyStatus:
+def summarize(study: Study) -> StudyStatus:
     """The state of ``study`` now."""
     best = next(iter(findings(study)), None)
     return StudyStatus(

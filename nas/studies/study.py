@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import re
-import socket
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -18,12 +14,12 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import InputError, NasError
+from search_spaces import Figures, InputError, NasError
 from search_spaces.zoo import REFERENCES
 
 from ..choices import Objective
-from ..files import write_whole
 from ..passwords import shown_url
+from ..quality_model.expectation import ExpectedPsnr
 from .budget import Budget, covered_seconds
 from .database import (
     GRACE_SECONDS,
@@ -35,6 +31,8 @@ from .database import (
     open_to_read,
     open_url,
 )
+from .expectations import Expectations, KnownPsnr, add_known, read_known
+from .folder import StudyFolder
 from .latencies import read_latencies
 from .record import (
     ATTEMPT_KEY,
@@ -54,95 +52,6 @@ _SETTINGS_KEY = "settings"
 _BUDGET_KEY = "budget"
 _SESSION_PREFIX = "session:"
 _MAX_ATTEMPTS = 6
-_MARK = b"*\n"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-@dataclass(frozen=True)
-class StudyFolder:
-    """``studies/NAME`` under the current folder: where a study keeps its files on this machine."""
-
-    path: Path
-
-    @classmethod
-    def named(cls, name: str) -> StudyFolder:
-        """InputError if ``name`` cannot be a folder's, or the folder is somebody else's."""
-        if not _NAME.fullmatch(name):
-            raise InputError(
-                f"study name {shown_url(name)!r}: use letters, digits, dot, dash and underscore"
-            )
-        folder = cls(Path("studies") / name)
-        if folder.path.exists() and not folder.is_ours:
-            raise InputError(f"{folder.path} exists and is not a study of nas; choose another name")
-        return folder
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    @property
-    def marker(self) -> Path:
-        """The file that tells a study from any other folder; nothing in it belongs into git."""
-        return self.path / ".gitignore"
-
-    @property
-    def is_ours(self) -> bool:
-        """Was the folder made by ``create``?"""
-        try:
-            marked = self.marker.read_bytes() == _MARK
-        except OSError:
-            return False
-        return marked and all(path.is_dir() for path in self._parts)
-
-    @property
-    def _parts(self) -> tuple[Path, Path]:
-        return self.path / "locks", self.path / "models"
-
-    @property
-    def takes_files(self) -> bool:
-        """May anything be written into it?"""
-        return os.access(self.path, os.W_OK) if self.path.exists() else True
-
-    @property
-    def database(self) -> Path:
-        return self.path / "study.db"
-
-    @property
-    def pareto(self) -> Path:
-        return self.path / "pareto"
-
-    @property
-    def latencies(self) -> Path:
-        """What is known of trials' latencies better than when they ran."""
-        return self.path / "latencies.json"
-
-    @property
-    def refitted(self) -> Path:
-        """The study's device with what was measured put into its table: a device folder."""
-        return self.path / "refitted"
-
-    def model(self, candidate: str) -> Path:
-        """Folder of one trained candidate's files."""
-        return self.path / "models" / candidate
-
-    def tflite(self, candidate: str) -> Path:
-        """Its INT8 model; on the machine that trained it."""
-        return self.model(candidate) / "model.tflite"
-
-    @property
-    def place(self) -> str:
-        """Machine and folder: the reach of its locks."""
-        return f"{socket.gethostname()}:{self.path.resolve()}"
-
-    def lock(self, worker: str) -> Path:
-        return self.path / "locks" / f"{worker}.lock"
-
-    def create(self) -> None:
-        """Makes the folder, its marker last, so that it is a study only when it is whole."""
-        for path in self._parts:
-            path.mkdir(parents=True, exist_ok=True)
-        if not self.marker.exists():
-            write_whole(self.marker, _MARK)
 
 
 class Study:
@@ -173,7 +82,8 @@ class Study:
     def records(self) -> list[TrialRecord]:
         """All trials in the order in which they were begun.
 
-        Each with its truest latency, and held to the study's limit by that.
+        Each with its truest latency, held to the study's limit by that, and with what is expected
+        of it by all that is known.
         """
         return self.records_of(self.optuna.get_trials(deepcopy=False))
 
@@ -181,7 +91,21 @@ class Study:
         """The same of ``trials`` that were got from Optuna before."""
         latencies = read_latencies(self.folder.latencies)
         limit_ms = self.settings.max_latency_ms
-        return [latencies.applied_to(TrialRecord.of(trial)).held_to(limit_ms) for trial in trials]
+        records = [
+            latencies.applied_to(TrialRecord.of(trial)).held_to(limit_ms) for trial in trials
+        ]
+        return self._expectations().applied_to(records)
+
+    def expected(self, figures: Figures, psnr_db: float) -> ExpectedPsnr:
+        """What is expected after a full training of a network with ``psnr_db`` after a trial's."""
+        return self._expectations().of(figures.macs, figures.parameters, psnr_db, self.records())
+
+    def note_full_training(self, known: KnownPsnr) -> None:
+        """Writes down what a full training of a candidate gave; expectations learn from it."""
+        add_known(self.folder.full_trainings, known)
+
+    def _expectations(self) -> Expectations:
+        return Expectations(self.settings, read_known(self.folder.full_trainings))
 
     def trained(self) -> list[TrialRecord]:
         """Trained candidates: what a budget of trials counts."""
@@ -343,11 +267,6 @@ def _whole_study(folder: StudyFolder, storage: RDBStorage, storage_url: str | No
     raise InputError(
         f"study {folder.name!r} in this database is not one of nas; choose another name by --study"
     )
-
-
-def is_study(name: str) -> bool:
-    """Is there a folder of a study of that name here?"""
-    return _NAME.fullmatch(name) is not None and StudyFolder(Path("studies") / name).is_ours
 
 
 def load_study(name: str, storage_url: str | None = None) -> Study:

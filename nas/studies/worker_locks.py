@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .study import StudyFolder
+    from .folder import StudyFolder
 
 
 def is_free(lock: Path) -> bool:

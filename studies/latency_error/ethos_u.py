@@ -19,15 +19,15 @@ from published import DEVICES
 
 from latency_models.device import Device, load_device
 from latency_models.device_file import device_toml
-from latency_models.regression import Measurement, Padding, Recipe, write_measurements
-from latency_models.regression.defaults import default_recipe
-from latency_models.regression.fitted import folds
-from latency_models.regression.model import LatencyModel, fit_model
-from latency_models.regression.settings import TABLE
-from latency_models.regression.source import read_table
-from latency_models.regression.validation import Accuracy, Prediction, accuracy
+from latency_models.sources.regression import Measurement, Padding, Recipe, write_measurements
+from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.fitted import folds
+from latency_models.sources.regression.model import LatencyModel, fit_model
+from latency_models.sources.regression.settings import TABLE
+from latency_models.sources.regression.source import read_table
+from latency_models.sources.regression.validation import Accuracy, Prediction, accuracy
 from nas.files import write_whole
-from nas.latency_folder import settings_of
+from nas.latency.fit import settings_of
 
 COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
 FOLDS = 5

@@ -18,8 +18,8 @@ from tables import SCALE, drawn
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
-from nas.latency_building import Collection
-from search_spaces.space import load_space
+from nas.latency.collect import Collection
+from search_spaces.spaces.loading import load_space
 
 TRAINED, FRESH = 150, 60
 

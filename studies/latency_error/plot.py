@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from latency_models.regression.validation import Prediction
+from latency_models.sources.regression.validation import Prediction
 
 sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
 

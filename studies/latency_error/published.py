@@ -12,7 +12,7 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from latency_models.regression import Measurement, write_measurements
+from latency_models.sources.regression import Measurement, write_measurements
 from search_spaces import (
     Clip,
     ClipForm,
@@ -20,7 +20,7 @@ from search_spaces import (
     Graph,
     GraphBuilder,
     InputSpec,
-    Kernel,
+    LoweredOperator,
     PRelu,
     Resize,
     Slice,
@@ -194,35 +194,35 @@ def _tensor(name: str, channels: int) -> Tensor:
     return Tensor(name, (LR.height, LR.width, channels))
 
 
-def _pointwise(kind: str, source: Tensor) -> Kernel:
+def _pointwise(kind: str, source: Tensor) -> LoweredOperator:
     name = kind.lower()
-    return Kernel(kind, name, (source,), (Tensor(name, source.shape),))
+    return LoweredOperator(kind, name, (source,), (Tensor(name, source.shape),))
 
 
-def _add(channels: int) -> Kernel:
+def _add(channels: int) -> LoweredOperator:
     a, b, out = (_tensor(name, channels) for name in ("a", "b", "add"))
-    return Kernel("ADD", "add", (a, b), (out,))
+    return LoweredOperator("ADD", "add", (a, b), (out,))
 
 
-def _anchor() -> tuple[Kernel, ...]:
+def _anchor() -> tuple[LoweredOperator, ...]:
     image, anchor = _tensor("input", 3), _tensor("concat", 27)
     inputs = (_tensor("features", 27), anchor)
     return (
-        Kernel("CONCATENATION", "concat", (image,) * 9, (anchor,)),
-        Kernel("ADD", "add", inputs, (_tensor("add", 27),)),
+        LoweredOperator("CONCATENATION", "concat", (image,) * 9, (anchor,)),
+        LoweredOperator("ADD", "add", inputs, (_tensor("add", 27),)),
     )
 
 
-def _resize() -> Kernel:
+def _resize() -> LoweredOperator:
     large = Tensor("resize", (3 * LR.height, 3 * LR.width, 3))
-    return Kernel("RESIZE_NEAREST_NEIGHBOR", "resize", (_tensor("input", 3),), (large,))
+    return LoweredOperator("RESIZE_NEAREST_NEIGHBOR", "resize", (_tensor("input", 3),), (large,))
 
 
-def _convs(count: int, window: int, channels: int, side: int) -> tuple[Kernel, ...]:
+def _convs(count: int, window: int, channels: int, side: int) -> tuple[LoweredOperator, ...]:
     tensors = [Tensor(f"conv_{index}", (side, side, channels)) for index in range(count + 1)]
     weights = window**2 * channels**2
     return tuple(
-        Kernel(
+        LoweredOperator(
             "CONV_2D", out.name, (source,), (out,), macs=side**2 * weights, window=window,
             weight_bytes=weights + channels,
         )

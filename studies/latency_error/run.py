@@ -26,26 +26,26 @@ from plot import predicted_against_measured
 from published import DEVICES
 
 from latency_models.device import load_device
-from latency_models.regression import Measurement, Recipe
-from latency_models.regression.defaults import default_recipe
-from latency_models.regression.fitted import fit, folds
-from latency_models.regression.model import fit_model
-from latency_models.regression.settings import TABLE, RegressionSettings
-from latency_models.regression.source import fitted_model, read_table
-from latency_models.regression.transfer import transfer
-from latency_models.regression.validation import (
+from latency_models.sources.regression import Measurement, Recipe
+from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.fitted import fit, folds
+from latency_models.sources.regression.model import fit_model
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
+from latency_models.sources.regression.source import fitted_model, read_table
+from latency_models.sources.regression.transfer import transfer
+from latency_models.sources.regression.validation import (
     Prediction,
     accuracy,
     cross_validate,
     macs_alone,
     predict_rows,
 )
-from latency_models.rknn.calibration import fit_calibration, read_layer_times
-from latency_models.rknn.settings import RknnSettings
+from latency_models.sources.rknn.calibration import fit_calibration, read_layer_times
+from latency_models.sources.rknn.settings import RknnSettings
 from nas.files import write_json
 from search_spaces import InputSpec, lower
-from search_spaces.space import load_space
-from search_spaces.walks import Walk
+from search_spaces.spaces.enumeration import RandomTrial
+from search_spaces.spaces.loading import load_space
 
 HERE = Path(__file__).parent
 ARCHITECTURES = 10_000
@@ -230,7 +230,7 @@ def speed() -> dict[str, float]:
     known = [
         kernels
         for seed in range(ARCHITECTURES)
-        for kernels in [lower(space.draw(Walk(random.Random(seed)), 3).deployed, spec)]
+        for kernels in [lower(space.draw(RandomTrial(random.Random(seed)), 3).deployed, spec)]
     ]
     started = time.perf_counter()
     model.predict(known)

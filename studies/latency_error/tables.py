@@ -22,15 +22,15 @@ from ethos_u import COMPILED
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
-from latency_models.regression import Measurement, write_measurements
-from latency_models.regression.settings import TABLE
-from latency_models.regression.source import read_table
+from latency_models.sources.regression import Measurement, write_measurements
+from latency_models.sources.regression.settings import TABLE
+from latency_models.sources.regression.source import read_table
+from nas.evaluation.evaluator import untrained_tflite
 from nas.files import write_whole
-from nas.laboratory import untrained_tflite
-from nas.latency_building import measurement_of
+from nas.latency.collect import measurement_of
 from search_spaces import CandidateError, Graph, GraphError
-from search_spaces.space import load_space
-from search_spaces.walks import Walk
+from search_spaces.spaces.enumeration import RandomTrial
+from search_spaces.spaces.loading import load_space
 
 #: How many networks are in each, one after the other in the order of drawing.
 COUNTS = {"train": 300, "fresh": 1000}
@@ -47,7 +47,7 @@ def drawn(part: str) -> Iterator[Graph]:
     before = 0 if part == "train" else 2 * COUNTS["train"]
     for seed in itertools.count(SEED):
         try:
-            graph = space.draw(Walk(random.Random(seed)), SCALE).deployed
+            graph = space.draw(RandomTrial(random.Random(seed)), SCALE).deployed
         except GraphError:
             continue
         if graph.hash not in known:

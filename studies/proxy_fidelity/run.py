@@ -3,10 +3,9 @@
     python studies/proxy_fidelity/run.py --train DIR --valid DIR [--part K/N]
 
 Trains every architecture at each length, quantized afterwards; some hours on 2 cores. Each training
-is a row of ``trainings.csv`` beside this file as soon as it is done, and the same command goes on
-from there. ``--part 1/2`` and ``--part 2/2`` share the work between two processes, one core each:
-twice as fast as one process on both cores. ``python studies/proxy_fidelity/analysis.py`` writes
-``README.md`` from the rows.
+is a row of the package's ``nas/quality_model/trainings.csv`` as soon as it is done, and the same
+command goes on from there. ``--part 1/2`` and ``--part 2/2`` share the work between two processes,
+one core each. ``python studies/proxy_fidelity/analysis.py`` writes ``README.md`` from the rows.
 """
 
 from __future__ import annotations
@@ -19,38 +18,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rows import (
-    CONDITIONS,
-    LENGTHS,
-    LONG,
-    LONGER,
-    TRAININGS,
-    Conditions,
-    Training,
-    read_conditions,
-)
+from rows import LENGTHS, LONG, LONGER, TRAININGS
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Quantization
 from nas.cores import Cores, has_bfloat16
+from nas.data.images import Data, load_images
+from nas.evaluation.evaluator import CandidateEvaluator
 from nas.files import json_text, write_json, write_whole
-from nas.images.baselines import bicubic
-from nas.images.data import Data, load_images
-from nas.images.quality import evaluate
-from nas.laboratory import Laboratory
-from nas.networks.recipe import Recipe
-from nas.studies.settings import installed_versions
+from nas.quality.baselines import bicubic
+from nas.quality.metrics import evaluate
+from nas.quality_model.table import CONDITIONS_FILE, Conditions, Training, read_conditions
+from nas.training.recipe import Recipe
+from nas.versions import installed_versions
 from search_spaces import Candidate, CandidateError, InputSpec, infer, zoo
-from search_spaces.space import load_space
-from search_spaces.walks import Walk
+from search_spaces.spaces.enumeration import RandomTrial
+from search_spaces.spaces.loading import load_space
 
 sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
 
 from ledger import Part, described
 
-HERE = Path(__file__).parent
-ARCHITECTURES = HERE / "architectures.json"
+ARCHITECTURES = Path(__file__).parent / "architectures.json"
 SCALE = 3
 SEED = 20210507
 #: Drawn from ``mobile``: so many within a factor of 4 in multiply-accumulates, and as many others.
@@ -60,6 +50,8 @@ MACS = (1.0e9, 4.0e9)
 MOST_MACS = 15e9
 #: Architectures that are trained for LONGER, too.
 FEW = 8
+#: So many are trained at all lengths before the next begin.
+_GROUP = 16
 _AT = InputSpec(360, 640)
 #: One validation crop, so that none is padded.
 _TILE = InputSpec(160, 240)
@@ -76,7 +68,7 @@ def architectures() -> dict[str, Candidate]:
     within = [name for name in drawn if name.startswith("within")]
     others = [name for name in drawn if name.startswith("other")]
     while len(within) < DRAWN or len(others) < DRAWN:
-        candidate = space.draw(Walk(rng), SCALE)
+        candidate = space.draw(RandomTrial(rng), SCALE)
         macs = infer(candidate.deployed, _AT).macs
         names, kind = (within, "within") if MACS[0] <= macs <= MACS[1] else (others, "other")
         if candidate.hash in seen or len(names) == DRAWN or macs > MOST_MACS:
@@ -100,9 +92,13 @@ def to_do(names: list[str]) -> Iterator[tuple[str, int]]:
     # Half of each kind in turn, so that a part of the rows is a fair part of all.
     mixed = [name for pair in zip(drawn[:DRAWN], drawn[DRAWN:], strict=True) for name in pair]
     published = [name for name in names if name not in drawn]
-    for group in (mixed, published):
-        yield from ((name, steps) for name in group for steps in LENGTHS)
-        yield from ((name, LONG) for name in sorted(group, key=_is_below_bicubic))
+    # Some at a time, so that there are whole rows early.
+    groups = [mixed[begin : begin + _GROUP] for begin in range(0, len(mixed), _GROUP)]
+    for group in (*groups, published):
+        yield from ((name, steps) for name in group for steps in LENGTHS[1:-1])
+        yield from ((name, LONG) for name in group if not _is_below_bicubic(name))
+    yield from ((name, steps) for name in (*mixed, *published) for steps in LENGTHS)
+    yield from ((name, LONG) for name in (*mixed, *published))
     yield from ((name, LONGER) for name in mixed[:FEW])
 
 
@@ -112,22 +108,22 @@ def _is_below_bicubic(name: str) -> bool:
     return max(found, default=0.0) < read_conditions().bicubic_psnr_db
 
 
-def train(name: str, candidate: Candidate, steps: int, laboratory: Laboratory) -> Training:
+def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvaluator) -> Training:
     """One training; a failure is one, too."""
     figures = infer(candidate.deployed, _AT)
     recipe = Recipe(steps, quantization=Quantization.PTQ, bfloat16=has_bfloat16())
     row = Training(name, candidate.hash, steps, figures.macs, figures.parameters)
     try:
-        developed = replace(laboratory, recipe=recipe).develop(
+        evaluated = replace(evaluator, recipe=recipe).evaluate(
             candidate, SEED, lambda progress: None
         )
     except CandidateError as error:
         return replace(row, error=str(error))
-    stages = developed.stages
+    stages = evaluated.stages
     return replace(
         row,
-        psnr_db=developed.quality.psnr_db,
-        psnr_float_db=developed.float_quality.psnr_db,
+        psnr_db=evaluated.quality.psnr_db,
+        psnr_float_db=evaluated.float_quality.psnr_db,
         seconds=stages.training + stages.conversion + stages.quality,
     )
 
@@ -148,7 +144,7 @@ def main() -> None:
     networks = architectures()
     device = load_device("ethos-u85-1024")
     with Worker() as worker:
-        laboratory = Laboratory(
+        evaluator = CandidateEvaluator(
             source=open_source(device, worker), worker=worker, data=data, recipe=Recipe(LONG),
             input=_TILE, granularity=device.weights, threads=Cores.available().count,
         )  # fmt: skip
@@ -157,8 +153,8 @@ def main() -> None:
             done = {(row.name, row.steps) for row in TRAININGS.read()}
             if name not in mine or (name, steps) in done:
                 continue
-            row = train(name, networks[name], steps, laboratory)
-            laboratory.renew()  # what was compiled for one network is of no use to another
+            row = train(name, networks[name], steps, evaluator)
+            evaluator.renew()  # what was compiled for one network is of no use to another
             TRAININGS.keep(row)
             print(row, flush=True)
 
@@ -171,12 +167,12 @@ def require_conditions(data: Data) -> None:
         bicubic_psnr_db=evaluate(bicubic(SCALE), data.validation).psnr_db,
         versions=installed_versions(),
     )
-    if not CONDITIONS.exists():
-        write_json(CONDITIONS, vars(now))
+    if not CONDITIONS_FILE.exists():
+        write_json(CONDITIONS_FILE, vars(now))
     kept = read_conditions()
     if (kept.train, kept.valid) != (now.train, now.valid):
         raise SystemExit(
-            f"{CONDITIONS} tells of other images; delete it and the trainings beside it"
+            f"{CONDITIONS_FILE} tells of other images; delete it and the trainings beside it"
         )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from nas.named_network import find_network
+from nas.latency.model_reference import find_network
 from search_spaces import Candidate, zoo
-from search_spaces.candidate import Deployment
-from search_spaces.folding import ResidualFold
+from search_spaces.transforms.candidate import Deployment
+from search_spaces.transforms.folding import ResidualFold
 from search_spaces.zoo import ZooNetwork
 
 SCALE = 3

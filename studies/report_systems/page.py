@@ -11,7 +11,7 @@ from search_spaces.zoo import ZOO
 
 sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
 
-#: dB between two ways to quantise a network that are as good as each other: a tenth of the
+#: dB between two ways to quantize a network that are as good as each other: a tenth of the
 #: difference that another seed can make
 _ALIKE_DB = 0.02
 #: right of the slowest system, as a factor of its time

@@ -1,6 +1,6 @@
-"""What ruined four entries of the report, on ABPN after post-training quantisation.
+"""What ruined four entries of the report, on ABPN after post-training quantization.
 
-Their authors published no description; the report names unclipped outputs, wrongly normalised
+Their authors published no description; the report names unclipped outputs, wrongly normalized
 scales and outputs in floating point. Each is a last step gone wrong: what is left of the image is
 seen here.
 """
@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from latency_models import WeightGranularity
-from nas.images.data import Pixels
-from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.job import Weights
-from nas.networks.tensorflow_quietly import tf
+from nas.data.pixels import Pixels
+from nas.training.interpretation import Interpreter, Mode
+from nas.training.job import Weights
+from nas.training.tensorflow_quietly import tf
 from search_spaces import Graph
 
 Levels = npt.NDArray[np.float32]
@@ -50,7 +50,7 @@ def upscaler(
     """``graph`` with INT8 rounding up to the sum of the anchor, and then ``ending``."""
     interpreter = Interpreter(graph)
     values = {name: tf.constant(value) for name, value in weights.items()}
-    mode = Mode(quantise=True, granularity=WeightGranularity.CHANNEL, training=True)
+    mode = Mode(quantize=True, granularity=WeightGranularity.CHANNEL, training=True)
     before_sum = graph.nodes[-3].inputs
 
     def run(lr: Pixels) -> Pixels:

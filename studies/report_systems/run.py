@@ -24,16 +24,17 @@ from page import plot, readme
 from ruined import ENDINGS, upscaler
 
 from latency_models.device import load_device
+from nas.data.images import ImageSet, load_data
+from nas.data.named_sets import load_named_sets
+from nas.data.pixels import Pixels
+from nas.evaluation.zoo_bench import Bench, table
 from nas.files import write_json
-from nas.images.anchored_regression import AnchoredRegression
-from nas.images.baselines import bicubic, nearest
-from nas.images.data import ImageSet, Pixels, load_data
-from nas.images.named_sets import load_named_sets
-from nas.images.quality import evaluate
-from nas.networks.calibration import calibration_crops, quantize_afterwards
-from nas.networks.recipe import Recipe
-from nas.studies.settings import installed_versions
-from nas.zoo_bench import Bench, table
+from nas.quality.anchored_regression import AnchoredRegression
+from nas.quality.baselines import bicubic, nearest
+from nas.quality.metrics import evaluate
+from nas.quantization.calibration import calibration_crops, quantize_afterwards
+from nas.training.recipe import Recipe
+from nas.versions import installed_versions
 from search_spaces import zoo
 
 HERE = Path(__file__).parent

@@ -15,15 +15,16 @@ from typing import Any
 
 from latency_models.device import load_device
 from nas.cores import has_bfloat16
+from nas.data.images import Data, ImageSet, load_images
+from nas.data.named_sets import load_named_sets
+from nas.evaluation.full_training import LongTraining
 from nas.files import write_json
-from nas.images import baselines
-from nas.images.data import Data, ImageSet, load_images
-from nas.images.named_sets import load_named_sets
-from nas.images.quality import evaluate
-from nas.long_training import LongTraining
-from nas.networks.recipe import Recipe
-from nas.studies.settings import installed_versions
-from search_spaces import Candidate, Graph, InputSpec, anchor, infer, zoo
+from nas.quality import baselines
+from nas.quality.metrics import evaluate
+from nas.training.recipe import Recipe
+from nas.versions import installed_versions
+from search_spaces import Candidate, Graph, InputSpec, infer, zoo
+from search_spaces.spaces import anchor
 
 HERE = Path(__file__).parent
 SCALE = 3

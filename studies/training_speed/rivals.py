@@ -7,15 +7,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from nas.networks.initialisation import Array
-from nas.networks.optimizer import KernelForm, Learned, Optimizer, level_of
-from nas.networks.recipe import Schedule
-from nas.networks.tensorflow_quietly import tf
+from nas.training.initialization import Array
+from nas.training.optimizer import KernelForm, Learned, Optimizer, level_of
+from nas.training.recipe import Schedule
+from nas.training.tensorflow_quietly import tf
 
 
 def adam(schedule: Schedule, variables: Sequence[Learned]) -> Optimizer:
     """Adam (Kingma and Ba, ICLR 2015) for kernels as well, at ``schedule.learning_rate``."""
     return Optimizer(schedule, [replace(learned, form=None) for learned in variables])
+
+
+class Undamped(Optimizer):
+    """Orthogonalized momentum as published: a step's common part is as large as the others."""
+
+    common_damping = 1.0
+
+
+class Damped30(Optimizer):
+    """A step's common part is 30 times smaller."""
+
+    common_damping = 30.0
 
 
 class Soap(Optimizer):

@@ -21,10 +21,10 @@ from variants import TRAININGS, VARIANTS, Training, Variant
 
 from latency_models import WeightGranularity
 from nas.cores import has_bfloat16
-from nas.images.data import Data, load_images
-from nas.networks.job import TrainingJob
-from nas.networks.trainer import Trainer
-from nas.networks.training_run import float_quality
+from nas.data.images import Data, load_images
+from nas.training.job import TrainingJob
+from nas.training.trainer import Trainer
+from nas.training.training_run import float_quality
 from search_spaces import Candidate, CandidateError, InputSpec, zoo
 
 sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rivals import Soap, adam
+from rivals import Damped30, Soap, Undamped, adam
 
 from nas.choices import Loss
-from nas.networks.optimizer import Learned, Optimizer
-from nas.networks.recipe import Recipe, Schedule
+from nas.training.optimizer import Learned, Optimizer
+from nas.training.recipe import Recipe, Schedule
 
 sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
 
@@ -53,14 +53,17 @@ VARIANTS = (
     Variant("adam 4e-3", adam, {"learning_rate": 4e-3}),
     Variant("soap 1e-3", Soap, {"learning_rate": 1e-3}),
     Variant("soap 2e-3", Soap, {"learning_rate": 2e-3}),
-    Variant("rate 0.004", changes={"kernel_rate": 4e-3}),
-    Variant("rate 0.0056", changes={"kernel_rate": 5.6e-3}),
-    Variant("rate 0.011", changes={"kernel_rate": 1.1e-2}),
-    Variant("rate 0.022", changes={"kernel_rate": 2.2e-2}),
+    *(Variant(f"rate {rate}", changes={"kernel_rate": rate}) for rate in (0.008, 0.016, 0.022)),
+    *(
+        Variant(f"undamped, rate {rate}", Undamped, {"kernel_rate": rate})
+        for rate in (0.004, 0.0056, 0.008, 0.011, 0.022)
+    ),
+    Variant("damped 30 times, rate 0.008", Damped30, {"kernel_rate": 0.008}),
     Variant("biases 4e-3", changes={"learning_rate": 4e-3}),
     Variant("warm-up 15 %", changes={"warmup_fraction": 0.15}),
     Variant("8 crops", changes={"batch": 8}),
     Variant("32 crops", changes={"batch": 32}),
     Variant("4 crops of 64x64", changes={"batch": 4, "patch": 64}),
+    Variant("undamped, rate 0.008, 8 crops", Undamped, {"kernel_rate": 0.008, "batch": 8}),
     Variant("charbonnier", changes={"loss": Loss.CHARBONNIER}),
 )

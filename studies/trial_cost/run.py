@@ -22,16 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latency_models import WeightGranularity
+from nas.data.images import EMBEDDED, load_data
 from nas.files import write_json
-from nas.images.data import EMBEDDED, load_data
-from nas.networks.job import TrainingJob
-from nas.networks.recipe import Recipe
-from nas.studies.settings import installed_versions
-from nas.studies.study import Study, StudyFolder, find_study, load_study
+from nas.studies.folder import StudyFolder
+from nas.studies.study import Study, find_study, load_study
+from nas.training.job import TrainingJob
+from nas.training.recipe import Recipe
+from nas.versions import installed_versions
 from search_spaces import Candidate, InputSpec, zoo
 
 if TYPE_CHECKING:
-    from nas.networks.job import Progress
+    from nas.training.job import Progress
 
 HERE = Path(__file__).parent
 #: Trials of the default length, besides the two reference trials: enough that the process that
@@ -112,7 +113,7 @@ def speed_of_the_loop() -> tuple[float, float]:
     """
     import tensorflow as tf
 
-    from nas.networks.trainer import Trainer
+    from nas.training.trainer import Trainer
 
     images = load_data(EMBEDDED, 3).training
     recipe = Recipe(steps=(BLOCKS + 1) * STEPS_PER_BLOCK)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.images.data import write_image
+from nas.data.images import write_image
 
 from .reader import Reader
 

@@ -10,13 +10,15 @@ import pytest
 import tomlkit
 from pydantic import BaseModel
 
-from latency_models.adb import settings as adb
-from latency_models.device import Device, HostSettings, VelaSettings, device_names, load_device
-from latency_models.regression import settings as regression
-from latency_models.regression.quantities import Quantity
-from latency_models.rknn.settings import CalibrationSettings, RknnSettings
-from latency_models.settings import SettingsTable
-from latency_models.table import CsvSettings
+from latency_models.device import Device, device_names, load_device
+from latency_models.sources.adb import settings as adb
+from latency_models.sources.host import HostSettings
+from latency_models.sources.regression import settings as regression
+from latency_models.sources.regression.quantities import Quantity
+from latency_models.sources.rknn.settings import CalibrationSettings, RknnSettings
+from latency_models.sources.settings import SettingsTable
+from latency_models.sources.table import CsvSettings
+from latency_models.sources.vela import VelaSettings
 
 from .pages import ROOT, Block, read_page
 

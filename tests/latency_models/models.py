@@ -61,8 +61,8 @@ def make_tflite(graph: Graph, spec: InputSpec, seed: int = 0, noise: float = 0.0
     import numpy as np
     import tensorflow as tf
 
-    from nas.networks.conversion import convert
-    from nas.networks.network import Network
+    from nas.quantization.conversion import convert
+    from nas.training.network import Network
 
     random = np.random.default_rng(seed)
     network = Network(graph, seed)

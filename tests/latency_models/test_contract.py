@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from latency_models import LatencyError, LatencySource, Worker
-from latency_models.device import HostSettings, device_names, load_device, open_source
+from latency_models.device import device_names, load_device, open_source
+from latency_models.sources.host import HostSettings
 
 from .models import GRAPHS, Models
 from .regression.transferred import write_transferred

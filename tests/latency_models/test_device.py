@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from latency_models import UnsupportedOperators, WeightGranularity, Worker
-from latency_models.device import Device, VelaSettings, device_names, load_device, open_source
-from latency_models.rknn.settings import RknnSettings
+from latency_models.device import Device, device_names, load_device, open_source
+from latency_models.sources.rknn.settings import RknnSettings
+from latency_models.sources.vela import VelaSettings
 from search_spaces import InputError, InputSpec
 
 from .models import GRAPHS, Models
@@ -64,7 +65,7 @@ def test_unknown_device_lists_the_known(tmp_path: Path) -> None:
         ("cpu_gmac_per_s = 0.5", "", "settings.cpu_gmac_per_s: Field required"),
         ('source = "vela"', 'source = "magic"', "settings: .*'magic'"),
         ('accelerator = "ethos-u55-256"', 'accelerator = "u55"', "settings.accelerator: "),
-        ('title = "', 'colour = "red"\ntitle = "', "colour: Extra inputs are not permitted"),
+        ('title = "', 'color = "red"\ntitle = "', "color: Extra inputs are not permitted"),
         ('title = "', "title = ", "line 2"),
     ],
 )

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from latency_models.device import device_names, load_device
+from latency_models import Worker
+from latency_models.device import device_names, load_device, open_source
 from latency_models.device_file import device_toml
-from latency_models.regression.settings import TABLE, RegressionSettings
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from search_spaces import InputError
 
 from .regression.transferred import write_transferred
@@ -43,5 +44,5 @@ def test_a_device_is_the_same_whoever_confirms_it_and_another_with_another_donor
     assert load_device(tmp_path).fingerprint != fingerprint
     donor.unlink()
     with pytest.raises(InputError, match=r"donor\.csv: cannot be read"):
-        same.settings.open(same.folder)
+        open_source(same, Worker())
     assert (tmp_path / TABLE).exists()

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from latency_models import LatencyError, Worker
-from latency_models.host import HostSource, HostTiming
+from latency_models.sources.host import HostSource, HostTiming
 
 from .models import GRAPHS, Models
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from latency_models import LatencyError, LatencyRequest, LatencySource, Worker
 from latency_models.device import load_device, open_source
-from latency_models.table import read_times
-from latency_models.tflite import request_of_file
+from latency_models.sources.table import read_times
+from latency_models.tflite.requests import request_of_file
 from search_spaces import InputError, InputSpec
 
 from .models import GRAPHS, SMALL, Models
@@ -99,7 +99,7 @@ def test_a_model_that_is_not_there_comes_with_the_line_to_add(
     [
         ("", "line 1: the columns are missing"),
         ("model,device,ms\n", "line 1: the columns are model,device,ms; they must be model,input,"),
-        ("model,input,device,ms,colour\n", "line 1: .*colour; they must be"),
+        ("model,input,device,ms,color\n", "line 1: .*color; they must be"),
         ("model,input,device,ms,ms\n", "line 1: the columns are"),
         ("model;input;device;ms\n", "line 1: the columns are model;input;device;ms"),
         (HEADER + "0123456789abcdef,8x8,phone\n", "line 2: 3 values for 4 columns"),

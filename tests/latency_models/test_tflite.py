@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latency_models import LatencyError
-from latency_models.tflite import (
+from latency_models.tflite.requests import (
     Levels,
     TfliteModel,
     TfliteOperator,
@@ -21,12 +21,12 @@ from latency_models.tflite import (
     require_same_kernels,
     require_super_resolution,
 )
-from search_spaces import InputError, InputSpec, Kernel
+from search_spaces import InputError, InputSpec, LoweredOperator
 
 from .models import GRAPHS, SMALL, Models
 
 
-def figures(kernel: Kernel) -> tuple[object, ...]:
+def figures(kernel: LoweredOperator) -> tuple[object, ...]:
     names = ("kind", "macs", "window", "stride", "groups", "weight_bytes")
     shapes = tuple(tensor.shape for tensor in kernel.inputs + kernel.outputs)
     return (*(getattr(kernel, name) for name in names), shapes)

@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from latency_models import Worker
-from latency_models.tflite import kernels_of, read_tflite, with_fixed_sizes
+from latency_models.tflite.requests import kernels_of, read_tflite, with_fixed_sizes
 from search_spaces import InputSpec
 
 from .foreign_models import SIDE, enlarging, transposed

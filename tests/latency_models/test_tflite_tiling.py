@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latency_models.tflite import read_tflite, tiling_of_model
+from latency_models.tflite.requests import read_tflite, tiling_of_model
 from search_spaces import InputError, Margins, Tiling
 
 from .tflite_builder import TfliteBuilder

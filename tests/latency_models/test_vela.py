@@ -10,9 +10,9 @@ import pytest
 
 from latency_models import LatencyError, LatencyRequest, LatencySource, Worker
 from latency_models.device import load_device, open_source
-from latency_models.fallback import COST_FACTOR, CpuFallback
-from latency_models.tflite import read_tflite, request_of_file, require_integer_only
-from latency_models.vela import VelaSource, VelaTarget
+from latency_models.sources.cpu_fallback import COST_FACTOR, CpuFallback
+from latency_models.sources.vela import VelaSource, VelaTarget
+from latency_models.tflite.requests import read_tflite, request_of_file, require_integer_only
 from search_spaces import InputError, InputSpec
 
 from .models import GRAPHS, Models

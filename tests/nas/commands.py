@@ -52,7 +52,7 @@ def execute(folder: Path, *words: str) -> Answer:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["nas", *words])
-        patch.setattr("nas.searching.supervision.run_crew", work_here)
+        patch.setattr("nas.searching.run.run_worker_processes", work_here)
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             try:
                 main()
@@ -69,7 +69,7 @@ def _printed(stream: io.TextIOWrapper) -> str:
 
 
 def work_here(command: Sequence[str], *_: object) -> list[int]:
-    """Stands for ``run_crew``: one worker, by its own command, within this process."""
+    """Stands for ``run_worker_processes``: one worker, by its own command, within this process."""
     answer = execute(Path.cwd(), *command[command.index("worker") :])
     print(answer.errors, end="", file=sys.stderr)
     return [answer.code]

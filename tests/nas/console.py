@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.images.data import write_image
+from nas.data.images import write_image
 
 from .commands import execute
 

@@ -63,7 +63,7 @@ def test_predict_latency_of_a_name_a_graph_and_a_file(tmp_path: Path) -> None:
 
 def test_a_search_and_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nas.searching.supervision.run_crew", work_here)
+    monkeypatch.setattr("nas.searching.run.run_worker_processes", work_here)
     outcome = nas.search(
         "1", study="s", device="vs680", input="90x160", steps=50, precision="float32",
         baselines=False, objective="pareto", space=str(SMALL_SPACE), data=str(SMALL_PHOTOS),

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from latency_models import device
-from nas.images.data import load_images, write_image
-from nas.images.patches import PatchSampler
-from nas.searching.rehearsal import rehearse
+from nas.data.images import load_images, write_image
+from nas.data.patches import PatchSampler
+from nas.searching.preflight import require_searchable
 from search_spaces import InputError, InputSpec
-from search_spaces.space import load_space
+from search_spaces.spaces.loading import load_space
 
 from .console import SEARCH, Console, write_photos
 from .tiny_model import make_tflite
@@ -134,7 +134,7 @@ def test_a_space_that_refuses_some_of_its_draws_is_none_of_them(console: Console
     (console.folder / "mine.py").write_text(source)
     write_photos(console.folder / "photos")
     images = load_images(console.folder / "photos", 3)
-    rehearse(load_space("mine.py"), InputSpec(36, 64), images, baselines=True)
+    require_searchable(load_space("mine.py"), InputSpec(36, 64), images, baselines=True)
 
 
 @pytest.mark.parametrize(

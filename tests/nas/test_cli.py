@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.images.data import write_image
+from nas.data.images import write_image
 from search_spaces import zoo
 
 from .commands import ROOT, run, run_json

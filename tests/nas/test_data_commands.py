@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nas.cli import main
-from nas.images import div2k
-from nas.images.data import load_data, write_image
+from nas.data import div2k
+from nas.data.images import load_data, write_image
 
 from .console import Console, write_photos
-from .images.range_server import Site, serving
-from .images.test_div2k import ARCHIVES, CONTENTS
+from .data.range_server import Site, serving
+from .data.test_div2k import ARCHIVES, CONTENTS
 
 
 def said(

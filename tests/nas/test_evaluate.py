@@ -11,8 +11,8 @@ import pytest
 
 import nas
 from nas.cli import main
-from nas.images.data import load_images, write_image
-from nas.images.quality import MAX_PSNR_DB
+from nas.data.images import load_images, write_image
+from nas.quality.metrics import MAX_PSNR_DB
 
 from .console import write_photos
 from .tiny_model import make_tflite

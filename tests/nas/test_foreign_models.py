@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.images.data import write_image
+from nas.data.images import write_image
 from search_spaces.naming import shortened
 from tests.latency_models.foreign_models import SIDE, enlarging, transposed, with_float_ends
 from tests.latency_models.tflite_builder import TfliteBuilder

@@ -8,14 +8,14 @@ import pytest
 
 from latency_models.device import load_device
 from latency_models.device_file import device_toml
+from nas.data.images import load_data, load_validation
 from nas.exporting.source import find_sources
-from nas.images.data import load_data, load_validation
-from nas.named_network import network_path
-from nas.searching.setup import canonical
-from nas.studies.settings import Wish
-from nas.studies.study import StudyFolder
+from nas.latency.model_reference import network_path
+from nas.searching.study_setup import canonical
+from nas.studies.folder import StudyFolder
+from nas.studies.settings import StudyRequest
 from search_spaces import InputError
-from search_spaces.space import load_space
+from search_spaces.spaces.loading import load_space
 
 from .console import write_photos
 
@@ -32,19 +32,19 @@ def namesakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_search_takes_bare_names_for_what_is_built_in() -> None:
-    wish = Wish(space="anchor", device="vs680", data="embedded")
+    wish = StudyRequest(space="anchor", device="vs680", data="embedded")
     assert canonical(wish) == wish
-    assert canonical(Wish(device="adb:1234")) == Wish(device="adb:1234")
+    assert canonical(StudyRequest(device="adb:1234")) == StudyRequest(device="adb:1234")
 
 
 def test_a_search_takes_paths_for_folders(namesakes: Path) -> None:
-    said = Wish(space="./anchor", device="./vs680", data="embedded/")
-    assert canonical(said) == Wish(
+    said = StudyRequest(space="./anchor", device="./vs680", data="embedded/")
+    assert canonical(said) == StudyRequest(
         space=str(namesakes / "anchor"),
         device=str(namesakes / "vs680"),
         data=str(namesakes / "embedded"),
     )
-    assert canonical(Wish(data="mine")).data == str(namesakes / "mine")
+    assert canonical(StudyRequest(data="mine")).data == str(namesakes / "mine")
 
 
 def test_spaces() -> None:

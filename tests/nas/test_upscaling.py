@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.images.baselines import bicubic
-from nas.images.data import Pixels, write_image
+from nas.data.images import write_image
+from nas.data.pixels import Pixels
+from nas.quality.baselines import bicubic
 
 from .commands import ROOT
 from .console import Console

@@ -1,4 +1,4 @@
-"""TFLite files of one operator, a x2 of nearest neighbours, made without TensorFlow."""
+"""TFLite files of one operator, a x2 of nearest neighbors, made without TensorFlow."""
 
 from __future__ import annotations
 

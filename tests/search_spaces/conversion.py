@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from latency_models import WeightGranularity
-from nas.images.data import Pixels
-from nas.networks.conversion import convert
-from nas.networks.inference import run_in_worker
-from nas.networks.initialisation import Array
-from nas.networks.interpretation import Mode
-from nas.networks.network import Network
-from nas.networks.tensorflow_quietly import tf
+from nas.data.pixels import Pixels
+from nas.evaluation.inference import run_in_worker
+from nas.quantization.conversion import convert
+from nas.training.initialization import Array
+from nas.training.interpretation import Mode
+from nas.training.network import Network
+from nas.training.tensorflow_quietly import tf
 from search_spaces import Branches, Conv, Graph, InputSpec, beside_kernel
 
 _LAST_GAIN = 0.2
@@ -26,7 +26,7 @@ class Converted:
     tflite: bytes
     #: uint8 (N, H, W, 3)
     lr: Pixels
-    #: what the fake-quantised network makes of them, levels
+    #: what the fake-quantized network makes of them, levels
     simulated: Array
 
     def run(self) -> Array:
@@ -49,7 +49,7 @@ def converted(
     levels = tf.constant(lr, tf.float32)
     network.calibrate(levels)
     tflite = convert(graph, network.snapshot(), spec, granularity)
-    mode = Mode(quantise=True, granularity=granularity)
+    mode = Mode(quantize=True, granularity=granularity)
     return Converted(tflite, lr, network(levels, mode=mode).numpy())
 
 

@@ -16,6 +16,7 @@ from search_spaces import (
     DepthwiseConv,
     Graph,
     GraphBuilder,
+    HardSwish,
     Interpolation,
     LeakyRelu,
     Mean,
@@ -37,9 +38,9 @@ from search_spaces import (
     Tanh,
     Tile,
     TransposedConv,
-)  # fmt: skip
-from search_spaces.blocks import BlockKind, Head, Residual, Style, block, image_of, shrink
-from search_spaces.builder import Nonlinearity
+)
+from search_spaces.graph.builder import Nonlinearity
+from search_spaces.spaces.blocks import BlockKind, Head, Residual, Style, block, image_of, shrink
 
 
 def between_convs(*operators: Operator, clip: ClipForm = ClipForm.SATURATE) -> Graph:
@@ -225,6 +226,7 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "prelu": lambda: between_convs(PRelu()),
     "tanh": lambda: between_convs(Tanh()),
     "sigmoid": lambda: between_convs(Sigmoid()),
+    "hard swish": lambda: between_convs(HardSwish()),
     "clip by operators": lambda: between_convs(clip=ClipForm.OPERATOR),
     "space_to_depth": folded,
     "resize nearest": lambda: enlarged(Resize(factor=2)),

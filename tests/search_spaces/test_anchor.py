@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from search_spaces import Conv, Graph, InputSpec, analyse, infer, zoo
-from search_spaces.anchor import sample
+from search_spaces import Conv, Graph, InputSpec, infer, quantization_groups, zoo
+from search_spaces.spaces.anchor import sample
 
 from .trials import FixedTrial, RandomTrial
 
@@ -57,10 +57,10 @@ def test_feature_residual_projects_only_where_widths_differ(width: int, projecti
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_every_sample_can_be_built_and_quantised(seed: int) -> None:
+def test_every_sample_can_be_built_and_quantized(seed: int) -> None:
     graph = sample(RandomTrial(seed))
     assert graph.scale == 3
-    analyse(graph)
+    quantization_groups(graph)
 
 
 def test_the_same_answers_give_the_same_network() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces import Graph, InputError, candidate
-from search_spaces.fingerprint import fingerprint
-from search_spaces.rewrites import Rewrite
-from search_spaces.space import Space, built_in, load_space
+from search_spaces import Graph, InputError
+from search_spaces.spaces.fingerprint import fingerprint
+from search_spaces.spaces.loading import built_in, load_space
+from search_spaces.spaces.space import Space
+from search_spaces.transforms import candidate
+from search_spaces.transforms.rewrites import Rewrite
 
 TEXT = """
 from search_spaces import Candidate, Deployment, GraphBuilder, GraphError

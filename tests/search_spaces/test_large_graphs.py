@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nas.networks.image_way import ImageWay
+from nas.training.identity_path import ImageWay
 from search_spaces import (
     Candidate,
     Deployment,
@@ -17,9 +17,9 @@ from search_spaces import (
     LeakyRelu,
     Relu,
     ResidualFold,
-    analyse,
     infer,
     lower,
+    quantization_groups,
     tiling_of,
 )
 
@@ -69,7 +69,7 @@ def test_every_question_about_a_large_graph_is_answered(make: Callable[[], Graph
     assert len(graph.nodes) > sys.getrecursionlimit()
     assert Graph.from_json(graph.to_json()).hash == graph.hash
     assert infer(graph, SPEC).macs > 0
-    assert analyse(graph).units["input"] == 255
+    assert quantization_groups(graph).units["input"] == 255
     assert lower(graph, SPEC)
     assert tiling_of(graph, SPEC) is not None
     assert ImageWay.through(graph).last == (_last_conv(graph),)

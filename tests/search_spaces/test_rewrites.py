@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latency_models import WeightGranularity
-from nas.images.data import EMBEDDED, Pixels, load_data
-from nas.networks.calibration import largest_values
-from nas.networks.initialisation import Array
-from nas.networks.interpretation import Interpreter, Mode
-from nas.networks.job import TrainingJob, Weights
-from nas.networks.network import Network
-from nas.networks.recipe import Recipe
-from nas.networks.tensorflow_quietly import tf
-from nas.networks.trainer import Trainer
+from nas.data.images import EMBEDDED, load_data
+from nas.data.pixels import Pixels
+from nas.quantization.calibration import largest_values
+from nas.training.initialization import Array
+from nas.training.interpretation import Interpreter, Mode
+from nas.training.job import TrainingJob, Weights
+from nas.training.network import Network
+from nas.training.recipe import Recipe
+from nas.training.tensorflow_quietly import tf
+from nas.training.trainer import Trainer
 from search_spaces import (
     INPUT,
     Branches,
@@ -34,8 +35,8 @@ from search_spaces import (
     lower,
     zoo,
 )
-from search_spaces.folding import ResidualFold, fold_clip, fold_residual, separate_sum
-from search_spaces.space import load_space
+from search_spaces.spaces.loading import load_space
+from search_spaces.transforms.folding import ResidualFold, fold_clip, fold_residual, separate_sum
 
 from .conversion import random_weights
 from .trials import RandomTrial
@@ -56,7 +57,7 @@ def levels(graph: Graph, weights: Weights, seed: int = 0) -> Array:
     """What the float network makes of a random image."""
     lr = tf.constant(random_image(seed), tf.float32)
     values = {name: tf.constant(value) for name, value in weights.items()}
-    result: Array = Interpreter(graph)(values, lr, Mode(quantise=False)).numpy()
+    result: Array = Interpreter(graph)(values, lr, Mode(quantize=False)).numpy()
     return result
 
 

@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from search_spaces import BlockKind, Candidate, Conv, InputSpec, analyse, infer, lower, mobile, zoo
-from search_spaces.space import built_in, load_space
+from search_spaces import (
+    BlockKind,
+    Candidate,
+    Conv,
+    InputSpec,
+    infer,
+    lower,
+    quantization_groups,
+    zoo,
+)
+from search_spaces.spaces import mobile
+from search_spaces.spaces.loading import built_in, load_space
 
 from .trials import FixedTrial, RandomTrial
 
@@ -136,7 +146,7 @@ def test_whatever_is_drawn_can_be_built_quantised_and_timed(name: str, scale: in
     for seed in range(60):
         candidate = space.draw(RandomTrial(seed), scale)
         for graph in (candidate.graph, candidate.deployed):
-            analyse(graph)
+            quantization_groups(graph)
             assert graph.scale == scale
         assert lower(candidate.deployed, SPEC)
         assert Candidate.from_json(candidate.to_json()).hash == candidate.hash

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.networks.interpretation import Mode
-from nas.networks.network import Network
-from nas.networks.tensorflow_quietly import tf
+from nas.training.interpretation import Mode
+from nas.training.network import Network
+from nas.training.tensorflow_quietly import tf
 from search_spaces import Graph, InputSpec, tiling_of, zoo
-from search_spaces.anchor import sample
+from search_spaces.spaces.anchor import sample
 
 from .small_graphs import SMALL, channel_attention
 from .trials import RandomTrial
@@ -31,7 +31,7 @@ def measured_margins(graph: Graph) -> tuple[int, int]:
     border = SIDE // 2 // graph.multiple * graph.multiple
     images = np.zeros((3, SIDE, SIDE, 3), np.float32)
     images[0, :border], images[1, border:] = 200, 200
-    above, below, nothing = network(tf.constant(images), mode=Mode(quantise=False)).numpy()
+    above, below, nothing = network(tf.constant(images), mode=Mode(quantize=False)).numpy()
     (rows_above, rows_below) = (
         np.flatnonzero((result != nothing).any(axis=(1, 2))) // graph.scale
         for result in (above, below)

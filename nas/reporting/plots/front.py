@@ -1,4 +1,4 @@
-"""The Pareto front: PSNR of the INT8 file over its time, the report's systems beside it."""
+"""The Pareto front: expected INT8 PSNR over time, the report's systems beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def front_plot(content: ReportContent) -> go.Figure:
 
     The runtime's axis is logarithmic: networks of equal score lie on straight lines.
     """
-    figure = new_figure("runtime, ms", "PSNR of the INT8 file, dB", height=480)
+    figure = new_figure("runtime, ms", "expected PSNR of the INT8 file, dB", height=480)
     times = [n.result.latency.ms for n in (*content.findings, *content.references)]
     ticks = _round_numbers(min(times, default=1.0), max(times, default=1.0))
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
@@ -50,7 +50,7 @@ def _add_others(figure: go.Figure, others: Sequence[Network], gauge: str) -> Non
 def _add_front(figure: go.Figure, content: ReportContent) -> None:
     front = sorted(content.front, key=lambda network: network.result.latency.ms)
     figure.add_scatter(
-        **_points(front, content.gauge), **_interval(front, ACCENT), mode="lines+markers",
+        **_points(front, content.gauge), **_intervals(front, ACCENT), mode="lines+markers",
         name="Pareto front", line={"color": ACCENT, "width": 2, "shape": "hv"},
         marker={"color": ACCENT, "size": 10},
     )  # fmt: skip
@@ -58,7 +58,7 @@ def _add_front(figure: go.Figure, content: ReportContent) -> None:
 
 def _add_reference(figure: go.Figure, network: Network, symbol: str, gauge: str) -> None:
     figure.add_scatter(
-        **_points([network], gauge), **_interval([network], REFERENCE), mode="markers+text",
+        **_points([network], gauge), **_intervals([network], REFERENCE), mode="markers+text",
         name=f"{network.name}, trained here", text=[f" {network.name}"],
         textposition="middle right",
         marker={"color": REFERENCE, "size": 12, "symbol": symbol},
@@ -74,7 +74,7 @@ def _add_equal_scores(figure: go.Figure, content: ReportContent) -> None:
     ends = [min(times) / 1.1, max(times) * 1.1]
     # Twice the time costs as much as half a dB: 2 PSNR - log2(ms) is ABPN's all along.
     here = abpn.result
-    levels = [here.psnr_db + math.log2(ms / here.latency.ms) / 2 for ms in ends]
+    levels = [here.expected.psnr_db + math.log2(ms / here.latency.ms) / 2 for ms in ends]
     figure.add_scatter(
         x=ends, y=levels, mode="lines", name="ABPN's score", hoverinfo="skip",
         line={"color": REFERENCE, "width": 1, "dash": "dot"},
@@ -94,7 +94,7 @@ def _show_what_counts(figure: go.Figure, content: ReportContent) -> None:
 
     A few failed trainings, or nearest, would else press all that is good into one line.
     """
-    shown = [network.result.psnr_db for network in content.shown]
+    shown = [network.result.expected.psnr_db for network in content.shown]
     levels = [*shown, content.settings.references.bicubic_psnr_db]
     margin_db = _MARGIN * max(max(levels) - min(levels), _LEAST_SPAN_DB)
     figure.update_yaxes(range=[min(levels) - margin_db, max(levels) + margin_db])
@@ -109,18 +109,25 @@ def _round_numbers(low: float, high: float) -> list[float]:
 def _points(networks: Sequence[Network], gauge: str) -> dict[str, Any]:
     return {
         "x": [network.result.latency.ms for network in networks],
-        "y": [network.result.psnr_db for network in networks],
+        "y": [network.result.expected.psnr_db for network in networks],
         "hovertext": [hover(network, gauge) for network in networks],
         "hoverinfo": "text",
     }
 
 
-def _interval(networks: Sequence[Network], color: str) -> dict[str, Any]:
+def _intervals(networks: Sequence[Network], color: str) -> dict[str, Any]:
     latencies = [network.result.latency for network in networks]
+    expected = [network.result.expected for network in networks]
+    look = {"type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 4}
     return {
         "error_x": {
-            "type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 4,
+            **look,
             "array": [latency.high_ms - latency.ms for latency in latencies],
             "arrayminus": [latency.ms - latency.low_ms for latency in latencies],
-        }
-    }  # fmt: skip
+        },
+        "error_y": {
+            **look,
+            "array": [psnr.high_db - psnr.psnr_db for psnr in expected],
+            "arrayminus": [psnr.psnr_db - psnr.low_db for psnr in expected],
+        },
+    }

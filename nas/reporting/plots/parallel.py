@@ -21,7 +21,7 @@ _ABSENT = "none"
 
 
 def parallel_plot(content: ReportContent, shares: dict[str, float]) -> go.Figure | None:
-    """Lines coloured by score, the most important parameters first; None with nothing to compare.
+    """Lines colored by score, the most important parameters first; None with nothing to compare.
 
     ``shares`` are importances. Optuna's own figure of this kind has a trace for every trial: a
     thousand of them take a browser many seconds.

@@ -1,4 +1,4 @@
-"""What the plots have in common: few colours, each readable on white and on near-black.
+"""What the plots have in common: few colors, each readable on white and on near-black.
 
 A figure carries no theme: the page puts ``theme`` under it, light or dark, and changes it when the
 reader does.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..content import Network
 
-# Against both backgrounds every colour has a contrast of at least 3 (WCAG 2.2, 1.4.11).
+# Against both backgrounds every color has a contrast of at least 3 (WCAG 2.2, 1.4.11).
 ACCENT = "#0d9488"
 REFERENCE = "#64748b"
 MUTED = "#8a94a3"
@@ -56,7 +56,7 @@ def new_figure(x_title: str, y_title: str, height: int = 420) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    # Plotly's own theme would be written into every figure: seven kilobytes, and the wrong colours.
+    # Plotly's own theme would be written into every figure: seven kilobytes, and the wrong colors.
     figure.update_layout(
         template=None, height=height, xaxis={"title": {"text": x_title}},
         yaxis={"title": {"text": y_title}},
@@ -68,7 +68,8 @@ def hover(network: Network, gauge: str) -> str:
     """What a point tells when it is pointed at."""
     result, latency = network.result, network.result.latency
     return (
-        f"<b>{network.name}</b><br>{result.psnr_db:.2f} dB INT8 (float {result.psnr_float_db:.2f})"
+        f"<b>{network.name}</b><br>{result.expected.text} expected"
+        f"<br>{result.psnr_db:.2f} dB INT8 so far (float {result.psnr_float_db:.2f})"
         f"<br>{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
         f" on {escape(network.device)}"
         f"<br>{network.ratio:.2f} {gauge}"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from latency_models.adb.settings import AdbSettings
 from latency_models.device import Device, load_device
+from latency_models.sources.adb.settings import AdbSettings
 
 from .double import DeviceDouble
 

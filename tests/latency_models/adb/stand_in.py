@@ -60,7 +60,7 @@ def say(text: str, level: str = "INFO") -> None:
 
 
 def operator_kinds(graph: str) -> list[str]:
-    from latency_models.tflite import read_tflite
+    from latency_models.tflite.requests import read_tflite
 
     return [operator.kind for operator in read_tflite(Path(graph).read_bytes()).operators]
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_models.adb.benchmark_output import read_timings
-from latency_models.adb.errors import DeviceError
-from latency_models.adb.statistics import RunStatistics
+from latency_models.sources.adb.benchmark_output import read_timings
+from latency_models.sources.adb.errors import DeviceError
+from latency_models.sources.adb.statistics import RunStatistics
 
 from .outputs import (
     INITIALIZATION_PROFILE,
@@ -120,7 +120,7 @@ def test_lost_text_never_changes_the_value(data: st.DataObject) -> None:
         read = read_timings(WHOLE[:start] + WHOLE[end:])
     except DeviceError:
         return
-    # A digit lost within one percentile cannot be told; it stays between its neighbours.
+    # A digit lost within one percentile cannot be told; it stays between its neighbors.
     assert 35.81 <= read.low_ms <= read.ms <= read.high_ms <= 41.02
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.doctor import attached_devices
+from nas.checking.doctor import attached_devices
 from tests.nas.commands import execute, run, run_json
 from tests.nas.tiny_model import make_tflite
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from latency_models.adb.connection import Connection
-from latency_models.adb.errors import DeviceError, DeviceLost
-from latency_models.adb.server import attached, client, server_runs
+from latency_models.sources.adb.connection import Connection
+from latency_models.sources.adb.errors import DeviceError, DeviceLost
+from latency_models.sources.adb.server import attached, client, server_runs
 from search_spaces import InputError
 
 from .double import DeviceDouble
@@ -136,7 +136,7 @@ def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch, port: str) -> None
 def test_the_library_never_sees_such_a_port(port: str, said: str) -> None:
     # A process of its own: the library reads it as it is imported.
     code = (
-        "from latency_models.adb.server import adb_errors, client\n"
+        "from latency_models.sources.adb.server import adb_errors, client\n"
         "try:\n  adb_errors(); print(client().port)\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_models.adb.delegation import Delegate, read_delegation
-from latency_models.adb.errors import DeviceError
+from latency_models.sources.adb.delegation import Delegate, read_delegation
+from latency_models.sources.adb.errors import DeviceError
 
 from .test_benchmark_output import PREFIXES, WHOLE, prefixed
 

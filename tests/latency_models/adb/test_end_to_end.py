@@ -10,22 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from latency_models import Latency, LatencyError, LatencyRequest
-from latency_models.adb import AdbSource, DeviceError, DeviceLost
-from latency_models.adb.errors import OperatorsOnCpu
-from latency_models.adb.settings import (
+from latency_models import Latency, LatencyError, LatencyRequest, Worker
+from latency_models.sources.adb import AdbSource, DeviceError, DeviceLost
+from latency_models.sources.adb.errors import OperatorsOnCpu
+from latency_models.sources.adb.settings import (
     AdbSettings,
     BenchmarkModelSettings,
     NnapiDelegate,
     SynapCliSettings,
     XnnpackDelegate,
 )
+from latency_models.sources.settings import SourcePlace
 
 from ..models import GRAPHS, Models
 from .double import TOOL, DeviceDouble
 from .fixtures import Plugged
 from .outputs import SYNAP, SYNAP_PROFILE
 
+#: A board needs no folder, and no process but its own.
+NOWHERE = SourcePlace("board", Path(), Worker())
 NNAPI = NnapiDelegate(kind="nnapi", accelerator="vsi-npu")
 
 
@@ -59,7 +62,7 @@ def source(
         reconnect_seconds=reconnect_seconds,
         drift_percent=drift_percent,
         cool_down_seconds=0.0,
-    ).open()
+    ).open(NOWHERE)
 
 
 def adds_up(latency: Latency, request: LatencyRequest) -> bool:
@@ -292,7 +295,7 @@ def test_synap_cli(board: DeviceDouble, request_: LatencyRequest, tmp_path: Path
         convert=(str(converter), "--model", "{model}", "--out-dir", "{folder}"),
     )
     settings = AdbSettings(source="adb", serial=board.serial, runner=runner)
-    latency = settings.open().measure(request_)
+    latency = settings.open(NOWHERE).measure(request_)
     assert latency.ms == 4.31
     assert adds_up(latency, request_)
     calls = [line for line in board.commands if line.startswith(tool)]
@@ -301,16 +304,16 @@ def test_synap_cli(board: DeviceDouble, request_: LatencyRequest, tmp_path: Path
 
     board.write(tool, f'#!/bin/sh\ncat {board.place(tool)}.txt\n[ -z "$6" ] || cp {profile} "$6"\n')
     profiled = runner.model_copy(update={"profile_runs": 1})
-    latency = settings.model_copy(update={"runner": profiled}).open().measure(request_)
+    latency = settings.model_copy(update={"runner": profiled}).open(NOWHERE).measure(request_)
     assert "ConvolutionReluPoolingLayer2 3.500 ms" in dict(latency.conditions)["operators"]
     assert board.models() == []
 
-    converter.write_text("#!/bin/sh\necho 'error: no licence' >&2\nexit 3\n")
-    with pytest.raises(DeviceError, match=r"no model.synap \(exit code 3\).*no licence"):
-        settings.open().measure(request_)
+    converter.write_text("#!/bin/sh\necho 'error: no license' >&2\nexit 3\n")
+    with pytest.raises(DeviceError, match=r"no model.synap \(exit code 3\).*no license"):
+        settings.open(NOWHERE).measure(request_)
     converter.unlink()
     with pytest.raises(DeviceError, match="converter cannot be started"):
-        settings.open().measure(request_)
+        settings.open(NOWHERE).measure(request_)
 
 
 def test_a_model_that_is_none_never_reaches_the_device(

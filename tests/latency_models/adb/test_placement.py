@@ -6,22 +6,22 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from latency_models.adb.delegation import Delegate, Delegation
-from latency_models.adb.errors import DeviceError
-from latency_models.adb.placement import Placement, placed_by_profile, placed_unprofiled
-from latency_models.adb.profile import ProfileRow
-from search_spaces import Kernel, Tensor
+from latency_models.sources.adb.delegation import Delegate, Delegation
+from latency_models.sources.adb.errors import DeviceError
+from latency_models.sources.adb.placement import Placement, placed_by_profile, placed_unprofiled
+from latency_models.sources.adb.profile import ProfileRow
+from search_spaces import LoweredOperator, Tensor
 
 NPU = Delegate("NNAPI", "npu", ())
 CPU = Delegate("XNNPACK", "cpu", ())
 
 
-def kernel(index: int, kind: str) -> Kernel:
+def kernel(index: int, kind: str) -> LoweredOperator:
     tensor = Tensor(f"t{index}", (16, 16, 4 * (index + 1)))
-    return Kernel(kind, f"k{index}", (tensor,), (tensor,), macs=1000 * index)
+    return LoweredOperator(kind, f"k{index}", (tensor,), (tensor,), macs=1000 * index)
 
 
-def kernels(*kinds: str) -> tuple[Kernel, ...]:
+def kernels(*kinds: str) -> tuple[LoweredOperator, ...]:
     return tuple(kernel(index, kind) for index, kind in enumerate(kinds))
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_models.adb.errors import DeviceError
-from latency_models.adb.profile import ProfileRow, read_profile
+from latency_models.sources.adb.errors import DeviceError
+from latency_models.sources.adb.profile import ProfileRow, read_profile
 
 from .outputs import CSV_PROFILE, INITIALIZATION_PROFILE, OLD_PROFILE, PROFILE
 from .test_benchmark_output import PREFIXES, WHOLE, prefixed

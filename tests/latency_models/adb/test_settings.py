@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import Worker
-from latency_models.adb import AdbSource
-from latency_models.adb.benchmark_model import BenchmarkModel
-from latency_models.adb.delegation import Delegate
-from latency_models.adb.settings import AdbSettings
-from latency_models.adb.synap_cli import filled_in
 from latency_models.device import load_device, open_source
+from latency_models.sources.adb import AdbSource
+from latency_models.sources.adb.benchmark_model import BenchmarkModel
+from latency_models.sources.adb.delegation import Delegate
+from latency_models.sources.adb.settings import AdbSettings
+from latency_models.sources.adb.synap_cli import filled_in
 from search_spaces import InputError
 
 GOOD = """

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_models.adb.errors import DeviceError
-from latency_models.adb.statistics import RunStatistics
-from latency_models.adb.synap_output import (
+from latency_models.sources.adb.errors import DeviceError
+from latency_models.sources.adb.statistics import RunStatistics
+from latency_models.sources.adb.synap_output import (
     NpuLayer,
     read_npu_layers,
     read_synap_timings,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from latency_models.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
-from search_spaces import Graph, GraphBuilder, InputSpec, Kernel, lower
+from latency_models.sources.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
+from search_spaces import Graph, GraphBuilder, InputSpec, LoweredOperator, lower
 
 SPEC = InputSpec(90, 160)
 CONV = frozenset({"CONV_2D"})
@@ -34,7 +34,7 @@ def recipe(**changes: object) -> Recipe:
     return Recipe(**(values | changes))  # type: ignore[arg-type]
 
 
-def kernel_ms(kernel: Kernel, multiple: int = 1, speed: float = 1.0) -> float:
+def kernel_ms(kernel: LoweredOperator, multiple: int = 1, speed: float = 1.0) -> float:
     """2 ms a G MAC, channels padded to ``multiple``; 0.5 ms a MB through convs, 1.5 elsewhere."""
     moved = sum(tensor.bytes for tensor in kernel.inputs + kernel.outputs) / 1e6
     if not kernel.macs:

@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from latency_models.regression import Measurement, Quantity
-from latency_models.regression.defaults import default_recipe
-from latency_models.regression.fitted import fit
-from latency_models.regression.kernel_table import KernelTable
-from search_spaces import Kernel
+from latency_models.sources.regression import Measurement, Quantity
+from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.fitted import fit
+from latency_models.sources.regression.kernel_table import KernelTable
+from search_spaces import LoweredOperator
 
 from .synthetic import OTHER, table
 
 PIXELS = "DEPTH_TO_SPACE"
 
 
-def with_cpu(cpu_ms: Callable[[Kernel], float]) -> list[Measurement]:
+def with_cpu(cpu_ms: Callable[[LoweredOperator], float]) -> list[Measurement]:
     """The synthetic device, which leaves the pixels to a CPU."""
     rows = []
     for row in table(multiple=16, operators=True):

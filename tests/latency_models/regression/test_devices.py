@@ -9,9 +9,9 @@ import pytest
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
-from latency_models.regression.settings import TABLE, RegressionSettings
-from latency_models.regression.source import fitted_model, read_table
-from latency_models.regression.validation import (
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
+from latency_models.sources.regression.source import fitted_model, read_table
+from latency_models.sources.regression.validation import (
     Prediction,
     accuracy,
     cross_validate,

@@ -10,11 +10,11 @@ import pytest
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
-from latency_models.regression import Padding
-from latency_models.regression.defaults import default_recipe
-from latency_models.regression.measurements import write_measurements
-from latency_models.regression.settings import TABLE, RegressionSettings
-from latency_models.regression.source import read_table
+from latency_models.sources.regression import Padding
+from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.measurements import write_measurements
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
+from latency_models.sources.regression.source import read_table
 from search_spaces import InputSpec
 
 from ..models import GRAPHS, Models

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import Latency, LatencyRequest
-from latency_models.regression import Measurement
-from latency_models.regression.known import Known
-from latency_models.regression.model import fit_model
-from latency_models.regression.source import RegressionSource
-from search_spaces import Graph, Kernel, Tensor
+from latency_models.sources.regression import Measurement
+from latency_models.sources.regression.known import Known
+from latency_models.sources.regression.model import fit_model
+from latency_models.sources.regression.source import RegressionSource
+from search_spaces import Graph, LoweredOperator, Tensor
 
 from .synthetic import SPEC, measured, plain, recipe, table
 
 STACK = "2021"
 
 
-def renamed(kernels: tuple[Kernel, ...], prefix: str) -> tuple[Kernel, ...]:
+def renamed(kernels: tuple[LoweredOperator, ...], prefix: str) -> tuple[LoweredOperator, ...]:
     """The same network, whatever its tensors and operators are called."""
 
     def tensors(those: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

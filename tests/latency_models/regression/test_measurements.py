@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_models.regression import Measurement, read_measurements, write_measurements
-from latency_models.regression.source import read_table
-from search_spaces import InputError, InputSpec, Kernel, Tensor, lower
+from latency_models.sources.regression import Measurement, read_measurements, write_measurements
+from latency_models.sources.regression.source import read_table
+from search_spaces import InputError, InputSpec, LoweredOperator, Tensor, lower
 
 from .synthetic import SPEC, plain, table
 
@@ -19,7 +19,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), m
 )
 TENSORS = st.builds(Tensor, NAMES, st.tuples(*[st.integers(1, 4000)] * 3))
 KERNELS = st.builds(
-    Kernel,
+    LoweredOperator,
     kind=st.sampled_from(["CONV_2D", "ADD", "MYSTERY"]),
     name=NAMES,
     inputs=st.lists(TENSORS, max_size=3).map(tuple),
@@ -40,7 +40,7 @@ def graph_row(**cells: str) -> str:
 
 
 @given(st.lists(KERNELS, min_size=1, max_size=4), st.floats(0.001, 1e5))
-def test_what_is_written_is_read_back(kernels: list[Kernel], ms: float) -> None:
+def test_what_is_written_is_read_back(kernels: list[LoweredOperator], ms: float) -> None:
     times = tuple(float(index) for index in range(len(kernels)))
     row = Measurement(
         "a, name", tuple(kernels), float(f"{ms:.6g}"), "net", "family", "2021", times,
@@ -73,7 +73,7 @@ def test_a_graph_is_lowered_at_its_input_size() -> None:
         (graph_row(graph="", kernels="{}"), "line 2: kernels are a list"),
         (graph_row(graph="", kernels='[{"kind":1}]'), "line 2: kernel 0: kind 1"),
         (graph_row(operators_ms="1 2"), "line 2: net: 2 times for 4 operators"),
-        (graph_row(colour="red"), "line 1: columns colour unknown"),
+        (graph_row(color="red"), "line 1: columns color unknown"),
         ("name,graph\nnet,[]\n", "line 1: columns ms unknown or missing"),
         ("", "line 1: columns ms, name unknown or missing"),
         ("name,ms,kernels\n", "holds no measurement"),

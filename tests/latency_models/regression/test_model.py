@@ -9,20 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import UnsupportedOperators
-from latency_models.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
-from latency_models.regression.fitted import fit
-from latency_models.regression.kernel_table import KernelTable
-from latency_models.regression.model import fit_model
-from latency_models.regression.physical import require_enough
-from latency_models.regression.quantities import work
-from latency_models.regression.schedule import critical
-from latency_models.regression.transfer import (
+from latency_models.sources.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
+from latency_models.sources.regression.fitted import fit
+from latency_models.sources.regression.kernel_table import KernelTable
+from latency_models.sources.regression.model import fit_model
+from latency_models.sources.regression.physical import require_enough
+from latency_models.sources.regression.quantities import work
+from latency_models.sources.regression.schedule import critical
+from latency_models.sources.regression.transfer import (
     cross_validate_transfer,
     transfer,
     transfer_model,
 )
-from latency_models.regression.validation import accuracy, cross_validate, macs_alone
-from search_spaces import InputError, InputSpec, Kernel, Tensor, lower
+from latency_models.sources.regression.validation import accuracy, cross_validate, macs_alone
+from search_spaces import InputError, InputSpec, LoweredOperator, Tensor, lower
 
 from .synthetic import CONV, OTHER, PADDINGS, SPEC, measured, plain, recipe, table
 
@@ -112,7 +112,7 @@ def test_an_operator_never_measured_is_bounded_or_refused() -> None:
 
     tensor = Tensor("x", (8, 8, 8))
     with pytest.raises(UnsupportedOperators, match="MYSTERY was never measured"):
-        model.predict([[Kernel("MYSTERY", "m", (tensor,), (tensor,))]])
+        model.predict([[LoweredOperator("MYSTERY", "m", (tensor,), (tensor,))]])
 
 
 def test_beyond_the_table_the_interval_grows() -> None:
@@ -129,11 +129,11 @@ def test_beyond_the_table_the_interval_grows() -> None:
 def test_a_chain_takes_the_sum_and_branches_the_longer(steps: list[tuple[str, int]]) -> None:
     tensors = [Tensor(str(index), (1, 1, 1)) for index in range(len(steps) + 1)]
     engines, times = [engine for engine, _ in steps], [float(ms) for _, ms in steps]
-    chain = [Kernel("K", "k", (a,), (b,)) for a, b in itertools.pairwise(tensors)]
+    chain = [LoweredOperator("K", "k", (a,), (b,)) for a, b in itertools.pairwise(tensors)]
     assert sum(
         ms for ms, waited in zip(times, critical(chain, engines, times), strict=True) if waited
     ) == pytest.approx(sum(times))
-    free = [Kernel("K", "k", (tensors[0],), (b,)) for b in tensors[1:]]
+    free = [LoweredOperator("K", "k", (tensors[0],), (b,)) for b in tensors[1:]]
     longest = max(sum(ms for e, ms in steps if e == engine) for engine in set(engines))
     assert sum(
         ms for ms, waited in zip(times, critical(free, engines, times), strict=True) if waited

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from latency_models.device import load_device
 from latency_models.device_file import device_toml
-from latency_models.regression import write_measurements
-from latency_models.regression.settings import TABLE, RegressionSettings
-from latency_models.regression.source import read_table
+from latency_models.sources.regression import write_measurements
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
+from latency_models.sources.regression.source import read_table
 
 
 def write_transferred(folder: Path) -> Path:

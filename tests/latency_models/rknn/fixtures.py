@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from latency_models.rknn.toolkit import VARIABLE
+from latency_models.sources.rknn.toolkit import VARIABLE
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 

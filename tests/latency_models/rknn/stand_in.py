@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from latency_models.tflite import TfliteTensor, kernels_of_model, read_tflite
-from search_spaces import Kernel
+from latency_models.tflite.requests import TfliteTensor, kernels_of_model, read_tflite
+from search_spaces import LoweredOperator
 
 ON_CPU = {"DEPTH_TO_SPACE": "DepthToSpace", "SPACE_TO_DEPTH": "SpaceToDepth"}
 ON_NPU = {"CONCATENATION": "Concat", "RESIZE_BILINEAR": "Resize", "SPLIT": "Split"}
 FUSED = ("ADD", "RELU", "MINIMUM")
 
 
-def layer(kernel: Kernel, output: TfliteTensor) -> str | None:
+def layer(kernel: LoweredOperator, output: TfliteTensor) -> str | None:
     """From the operator's type to its name; None: it is fused."""
     read_kb, shape = sum(t.bytes for t in kernel.inputs) // 1024, shape_of(output)
     if kernel.kind in ON_CPU:

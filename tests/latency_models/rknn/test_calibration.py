@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models.device import load_device
-from latency_models.rknn.calibration import (
+from latency_models.sources.rknn.calibration import (
     Calibration,
     LayerTime,
     fit_calibration,
     read_layer_times,
 )
-from latency_models.rknn.layers import Layer
-from latency_models.rknn.settings import RknnSettings
+from latency_models.sources.rknn.layers import Layer
+from latency_models.sources.rknn.settings import RknnSettings
 from search_spaces import InputError
 
 FOLDER = files("latency_models") / "devices" / "rk3588"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import LatencyError
-from latency_models.rknn.layers import Layer, read_compiled
+from latency_models.sources.rknn.layers import Layer, read_compiled
 
 #: Three layers as the compiler prints them for RK3588, among what else it says.
 PRINTED = r"""

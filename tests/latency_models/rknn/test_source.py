@@ -7,11 +7,11 @@ import pytest
 
 from latency_models import LatencyError, LatencySource, Worker
 from latency_models.device import Device, load_device, open_source
-from latency_models.fallback import COST_FACTOR
-from latency_models.rknn.layers import Layer
-from latency_models.rknn.source import assigned
-from latency_models.rknn.toolkit import VARIABLE
-from latency_models.tflite import read_tflite
+from latency_models.sources.cpu_fallback import COST_FACTOR
+from latency_models.sources.rknn.layers import Layer
+from latency_models.sources.rknn.source import assigned
+from latency_models.sources.rknn.toolkit import VARIABLE
+from latency_models.tflite.requests import read_tflite
 from search_spaces import GraphBuilder, InputSpec, NasError
 
 from ..models import GRAPHS, Models

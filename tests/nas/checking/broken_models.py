@@ -17,7 +17,7 @@ from search_spaces import (
     Interpolation,
     Resize,
 )
-from search_spaces.builder import Nonlinearity
+from search_spaces.graph.builder import Nonlinearity
 
 SPEC = InputSpec(64, 96)
 
@@ -63,9 +63,9 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
 
 def of_graph(name: str, spec: InputSpec | None = SPEC) -> bytes:
     """One of ``GRAPHS`` with initial weights, calibrated."""
-    from nas.networks.conversion import convert
-    from nas.networks.network import Network
-    from nas.networks.tensorflow_quietly import tf
+    from nas.quantization.conversion import convert
+    from nas.training.network import Network
+    from nas.training.tensorflow_quietly import tf
 
     network = Network(GRAPHS[name]())
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3))
@@ -76,12 +76,12 @@ def of_graph(name: str, spec: InputSpec | None = SPEC) -> bytes:
 def by_hand(
     *,
     white: float = 255.0,
-    add_quantised: bool = True,
+    add_quantized: bool = True,
     float_output: bool = False,
     ranges: bool = True,
 ) -> bytes:
     """Two convolutions and their sum, with fake-quant but where it is left out."""
-    from nas.networks.tensorflow_quietly import tf
+    from nas.training.tensorflow_quietly import tf
 
     random = np.random.default_rng(0)
     kernels = [
@@ -102,7 +102,7 @@ def by_hand(
         first = on_levels(tf.nn.relu(conv(image, kernels[0])), 0, 500)
         second = on_levels(conv(first, kernels[1]), -500, 500)
         total = first + second
-        if add_quantised:
+        if add_quantized:
             total = on_levels(total, -500, 1000)
         pixels = tf.nn.depth_to_space(conv(total, kernels[2]), 2)
         return on_levels(pixels, 0, white)

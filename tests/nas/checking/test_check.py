@@ -53,7 +53,7 @@ def test_an_output_scale_that_makes_other_levels(bench: Bench, white: float) -> 
 
 
 def test_a_missing_fake_quant_that_leaves_a_float_add(bench: Bench) -> None:
-    found = bench.check(bench.by_hand(add_quantised=False)).findings
+    found = bench.check(bench.by_hand(add_quantized=False)).findings
     assert {finding.problem for finding in found} == {Problem.FLOAT}
     assert "computes in float32" in next(f.what for f in found if f.kind == "ADD")
 

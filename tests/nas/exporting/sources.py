@@ -7,12 +7,12 @@ import io
 import numpy as np
 
 from latency_models import WeightGranularity, Worker
-from nas.exporting.card import Card
+from nas.data.images import load_data
+from nas.evaluation.inference import TfliteUpscaler
+from nas.exporting.model_card import Card
 from nas.exporting.source import Source
-from nas.images.data import load_data
-from nas.images.quality import evaluate
-from nas.networks.inference import TfliteUpscaler
-from nas.networks.initialisation import Array
+from nas.quality.metrics import evaluate
+from nas.training.initialization import Array
 from search_spaces import Candidate, Graph, InputSpec
 
 SPEC = InputSpec(48, 64)
@@ -39,9 +39,9 @@ def random_network(
     graph: Graph, granularity: WeightGranularity = WeightGranularity.CHANNEL
 ) -> tuple[dict[str, Array], bytes]:
     """Weights and INT8 file, in the worker."""
-    from nas.networks.conversion import convert
-    from nas.networks.network import Network
-    from nas.networks.tensorflow_quietly import tf
+    from nas.quantization.conversion import convert
+    from nas.training.network import Network
+    from nas.training.tensorflow_quietly import tf
     from tests.search_spaces.conversion import random_weights
 
     network = Network(graph)

@@ -18,17 +18,22 @@ from PIL import Image
 from latency_models import WeightGranularity, Worker
 from latency_models.device import load_device
 from latency_models.device_file import device_toml
-from latency_models.tflite import read_tflite, require_integer_only, require_super_resolution
-from nas.exporting.card import ExportedModel
+from latency_models.tflite.requests import (
+    read_tflite,
+    require_integer_only,
+    require_super_resolution,
+)
+from nas.data.images import write_image
+from nas.data.pixels import Pixels
+from nas.evaluation.inference import AnySizeUpscaler, TfliteUpscaler
 from nas.exporting.export import Export
+from nas.exporting.model_card import ExportedModel
 from nas.exporting.models import ANY_SIZE
 from nas.exporting.source import Source, find_sources
 from nas.exporting.unsigned import with_unsigned_ends
 from nas.files import write_arrays, write_whole
-from nas.images.data import Pixels, write_image
-from nas.named_network import find_network
-from nas.networks.inference import AnySizeUpscaler, TfliteUpscaler
-from nas.networks.weights import value_shapes
+from nas.latency.model_reference import find_network
+from nas.training.weights import value_shapes
 from search_spaces import Candidate, CandidateError, Graph, InputError, InputSpec, zoo
 from tests.search_spaces.small_graphs import SMALL
 
@@ -130,18 +135,18 @@ def test_keras_loads_the_weights_into_the_same_network(
 
 
 def run_keras(graph: Graph, path: Path, lr: Pixels) -> tuple[Pixels, Pixels]:
-    from nas.networks.interpretation import Mode
-    from nas.networks.keras_model import keras_model, load_keras_model
+    from nas.training.interpretation import Mode
+    from nas.training.keras_model import keras_model, load_keras_model
 
-    rounding = keras_model(graph, Mode(quantise=True))
+    rounding = keras_model(graph, Mode(quantize=True))
     rounding.load_weights(path)
     levels = lr[np.newaxis].astype(np.float32)
     return load_keras_model(graph, path)(levels).numpy()[0], rounding(levels).numpy()[0]
 
 
 def run_network(graph: Graph, folder: Path, lr: Pixels) -> Pixels:
-    from nas.networks.interpretation import Mode
-    from nas.networks.network import Network
+    from nas.training.interpretation import Mode
+    from nas.training.network import Network
 
     network = Network(graph, seed=9)
     with np.load(folder / "weights.npz") as weights:

@@ -12,10 +12,10 @@ import optuna
 
 from latency_models import Latency, OperatorLatency
 from nas.choices import Objective, Quantization, SamplerKind
-from nas.images.data import load_data
-from nas.networks.recipe import Recipe
-from nas.score import log2_score
+from nas.data.images import load_data
+from nas.quality_model.expectation import ExpectedPsnr
 from nas.studies.budget import Budget
+from nas.studies.folder import StudyFolder
 from nas.studies.record import (
     ARCHITECTURE_KEY,
     BASELINE_KEY,
@@ -26,10 +26,13 @@ from nas.studies.record import (
     Result,
 )
 from nas.studies.results import findings
-from nas.studies.settings import References, Settings, installed_versions
-from nas.studies.study import Study, StudyFolder, create_study
+from nas.studies.settings import References, Settings
+from nas.studies.study import Study, create_study
+from nas.training.recipe import Recipe
+from nas.versions import installed_versions
 from search_spaces import Candidate, Figures, InputSpec, infer, lower, zoo
-from search_spaces.space import Space, load_space
+from search_spaces.spaces.loading import load_space
+from search_spaces.spaces.space import Space
 
 from ..tiny_model import make_tflite
 
@@ -44,7 +47,7 @@ def make_study(name: str, trials: int, *, baselines: bool = True, seed: int = 0)
     """A study of that name under the current folder.
 
     Every tenth trial failed, for a reason that would break a careless page; the rest were trained.
-    The networks on the front and the references have a model, which enlarges by nearest neighbours.
+    The networks on the front and the references have a model, which enlarges by nearest neighbors.
     """
     study = create_study(StudyFolder.named(name), None, _settings(baselines))
     study.set_budget(Budget(trials=trials))
@@ -130,7 +133,7 @@ def _finish_reference(study: Study, number: int, random: np.random.Generator) ->
 
 
 def _value(result: Result) -> float:
-    return log2_score(result.psnr_db, result.latency.ms)
+    return result.log2_score
 
 
 def make_result(candidate: Candidate, figures: Figures, random: np.random.Generator) -> Result:
@@ -147,7 +150,8 @@ def make_result(candidate: Candidate, figures: Figures, random: np.random.Genera
     psnr_db = 29.2 + 0.45 * math.log2(ms) + float(random.normal(0, 0.25))
     drop_db = abs(float(random.normal(0.03, 0.04)))
     return Result(
-        psnr_db=psnr_db, ssim=0.8 + psnr_db / 1000, psnr_float_db=psnr_db + drop_db,
+        psnr_db=psnr_db, expected=ExpectedPsnr(psnr_db + 0.4, psnr_db + 0.3, psnr_db + 0.5),
+        ssim=0.8 + psnr_db / 1000, psnr_float_db=psnr_db + drop_db,
         ssim_float=0.83, latency=Latency(ms, 0.9 * ms, 1.2 * ms, rows, on_cpu, "synthetic"),
         macs=figures.macs, parameters=figures.parameters,
         tflite_kb=figures.parameters / 1000, seed=int(random.integers(2**31)),

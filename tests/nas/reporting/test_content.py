@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.reporting.content import Standing, collect
+from nas.reporting.content import TrialStatus, collect
 from nas.reporting.plots.importance import importance_plot, importances
 from nas.reporting.plots.operators import operators_plot
 from nas.reporting.plots.parallel import parallel_plot
@@ -47,11 +47,11 @@ def test_without_abpn_the_best_network_is_the_unit(
 
 def test_every_trial_has_a_line_and_every_column_a_cell(study: Study) -> None:
     content = collect(study)
-    standings = [line.standing for line in content.lines]
-    assert len(standings) == 26
-    assert standings.count(Standing.REFERENCE) == 2
-    assert standings.count(Standing.FRONT) == len(content.front)
-    failed = [line for line in content.lines if line.standing is Standing.REFUSED]
+    statuses = [line.status for line in content.lines]
+    assert len(statuses) == 26
+    assert statuses.count(TrialStatus.REFERENCE) == 2
+    assert statuses.count(TrialStatus.FRONT) == len(content.front)
+    failed = [line for line in content.lines if line.status is TrialStatus.REFUSED]
     assert {line.remark.split(":")[0] for line in failed} == {"failed"}
     table = rows(content)
     assert len(table) == 26

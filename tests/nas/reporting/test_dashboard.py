@@ -19,8 +19,9 @@ from latency_models import Worker
 from nas.reporting.attachments import Attachments
 from nas.reporting.content import collect
 from nas.reporting.previews import Previewer
+from nas.studies.folder import StudyFolder
 from nas.studies.results import findings
-from nas.studies.study import Study, StudyFolder, load_study
+from nas.studies.study import Study, load_study
 
 from ..commands import start
 from ..console import Console

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.quality.score import log2_score
 from nas.reporting.history import history_of, hypervolume
-from nas.score import log2_score
 from nas.studies.record import (
     BASELINE_KEY,
     BEGUN_KEY,

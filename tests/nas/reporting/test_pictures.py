@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from latency_models import Worker
-from nas.images.baselines import bicubic, nearest
-from nas.images.data import degrade
-from nas.images.quality import psnr_db
+from nas.data.images import degrade
+from nas.quality.baselines import bicubic, nearest
+from nas.quality.metrics import psnr_db
 from nas.reporting.content import ReportContent, collect
 from nas.reporting.pictures import CROP_SIDE, compare, compare_one, telling_window
 from nas.reporting.previews import in_a_row
@@ -74,7 +74,7 @@ def test_models_of_the_front_and_abpn_are_shown_on_the_study_s_images(
         assert names[:3] == ["LR", "bicubic", content.front[0].name]
         assert names[-2:] == ["ABPN", "HR"]
         low, model = comparison.crops[0], comparison.crops[2]
-        # The model enlarges by nearest neighbours: what is shown is what it computes.
+        # The model enlarges by nearest neighbors: what is shown is what it computes.
         assert np.array_equal(nearest(SCALE)(low.pixels), model.pixels)
 
 

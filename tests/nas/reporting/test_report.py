@@ -131,20 +131,20 @@ def numbers(page: Page, column: int) -> list[float]:
 
 def test_the_table_sorts_by_mouse_and_by_keyboard(page: Page, report: Report) -> None:
     headers = page.locator("#table th")
-    score, runtime = headers.nth(2), headers.nth(4)
+    score, runtime = headers.nth(2), headers.nth(5)
     assert score.get_attribute("aria-sort") == "descending"
     best_first = numbers(page, 3)
     assert best_first == sorted(best_first, reverse=True)
     runtime.get_by_role("button").click()
     assert runtime.get_attribute("aria-sort") == "ascending"
     assert score.get_attribute("aria-sort") is None
-    fastest_first = numbers(page, 5)
+    fastest_first = numbers(page, 6)
     assert fastest_first == sorted(fastest_first)
     runtime.get_by_role("button").press("Enter")
     assert runtime.get_attribute("aria-sort") == "descending"
-    assert numbers(page, 5) == fastest_first[::-1]
+    assert numbers(page, 6) == fastest_first[::-1]
     # Trials without a runtime stay at the end, whichever way.
-    assert [text == "" for text in cells(page, 5)] == [False] * 29 + [True] * 3
+    assert [text == "" for text in cells(page, 6)] == [False] * 29 + [True] * 3
     assert len(cells(page, 1)) == report.trials
 
 
@@ -152,10 +152,10 @@ def test_the_table_filters(page: Page, report: Report) -> None:
     page.get_by_label("Show").select_option("front")
     assert sorted(numbers(page, 1)) == sorted(f.trial for f in report.findings)
     page.get_by_label("Show").select_option("")
-    first, second = cells(page, 12)[0].split(", ")[:2]
+    first, second = cells(page, 13)[0].split(", ")[:2]
     page.get_by_label("Find").fill(f" {second.upper()},{first}")
-    assert cells(page, 12)
-    assert all({first, second} <= set(text.split(", ")) for text in cells(page, 12))
+    assert cells(page, 13)
+    assert all({first, second} <= set(text.split(", ")) for text in cells(page, 13))
     shown = len(cells(page, 1))
     assert page.locator("#count").inner_text() == f"{shown} of {report.trials} trials"
     page.get_by_label("Find").fill("no such trial")

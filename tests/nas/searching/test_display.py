@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.cores import Cores
-from nas.searching.crew import run_crew
-from nas.searching.display import Lines, News, Pipe
+from nas.searching.display import EventPipe, Lines, SearchEvent
 from nas.searching.reporter import Reporter
+from nas.searching.worker_processes import run_worker_processes
 from nas.studies.record import Outcome, TrialRecord
 
 from ..commands import QUICK, ROOT, run_json
@@ -64,11 +64,14 @@ ABPN = make_record(0, baseline="ABPN", result=make_result(29.0, 40.0))
 @pytest.mark.parametrize(
     ("said", "record", "known"),
     [
-        ("trial 3: 29.50 dB INT8 (+0.010 from float), 40.00 ms, score 2.00 x ABPN, 10 s",
+        ("trial 3: 29.50 dB INT8 (+0.010 from float), 29.50 ± 0.00 dB expected, 40.00 ms, "
+            "score 2.00 x ABPN, 10 s",
          make_record(3, result=make_result(29.5, 40.0)), (ABPN,)),
-        ("trial 3: 29.50 dB INT8 (+0.010 from float), 40.00 ms, score -, 10 s",
+        ("trial 3: 29.50 dB INT8 (+0.010 from float), 29.50 ± 0.00 dB expected, 40.00 ms, "
+            "score -, 10 s",
          make_record(3, result=make_result(29.5, 40.0)), ()),
-        ("trial 0 (ABPN): 29.00 dB INT8 (+0.010 from float), 40.00 ms, score 1.00 x ABPN, 10 s",
+        ("trial 0 (ABPN): 29.00 dB INT8 (+0.010 from float), 29.00 ± 0.00 dB expected, 40.00 ms, "
+            "score 1.00 x ABPN, 10 s",
          ABPN, (ABPN,)),
         ("trial 4: failed: because", make_record(4, Outcome.FAILED), (ABPN,)),
         ("trial 4: interrupted: because", make_record(4, None), ()),
@@ -87,12 +90,12 @@ def test_a_trial_in_words(said: str, record: TrialRecord, known: tuple[TrialReco
 @given(st.text(), st.text())
 def test_what_goes_through_a_pipe_is_what_comes_out(stage: str, line: str) -> None:
     stream, heard = io.StringIO(), Heard()
-    pipe = Pipe(stream)
+    pipe = EventPipe(stream)
     pipe.stage("", stage)
     pipe.line(line)
     pipe.refresh()
     for text in stream.getvalue().splitlines():
-        News.from_json(text).tell(heard, "worker 1")
+        SearchEvent.from_json(text).tell(heard, "worker 1")
     assert heard.stages == [("worker 1", stage)]
     assert heard.lines == [f"[worker 1] {line}"]
     assert heard.refreshed == 1
@@ -119,7 +122,7 @@ def member(then: str) -> list[str]:
 def test_a_crew_is_heard_and_its_ends_are_known() -> None:
     heard = Heard()
     shares = [Cores((0,)), Cores((1, 2))]
-    assert run_crew(member("sys.exit(len(cores))"), shares, heard) == [1, 3]
+    assert run_worker_processes(member("sys.exit(len(cores))"), shares, heard) == [1, 3]
     assert sorted(heard.lines) == [
         "[worker 0] I have 0", "[worker 0] aside", "[worker 1,2] I have 1,2", "[worker 1,2] aside",
     ]  # fmt: skip
@@ -127,10 +130,10 @@ def test_a_crew_is_heard_and_its_ends_are_known() -> None:
 
 
 def test_what_else_a_member_prints_is_heard_too() -> None:
-    """A library's words, and news that a kill has cut off."""
+    """A library's words, and event that a kill has cut off."""
     heard = Heard()
     then = """print('stray', 5, sep='\\n'); print('{"stage": "tr', end='', flush=True)"""
-    assert run_crew(member(then), [Cores((0,)), Cores((1,))], heard) == [0, 0]
+    assert run_worker_processes(member(then), [Cores((0,)), Cores((1,))], heard) == [0, 0]
     for worker in "01":
         for said in ("stray", "5", '{"stage": "tr'):
             assert f"[worker {worker}] {said}" in heard.lines
@@ -158,7 +161,7 @@ def test_an_interrupted_crew_settles_first(tmp_path: Path, monkeypatch: pytest.M
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_crew(member(WAITING), [Cores((0,)), Cores((1,))], Impatient())
+        run_worker_processes(member(WAITING), [Cores((0,)), Cores((1,))], Impatient())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["settled-0", "settled-1"]
 
 
@@ -166,9 +169,9 @@ SUPERVISOR = """
 import sys
 sys.path.insert(0, {root!r})
 from nas.cores import Cores
-from nas.searching.crew import run_crew
+from nas.searching.crew import run_worker_processes
 from nas.searching.display import Lines
-run_crew({command!r}, [Cores((0,))], Lines())
+run_worker_processes({command!r}, [Cores((0,))], Lines())
 """
 
 

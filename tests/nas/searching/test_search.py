@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from latency_models.device import load_device
-from latency_models.tflite_checks import require_integer_only, require_super_resolution
-from latency_models.tflite_file import read_tflite
+from latency_models.tflite.checks import require_integer_only, require_super_resolution
+from latency_models.tflite.file import read_tflite
 from nas.studies.latencies import read_latencies
 
 from ...machine import EVERY_CORE

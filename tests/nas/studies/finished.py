@@ -9,7 +9,8 @@ import optuna
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
-from nas.score import log2_score
+from nas.quality.score import log2_score
+from nas.studies.folder import StudyFolder
 from nas.studies.record import (
     ARCHITECTURE_KEY,
     BASELINE_KEY,
@@ -17,10 +18,10 @@ from nas.studies.record import (
     OUTCOME_KEY,
     Outcome,
 )
-from nas.studies.study import Study, StudyFolder, create_study
+from nas.studies.study import Study, create_study
 from search_spaces import Candidate, InputSpec, zoo
-from search_spaces.space import load_space
-from search_spaces.walks import samples
+from search_spaces.spaces.enumeration import samples
+from search_spaces.spaces.loading import load_space
 
 from ..records import make_result
 from .test_study import SETTINGS

@@ -16,12 +16,13 @@ import optuna
 import pytest
 
 from latency_models.device import load_device
-from nas.images.data import load_data, write_image
+from nas.data.images import load_data, write_image
 from nas.studies.budget import Budget
 from nas.studies.database import open_file
-from nas.studies.study import Study, StudyFolder, create_study, load_study
-from search_spaces.fingerprint import fingerprint
-from search_spaces.space import load_space
+from nas.studies.folder import StudyFolder
+from nas.studies.study import Study, create_study, load_study
+from search_spaces.spaces.fingerprint import fingerprint
+from search_spaces.spaces.loading import load_space
 
 from ..console import SEARCH, Console, write_photos
 from ..tiny_model import make_tflite

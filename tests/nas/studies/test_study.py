@@ -15,19 +15,20 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from nas.choices import Objective, Quantization, SamplerKind
-from nas.networks.recipe import Recipe
 from nas.studies.budget import Budget
 from nas.studies.database import open_file, open_url
+from nas.studies.folder import StudyFolder
 from nas.studies.record import ATTEMPT_KEY, BASELINE_KEY, OUTCOME_KEY, WORKER_KEY, Outcome
-from nas.studies.settings import References, Settings, Wish, installed_versions
+from nas.studies.settings import References, Settings, StudyRequest
 from nas.studies.study import (
     Study,
-    StudyFolder,
     create_study,
     find_study,
     load_study,
 )
 from nas.studies.worker_locks import worker_label, worker_lock
+from nas.training.recipe import Recipe
+from nas.versions import installed_versions
 from search_spaces import InputError, NasError
 
 from .heartbeats import beat
@@ -166,10 +167,10 @@ def test_whether_machines_share_a_study_is_what_was_asked_for(study: Study, tmp_
 
 
 def test_only_what_was_asked_for_is_held_against_a_study() -> None:
-    SETTINGS.refuse_other("s", Wish())
-    SETTINGS.refuse_other("s", Wish(device="host", scale=3))
+    SETTINGS.refuse_other("s", StudyRequest())
+    SETTINGS.refuse_other("s", StudyRequest(device="host", scale=3))
     with pytest.raises(InputError, match="made with scale 3, not 2"):
-        SETTINGS.refuse_other("s", Wish(device="host", scale=2))
+        SETTINGS.refuse_other("s", StudyRequest(device="host", scale=2))
 
 
 def test_a_dead_worker_s_trial_is_failed_and_queued_once(study: Study) -> None:

@@ -1,0 +1,1 @@
+"""One package or module for each way of knowing a latency."""

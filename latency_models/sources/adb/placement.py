@@ -1,0 +1,141 @@
+"""Which operator ran where and for how long; and whether that still is a measurement of the NPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from search_spaces import LoweredOperator
+
+from ...source import OperatorLatency
+from ..apportioning import SHARING_RULE, shared_out
+from .delegation import Delegation
+from .errors import DeviceError, OperatorsOnCpu
+from .profile import ProfileRow
+
+_CPU = "cpu"
+#: Left to the CPU, these make a time say nothing of the accelerator.
+_ESSENTIAL = frozenset({
+    "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "ADD", "CONCATENATION",
+})  # fmt: skip
+_PROFILED = "the tool's profile; the delegate's time shared out by bytes and MACs"
+_AT_THE_ENDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+#: Part of the time that operators on the CPU may take, where a profile tells it.
+MAX_CPU_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A row for each kernel, the names of those on the CPU, and how the rows were come by."""
+
+    operators: tuple[OperatorLatency, ...]
+    on_cpu: tuple[str, ...]
+    rule: str
+
+
+def placed_whole(kernels: Sequence[LoweredOperator], engine: str, ms: float) -> Placement:
+    """All on one engine, nothing known of single operators."""
+    return Placement(shared_out(ms, kernels, engine), (), SHARING_RULE)
+
+
+def placed_unprofiled(
+    kernels: Sequence[LoweredOperator], delegation: Delegation, ms: float
+) -> Placement:
+    """Without a profile the CPU may have the conversions at the ends, and nothing else."""
+    delegate, left = delegation.delegate, delegation.nodes - delegation.taken
+    if left == 0 or delegate.on_processor:
+        return placed_whole(kernels, delegate.engine, ms)
+    ends = [kernel for kernel in kernels if kernel.kind in _AT_THE_ENDS]
+    if left != len(ends):
+        raise DeviceError(
+            f"the {delegate.label} delegate left {left} of {len(kernels)} operators to the CPU "
+            "without a profile to tell which; set profile_runs, with a tool that can profile",
+            delegation.text,
+        )
+    rows = tuple(
+        replace(row, engine=_CPU) if kernel in ends else row
+        for row, kernel in zip(shared_out(ms, kernels, delegate.engine), kernels, strict=True)
+    )
+    return Placement(rows, tuple(kernel.name for kernel in ends), SHARING_RULE)
+
+
+def placed_by_profile(
+    kernels: Sequence[LoweredOperator],
+    delegation: Delegation,
+    profile: Sequence[ProfileRow],
+    ms: float,
+) -> Placement:
+    """Operators that the profile names have its time; the delegate's rows are shared by the rest.
+
+    DeviceError if an operator that counts, or more than 5 % of the time, is on the CPU.
+    """
+    delegate = delegation.delegate
+    named = _named(kernels, profile, delegation.text)
+    rest = [kernel for index, kernel in enumerate(kernels) if index not in named]
+    rest_share = math.fsum(row.share for row in profile) - math.fsum(named.values())
+    if len(rest) != delegation.taken or (rest and rest_share <= 0):
+        raise DeviceError(
+            f"the {delegate.label} delegate took {delegation.taken} operators, but the profile "
+            f"has {rest_share:.1%} of the time for the {len(rest)} that it does not name",
+            delegation.text,
+        )
+    if not delegate.on_processor:
+        _require_accelerated(kernels, named, delegation)
+    shared = iter(shared_out(ms * rest_share, rest, delegate.engine) if rest else ())
+    rows = tuple(
+        OperatorLatency(kernel.name, kernel.kind, _CPU, ms * named[index])
+        if index in named
+        else next(shared)
+        for index, kernel in enumerate(kernels)
+    )
+    on_cpu = () if delegate.on_processor else tuple(kernels[index].name for index in named)
+    return Placement(_adding_up(rows, ms), on_cpu, _PROFILED if rest else "the tool's profile")
+
+
+def _named(
+    kernels: Sequence[LoweredOperator], profile: Sequence[ProfileRow], text: str
+) -> Mapping[int, float]:
+    """Part of the time of each kernel that has a row of its own: index -> 0 to 1, in order."""
+    kinds = [kernel.kind.removeprefix("CUSTOM:") for kernel in kernels]
+    shares: dict[int, float] = {}
+    for row in profile:
+        if row.kind not in kinds:
+            continue
+        index = row.index
+        if index is None:  # an old build: rows of one kind come in the order of the file
+            same = (i for i, kind in enumerate(kinds) if kind == row.kind and i not in shares)
+            index = next(same, None)
+        if index is None or index in shares or kinds[index : index + 1] != [row.kind]:
+            raise DeviceError(f"the profile's {row.kind} is none of this model's", text)
+        shares[index] = row.share
+    return dict(sorted(shares.items()))
+
+
+def _require_accelerated(
+    kernels: Sequence[LoweredOperator], on_cpu: Mapping[int, float], delegation: Delegation
+) -> None:
+    label = delegation.delegate.label
+    essential = [kernels[index] for index in on_cpu if kernels[index].kind in _ESSENTIAL]
+    if essential:
+        named = ", ".join(f"{kernel.kind} {kernel.name!r}" for kernel in essential[:3])
+        raise OperatorsOnCpu(
+            f"the {label} delegate left {len(essential)} of the operators that count to the CPU: "
+            f"{named}",
+            delegation.text,
+            {kernel.kind for kernel in essential},
+        )
+    share = math.fsum(on_cpu.values())
+    if share > MAX_CPU_SHARE:
+        kinds = ", ".join(sorted({kernels[index].kind for index in on_cpu}))
+        raise DeviceError(
+            f"{kinds} on the CPU take {share:.1%} of the time; the {label} delegate may leave "
+            f"{MAX_CPU_SHARE:.0%} there",
+            delegation.text,
+        )
+
+
+def _adding_up(rows: tuple[OperatorLatency, ...], ms: float) -> tuple[OperatorLatency, ...]:
+    """The profile's parts are rounded; the rows add up to the time measured without it."""
+    factor = ms / math.fsum(row.ms for row in rows)
+    return tuple(replace(row, ms=row.ms * factor) for row in rows)

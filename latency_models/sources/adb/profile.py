@@ -1,0 +1,97 @@
+"""The per-operator profile that benchmark_model prints with ``--enable_op_profiling``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .errors import DeviceError
+from .printed import complete_lines
+
+_TABLE = "Run Order"
+_FURTHER_TABLES = ("Top by Computation Time", "Summary by node type", "Number of nodes executed")
+_INITIALIZATION = "Profiling Info for Benchmark Initialization"
+_REGULAR = "Operator-wise Profiling Info for Regular Benchmark Runs"
+_SEPARATOR = r"(?:\s*,\s*|\s+)"
+#: kind, [start in old builds,] first, avg ms, %, cumulated %, KB, times called, name
+_ROW = re.compile(
+    rf"(?P<kind>\S.*?)(?:{_SEPARATOR}\d+(?:\.\d+)?){{2,3}}{_SEPARATOR}(?P<share>\d+(?:\.\d+)?)%"
+    rf"{_SEPARATOR}\d+(?:\.\d+)?%{_SEPARATOR}\d+(?:\.\d+)?{_SEPARATOR}\d+{_SEPARATOR}(?P<name>\S.*)"
+)
+#: The last part of a row's name: which node of the model's graph it is.
+_INDEX = re.compile(r"\]:(\d{1,9})\b")
+#: Some delegates tell of their own operators, which may be called as TFLite's are.
+_INSIDE = "Delegate/"
+_EXECUTED = re.compile(r"Number of nodes executed: (\d{1,9})")
+#: Shares are printed with 3 decimals, each rounded.
+_SUM_TOLERANCE = 0.005
+
+
+@dataclass(frozen=True)
+class ProfileRow:
+    """A node that ran: ``kind`` is TFLite's operator or the name of a delegate's own kernel."""
+
+    kind: str
+    #: its place among the nodes of the graph; None where it is the delegate's, or an old build's
+    index: int | None
+    #: part of the time of all rows, 0 to 1
+    share: float
+
+
+def read_profile(text: str) -> tuple[ProfileRow, ...]:
+    """The rows of the timed runs in their order; none if the tool printed no profile.
+
+    Read from the tables and the CSV alike. DeviceError if rows are missing or their parts do not
+    add up.
+    """
+    lines = complete_lines(text)
+    start = _start(lines)
+    if start is None:
+        if any(_REGULAR in line for line in lines):
+            raise DeviceError("the profile is cut off before its table; measure again", text)
+        return ()
+    body = lines[start:]
+    end = next((i for i, line in enumerate(body) if _has(line, _FURTHER_TABLES)), len(body))
+    rows = tuple(_row(match) for line in body[:end] if (match := _ROW.fullmatch(line)))
+    total = math.fsum(row.share for row in rows)
+    if abs(total - 1) > _SUM_TOLERANCE or not _all_there(lines, start, len(rows)):
+        raise DeviceError(
+            f"the profile is cut off or garbled: {len(rows)} rows with {total:.1%} of the time; "
+            "measure again",
+            text,
+        )
+    return rows
+
+
+def _start(lines: Sequence[str]) -> int | None:
+    """The line of the last table of rows in order that is not the initialization's."""
+    start, initializing = None, False
+    for index, line in enumerate(lines):
+        if _has(line, (_INITIALIZATION, _REGULAR)):
+            initializing = _INITIALIZATION in line
+        table = _TABLE in line or line.lower().startswith("node type")
+        if table and not initializing:
+            start = index + 1
+    return start
+
+
+def _all_there(lines: Sequence[str], start: int, rows: int) -> bool:
+    """As many rows as the tool counts nodes; a CSV does not say."""
+    if _TABLE not in lines[start - 1]:
+        return True
+    counts = [int(match[1]) for line in lines[start:] if (match := _EXECUTED.fullmatch(line))]
+    return counts[:1] == [rows]
+
+
+def _has(line: str, parts: Sequence[str]) -> bool:
+    return any(part in line for part in parts)
+
+
+def _row(match: re.Match[str]) -> ProfileRow:
+    kind, name, share = match["kind"], match["name"], float(match["share"]) / 100
+    if name.startswith(_INSIDE):
+        return ProfileRow(name, None, share)
+    index = _INDEX.search(name)
+    return ProfileRow(kind, None if index is None else int(index[1]), share)

@@ -1,0 +1,209 @@
+"""The ``adb`` settings of a device.toml: which device, which program on it, and how it runs.
+
+As in::
+
+    [settings]
+    source = "adb"
+    serial = "0123456789ABCDEF"
+
+    [settings.runner]
+    tool = "benchmark_model"
+    prefix = "LD_LIBRARY_PATH=/vendor/lib64 taskset f0"
+
+    [settings.runner.delegate]
+    kind = "nnapi"
+    accelerator = "vsi-npu"
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from ..settings import SettingsTable, SourcePlace, SourceSettings
+from .benchmark_model import BenchmarkModel
+from .connection import Connection
+from .delegation import Delegate
+from .drift import DriftPolicy
+from .runner import Program, Runner
+from .source import AdbSource
+from .synap_cli import SynapCli
+
+#: Word of the command line for a device without a folder: adb:SERIAL.
+SHORTHAND = "adb:"
+#: Else the runtime gives what the accelerator leaves to XNNPACK, whose operators have no names.
+_NO_XNNPACK = "--use_xnnpack=false"
+Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+DevicePath = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
+
+
+def _no_reference_accelerator(name: str) -> str:
+    if name == "nnapi-reference":
+        raise ValueError("nnapi-reference is the CPU; name what the tool lists as available")
+    return name
+
+
+class NnapiDelegate(SettingsTable):
+    """Android's NNAPI on one accelerator, as ``vsi-npu``; its reference would be the CPU."""
+
+    kind: Literal["nnapi"]
+    accelerator: Annotated[
+        str, Field(pattern=r"^[\w.,+-]+$"), AfterValidator(_no_reference_accelerator)
+    ]
+
+    def delegate(self) -> Delegate:
+        name = f"--nnapi_accelerator_name={self.accelerator}"
+        return Delegate("NNAPI", "npu", ("--use_nnapi=true", name, _NO_XNNPACK))
+
+
+class ExternalDelegate(SettingsTable):
+    """A delegate in a library of its own: VeriSilicon's, Qualcomm's QNN, MediaTek's NeuroPilot.
+
+    ``options`` as the tool takes them: ``key:value;key:value``.
+    """
+
+    kind: Literal["external"]
+    library: DevicePath
+    options: str = ""
+
+    def delegate(self) -> Delegate:
+        options = (f"--external_delegate_options={self.options}",) if self.options else ()
+        library = f"--external_delegate_path={self.library}"
+        return Delegate("EXTERNAL", "npu", (library, *options, _NO_XNNPACK))
+
+
+class StableDelegate(SettingsTable):
+    """A delegate with TFLite's stable interface; ``settings`` is its JSON file on the device."""
+
+    kind: Literal["stable"]
+    settings: DevicePath
+
+    def delegate(self) -> Delegate:
+        settings = f"--stable_delegate_loader_settings={self.settings}"
+        return Delegate("STABLE_DELEGATE", "npu", (settings, _NO_XNNPACK))
+
+
+class GpuDelegate(SettingsTable):
+    """The GPU; INT8 models are computed there in floating point."""
+
+    kind: Literal["gpu"]
+
+    def delegate(self) -> Delegate:
+        return Delegate("GPU", "gpu", ("--use_gpu=true", _NO_XNNPACK))
+
+
+class XnnpackDelegate(SettingsTable):
+    """The processor, with XNNPACK's kernels."""
+
+    kind: Literal["xnnpack"]
+
+    def delegate(self) -> Delegate:
+        return Delegate("XNNPACK", "cpu", ("--use_xnnpack=true",))
+
+
+class _ProgramSettings(SettingsTable):
+    #: before the program in its command: LD_LIBRARY_PATH=/vendor/lib64 taskset f0
+    prefix: str = ""
+    #: where models are put for a while
+    folder: DevicePath = "/data/local/tmp"
+    timeout_seconds: PositiveFloat = 300.0
+
+    def _program(self, path: str) -> Program:
+        return Program(path, self.prefix, self.folder, self.timeout_seconds)
+
+
+class BenchmarkModelSettings(_ProgramSettings):
+    """TFLite's benchmark_model, which is already on the device."""
+
+    tool: Literal["benchmark_model"]
+    path: DevicePath = "/data/local/tmp/benchmark_model"
+    delegate: Annotated[
+        NnapiDelegate | ExternalDelegate | StableDelegate | GpuDelegate | XnnpackDelegate,
+        Field(discriminator="kind"),
+    ]
+    threads: PositiveInt = 1
+    warmup_runs: PositiveInt = 5
+    runs: PositiveInt = 50
+    #: runs with the profiler, for the time of single operators; 0: without
+    profile_runs: NonNegativeInt = 10
+
+    def runner(self) -> Runner:
+        return BenchmarkModel(
+            program=self._program(self.path),
+            delegate=self.delegate.delegate(),
+            threads=self.threads,
+            warmup_runs=self.warmup_runs,
+            runs=self.runs,
+            profile_runs=self.profile_runs,
+        )
+
+
+def _names_the_model(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not any("{model}" in word for word in words):
+        raise ValueError("no word holds {model}, where the file to be converted goes")
+    if any("\0" in word for word in words):
+        raise ValueError("a word of a command holds no null character")
+    return words
+
+
+class SynapCliSettings(_ProgramSettings):
+    """Synaptics' synap_cli."""
+
+    tool: Literal["synap_cli"]
+    path: DevicePath = "synap_cli"
+    #: Synaptics' converter on this machine, as
+    #: ["synap", "convert", "--target", "VS680", "--model", "{model}", "--out-dir", "{folder}"]
+    convert: Annotated[Words, AfterValidator(_names_the_model)]
+    convert_timeout_seconds: PositiveFloat = 600.0
+    runs: PositiveInt = 50
+    #: runs with the NPU's profile, of models converted with --profiling; 0: without
+    profile_runs: NonNegativeInt = 0
+
+    def runner(self) -> Runner:
+        return SynapCli(
+            program=self._program(self.path),
+            convert=self.convert,
+            runs=self.runs,
+            profile_runs=self.profile_runs,
+            convert_timeout_seconds=self.convert_timeout_seconds,
+        )
+
+
+class AdbSettings(SourceSettings):
+    """A device that adb reaches."""
+
+    measures: ClassVar[bool] = True
+
+    source: Literal["adb"]
+    #: as ``adb devices`` prints it; without it, the only device that is attached
+    serial: Annotated[str, Field(min_length=1)] | None = None
+    runner: Annotated[BenchmarkModelSettings | SynapCliSettings, Field(discriminator="tool")]
+    #: how long a device that vanishes is waited for; time enough to start again
+    reconnect_seconds: PositiveFloat = 120.0
+    #: by how much a reference model may change in between, and how long the device rests if it does
+    drift_percent: PositiveFloat = 3.0
+    cool_down_seconds: NonNegativeFloat = 30.0
+
+    def open(self, place: SourcePlace) -> AdbSource:
+        """Nothing is asked of the device yet."""
+        return AdbSource(
+            Connection(self.serial, self.reconnect_seconds),
+            self.runner.runner(),
+            DriftPolicy(self.drift_percent / 100, self.cool_down_seconds),
+        )
+
+
+def default_settings(serial: str) -> AdbSettings:
+    """For adb:SERIAL: benchmark_model on the device's processor, which every device has."""
+    runner = BenchmarkModelSettings(
+        tool="benchmark_model", delegate=XnnpackDelegate(kind="xnnpack")
+    )
+    return AdbSettings(source="adb", serial=serial, runner=runner)

@@ -1,0 +1,79 @@
+"""A board on the desk: models timed on the device itself, over adb."""
+
+from __future__ import annotations
+
+from search_spaces import NasError
+
+from ...source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
+from ...tflite.requests import read_tflite, require_same_kernels
+from ..apportioning import SHARING_RULE
+from .conditions import read_conditions, read_temperature_c
+from .connection import Connection
+from .drift import DriftPolicy, DriftWatch
+from .errors import DeviceError
+from .placement import Placement
+from .runner import Runner
+from .statistics import RunStatistics
+from .turn import turn_on
+
+
+class AdbSource(LatencySource):
+    """Times each model on the device, then the first model again, to see the device drift.
+
+    Errors are DeviceErrors, whose ``text`` is all that the device's tool printed. Nothing stays on
+    the device. The device is asked for with the first model, not before.
+    """
+
+    def __init__(self, connection: Connection, runner: Runner, drift: DriftPolicy) -> None:
+        self._connection = connection
+        self._runner = runner
+        self._watch = DriftWatch(drift)
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        """As the contract says; DeviceError says why the device gave no time."""
+        data = request.make_tflite()
+        try:
+            require_same_kernels(request, read_tflite(data))
+            model = self._runner.prepare(data)
+            with turn_on(self._connection.serial):
+                return self._measured(request, model)
+        except DeviceError as error:
+            error.about(f"{request.name} over adb")
+            raise
+        except NasError as error:
+            raise LatencyError(f"{request.name} over adb: {error}") from error
+
+    def _measured(self, request: LatencyRequest, model: bytes) -> Latency:
+        connection, runner = self._connection, self._runner
+        connection.wait()
+        before = read_conditions(connection, runner.program.path)
+
+        def measure() -> tuple[RunStatistics, Placement]:
+            with connection.holding(model, runner.program.folder, runner.suffix) as path:
+                run = runner.time(connection, path)
+                return run.statistics, runner.place(connection, path, run, request.kernels)
+
+        def probe(reference: bytes) -> RunStatistics:
+            with connection.holding(reference, runner.program.folder, runner.suffix) as path:
+                return runner.time(connection, path).statistics
+
+        statistics, placement, drift = self._watch.steady(model, measure, probe)
+        after = read_temperature_c(connection, runner.program.path)
+        return Latency(
+            ms=statistics.ms,
+            low_ms=statistics.low_ms,
+            high_ms=statistics.high_ms,
+            operators=placement.operators,
+            on_cpu=placement.on_cpu,
+            source=f"adb: {runner.title}",
+            operators_shared=placement.rule == SHARING_RULE,
+            conditions=(
+                ("serial", connection.serial),
+                *before,
+                *((("temperature_after_c", after),) if after else ()),
+                ("runs", str(statistics.runs)),
+                (INTERVAL, "where most of these runs are"),
+                ("drift", f"{drift:+.1%}"),
+                ("operators", placement.rule),
+            ),
+        )

@@ -1,0 +1,37 @@
+"""What a tool says of its timed runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...source import LatencyError
+
+
+@dataclass(frozen=True)
+class RunStatistics:
+    """Milliseconds of one inference over ``runs`` timed ones, and where most of them lie."""
+
+    runs: int
+    ms: float
+    low_ms: float
+    high_ms: float
+
+    def __post_init__(self) -> None:
+        values = (self.low_ms, self.ms, self.high_ms)
+        if self.runs < 1:
+            raise LatencyError("a count of 0: the model was never run")
+        if not (all(map(math.isfinite, values)) and 0 < self.low_ms <= self.ms <= self.high_ms):
+            raise LatencyError(f"times of {values} ms are no times in order")
+
+    @classmethod
+    def of_mean(
+        cls, runs: int, mean_ms: float, deviation_ms: float, min_ms: float, max_ms: float
+    ) -> RunStatistics:
+        """Where no median is printed: the mean, two standard deviations to either side of it."""
+        return cls(
+            runs,
+            mean_ms,
+            min(mean_ms, max(min_ms, mean_ms - 2 * deviation_ms)),
+            max(mean_ms, min(max_ms, mean_ms + 2 * deviation_ms)),
+        )

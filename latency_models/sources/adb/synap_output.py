@@ -1,0 +1,105 @@
+"""What Synaptics' synap_cli prints, and the profile of the NPU's driver.
+
+Source of the forms: synaptics-synap/doc, manual/getting_started.rst and
+tutorials/model_import/workflow.rst.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...source import LatencyError
+from .errors import DeviceError
+from .printed import complete_lines
+from .statistics import RunStatistics
+
+_N = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_PREDICTED = re.compile(rf"Predict #(\d{{1,9}}): {_N} ms")
+_SUMMARY = re.compile(
+    rf"Inference timings \(ms\):\s+load: {_N}\s+init: {_N}\s+min: {_N}\s+median: {_N}"
+    rf"\s+max: {_N}\s+stddev: {_N}\s+mean: {_N}"
+)
+_HEADER = re.compile(r"pid: \d+, .*\blayers: (\d{1,9})")
+#: layer, cycles, microseconds, bytes read, bytes written [, engine], kind
+_LAYER = re.compile(
+    r"\|\s*\d+\s*\|\s*(\d{1,15})\s*\|\s*(\d{1,15})\s*\|\s*\d+\s*\|\s*\d+\s*\|\s*(\S.*)"
+)
+#: The summary has 2 decimals.
+_ROUNDED_MS = 0.0051
+
+
+@dataclass(frozen=True)
+class NpuLayer:
+    """One layer as the compiler made it, several operators often fused."""
+
+    kind: str
+    cycles: int
+    ms: float
+
+
+def read_synap_timings(text: str) -> RunStatistics:
+    """The median run of one call; the first, which is slow, does not move it.
+
+    Its interval: the mean and two standard deviations. DeviceError if anything is missing, cut off
+    or at odds.
+    """
+    lines = complete_lines(text)
+    try:
+        summary = next(filter(None, map(_SUMMARY.fullmatch, reversed(lines))), None)
+        if not summary:
+            raise LatencyError("the line with its inference timings is not there")
+        runs = {int(m[1]): float(m[2]) for m in map(_PREDICTED.fullmatch, lines) if m}
+        if not runs:
+            raise LatencyError("a count of 0: the model was never run")
+        _, _, *values = map(float, summary.groups())
+        return _statistics(runs, *values)
+    except LatencyError as error:
+        raise DeviceError(f"no usable times from synap_cli: {error}", text) from None
+
+
+def _statistics(
+    runs: Mapping[int, float],
+    least: float,
+    median: float,
+    most: float,
+    deviation: float,
+    mean: float,
+) -> RunStatistics:
+    """In milliseconds, in the order in which they are printed."""
+    fastest, slowest = min(runs.values()), max(runs.values())
+    if fastest < least - _ROUNDED_MS or slowest > most + _ROUNDED_MS:
+        raise LatencyError(f"runs of {fastest} to {slowest} ms are summed up as {least} to {most}")
+    if not least <= median <= most:
+        raise LatencyError(f"a median of {median} ms is not within {least} to {most}")
+    around = RunStatistics.of_mean(max(runs) + 1, mean, deviation, least, most)
+    low, high = min(around.low_ms, median), max(around.high_ms, median)
+    return RunStatistics(around.runs, median, low, high)
+
+
+def read_npu_layers(text: str) -> tuple[NpuLayer, ...]:
+    """The layers of a model that was converted with ``--profiling``; none of another.
+
+    DeviceError if there are not as many as the table says.
+    """
+    lines = complete_lines(text)
+    said = [int(match[1]) for match in map(_HEADER.fullmatch, lines) if match]
+    rows = [match.groups() for match in map(_LAYER.fullmatch, lines) if match]
+    if (said or rows) and said[-1:] != [len(rows)]:
+        raise DeviceError(
+            f"the NPU's profile is cut off or garbled: {len(rows)} layers of {said or 'none'}", text
+        )
+    return tuple(
+        NpuLayer(kind.strip(" |"), int(cycles), int(us) / 1e3) for cycles, us, kind in rows
+    )
+
+
+def summed_by_kind(layers: tuple[NpuLayer, ...]) -> str:
+    """The kinds and their milliseconds in a line, the longest first."""
+    times: dict[str, float] = defaultdict(float)
+    for layer in layers:
+        times[layer.kind] += layer.ms
+    longest_first = sorted(times.items(), key=lambda item: -item[1])
+    return ", ".join(f"{kind} {ms:.3f} ms" for kind, ms in longest_first)

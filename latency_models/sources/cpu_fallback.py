@@ -1,0 +1,24 @@
+"""What an operator costs that an NPU leaves to the processor beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search_spaces import LoweredOperator
+
+#: A fallback may cost half or double: the CPU's speed is assumed, and its kernels may be plain
+#: reference code or written for the processor.
+COST_FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class CpuFallback:
+    """The processor beside an NPU: bytes and multiply-accumulates that it gets through a second."""
+
+    bandwidth_gb_per_s: float
+    gmac_per_s: float
+
+    def ms(self, kernel: LoweredOperator) -> float:
+        """Milliseconds for ``kernel``: its traffic or its arithmetic, whichever takes longer."""
+        traffic = kernel.bytes_moved / (self.bandwidth_gb_per_s * 1e6)
+        return max(traffic, kernel.macs / (self.gmac_per_s * 1e6))

@@ -1,0 +1,160 @@
+"""The processor of this machine: the model timed with LiteRT and its XNNPACK kernels."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import PositiveFloat, PositiveInt
+
+from search_spaces import InputError, NasError
+
+from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
+from ..tflite.requests import read_tflite, require_same_kernels
+from ..worker import Worker
+from .apportioning import SHARING_RULE, shared_out
+from .settings import SourcePlace, SourceSettings
+
+
+@dataclass(frozen=True)
+class HostTiming:
+    """How long to measure: until both the runs and the seconds are reached."""
+
+    threads: int = 1
+    warmup_runs: int = 3
+    minimum_runs: int = 10
+    minimum_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class HostRuns:
+    """Milliseconds of each run, and the processors that it was pinned to (none: it was not)."""
+
+    ms: tuple[float, ...]
+    processors: tuple[int, ...]
+    version: str
+
+
+class HostSource(LatencySource):
+    """Times each model in ``worker``.
+
+    The latency is the fastest run: others on the machine only ever add to it. The interval reaches
+    up to the median. LiteRT gives no times of operators in Python; the total is shared out by their
+    bytes and multiply-accumulates.
+    """
+
+    def __init__(
+        self, timing: HostTiming, worker: Worker, *, timeout_seconds: float = 300.0
+    ) -> None:
+        self._timing = timing
+        self._worker = worker
+        self._timeout_seconds = timeout_seconds
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        """As the contract says; LatencyError also if the interpreter crashes or takes too long."""
+        data = request.make_tflite()
+        try:
+            require_same_kernels(request, read_tflite(data))
+            runs = self._worker.call(self._timeout_seconds, time_runs, data, self._timing)
+        except NasError as error:
+            raise LatencyError(f"{request.name} on the host: {error}") from error
+        ms = min(runs.ms)
+        return Latency(
+            ms=ms,
+            low_ms=ms,
+            high_ms=statistics.median(runs.ms),
+            operators=shared_out(ms, request.kernels, "cpu"),
+            on_cpu=(),
+            source="host",
+            conditions=(
+                ("runtime", f"ai-edge-litert {runs.version}, XNNPACK"),
+                ("threads", str(self._timing.threads)),
+                ("processors", ",".join(map(str, runs.processors)) or "not pinned"),
+                ("runs", str(len(runs.ms))),
+                (INTERVAL, "from the fastest run, which counts, to the median"),
+                ("operators", SHARING_RULE),
+            ),
+            operators_shared=True,
+        )
+
+
+class HostSettings(SourceSettings):
+    """The processor of this machine."""
+
+    measures: ClassVar[bool] = True
+
+    source: Literal["host"]
+    threads: PositiveInt = 1
+    warmup_runs: PositiveInt = 3
+    minimum_runs: PositiveInt = 10
+    minimum_seconds: PositiveFloat = 1.0
+    timeout_seconds: PositiveFloat = 300.0
+
+    def open(self, place: SourcePlace) -> HostSource:
+        """LiteRT, in the worker."""
+        timing = HostTiming(self.threads, self.warmup_runs, self.minimum_runs, self.minimum_seconds)
+        return HostSource(timing, place.worker, timeout_seconds=self.timeout_seconds)
+
+
+def time_runs(data: bytes, timing: HostTiming) -> HostRuns:
+    """Runs the model on noise. In the worker: the interpreter may crash on a file it misreads."""
+    import ai_edge_litert
+    from ai_edge_litert.interpreter import Interpreter
+
+    with _pinned(timing.threads) as processors:
+        try:
+            interpreter = Interpreter(model_content=data, num_threads=timing.threads)
+            interpreter.allocate_tensors()
+            _fill_with_noise(interpreter)
+            for _ in range(timing.warmup_runs):
+                interpreter.invoke()
+            times = _timed_runs(interpreter, timing)
+        except (RuntimeError, ValueError) as error:
+            message = " ".join(str(error).split())
+            raise LatencyError(f"LiteRT cannot run it: {message}") from None
+    return HostRuns(times, processors, ai_edge_litert.__version__)
+
+
+def _fill_with_noise(interpreter: Any) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    for tensor in interpreter.get_input_details():
+        size = int(np.prod(tensor["shape"]))
+        values = random.integers(0, 128, size).astype(tensor["dtype"])
+        interpreter.set_tensor(tensor["index"], values.reshape(tensor["shape"]))
+
+
+def _timed_runs(interpreter: Any, timing: HostTiming) -> tuple[float, ...]:
+    times: list[float] = []
+    end = time.perf_counter() + timing.minimum_seconds
+    while len(times) < timing.minimum_runs or time.perf_counter() < end:
+        start = time.perf_counter_ns()
+        interpreter.invoke()
+        times.append((time.perf_counter_ns() - start) / 1e6)
+    return tuple(times)
+
+
+@contextmanager
+def _pinned(threads: int) -> Iterator[tuple[int, ...]]:
+    """Holds this thread and those it starts on as many processors, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield ()
+        return
+    before = os.sched_getaffinity(0)
+    if threads > len(before):
+        raise InputError(
+            f"{threads} threads on {len(before)} processors; lower threads in device.toml"
+        )
+    # The last ones: the operating system's own work gathers on the first.
+    processors = tuple(sorted(before)[-threads:])
+    os.sched_setaffinity(0, processors)
+    try:
+        yield processors
+    finally:
+        os.sched_setaffinity(0, before)

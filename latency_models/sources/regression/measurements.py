@@ -1,0 +1,183 @@
+"""The table of what was measured: a CSV file, read strictly and written whole.
+
+Columns: ``name`` of the row; ``network``, the same for one network at all its scales, and
+``family``, both left out together when errors are judged; ``stack``, the software it was measured
+with; ``ms``; ``operators_ms`` and ``engines``, where known, one a kernel, separated by spaces. What
+ran is a ``graph`` (JSON) with its ``input`` (360x640), or ``kernels`` (JSON), for what no graph can
+hold: a single operator, or a file from elsewhere. ``name``, ``ms`` and one of the last two are
+required. ``device``, ``conditions`` and ``space`` are written by `nas latency collect` and tell,
+with ``input``, where a row comes from; a table made by hand need not say it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+from search_spaces import Graph, GraphError, InputError, InputSpec, LoweredOperator, lower
+
+from .kernel_json import kernels_from_json, kernels_to_json
+
+COLUMNS = (
+    "name", "network", "family", "stack", "device", "conditions", "space", "input", "ms",
+    "operators_ms", "engines", "graph", "kernels",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a row comes from: rows of other devices, conditions or inputs are not one table."""
+
+    device: str
+    #: of ``Device.conditions``
+    conditions: str
+    #: "360x640"
+    input: str
+    #: what the networks were drawn from: "mobile x3"
+    space: str
+
+    def difference(self, other: Origin) -> str:
+        """What differs, in words; nothing if it is the same."""
+        said = [
+            f"{word} {getattr(self, key)}, not {getattr(other, key)}"
+            for key, word in (("device", "device"), ("input", "input"), ("space", "networks of"))
+            if getattr(self, key) != getattr(other, key)
+        ]
+        if not said and self.conditions != other.conditions:
+            return f"device {self.device} with other settings or software, as device.toml had them"
+        return "; ".join(said)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One time of one network; InputError if it is none."""
+
+    name: str
+    kernels: tuple[LoweredOperator, ...] = field(repr=False)
+    ms: float
+    network: str = ""
+    family: str = ""
+    stack: str = ""
+    #: ms of each kernel as the device tells them, or nothing
+    operators_ms: tuple[float, ...] = field(default=(), repr=False)
+    #: engine of each kernel as the device tells them, or nothing
+    engines: tuple[str, ...] = field(default=(), repr=False)
+    #: None in tables made by hand
+    origin: Origin | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.kernels:
+            raise InputError("a measurement needs a name and at least one kernel")
+        if not (math.isfinite(self.ms) and self.ms > 0):
+            raise InputError(f"{self.name}: {self.ms} ms is no time; it is finite and positive")
+        for what, values in (("times", self.operators_ms), ("engines", self.engines)):
+            if values and len(values) != len(self.kernels):
+                raise InputError(
+                    f"{self.name}: {len(values)} {what} for {len(self.kernels)} operators"
+                )
+        if not all(math.isfinite(ms) and ms >= 0 for ms in self.operators_ms):
+            raise InputError(f"{self.name}: operators' times are finite and not negative")
+        for key in ("network", "family"):
+            if not getattr(self, key):
+                object.__setattr__(self, key, self.network or self.name)
+
+
+_ORIGIN = tuple(item.name for item in fields(Origin))
+
+
+def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
+    """The rows of a table; InputError names ``where``, the line and what is wrong with it."""
+    lines = csv.DictReader(io.StringIO(text), strict=True)
+    rows: list[Measurement] = []
+    try:
+        unknown = sorted(set(lines.fieldnames or ()) - set(COLUMNS))
+        missing = sorted({"name", "ms"} - set(lines.fieldnames or ()))
+        if unknown or missing:
+            raise InputError(
+                f"{where}, line 1: columns {', '.join(unknown + missing)} unknown or missing; "
+                f"known: {', '.join(COLUMNS)}"
+            )
+        for line in lines:
+            try:
+                rows.append(_measurement(line))
+            except InputError as error:
+                raise InputError(f"{where}, line {lines.line_num}: {error}") from None
+    except csv.Error as error:
+        raise InputError(f"{where}, line {lines.line_num}: {error}") from None
+    if not rows:
+        raise InputError(f"{where}: holds no measurement")
+    _require_unique(rows, where)
+    return tuple(rows)
+
+
+def write_measurements(rows: Sequence[Measurement]) -> str:
+    """The text of a table that reads back as ``rows``."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    told = any(row.origin for row in rows)
+    left_out = {"graph"} if told else {"graph", *_ORIGIN}
+    columns = [column for column in COLUMNS if column not in left_out]
+    table.writerow(columns)
+    for row in rows:
+        origin = {} if row.origin is None else vars(row.origin)
+        cells = {
+            **origin,
+            "name": row.name, "network": row.network, "family": row.family, "stack": row.stack,
+            "ms": f"{row.ms:.6g}",
+            "operators_ms": " ".join(f"{ms:.5g}" for ms in row.operators_ms),
+            "engines": " ".join(row.engines),
+            "kernels": kernels_to_json(row.kernels),
+        }  # fmt: skip
+        table.writerow([cells.get(column, "") for column in columns])
+    return out.getvalue()
+
+
+def _measurement(line: dict[str, str | None]) -> Measurement:
+    cells = {key: (value or "").strip() for key, value in line.items() if key is not None}
+    if None in line:
+        raise InputError("more cells than columns; quote a cell that holds commas")
+    try:
+        ms = float(cells["ms"])
+        operators_ms = tuple(map(float, cells.get("operators_ms", "").split()))
+    except ValueError as error:
+        raise InputError(f"not a number ({error})") from None
+    return Measurement(
+        name=cells["name"],
+        kernels=_kernels(cells),
+        ms=ms,
+        network=cells.get("network", ""),
+        family=cells.get("family", ""),
+        stack=cells.get("stack", ""),
+        operators_ms=operators_ms,
+        engines=tuple(cells.get("engines", "").split()),
+        origin=Origin(**{key: cells.get(key, "") for key in _ORIGIN})
+        if cells.get("device")
+        else None,
+    )
+
+
+def _kernels(cells: dict[str, str]) -> tuple[LoweredOperator, ...]:
+    graph, kernels = cells.get("graph", ""), cells.get("kernels", "")
+    if bool(graph) == bool(kernels):
+        raise InputError("give either a graph or kernels")
+    try:
+        data = json.loads(graph or kernels)
+    except json.JSONDecodeError as error:
+        raise InputError(f"no JSON in {'graph' if graph else 'kernels'}: {error}") from None
+    if kernels:
+        return kernels_from_json(data)
+    if not cells.get("input"):
+        raise GraphError("a graph needs its input size, as 360x640")
+    return lower(Graph.from_json(data), InputSpec.parse(cells["input"]))
+
+
+def _require_unique(rows: Sequence[Measurement], where: str) -> None:
+    seen: set[str] = set()
+    for row in rows:
+        if row.name in seen:
+            raise InputError(f"{where}: {row.name!r} is measured twice; keep one row")
+        seen.add(row.name)

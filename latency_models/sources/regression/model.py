@@ -1,0 +1,282 @@
+"""A latency model: a fit, how far it may be off, and what it has never seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from search_spaces import InputError, LoweredOperator
+
+from ...source import UnsupportedOperators
+from ..cpu_fallback import COST_FACTOR
+from .fitted import Fitted, fit, folds
+from .kernel_table import KernelTable
+from .measurements import Measurement
+from .physical import Charges, Physical, on_critical_path
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
+
+#: Part of networks whose time should lie within the interval.
+COVERAGE = 0.9
+#: Beyond the times and the image sizes of the table the interval grows by this part of the
+#: distance, in logarithms.
+_PER_DISTANCE = 0.5
+
+
+class Fit(Protocol):
+    """What gives times: a fit to a device's table, or one brought over from another device."""
+
+    @property
+    def physical(self) -> Physical:
+        """The prices, with the recipe and the factors of other software."""
+
+    def kernel_ms(self, table: KernelTable) -> Floats:
+        """Each kernel's own ms, (kernels,), with the recipe's software."""
+
+    def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
+        """(networks,) with the recipe's software."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Times of networks, (networks,), and of their kernels, (kernels,), all in ms."""
+
+    table: KernelTable
+    ms: Floats
+    low_ms: Floats
+    high_ms: Floats
+    #: a kernel's own time, and the part of it that the network's end waits for
+    kernel_ms: Floats
+    waited_ms: Floats
+    #: kinds that the device was never measured with
+    unseen: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast an engine was seen to get through bytes, in ms a MB."""
+
+    engine: str
+    fastest: float
+    slowest: float
+
+
+@dataclass(frozen=True)
+class UnseenBound:
+    """What an operator can cost that was never measured: its bytes at rates that were."""
+
+    seen: frozenset[str]
+    rates: tuple[Rates, ...]
+
+    def of(self, engine: str | None) -> Rates:
+        """As fast as anything was, as slow as the engine was; if it never ran, as anything was."""
+        alike = [rates for rates in self.rates if rates.engine == engine] or self.rates
+        fastest = min(rates.fastest for rates in self.rates)
+        return Rates(engine or "", fastest, max(rates.slowest for rates in alike))
+
+
+@dataclass(frozen=True)
+class Extent:
+    """From the least to the most of something that a table holds."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Extent:
+        """Of positive values."""
+        return cls(float(values.min()), float(values.max()))
+
+    def distance(self, values: Floats) -> Floats:
+        """How far outside, as a logarithm; 0 within."""
+        import numpy as np
+
+        logarithm = np.log(np.maximum(values, 1e-9))
+        below, above = math.log(self.least) - logarithm, logarithm - math.log(self.most)
+        return np.maximum(np.maximum(below, above), 0.0)
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """Fitted to a table; predicts any networks of operators that its recipe knows."""
+
+    fitted: Fit
+    #: half the interval, in logarithms: COVERAGE of left-out networks were no farther off
+    radius: float
+    rows: tuple[Measurement, ...]
+    ms: Extent
+    pixels: Extent
+    bound: UnseenBound
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the fit was told of the device."""
+        return self.fitted.physical.recipe
+
+    def predict(self, networks: Sequence[Sequence[LoweredOperator]]) -> Predictions:
+        """Times of ``networks``; UnsupportedOperators names those of which nothing is known."""
+        import numpy as np
+
+        table = KernelTable.of(networks)
+        self._require_known(table)
+        kernel_ms = self.fitted.kernel_ms(table)
+        unseen = ~np.isin(table.kind, sorted(self.bound.seen))
+        least_ms, most_ms = self._unseen_ms(table, unseen)
+        kernel_ms = np.maximum(kernel_ms, least_ms)
+        waited_ms = kernel_ms * on_critical_path(self.recipe, networks, kernel_ms)
+        ms = table.per_network(waited_ms)
+        distance = np.maximum(self.ms.distance(ms), self.pixels.distance(table.image_pixels))
+        spread = np.exp(self.radius + _PER_DISTANCE * distance)
+        guessed_ms = table.per_network(np.where(unseen, waited_ms, 0.0))
+        return Predictions(
+            table=table,
+            ms=ms,
+            low_ms=np.maximum(ms - guessed_ms, 0.1 * ms) / spread,
+            high_ms=(ms + table.per_network(most_ms)) * spread,
+            kernel_ms=kernel_ms,
+            waited_ms=waited_ms,
+            unseen=frozenset(table.kind[unseen].tolist()),
+        )
+
+    def _unseen_ms(self, table: KernelTable, unseen: Mask) -> tuple[Floats, Floats]:
+        """(kernels,) each: the least and the most that an unseen one takes; 0 for the others."""
+        import numpy as np
+
+        moved_mb = np.where(unseen, table.bytes_in + table.bytes_out, 0.0) / 1e6
+        least_ms, most_ms = np.zeros(len(table)), np.zeros(len(table))
+        for kind in set(table.kind[unseen].tolist()):
+            rates = self.bound.of(self.recipe.engine_of(kind))
+            of_kind = table.kind == kind
+            least_ms[of_kind] = moved_mb[of_kind] * rates.fastest
+            most_ms[of_kind] = moved_mb[of_kind] * rates.slowest * COST_FACTOR
+        return least_ms, most_ms
+
+    def _require_known(self, table: KernelTable) -> None:
+        kinds = set(table.kind.tolist())
+        unknown = sorted(kind for kind in kinds if self.recipe.engine_of(kind) is None)
+        if unknown:
+            raise UnsupportedOperators(
+                f"{', '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} never measured on "
+                "this device, and no engine is known to run it; measure a network with it and add "
+                "it to an engine of device.toml",
+                unknown,
+            )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A fit to a table less some of its networks, each gone with all its scales."""
+
+    fitted: Fitted
+    kept: tuple[Measurement, ...]
+    left_out: tuple[Measurement, ...]
+
+
+def fit_parts(recipe: Recipe, rows: Sequence[Measurement]) -> tuple[Part, ...]:
+    """Fits of which each has not seen another part of ``rows``."""
+    parts = []
+    for kept, left_out in folds([row.network for row in rows]):
+        seen = tuple(rows[index] for index in kept)
+        parts.append(Part(fit(recipe, seen), seen, tuple(rows[index] for index in left_out)))
+    return tuple(parts)
+
+
+def doubt(parts: Sequence[Part], networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
+    """(networks,): how much parts of a table disagree on a network; 0.1 is 10 %."""
+    import numpy as np
+
+    times = np.stack([part.fitted.network_ms(networks) for part in parts])
+    deviation: Floats = np.log(np.maximum(times, 1e-6)).std(axis=0)
+    return deviation
+
+
+def fit_model(
+    recipe: Recipe, rows: Sequence[Measurement], radius: float | None = None
+) -> LatencyModel:
+    """A model of ``rows``; networks are left out to see how far off it is, if ``radius`` is not
+    known from before.
+    """
+    fitted = fit(recipe, rows)
+    return model_of(fitted, _radius(recipe, rows, fitted) if radius is None else radius, rows)
+
+
+def _radius(recipe: Recipe, rows: Sequence[Measurement], fitted: Fitted) -> float:
+    distances: list[float] = []
+    for part in fit_parts(recipe, rows):
+        known = _known_to(part, fitted)
+        said = part.fitted.measured_ms(part.left_out).tolist()
+        distances += [
+            abs(math.log(ms / row.ms))
+            for ms, row, is_known in zip(said, part.left_out, known, strict=True)
+            if is_known
+        ]
+    return conformal(distances)
+
+
+def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> LatencyModel:
+    """A fit to ``rows`` with half its interval, in logarithms."""
+    import numpy as np
+
+    table = KernelTable.of([row.kernels for row in rows])
+    return LatencyModel(
+        fitted,
+        radius,
+        tuple(rows),
+        Extent.of(np.array([row.ms for row in rows])),
+        Extent.of(table.image_pixels),
+        _bound(fitted, table),
+    )
+
+
+def _known_to(part: Part, whole: Fitted) -> list[bool]:
+    """Whether ``part`` has seen what most of each row that it leaves out is made of.
+
+    Where it has not, the bound of the unseen holds and not the interval.
+    """
+    import numpy as np
+
+    seen = {kernel.kind for row in part.kept for kernel in row.kernels}
+    charges = Charges.of(whole.physical.recipe, part.left_out, whole.physical.padding)
+    prices = np.array(whole.physical.coefficients)
+    lost = np.array(part.fitted.physical.coefficients) == 0
+    missed = charges.table.per_network(charges.matrix @ (prices * lost))
+    total = charges.table.per_network(charges.matrix @ prices)
+    return [
+        seen.issuperset(kernel.kind for kernel in row.kernels) and share < 0.5
+        for row, share in zip(part.left_out, (missed / total).tolist(), strict=True)
+    ]
+
+
+def conformal(distances: Sequence[float]) -> float:
+    """The distance that COVERAGE of further networks keep: split conformal prediction.
+
+    ``distances`` are errors of networks left out, as logarithms without their sign.
+
+    Vovk et al., Algorithmic Learning in a Random World, 2005: rank ceil((n + 1) coverage).
+    """
+    if not distances:
+        raise InputError("every network holds an operator of its own; measure more of each")
+    rank = math.ceil((len(distances) + 1) * COVERAGE)
+    return sorted(distances)[min(rank, len(distances)) - 1]
+
+
+def _bound(fitted: Fit, table: KernelTable) -> UnseenBound:
+    """The fastest and the slowest that each engine was seen to get through bytes."""
+    import numpy as np
+
+    recipe = fitted.physical.recipe
+    rates = fitted.kernel_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
+    bounds = []
+    for engine in recipe.engines:
+        paid = rates[np.isin(table.kind, sorted(engine.kinds)) & (rates > 0)]
+        if paid.size:
+            bounds.append(Rates(engine.name, float(paid.min()), float(paid.max())))
+    return UnseenBound(frozenset(table.kind.tolist()), tuple(bounds))

@@ -1,0 +1,187 @@
+"""The physical part: ms as a sum of work, each kind of it priced by a coefficient of its own.
+
+Coefficients come of non-negative least squares on relative errors (scipy.optimize.nnls).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from search_spaces import InputError, LoweredOperator
+
+from .kernel_table import KernelTable
+from .measurements import Measurement
+from .quantities import Padding, work
+from .recipe import Recipe
+from .schedule import critical
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
+
+#: Which kernels are waited for depends on the coefficients, and they on it: it settles in a few.
+_ROUNDS = 30
+
+
+@dataclass(frozen=True)
+class StackFactor:
+    """How much longer everything takes with this software than with the recipe's."""
+
+    stack: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Physical:
+    """Fitted prices: ms of one kernel are its work times ``coefficients``, (terms,)."""
+
+    recipe: Recipe
+    padding: Padding
+    coefficients: tuple[float, ...]
+    stacks: tuple[StackFactor, ...]
+
+    def kernel_ms(self, table: KernelTable) -> Floats:
+        """Each kernel's ms, (kernels,), whether or not another engine hides it."""
+        import numpy as np
+
+        ms: Floats = work_matrix(self.recipe, table, self.padding) @ np.array(self.coefficients)
+        return ms
+
+    def factor(self, stack: str) -> float:
+        """Of a measurement's software to the recipe's; 1 if it is the recipe's or not known."""
+        return next((item.factor for item in self.stacks if item.stack == stack), 1.0)
+
+
+@dataclass(frozen=True)
+class Charges:
+    """What a recipe charges measured networks for, at one padding: ``matrix`` (kernels, terms)."""
+
+    recipe: Recipe
+    padding: Padding
+    rows: tuple[Measurement, ...]
+    table: KernelTable
+    matrix: Floats
+
+    @classmethod
+    def of(cls, recipe: Recipe, rows: Sequence[Measurement], padding: Padding) -> Charges:
+        """The work in ``rows``."""
+        table = KernelTable.of([row.kernels for row in rows])
+        return cls(recipe, padding, tuple(rows), table, work_matrix(recipe, table, padding))
+
+    def only(self, indices: Sequence[int]) -> Charges:
+        """Those of some rows, in their order."""
+        import numpy as np
+
+        kept = np.isin(self.table.network, indices)
+        rows = tuple(self.rows[index] for index in indices)
+        return replace(self, rows=rows, table=self.table.only(indices), matrix=self.matrix[kept])
+
+    def network_ms(self, coefficients: Floats) -> Floats:
+        """(rows,) with the recipe's software."""
+        kernel_ms = self.matrix @ coefficients
+        return self.table.per_network(kernel_ms * self.waited(kernel_ms))
+
+    def waited(self, kernel_ms: Floats) -> Mask:
+        """(kernels,): whether the network's end waits for a kernel."""
+        return on_critical_path(self.recipe, [row.kernels for row in self.rows], kernel_ms)
+
+
+def work_matrix(recipe: Recipe, table: KernelTable, padding: Padding) -> Floats:
+    """(kernels, terms): work that each term charges each kernel for."""
+    import numpy as np
+
+    matrix = np.zeros((len(table), len(recipe.terms)))
+    for column, term in enumerate(recipe.terms):
+        charged = np.isin(table.kind, sorted(term.kinds))
+        matrix[:, column] = np.where(charged, work(table, term.quantity, padding), 0.0)
+    return matrix
+
+
+def on_critical_path(
+    recipe: Recipe, networks: Sequence[Sequence[LoweredOperator]], kernel_ms: Floats
+) -> Mask:
+    """(kernels,): whether the network's end waits for a kernel; all do on a serial device."""
+    import numpy as np
+
+    if not recipe.side_by_side:
+        return np.ones(len(kernel_ms), dtype=bool)
+    waited: list[bool] = []
+    for kernels in networks:
+        engines = [recipe.engine_of(kernel.kind) or kernel.kind for kernel in kernels]
+        times = kernel_ms[len(waited) : len(waited) + len(kernels)]
+        waited += critical(kernels, engines, times.tolist())
+    return np.array(waited, dtype=bool)
+
+
+def require_enough(recipe: Recipe, rows: Sequence[Measurement]) -> None:
+    """InputError if there are more free constants than half the measurements."""
+    stacks = {row.stack for row in rows} - {recipe.stack}
+    constants = sum(term.known_ms is None for term in recipe.terms) + len(stacks)
+    if 2 * constants > len(rows):
+        raise InputError(
+            f"{constants} constants from {len(rows)} measurements; measure {2 * constants} or "
+            "more, or take terms out of the recipe"
+        )
+
+
+def fit_physical(charges: Charges) -> Physical:
+    """Coefficients that make the mean squared relative error of the rows least."""
+    import numpy as np
+
+    recipe, rows = charges.recipe, charges.rows
+    ms = np.array([row.ms for row in rows])
+    waited = np.ones(len(charges.table), dtype=bool)
+    factors = np.ones(len(rows))
+    best: tuple[float, Any, Any] | None = None
+    for _ in range(_ROUNDS):
+        design = charges.table.per_network(charges.matrix * waited[:, None])
+        coefficients = _prices(recipe, design * (factors / ms)[:, None])
+        kernel_ms = charges.matrix @ coefficients
+        before = waited, factors
+        waited = charges.waited(kernel_ms)
+        serial = charges.table.per_network(kernel_ms * waited)
+        factors = _stack_factors(recipe, rows, serial, ms)
+        error = float(np.mean((serial * factors / ms - 1) ** 2))
+        if best is not None and error >= best[0] - 1e-12:
+            break
+        best = (error, coefficients, factors)
+        if all(map(np.array_equal, before, (waited, factors))):
+            break  # the next round would be this one again
+    assert best is not None
+    named = {row.stack: float(f) for row, f in zip(rows, best[2], strict=True)}
+    stacks = tuple(StackFactor(k, v) for k, v in sorted(named.items()) if k != recipe.stack)
+    return Physical(recipe, charges.padding, tuple(best[1].tolist()), stacks)
+
+
+def _prices(recipe: Recipe, relative: Floats) -> Floats:
+    """Coefficients that bring ``relative`` (rows, terms) nearest to 1 in every row."""
+    import numpy as np
+    from scipy.optimize import nnls
+
+    prices = np.array([term.known_ms or 0.0 for term in recipe.terms])
+    free = np.array([term.known_ms is None for term in recipe.terms])
+    if free.any():
+        # Columns of one size: what is not measured in ms or GB would drown in rounding.
+        size = np.maximum(relative[:, free].max(axis=0), 1e-12)
+        prices[free] = nnls(relative[:, free] / size, 1 - relative @ prices)[0] / size
+    return prices
+
+
+def _stack_factors(
+    recipe: Recipe, rows: Sequence[Measurement], serial: Floats, ms: Floats
+) -> Floats:
+    """(rows,): least squares of relative errors within each stack; 1 for the recipe's own."""
+    import numpy as np
+
+    factors = np.ones(len(rows))
+    stacks = np.array([row.stack for row in rows])
+    for stack in set(stacks.tolist()) - {recipe.stack}:
+        of_it = stacks == stack
+        ratio = serial[of_it] / ms[of_it]
+        factors[of_it] = ratio.sum() / max((ratio**2).sum(), 1e-12)
+    return factors

@@ -1,0 +1,134 @@
+"""A regression as device.toml describes it, and the recipe that it makes."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from ..settings import SettingsTable, SourcePlace, SourceSettings
+from .model import LatencyModel
+from .quantities import Padding, Quantity
+from .recipe import Engine, Recipe, Term
+from .source import RegressionSource, fitted_model, read_table, transferred_model
+
+#: The table in the device's folder, if device.toml names no other.
+TABLE = "measurements.csv"
+
+Kinds = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class TermSettings(SettingsTable):
+    """Work of some operators, or of all, that costs time; ``known_ms``: its published price."""
+
+    quantity: Annotated[Quantity, Field(strict=False)]
+    kinds: Kinds = ()
+    known_ms: NonNegativeFloat | None = None
+
+
+class PaddingSettings(SettingsTable):
+    """Multiples to which the device may pad channels."""
+
+    compute_channels: PositiveInt
+    memory_channels: PositiveInt
+
+
+class IntervalSettings(SettingsTable):
+    """Half the interval, found once: leaving networks out takes several fits more than the model.
+
+    ``of`` says of what: another table, or another recipe, is left out anew.
+    """
+
+    radius: PositiveFloat
+    of: str
+
+
+class RegressionSettings(SourceSettings):
+    """What is known of a device before its times are; ``measurements.csv`` lies beside it."""
+
+    predicts: ClassVar[bool] = True
+
+    source: Literal["regression"]
+    #: an engine, and TFLite's operators that run on it
+    engines: dict[str, Kinds]
+    terms: Annotated[tuple[TermSettings, ...], Field(min_length=1, strict=False)]
+    side_by_side: bool = False
+    paddings: Annotated[tuple[PaddingSettings, ...], Field(min_length=1, strict=False)] = (
+        PaddingSettings(compute_channels=1, memory_channels=1),
+    )
+    residual: bool = False
+    #: of the table's, the software that predictions are for
+    stack: str = ""
+    #: measurements.csv.gz where a plain one would be large
+    table: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = TABLE
+    #: a table beside the device's own, ``donor.csv``: that of another device, whose engines and
+    #: terms these are, and whose model is brought to this one by the own table's ten rows or more
+    transfer_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    #: the device whose times are truer than these predictions: a name, a folder or adb:SERIAL; no
+    #: latency changes with it, so a device with another is the same
+    confirm: Annotated[str | None, Field(exclude=True)] = None
+    #: what ``with_interval`` adds, and no latency changes with
+    interval: Annotated[IntervalSettings | None, Field(exclude=True)] = None
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What stands in device.toml and changes no latency."""
+        interval = None if self.interval is None else self.interval.model_dump()
+        beside = {"confirm": self.confirm, "interval": interval}
+        return {name: value for name, value in beside.items() if value is not None}
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The device's own measurements, and those of the device that its model comes from."""
+        return (self.table,) if self.transfer_from is None else (self.table, self.transfer_from)
+
+    def fit(self, folder: Traversable) -> LatencyModel:
+        """The model of the tables in ``folder``; InputError says what is wrong or lacking."""
+        rows = read_table(folder / self.table)
+        if self.transfer_from is None:
+            return fitted_model(self.recipe, rows, self.known_radius(folder))
+        return transferred_model(self.recipe, read_table(folder / self.transfer_from), rows)
+
+    def open(self, place: SourcePlace) -> RegressionSource:
+        """What predicts; InputError as for ``fit``."""
+        if self.transfer_from is None:
+            return RegressionSource(self.fit(place.folder))
+        brought = f"the model of {self.transfer_from}, brought here by these measurements"
+        return RegressionSource(self.fit(place.folder), (("transfer", brought),))
+
+    def with_interval(self, folder: Traversable) -> Self:
+        """The same, with the interval of the table in ``folder`` written down."""
+        radius = self.model_copy(update={"interval": None}).fit(folder).radius
+        interval = IntervalSettings(radius=round(radius, 6), of=self._digest(folder))
+        return self.model_copy(update={"interval": interval})
+
+    def known_radius(self, folder: Traversable) -> float | None:
+        """Half the interval, if it is written down and is that of the table in ``folder``."""
+        if self.interval is None or self.interval.of != self._digest(folder):
+            return None
+        return self.interval.radius
+
+    def _digest(self, folder: Traversable) -> str:
+        """16 hex digits that change with the table and with what it is fitted by."""
+        recipe = self.model_dump_json(exclude={"table"}).encode()
+        return hashlib.sha256(recipe + (folder / self.table).read_bytes()).hexdigest()[:16]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The same, checked against itself; InputError if it is at odds."""
+        every = {kind for kinds in self.engines.values() for kind in kinds}
+        return Recipe(
+            engines=tuple(Engine(name, frozenset(kinds)) for name, kinds in self.engines.items()),
+            terms=tuple(
+                Term(term.quantity, frozenset(term.kinds or every), term.known_ms)
+                for term in self.terms
+            ),
+            side_by_side=self.side_by_side,
+            paddings=tuple(
+                Padding(pads.compute_channels, pads.memory_channels) for pads in self.paddings
+            ),
+            residual=self.residual,
+            stack=self.stack,
+        )

@@ -1,0 +1,145 @@
+"""A latency by regression: from kernels alone, nothing is converted and nothing runs."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import zlib
+from collections.abc import Sequence
+from importlib.resources.abc import Traversable
+
+from search_spaces import InputError
+
+from ...source import INTERVAL, PREDICTED, Latency, LatencyRequest, LatencySource, OperatorLatency
+from .fitted import fit
+from .known import Known
+from .measurements import Measurement, read_measurements
+from .model import COVERAGE, LatencyModel, Part, Predictions, fit_model, fit_parts
+from .physical import require_enough
+from .recipe import Recipe
+from .transfer import transfer_model
+
+
+class RegressionSource(LatencySource):
+    """Predicts by a model of a device's table.
+
+    Of a network in that table the interval reaches from the prediction to what was measured, and
+    no farther: beside other predictions a prediction ranks best, since it errs as they do.
+    """
+
+    def __init__(self, model: LatencyModel, conditions: tuple[tuple[str, str], ...] = ()) -> None:
+        """``conditions`` are told with every latency beside the model's own."""
+        self.model = model
+        self._recipe = model.recipe
+        self._known = Known.of([row for row in model.rows if row.stack == model.recipe.stack])
+        self._own_conditions = conditions
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        """As the contract says; LatencyError of an operator of which nothing is known."""
+        return self.measure_all([request])[0]
+
+    def measure_all(self, requests: Sequence[LatencyRequest]) -> list[Latency]:
+        """Many at once, in some 0.1 ms each."""
+        said = self.model.predict([request.kernels for request in requests])
+        latencies, first = [], 0
+        for index, request in enumerate(requests):
+            latencies.append(self._latency(request, said, index, first))
+            first += len(request.kernels)
+        return latencies
+
+    def _latency(
+        self, request: LatencyRequest, said: Predictions, index: int, first: int
+    ) -> Latency:
+        waited = said.waited_ms[first : first + len(request.kernels)].tolist()
+        own = said.kernel_ms[first : first + len(request.kernels)].tolist()
+        rows = tuple(
+            OperatorLatency(
+                kernel.name, kernel.kind, self._recipe.engine_of(kernel.kind) or "unknown", ms
+            )
+            for kernel, ms in zip(request.kernels, waited, strict=True)
+        )
+        measured, ms = self._known.measured(request.kernels), float(said.ms[index])
+        interval = float(said.low_ms[index]), float(said.high_ms[index])
+        within = [ms, *(row.ms for row in measured)] if measured else interval
+        return Latency(
+            ms=ms,
+            low_ms=min(within),
+            high_ms=max(within),
+            operators=rows,
+            on_cpu=tuple(row.name for row in rows if row.engine == "cpu"),
+            source=PREDICTED,
+            conditions=self._conditions(rows, own, said.unseen, measured),
+        )
+
+    def _conditions(
+        self,
+        rows: Sequence[OperatorLatency],
+        own_ms: Sequence[float],
+        unseen: frozenset[str],
+        measured: Sequence[Measurement],
+    ) -> tuple[tuple[str, str], ...]:
+        """What the figure rests on, and how the total comes of the operators."""
+        busy = {
+            engine.name: sum(
+                ms for row, ms in zip(rows, own_ms, strict=True) if row.engine == engine.name
+            )
+            for engine in self._recipe.engines
+        }
+        never = sorted(unseen & {row.kind for row in rows})
+        how = (
+            "engines side by side: an operator counts for what the end waits for"
+            if self._recipe.side_by_side
+            else "the sum of the operators"
+        )
+        interval = (
+            "from the prediction to what was measured of this very network: "
+            + ", ".join(f"{row.ms:g} ms" for row in measured)
+            if measured
+            else f"{COVERAGE:.0%} of networks left out of the fit were within"
+        )
+        return (
+            ("measurements", str(len(self.model.rows))),
+            *self._own_conditions,
+            (INTERVAL, interval),
+            ("total", how),
+            ("busy", ", ".join(f"{name} {ms:.2f} ms" for name, ms in busy.items() if ms)),
+            *((("stack", self._recipe.stack),) if self._recipe.stack else ()),
+            *((("never measured", f"{', '.join(never)}: bounded by bytes"),) if never else ()),
+        )
+
+
+def read_table(file: Traversable) -> tuple[Measurement, ...]:
+    """The measurements of a file, compressed if its name ends with .gz; InputError if it cannot be
+    read.
+    """
+    try:
+        data = file.read_bytes()
+        text = (gzip.decompress(data) if file.name.endswith(".gz") else data).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    return read_measurements(text, str(file))
+
+
+@functools.lru_cache(maxsize=8)
+def fitted_model(
+    recipe: Recipe, rows: tuple[Measurement, ...], radius: float | None = None
+) -> LatencyModel:
+    """The model of both, fitted once a process; InputError if the rows are too few."""
+    require_enough(recipe, rows)
+    return fit_model(recipe, rows, radius)
+
+
+@functools.lru_cache(maxsize=2)
+def fitted_parts(recipe: Recipe, rows: tuple[Measurement, ...]) -> tuple[Part, ...]:
+    """Fits that know parts of ``rows``, once a process; InputError if the rows are too few."""
+    require_enough(recipe, rows)
+    return fit_parts(recipe, rows)
+
+
+@functools.lru_cache(maxsize=8)
+def transferred_model(
+    recipe: Recipe, donor: tuple[Measurement, ...], rows: tuple[Measurement, ...]
+) -> LatencyModel:
+    """The model of ``donor``'s table brought to the device of ``rows``, once a process."""
+    require_enough(recipe, donor)
+    return transfer_model(fit(recipe, donor), rows)

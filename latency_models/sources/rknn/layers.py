@@ -1,0 +1,96 @@
+"""The table of layers that rknn-toolkit2 prints of a model, of 1.6 and later."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from ...source import LatencyError
+
+#: ID, OpType, DataType, Target, InputShape, OutputShape, Cycles(DDR/NPU/Total), for some platforms
+#: MacUsage(%), RW(KB), FullName
+_ROW = re.compile(
+    r"RKNN: \[[^\]]*\] (\d+)\s+(\S+)\s+\S+\s+(CPU|NPU|GPU|DSP)\s+\S+\s+(\S+)\s+"
+    r"(\d+)/(\d+)/(\d+)\s+(?:\d+%\s+)?(\d+(?:\.\d+)?)[^\S\n]*(.*)$",
+    re.MULTILINE,
+)
+_VERSION = re.compile(r"librknnc version: (\d\S*)")
+_SHAPE = re.compile(r"\(([\d,]+)\)")
+#: Tensors lie in blocks of so many of their second dimension, which are the channels inside.
+_BLOCK = 16
+#: Activations that are looked up in a table; those of the ReLU family cost a layer nothing.
+_LOOKED_UP = ("Swish", "Sigmoid", "Tanh", "Gelu", "Mish", "Elu")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one layer costs in the compiler's own terms."""
+
+    #: RKNN's name, ConvRelu
+    op: str
+    #: NPU or CPU
+    target: str
+    #: as printed: (1,28,360,640), of several only the first
+    output_shape: str
+    #: of the memory and of the multipliers; 0 if the compiler does not price the operator
+    ddr_cycles: int
+    npu_cycles: int
+    #: the column RW(KB), which holds what is read and not what is written
+    read_kb: float
+    #: an operator of the file as the compiler knows it, or nothing
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.ddr_cycles, self.npu_cycles, self.read_kb) < 0:
+            raise LatencyError(f"layer {self.op} {self.name!r} takes less than nothing")
+
+    @property
+    def is_transfer(self) -> bool:
+        """It hands the model's input over, or its output."""
+        return self.op in ("InputOperator", "OutputOperator")
+
+    @property
+    def written_kb(self) -> float:
+        """Of padded outputs; as much as is read where not all of their shapes are printed."""
+        shape = _SHAPE.search(self.output_shape)
+        if shape is None or self.output_shape.endswith("..."):
+            return self.read_kb if shape else 0.0
+        sides = [int(side) for side in shape[1].split(",") if side]
+        blocked = [-(-side // _BLOCK) * _BLOCK if axis == 1 else side
+                   for axis, side in enumerate(sides)]  # fmt: skip
+        return math.prod(blocked) / 1024
+
+    @property
+    def looked_up_kb(self) -> float:
+        """Of its output that goes through a table."""
+        return self.written_kb if any(part in self.op for part in _LOOKED_UP) else 0.0
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model as the compiler, of this version, would run it: layers in their order."""
+
+    layers: tuple[Layer, ...]
+    version: str
+
+
+def read_compiled(text: str) -> Compiled:
+    """The last table in ``text``; LatencyError if there is none that makes sense."""
+    rows = list(_ROW.finditer(text))
+    first = max((index for index, row in enumerate(rows) if row[1] == "0"), default=0)
+    rows = rows[first:]
+    if not rows:
+        raise LatencyError("rknn-toolkit2 printed no table of layers")
+    if [int(row[1]) for row in rows] != list(range(len(rows))):
+        raise LatencyError("rknn-toolkit2's table of layers has gaps: its output has changed")
+    for row in rows:
+        if int(row[7]) != max(int(row[5]), int(row[6])):
+            raise LatencyError(f"rknn-toolkit2's layer {row[1]} adds up to {row[7]}: {row[0]!r}")
+    layers = tuple(
+        Layer(row[2], row[3], row[4], int(row[5]), int(row[6]), float(row[8]),
+              row[9].strip().partition(":")[2])
+        for row in rows
+    )  # fmt: skip
+    version = _VERSION.search(text)
+    return Compiled(layers, version[1] if version else "of unknown version")

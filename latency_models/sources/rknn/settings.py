@@ -1,0 +1,51 @@
+"""Rockchip's compiler as device.toml describes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from ..cpu_fallback import CpuFallback
+from ..settings import SettingsTable, SourcePlace, SourceSettings
+from .calibration import Calibration
+from .source import RknnPrices, RknnSource
+from .toolkit import Toolkit, find_interpreter
+
+
+class CalibrationSettings(SettingsTable):
+    """Microseconds of the board for what the compiler counts; where from is on the card."""
+
+    us_per_layer: NonNegativeFloat
+    us_per_ddr_kcycle: NonNegativeFloat
+    us_per_npu_kcycle: NonNegativeFloat
+    us_per_looked_up_mb: NonNegativeFloat
+    bytes_per_ddr_cycle: PositiveFloat
+
+
+class RknnSettings(SourceSettings):
+    """rknn-toolkit2, and a calibration of its cycles."""
+
+    source: Literal["rknn"]
+    #: of the family of RK3588; each needs a calibration of its own
+    platform: Literal["rk3562", "rk3566", "rk3568", "rk3576", "rk3588"]
+    #: a Python with rknn-toolkit2; else $NAS_RKNN_PYTHON
+    interpreter: str | None = None
+    calibration: CalibrationSettings
+    layer_error: Annotated[float, Field(gt=0, lt=1)]
+    transfer_gb_per_s: PositiveFloat
+    #: speed of the processor that takes what the NPU does not; assumed, see the card
+    cpu_bandwidth_gb_per_s: PositiveFloat
+    cpu_gmac_per_s: PositiveFloat
+    timeout_seconds: PositiveFloat = 300.0
+
+    def open(self, place: SourcePlace) -> RknnSource:
+        """The source; NoToolkitError if no interpreter is named."""
+        prices = RknnPrices(
+            Calibration(**self.calibration.model_dump()),
+            self.layer_error,
+            CpuFallback(self.cpu_bandwidth_gb_per_s, self.cpu_gmac_per_s),
+            self.transfer_gb_per_s,
+        )
+        toolkit = Toolkit(find_interpreter(self.interpreter), self.platform, self.timeout_seconds)
+        return RknnSource(toolkit, prices)

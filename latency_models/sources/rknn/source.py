@@ -1,0 +1,165 @@
+"""A latency from rknn-toolkit2's table of layers."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from search_spaces import LoweredOperator, NasError
+
+from ...source import (
+    INTERVAL,
+    Latency,
+    LatencyError,
+    LatencyRequest,
+    LatencySource,
+    OperatorLatency,
+)
+from ...tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_kernels
+from ..cpu_fallback import COST_FACTOR, CpuFallback
+from .calibration import Calibration
+from .layers import Compiled, Layer
+from .toolkit import Toolkit
+
+
+@dataclass(frozen=True)
+class RknnPrices:
+    """What a board takes for what the compiler says."""
+
+    calibration: Calibration
+    #: part by which nine of ten layers stay within the calibration
+    layer_error: float
+    fallback: CpuFallback
+    #: the CPU's copy of the result
+    transfer_gb_per_s: float
+
+
+class RknnSource(LatencySource):
+    """Compiles each model in a child process.
+
+    An operator that is fused into another costs 0 ms: its cycles are the other's. A layer that the
+    compiler puts in counts to the operator that it prepares, the last ones to the last operator.
+    """
+
+    def __init__(self, toolkit: Toolkit, prices: RknnPrices) -> None:
+        self._toolkit = toolkit
+        self._prices = prices
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        """As the contract says; NasError if the interpreter lacks the toolkit."""
+        data = request.make_tflite()
+        try:
+            model = read_tflite(data)
+            require_integer_only(model)
+            require_same_kernels(request, model)
+        except NasError as error:
+            raise LatencyError(f"{request.name} on {self._toolkit.platform}: {error}") from error
+        return self.priced(request, model, self._toolkit.compile(data))
+
+    def priced(self, request: LatencyRequest, model: TfliteModel, compiled: Compiled) -> Latency:
+        """The latency of ``model``, the request's, by what the compiler made of it."""
+        shares = [
+            self._share(kernel, own)
+            for kernel, own in zip(request.kernels, assigned(model, compiled.layers), strict=True)
+        ]
+        npu_ms = sum(share.npu_ms for share in shares)
+        cpu_ms = sum(share.cpu_ms for share in shares)
+        error = self._prices.layer_error
+        rows = tuple(
+            OperatorLatency(kernel.name, kernel.kind, share.engine, share.npu_ms + share.cpu_ms)
+            for kernel, share in zip(request.kernels, shares, strict=True)
+        )
+        return Latency(
+            ms=npu_ms + cpu_ms,
+            low_ms=npu_ms * (1 - error) + cpu_ms / COST_FACTOR,
+            high_ms=npu_ms * (1 + error) + cpu_ms * COST_FACTOR,
+            operators=rows,
+            on_cpu=tuple(
+                row.name for row, share in zip(rows, shares, strict=True) if share.fell_back
+            ),
+            source=f"rknn-toolkit2 {compiled.version}",
+            conditions=self._conditions(npu_ms, cpu_ms),
+        )
+
+    def _share(self, kernel: LoweredOperator, layers: Sequence[Layer]) -> _Share:
+        """What the layers of one operator take; LatencyError if arithmetic has got lost."""
+        if kernel.macs and all(layer.is_transfer for layer in layers):
+            raise LatencyError(
+                f"rknn-toolkit2's table holds no layer of {kernel.kind} {kernel.name!r}"
+            )
+        on_npu = [layer for layer in layers if layer.target == "NPU"]
+        on_cpu = [layer for layer in layers if layer.target != "NPU" and not layer.is_transfer]
+        cpu_ms = sum(self._transfer_ms(layer) for layer in layers if layer.is_transfer)
+        if on_cpu and kernel.macs and on_npu:
+            # Not the operator itself, but what prepares it.
+            moved_kb = sum(layer.read_kb + layer.written_kb for layer in on_cpu)
+            cpu_ms += moved_kb * 1024 / (self._prices.fallback.bandwidth_gb_per_s * 1e6)
+        elif on_cpu:
+            cpu_ms += self._prices.fallback.ms(kernel)
+        npu_ms = sum(self._prices.calibration.us(layer) for layer in on_npu) / 1e3
+        return _Share(npu_ms, cpu_ms, bool(on_cpu))
+
+    def _transfer_ms(self, layer: Layer) -> float:
+        return layer.read_kb * 1024 / (self._prices.transfer_gb_per_s * 1e6)
+
+    def _conditions(self, npu_ms: float, cpu_ms: float) -> tuple[tuple[str, str], ...]:
+        fallback = self._prices.fallback
+        return (
+            ("platform", self._toolkit.platform),
+            ("busy", f"npu {npu_ms:.2f} ms, cpu {cpu_ms:.2f} ms"),
+            (INTERVAL, f"NPU within {self._prices.layer_error:.0%}, as nine of ten layers"),
+            ("cpu_bandwidth_gb_per_s", f"{fallback.bandwidth_gb_per_s:g}"),
+            ("cpu_gmac_per_s", f"{fallback.gmac_per_s:g}"),
+        )
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Of one operator."""
+
+    npu_ms: float
+    cpu_ms: float
+    fell_back: bool
+
+    @property
+    def engine(self) -> str:
+        return "cpu" if self.fell_back and self.cpu_ms > self.npu_ms else "npu"
+
+
+def assigned(model: TfliteModel, layers: Sequence[Layer]) -> list[list[Layer]]:
+    """The layers of each operator of ``model``, in its order."""
+    owners = list(_owners(model, layers))
+    own: list[list[Layer]] = [[] for _ in model.operators]
+    following = len(model.operators) - 1
+    for layer, owner in reversed(list(zip(layers, owners, strict=True))):
+        following = following if owner is None else owner
+        own[following].insert(0, layer)
+    return own
+
+
+def _owners(model: TfliteModel, layers: Sequence[Layer]) -> Iterator[int | None]:
+    """Which operator each layer is named after, or None.
+
+    A layer's name is that of a tensor, often with something behind it: ``conv_1_prequant``.
+    """
+    made = {t.name: index for index, op in enumerate(model.operators) for t in op.outputs}
+    names = sorted(made)
+    resizes = [i for i, op in enumerate(model.operators) if op.kind.startswith("RESIZE_")]
+    for layer in layers:
+        name = _longest_prefix(names, layer.name)
+        if name is not None:
+            yield made[name]
+        elif layer.op == "Resize" and resizes:
+            # They lose their names.
+            yield resizes.pop(0)
+        else:
+            yield None
+
+
+def _longest_prefix(names: Sequence[str], text: str) -> str | None:
+    """Of ``names``, in order, the longest that ``text`` begins with."""
+    for name in reversed(names[: bisect.bisect_right(names, text)]):
+        if text.startswith(name):
+            return name
+    return None

@@ -1,0 +1,49 @@
+"""What every table of a device.toml has in common, and those that say how latencies are known."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ..source import LatencySource
+from ..worker import Worker
+
+
+class SettingsTable(BaseModel):
+    """A table as written: no unknown key, no value of another type, never changed afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class SourcePlace:
+    """What a source is opened with, beside its settings."""
+
+    #: of the device
+    name: str
+    #: where device.toml lies, and tables beside it
+    folder: Traversable
+    #: the process in which compilers and interpreters run
+    worker: Worker
+
+
+class SourceSettings(SettingsTable):
+    """A kind of device: how its latencies are known, in the file's table ``[settings]``."""
+
+    #: its times are those of the device itself, not of a compiler or a model of it
+    measures: ClassVar[bool] = False
+    #: its times are those of a regression
+    predicts: ClassVar[bool] = False
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Files beside device.toml that latencies rest on."""
+        return ()
+
+    @abstractmethod
+    def open(self, place: SourcePlace) -> LatencySource:
+        """The source; NasError if it cannot start. No device is asked for anything yet."""

@@ -1,0 +1,280 @@
+"""Arm Ethos-U: cycles as Arm's own compiler, Vela, estimates them; no NPU is needed.
+
+Vela prices what runs on the NPU and says nothing of what it leaves to the CPU: that is costed here,
+from the CPU's speed that the device states.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+from collections import Counter
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Literal
+
+from pydantic import PositiveFloat
+
+from search_spaces import InputError, LoweredOperator, NasError
+
+from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
+from ..tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_kernels
+from ..worker import Worker
+from .cpu_fallback import COST_FACTOR, CpuFallback
+from .settings import SourcePlace, SourceSettings
+
+#: Vela is called by its internal interface, which may change with every minor version.
+SUPPORTED = "5.2"
+_NPU_OPERATOR = "CUSTOM:ethos-u"
+
+
+@dataclass(frozen=True)
+class VelaTarget:
+    """What to compile for, in the names of Vela and of the sections of Arm's vela.ini."""
+
+    accelerator: str
+    system_config: str
+    memory_mode: str
+
+
+@dataclass(frozen=True)
+class CompiledCycles:
+    """NPU cycles of each operator of the source file, and which of them stay on the CPU."""
+
+    cycles: tuple[int, ...]
+    on_cpu: frozenset[int]
+    clock_hz: float
+
+
+class VelaSource(LatencySource):
+    """Compiles each model in ``worker``; deterministic, some 20 ms a model.
+
+    An operator that Vela fuses into another costs 0 ms: its cycles are the other's. The interval
+    is that of the CPU's share; how far Vela is from silicon it does not say.
+    """
+
+    def __init__(
+        self,
+        target: VelaTarget,
+        fallback: CpuFallback,
+        worker: Worker,
+        *,
+        timeout_seconds: float = 120.0,
+    ) -> None:
+        """NasError if a supported Vela is not installed, InputError if it has no such target."""
+        self._version = _installed_version()
+        _require_known(target)
+        self._target = target
+        self._fallback = fallback
+        self._worker = worker
+        self._timeout_seconds = timeout_seconds
+
+    @property
+    def reads_weights(self) -> bool:
+        """Zeros are packed, and PReLUs of equal slopes are leaky ReLUs."""
+        return True
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        """As the contract says; LatencyError also if Vela crashes or runs out of time."""
+        data = request.make_tflite()
+        try:
+            model = read_tflite(data)
+            require_integer_only(model)
+            require_same_kernels(request, model)
+            compiled = self._worker.call(
+                self._timeout_seconds, compile_cycles, data, len(model.operators), self._target
+            )
+        except NasError as error:
+            raise LatencyError(f"{request.name} on {self._target.accelerator}: {error}") from error
+        rows = tuple(
+            self._row(kernel, index, compiled) for index, kernel in enumerate(request.kernels)
+        )
+        return self._latency(rows, compiled.clock_hz)
+
+    def _row(
+        self, kernel: LoweredOperator, index: int, compiled: CompiledCycles
+    ) -> OperatorLatency:
+        if index in compiled.on_cpu:
+            return OperatorLatency(kernel.name, kernel.kind, "cpu", self._fallback.ms(kernel))
+        ms = 1e3 * compiled.cycles[index] / compiled.clock_hz
+        return OperatorLatency(kernel.name, kernel.kind, "npu", ms)
+
+    def _latency(self, rows: tuple[OperatorLatency, ...], clock_hz: float) -> Latency:
+        npu_ms = sum(row.ms for row in rows if row.engine == "npu")
+        cpu_ms = sum(row.ms for row in rows if row.engine == "cpu")
+        return Latency(
+            ms=npu_ms + cpu_ms,
+            low_ms=npu_ms + cpu_ms / COST_FACTOR,
+            high_ms=npu_ms + cpu_ms * COST_FACTOR,
+            operators=rows,
+            on_cpu=tuple(row.name for row in rows if row.engine == "cpu"),
+            source=f"vela {self._version}",
+            conditions=(
+                ("accelerator", self._target.accelerator),
+                ("system_config", self._target.system_config),
+                ("memory_mode", self._target.memory_mode),
+                (INTERVAL, "what the CPU takes may be half or double" if cpu_ms else "none"),
+                ("clock_mhz", f"{clock_hz / 1e6:g}"),
+                ("cpu_bandwidth_gb_per_s", f"{self._fallback.bandwidth_gb_per_s:g}"),
+                ("cpu_gmac_per_s", f"{self._fallback.gmac_per_s:g}"),
+            ),
+        )
+
+
+class VelaSettings(SourceSettings):
+    """Arm's compiler; names as in Arm's vela.ini."""
+
+    source: Literal["vela"]
+    accelerator: Literal[
+        "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256",
+        "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024",
+        "ethos-u85-2048",
+    ]  # fmt: skip
+    system_config: str
+    memory_mode: str
+    #: speed of the processor that takes what the NPU does not; assumed, see the card
+    cpu_bandwidth_gb_per_s: PositiveFloat
+    cpu_gmac_per_s: PositiveFloat
+    timeout_seconds: PositiveFloat = 120.0
+
+    def open(self, place: SourcePlace) -> VelaSource:
+        """The compiler, in the worker; NasError if it is not installed."""
+        return VelaSource(
+            VelaTarget(self.accelerator, self.system_config, self.memory_mode),
+            CpuFallback(self.cpu_bandwidth_gb_per_s, self.cpu_gmac_per_s),
+            place.worker,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+
+def _installed_version() -> str:
+    try:
+        version = importlib.metadata.version("ethos-u-vela")
+    except importlib.metadata.PackageNotFoundError:
+        version = "none"
+    if not version.startswith(f"{SUPPORTED}."):
+        raise NasError(
+            f"ethos-u-vela {version} is installed; this device needs {SUPPORTED}: "
+            f"pip install 'ethos-u-vela=={SUPPORTED}.*'"
+        )
+    return version
+
+
+def _require_known(target: VelaTarget) -> None:
+    ini = configparser.ConfigParser()
+    ini.read_string(_ini().read_text())
+    for prefix, name in (
+        ("System_Config.", target.system_config),
+        ("Memory_Mode.", target.memory_mode),
+    ):
+        if prefix + name not in ini:
+            known = [s.removeprefix(prefix) for s in ini.sections() if s.startswith(prefix)]
+            raise InputError(f"Vela has no {prefix}{name}; it has {', '.join(known)}")
+
+
+def _ini() -> Traversable:
+    """Arm's own description of its reference systems, as Vela ships it."""
+    return files("ethosu") / "config_files" / "Arm" / "vela.ini"
+
+
+def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledCycles:
+    """Compiles ``data``, of so many operators. Runs in the worker: bad bytes crash the compiler.
+
+    LatencyError if Vela cannot say.
+    """
+    from ethosu import regor
+
+    architecture, config, options = _configuration(target)
+    family = "".join(part.capitalize() for part in target.accelerator.split("-")[:-1])
+    try:
+        compiled = regor.compile(family, data, "TFLITE", config, options=options, verbose=False)
+    except Exception as error:
+        message = " ".join(str(error).split())
+        raise LatencyError(f"Vela cannot compile it: {message}") from None
+    cycles, on_cpu = _by_operator(compiled.opt_database.tables, operators)
+    if sum(cycles) != compiled.perf_report.totalCycles:
+        raise LatencyError(
+            f"Vela's operators take {sum(cycles)} cycles and its model "
+            f"{compiled.perf_report.totalCycles}: its interface has changed"
+        )
+    _require_all_seen(read_tflite(data), read_tflite(bytes(compiled.model)), on_cpu)
+    return CompiledCycles(cycles, on_cpu, float(architecture.core_clock))
+
+
+def _configuration(target: VelaTarget) -> tuple[Any, str, str]:
+    """Architecture, its description for the compiler, and Vela's usual options."""
+    from ethosu.vela.architecture_features import ArchitectureFeatures
+    from ethosu.vela.vela import get_compiler_config
+
+    architecture = ArchitectureFeatures(
+        vela_config_files=[str(_ini())],
+        accelerator_config=target.accelerator,
+        system_config=target.system_config,
+        memory_mode=target.memory_mode,
+        max_blockdep=ArchitectureFeatures.MAX_BLOCKDEP,
+        verbose_config=False,
+        arena_cache_size=None,
+    )
+    config = (
+        f"[architecture]\nmacs={architecture.num_macs_per_cycle}\ncores={architecture.ncores}\n"
+        f"[vela]\nsystem_config_name={target.system_config}\n"
+        f"memory_mode_name={target.memory_mode}\n{_ini().read_text()}"
+    )
+    options = get_compiler_config(
+        enable_debug_db=True,
+        verbose_all=False,
+        verbose_high_level_command_stream=False,
+        verbose_register_command_stream=False,
+        optimize="Performance",
+        arena_cache_size=architecture.arena_cache_size,
+        verbose_schedule=False,
+        verbose_allocation=False,
+        verbose_graph=False,
+        verbose_quantization=False,
+        verbose_packing=False,
+        verbose_performance=False,
+        show_cpu_operations=False,
+        output_format="tflite",
+        disable_chaining=False,
+        disable_fwd=False,
+        disable_cascading=False,
+        disable_buffering=False,
+        disable_ifm_reuse=False,
+        cop_format="COP1",
+        separate_io_regions=False,
+        cpu_tensor_alignment=16,
+        tensor_allocator="HillClimb",
+        softmax_int16_neg_exp_range=10.0,
+    )
+    return architecture, config, options
+
+
+def _by_operator(tables: Any, operators: int) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Cycles of each operator of the file, summed over the compiler's own that it became."""
+    try:
+        # ext_key: the operator's index in the file
+        index_of = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+        cycles, on_cpu = [0] * operators, set()
+        for row in _rows(tables["perf"]):
+            index = index_of[row["source_id"]]
+            cycles[index] += int(row["op_cycles"])
+            if row["operator"] == "Passthrough":
+                on_cpu.add(index)
+    except (KeyError, ValueError, IndexError) as error:
+        raise LatencyError(
+            f"Vela's performance table is not as expected: {type(error).__name__} {error}"
+        ) from None
+    return tuple(cycles), frozenset(on_cpu)
+
+
+def _rows(table: Any) -> list[dict[str, str]]:
+    return [dict(zip(table.header, row, strict=True)) for row in table.data]
+
+
+def _require_all_seen(source: TfliteModel, compiled: TfliteModel, on_cpu: frozenset[int]) -> None:
+    """What the compiled file still asks of the CPU is what the table said."""
+    left = Counter(op.kind for op in compiled.operators if op.kind != _NPU_OPERATOR)
+    said = Counter(source.operators[index].kind for index in on_cpu)
+    if left != said:
+        raise LatencyError(f"Vela leaves {dict(left)} to the CPU, but its table says {dict(said)}")

@@ -1,0 +1,1 @@
+"""Anybody's TFLite file: read, checked, its open sizes fixed, cut into tiles."""

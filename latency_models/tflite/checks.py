@@ -1,0 +1,181 @@
+"""What a model file must be to go further: each check has its own message."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from search_spaces import InputError, InputSpec
+
+from .file import TfliteModel, TfliteOperator, TfliteTensor
+
+_QUANTISED = frozenset({"int4", "int8", "uint8"})
+#: What INT8 kernels take, biases, sizes and indices included.
+_INTEGERS = _QUANTISED | {"int32", "uint32", "int64", "bool"}
+#: Operators of compilers, each the whole of what they compiled.
+_COMPILED = {
+    "CUSTOM:ethos-u": "Vela, for an Arm Ethos-U",
+    "CUSTOM:edgetpu-custom-op": "the Edge TPU's compiler",
+    "CUSTOM:DISPATCH_OP": "LiteRT, ahead of time",
+}
+#: dtype -> the byte that stands for grey level 0
+_BLACK = {"uint8": 0, "int8": -128}
+#: Scales at both ends may differ by this part: a quarter of a level at level 255.
+_SCALE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How grey levels are stored at both ends of a model: level g is byte g + ``black``."""
+
+    #: "int8" or "uint8"
+    dtype: str
+    black: int
+
+
+@dataclass(frozen=True)
+class SuperResolution:
+    """How images go into a model and come out."""
+
+    input: InputSpec
+    scale: int
+    levels: Levels
+
+
+_STATIC = "export it at one static size, or say one to `nas latency`: --input HxW"
+
+
+def require_uncompiled(model: TfliteModel) -> None:
+    """The file as it was converted; InputError if a compiler has been at work on it."""
+    for operator in model.operators:
+        if operator.kind in _COMPILED:
+            raise InputError(
+                f"compiled by {_COMPILED[operator.kind]} ({operator.kind}); "
+                "give the TFLite file that it was compiled from"
+            )
+
+
+def require_static(model: TfliteModel) -> None:
+    """Every activation has its full shape; InputError names the first that has not."""
+    for tensor in model.inputs:
+        if tensor.dynamic:
+            raise InputError(
+                f"input {tensor.title} has the open shape {tensor.shape_text}; {_STATIC}"
+            )
+    for operator in model.operators:
+        for tensor in _activations(operator):
+            if tensor.dynamic:
+                raise InputError(
+                    f"{operator.label}: tensor {tensor.title} has the open shape "
+                    f"{tensor.shape_text}; {_STATIC}"
+                )
+
+
+def require_integer_only(model: TfliteModel) -> None:
+    """INT8 in all that is computed; InputError names the operator and the tensor."""
+    require_uncompiled(model)
+    for operator in model.operators:
+        for tensor in (*filter(None, operator.inputs), *operator.outputs):
+            if tensor.dtype not in _INTEGERS:
+                raise InputError(
+                    f"not integer-only INT8: {operator.label} uses {tensor.dtype} tensor "
+                    f"{tensor.title}; quantize weights, activations, input and output to INT8"
+                )
+        for tensor in _activations(operator):
+            if tensor.dtype in _QUANTISED and not tensor.scales:
+                raise InputError(
+                    f"not quantized: {operator.label} uses {tensor.dtype} tensor {tensor.title} "
+                    "without a scale; convert the model again with quantization"
+                )
+
+
+def require_one_image(model: TfliteModel) -> InputSpec:
+    """The size of the only input, one image (1, H, W, C) of fixed size; InputError otherwise."""
+    require_static(model)
+    height, width, _ = _image_shape(_only(model.inputs, "input"), "input")
+    return InputSpec(height, width)
+
+
+def require_super_resolution(model: TfliteModel) -> SuperResolution:
+    """One RGB image in, the same larger out, in levels at both ends; InputError otherwise."""
+    spec = require_one_image(model)
+    result = _only(model.outputs, "output")
+    height, width, _ = _image_shape(result, "output")
+    require_rgb(model)
+    scale = height // spec.height
+    if scale < 1 or (height, width) != (scale * spec.height, scale * spec.width):
+        raise InputError(f"a {spec} image becomes {height}x{width}: that is no whole scale")
+    return SuperResolution(spec, scale, require_levels(model))
+
+
+def require_rgb(model: TfliteModel) -> None:
+    """Three channels, the last dimension, in and out; InputError otherwise."""
+    ends = (_only(model.inputs, "input"), "input"), (_only(model.outputs, "output"), "output")
+    for tensor, end in ends:
+        if len(tensor.shape) != 4 or tensor.shape[3] == 3:
+            continue
+        said = f"{end} {tensor.title} has shape {tensor.shape_text}"
+        if tensor.shape[3] == 1:
+            raise InputError(
+                f"{said}: one channel, grey or Y of YCbCr, not the 3 of RGB; give a model of RGB"
+            )
+        if tensor.shape[1] == 3:
+            raise InputError(
+                f"{said}: channels first; convert it to channels last, (1, height, width, 3)"
+            )
+        raise InputError(f"{said}: {tensor.shape[3]} channels, not the 3 of RGB")
+
+
+def require_levels(model: TfliteModel) -> Levels:
+    """One tensor in and one out, in the same grey levels; InputError otherwise."""
+    source, result = _only(model.inputs, "input"), _only(model.outputs, "output")
+    for tensor, end in ((source, "input"), (result, "output")):
+        if tensor.dtype not in _BLACK:
+            raise InputError(f"{end} {tensor.title} is {tensor.dtype}; it must be int8 or uint8")
+        scales = tensor.scales
+        if not (len(scales) == 1 and 0 < scales[0] < math.inf):
+            raise InputError(f"{end} {tensor.title} has scales {scales}; it needs a positive one")
+        if tensor.zero_points != (_BLACK[tensor.dtype],):
+            raise InputError(
+                f"{end} {tensor.title} has zero points {tensor.zero_points}{_range(tensor)}; grey "
+                f"levels begin at 0, zero point {_BLACK[tensor.dtype]}: quantize both ends to the "
+                "range 0 to 255 or 0 to 1, and let the model itself subtract and divide"
+            )
+    if source.dtype != result.dtype:
+        raise InputError(f"input is {source.dtype} and output {result.dtype}; make them the same")
+    if not math.isclose(source.scales[0], result.scales[0], rel_tol=_SCALE_TOLERANCE):
+        raise InputError(
+            f"input scale {source.scales[0]:g} and output scale {result.scales[0]:g} differ: "
+            "a level does not stay a level; quantize both to the same range"
+        )
+    return Levels(source.dtype, _BLACK[source.dtype])
+
+
+def _range(tensor: TfliteTensor) -> str:
+    """What its bytes stand for, if it has one zero point."""
+    if len(tensor.zero_points) != 1:
+        return ""
+    low, high = (
+        (_BLACK[tensor.dtype] + byte - tensor.zero_points[0]) * tensor.scales[0]
+        for byte in (0, 255)
+    )
+    return f", the range {low:.4g} to {high:.4g}"
+
+
+def _only(tensors: tuple[TfliteTensor, ...], end: str) -> TfliteTensor:
+    if len(tensors) != 1:
+        raise InputError(f"the model has {len(tensors)} {end}s; it must have exactly one")
+    return tensors[0]
+
+
+def _image_shape(tensor: TfliteTensor, end: str) -> tuple[int, int, int]:
+    if len(tensor.shape) != 4 or tensor.shape[0] != 1 or min(tensor.shape) < 1:
+        raise InputError(
+            f"{end} {tensor.title} has shape {tensor.shape_text}; it must be one image (1, H, W, C)"
+        )
+    return tensor.shape[1], tensor.shape[2], tensor.shape[3]
+
+
+def _activations(operator: TfliteOperator) -> tuple[TfliteTensor, ...]:
+    tensors = (*filter(None, operator.inputs), *operator.outputs)
+    return tuple(tensor for tensor in tensors if not tensor.constant)

@@ -1,0 +1,336 @@
+"""Anybody's TFLite file as an immutable value; all in Python, so hostile bytes crash nothing."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from search_spaces import InputError
+from search_spaces.naming import shortened
+
+_IDENTIFIER = b"TFL3"
+#: TFLite's own limit is lower; products of more sides than these would take long to compute.
+_MAX_RANK = 8
+#: Longer constants are data; shorter ones of integers may say where a slice begins.
+_MAX_VALUES = 4 * _MAX_RANK
+#: What is given for a model now and then: its first bytes, and what to do.
+_NO_MODELS = (
+    (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull` to fetch the model itself"),
+    (b"/annex/objects/", "a git-annex pointer; run `git annex get` to fetch the model itself"),
+    (b"<", "a web page or XML; download the model itself (on GitHub: 'raw')"),
+    (b"PK\x03\x04", "a zip archive (so are .keras files); unpack it, or convert to .tflite"),
+    (b"\x1f\x8b", "a gzip archive; unpack it"),
+    (b"\x89HDF", "an HDF5 file, such as Keras weights; convert the model to .tflite"),
+)
+
+Pair: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TfliteTensor:
+    """A tensor of the file; ``name`` is unique within it.
+
+    ``dtype`` is numpy's name (int8); ``scales`` and ``zero_points`` have one entry, one a channel,
+    or none if the tensor is not quantized.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    #: its values are in the file
+    constant: bool
+    #: a side is left open until the model runs
+    dynamic: bool
+    #: ``shape``, open sides -1; empty if it is the same
+    signature: tuple[int, ...] = ()
+    #: of a short constant of integers, else empty
+    values: tuple[int, ...] = ()
+
+    @property
+    def open_sides(self) -> tuple[bool, ...]:
+        """Which sides are left open until the model runs."""
+        return tuple(side < 1 for side in self.signature or self.shape)
+
+    @property
+    def shape_text(self) -> str:
+        """For messages: (1, ?, ?, 3)."""
+        known = zip(self.shape, self.open_sides, strict=True)
+        return f"({', '.join('?' if is_open else str(side) for side, is_open in known)})"
+
+    @property
+    def title(self) -> str:
+        """For messages: the name, in quotes, however long it is."""
+        return repr(shortened(self.name))
+
+    @property
+    def elements(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class TfliteOperator:
+    """An operator in the order of execution; an input that is left out is None.
+
+    Pairs are of rows and columns. ``sizes`` are the sides of a pooling window or of a block of
+    space_to_depth and depth_to_space. The masks are those of STRIDED_SLICE: bit n is of dimension
+    n, ``reshape_masks`` are those that change the number of dimensions.
+    """
+
+    kind: str
+    inputs: tuple[TfliteTensor | None, ...]
+    outputs: tuple[TfliteTensor, ...]
+    strides: Pair = (1, 1)
+    dilations: Pair = (1, 1)
+    sizes: Pair = (1, 1)
+    axis: int = 0
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+    begin_mask: int = 0
+    reshape_masks: int = 0
+
+    @property
+    def stride(self) -> int:
+        """The larger one of both directions."""
+        return max(self.strides)
+
+    @property
+    def dilation(self) -> int:
+        """The larger one of both directions."""
+        return max(self.dilations)
+
+    @property
+    def size(self) -> int:
+        """The larger one of both directions."""
+        return max(self.sizes)
+
+    @property
+    def label(self) -> str:
+        """For messages: the kind, and the name of what it makes."""
+        return f"{self.kind} {self.outputs[0].title}" if self.outputs else self.kind
+
+
+@dataclass(frozen=True)
+class TfliteModel:
+    """One graph of operators, from its input tensors to its output tensors."""
+
+    inputs: tuple[TfliteTensor, ...]
+    outputs: tuple[TfliteTensor, ...]
+    operators: tuple[TfliteOperator, ...]
+
+
+def read_tflite(data: bytes) -> TfliteModel:
+    """The model in ``data``; InputError, whatever is wrong with it."""
+    if not data:
+        raise InputError("the TFLite file is empty; export or download it again")
+    for beginning, what in _NO_MODELS:
+        if data.startswith(beginning):
+            raise InputError(f"not a TFLite file but {what}")
+    if data[4:8] != _IDENTIFIER:
+        raise InputError(
+            f"not a TFLite file: bytes 4 to 8 are {data[4:8]!r}, not {_IDENTIFIER!r}; "
+            "give a model converted to .tflite"
+        )
+    try:
+        return _Reader(data).model()
+    except InputError:
+        raise
+    except Exception as error:  # offsets that lead anywhere can end in any exception
+        raise InputError(
+            f"the TFLite file is damaged ({error}); export or download it again"
+        ) from error
+
+
+class _Reader:
+    """Follows the file's offsets, never reading more list entries than an honest file can hold."""
+
+    def __init__(self, data: bytes) -> None:
+        self._schema = _schema()
+        self._model = self._schema.Model.GetRootAs(data, 0)
+        # Offsets may all lead to one long list; an honest file holds each entry, of 1 byte or more.
+        self._entries_left = len(data)
+
+    def model(self) -> TfliteModel:
+        graphs = self._counted(self._model.SubgraphsLength())
+        if graphs == 0:
+            raise ValueError("it holds no graph")
+        if graphs > 1:
+            raise InputError(
+                f"the TFLite file holds {graphs} graphs, not one; "
+                "export it again without control flow (IF, WHILE) and with one signature"
+            )
+        graph = self._model.Subgraphs(0)
+        tensors = self._tensors(graph)
+        operators = tuple(
+            self._operator(graph.Operators(index), tensors)
+            for index in range(self._counted(graph.OperatorsLength()))
+        )
+        if not operators:
+            raise ValueError("it has no operator")
+        return TfliteModel(
+            inputs=_picked(tensors, self._integers(graph, "Inputs")),
+            outputs=_picked(tensors, self._integers(graph, "Outputs")),
+            operators=operators,
+        )
+
+    def _tensors(self, graph: Any) -> list[TfliteTensor]:
+        tensors: list[TfliteTensor] = []
+        names: set[str] = set()
+        for index in range(self._counted(graph.TensorsLength())):
+            tensor = self._tensor(graph.Tensors(index), index, names)
+            names.add(tensor.name)
+            tensors.append(tensor)
+        return tensors
+
+    def _tensor(self, table: Any, index: int, taken: set[str]) -> TfliteTensor:
+        name = self._text(table.Name())
+        quantization = table.Quantization()
+        shape, signature = self._integers(table, "Shape"), self._integers(table, "ShapeSignature")
+        if len(shape) > _MAX_RANK:
+            raise ValueError(f"tensor {name!r} has {len(shape)} dimensions")
+        dtype = _names(self._schema.TensorType).get(table.Type(), f"type {table.Type()}").lower()
+        return TfliteTensor(
+            name=name if name and name not in taken else f"{name}#{index}",
+            shape=shape,
+            dtype=dtype,
+            scales=self._list(quantization, "Scale") if quantization else (),
+            zero_points=self._integers(quantization, "ZeroPoint") if quantization else (),
+            constant=self._is_constant(table.Buffer()),
+            dynamic=any(side < 1 for side in (*shape, *signature)),
+            signature=signature if len(signature) == len(shape) else (),
+            values=self._values(table.Buffer(), dtype),
+        )
+
+    def _is_constant(self, buffer: int) -> bool:
+        if not 0 <= buffer < self._model.BuffersLength():
+            raise ValueError(f"buffer {buffer} does not exist")
+        table = self._model.Buffers(buffer)
+        return bool(table.DataLength() or table.Size())
+
+    def _values(self, buffer: int, dtype: str) -> tuple[int, ...]:
+        if dtype not in _INTEGER_BYTES:
+            return ()
+        table = self._model.Buffers(buffer)
+        if not 0 < table.DataLength() <= _MAX_VALUES * _INTEGER_BYTES[dtype]:
+            return ()
+        self._counted(table.DataLength())
+        data = bytes(table.DataAsNumpy())
+        width = _INTEGER_BYTES[dtype]
+        return tuple(
+            int.from_bytes(data[at : at + width], "little", signed=True)
+            for at in range(0, len(data) - width + 1, width)
+        )
+
+    def _operator(self, table: Any, tensors: list[TfliteTensor]) -> TfliteOperator:
+        if not 0 <= table.OpcodeIndex() < self._model.OperatorCodesLength():
+            raise ValueError(f"operator code {table.OpcodeIndex()} does not exist")
+        code = self._model.OperatorCodes(table.OpcodeIndex())
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        kind = _names(self._schema.BuiltinOperator).get(number, f"BUILTIN_{number}")
+        if kind == "CUSTOM":
+            kind = f"CUSTOM:{self._text(code.CustomCode())}"
+        inputs = self._integers(table, "Inputs")
+        return TfliteOperator(
+            kind=kind,
+            inputs=tuple(None if i == -1 else _picked(tensors, (i,))[0] for i in inputs),
+            outputs=_picked(tensors, self._integers(table, "Outputs")),
+            **self._options(kind, table),
+        )
+
+    def _options(self, kind: str, table: Any) -> dict[str, Any]:
+        """What the operator's table of options says, as far as ``kind`` has any of ours."""
+        if kind not in _OPTIONS:
+            return {}
+        options_name, fields = _OPTIONS[kind]
+        union = table.BuiltinOptions()
+        if union is None or table.BuiltinOptionsType() != getattr(
+            self._schema.BuiltinOptions, options_name
+        ):
+            raise ValueError(f"{kind} has no {options_name}")
+        options = getattr(self._schema, options_name)()
+        options.Init(union.Bytes, union.Pos)
+        values: dict[str, Any] = {}
+        for field, getters in fields.items():
+            found = tuple(getattr(options, getter)() for getter in getters)
+            if field in _POSITIVE and min(found) < 1:
+                raise ValueError(f"{kind} has {field} {found}")
+            values[field] = found if field in _POSITIVE else functools.reduce(operator.or_, found)
+        return values
+
+    def _text(self, raw: bytes | None) -> str:
+        """Names go into messages of one line: what cannot be printed becomes a question mark."""
+        raw = raw or b""
+        self._counted(len(raw))
+        text = raw.decode("utf-8", "replace")
+        return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+    def _integers(self, table: Any, field: str) -> tuple[int, ...]:
+        return tuple(map(int, self._list(table, field)))
+
+    def _list(self, table: Any, field: str) -> tuple[Any, ...]:
+        if not self._counted(getattr(table, f"{field}Length")()):
+            return ()
+        return tuple(getattr(table, f"{field}AsNumpy")().tolist())
+
+    def _counted(self, entries: int) -> int:
+        if entries > self._entries_left:
+            raise ValueError(f"a list of {entries} entries does not fit")
+        self._entries_left -= entries
+        return entries
+
+
+_INTEGER_BYTES = {"int32": 4, "int64": 8}
+#: Fields of rows and columns; masks of the others are joined.
+_POSITIVE = frozenset({"strides", "dilations", "sizes"})
+_STRIDES = {"strides": ("StrideH", "StrideW")}
+_WINDOW = {**_STRIDES, "dilations": ("DilationHFactor", "DilationWFactor")}
+_POOL = {**_STRIDES, "sizes": ("FilterHeight", "FilterWidth")}
+_BLOCK = {"sizes": ("BlockSize", "BlockSize")}
+_RESIZE = {"align_corners": ("AlignCorners",), "half_pixel_centers": ("HalfPixelCenters",)}
+_AXIS = {"axis": ("Axis",)}
+#: kind -> (its table of options, our field -> the table's getters)
+_OPTIONS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
+    "CONV_2D": ("Conv2DOptions", _WINDOW),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _WINDOW),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _STRIDES),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _BLOCK),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _BLOCK),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "CONCATENATION": ("ConcatenationOptions", _AXIS),
+    "GATHER": ("GatherOptions", _AXIS),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        {
+            "begin_mask": ("BeginMask",),
+            "reshape_masks": ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+        },
+    ),
+}
+
+
+def _picked(tensors: list[TfliteTensor], indices: tuple[int, ...]) -> tuple[TfliteTensor, ...]:
+    for index in indices:
+        if not 0 <= index < len(tensors):
+            raise ValueError(f"tensor {index} does not exist")
+    return tuple(tensors[index] for index in indices)
+
+
+@functools.cache
+def _schema() -> Any:
+    # Deferred: it loads the runtime's shared library.
+    return importlib.import_module("ai_edge_litert.schema_py_generated")
+
+
+@functools.cache
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}

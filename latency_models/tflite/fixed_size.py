@@ -1,0 +1,111 @@
+"""A TFLite file whose sizes are left open, made one of fixed sizes, for one image."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from search_spaces import InputError, InputSpec
+
+from ..worker import Worker
+from .file import TfliteModel, read_tflite
+
+#: The model is run once where operators compute sizes.
+_TIMEOUT_SECONDS = 300.0
+#: Types of the numbers that sizes are computed in.
+_SIZE_TYPES = ("INT32", "INT64")
+
+
+def with_fixed_sizes(data: bytes, worker: Worker, spec: InputSpec | None = None) -> bytes:
+    """The same model for one image, of ``spec`` where the file leaves rows and columns open.
+
+    As it was, if nothing is open, or if rows or columns are and ``spec`` does not say them.
+    """
+    model = read_tflite(data)
+    size = _size(model, spec)
+    if size is None:
+        return data
+    return worker.call(_TIMEOUT_SECONDS, fix_sizes, data, size)
+
+
+def _size(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:
+    """What is to be fixed, if anything can be."""
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+        return None
+    (image,) = model.inputs
+    if not image.dynamic:
+        return None
+    if any(image.open_sides[1:3]):
+        return spec
+    return InputSpec(*image.shape[1:3])
+
+
+def fix_sizes(data: bytes, size: InputSpec) -> bytes:
+    """In the worker: what the interpreter makes of the sizes, written into the file.
+
+    Operators that compute nothing but sizes become constants, as a static export has them.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    schema = importlib.import_module("ai_edge_litert.schema_py_generated")
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    (graph,) = model.subgraphs
+    try:
+        interpreter = Interpreter(
+            model_content=data,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        (image,) = interpreter.get_input_details()
+        shape = (1, size.height, size.width, int(image["shape"][3]))
+        interpreter.resize_tensor_input(image["index"], shape, strict=True)
+        interpreter.allocate_tensors()
+        sizes = _computed_sizes(model, graph, schema)
+        if sizes:
+            interpreter.invoke()
+        values = {index: interpreter.get_tensor(index) for index in sizes}
+        shapes = {row["index"]: row["shape"] for row in interpreter.get_tensor_details()}
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"it cannot be made for images of {size}: {reason}") from None
+    for index, tensor in enumerate(graph.tensors):
+        if not _is_constant(model, tensor):
+            tensor.shape, tensor.shapeSignature = [int(side) for side in shapes[index]], None
+    for index, value in values.items():
+        buffer = schema.BufferT()
+        buffer.data = memoryview(value.tobytes())
+        model.buffers.append(buffer)
+        graph.tensors[index].buffer = len(model.buffers) - 1
+    graph.operators = [row for row in graph.operators if not set(row.outputs) <= set(values)]
+    return _packed(model)
+
+
+def _computed_sizes(model: Any, graph: Any, schema: Any) -> set[int]:
+    """Tensors of whole numbers that hang on the image's size alone, not on its pixels."""
+    types = {getattr(schema.TensorType, name) for name in _SIZE_TYPES}
+    known = {n for n, tensor in enumerate(graph.tensors) if _is_constant(model, tensor)}
+    found: set[int] = set()
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+        sources = {index for index in operator.inputs if index >= 0}
+        outputs = set(operator.outputs)
+        if (kind == schema.BuiltinOperator.SHAPE or sources <= known) and all(
+            graph.tensors[index].type in types for index in outputs
+        ):
+            known |= outputs
+            found |= outputs
+    return found
+
+
+def _is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def _packed(model: Any) -> bytes:
+    import flatbuffers  # type: ignore[import-untyped]
+
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

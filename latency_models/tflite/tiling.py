@@ -1,0 +1,53 @@
+"""Cutting images into tiles for anybody's TFLite file.
+
+Every dimension of a tensor that runs along the image's rows or columns is followed from the input
+to the output, through transpositions and reshapes as well.
+"""
+
+from __future__ import annotations
+
+from search_spaces import InputError, Tiling
+from search_spaces.graph.tiling import Axis
+
+from .axes import SIDES, Along, Dimensions, refusal
+from .file import TfliteModel, TfliteTensor
+from .windows import RULES, sees_all
+
+
+def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:
+    """How images are cut for a model of one image (1, H, W, C) in and one out, ``scale`` as large.
+
+    None: each pixel depends on the whole image. InputError says why it cannot be cut.
+    """
+    (image,), (result,) = model.inputs, model.outputs
+    sides = (Along(side, Axis.of_image(image.shape[1 + side])) for side in (0, 1))
+    known: dict[str, Dimensions] = {image.name: (None, *sides, None)}
+    whole: set[str] = set()
+    for operator in model.operators:
+        sources = [t for t in operator.inputs if t is not None and t.name in known]
+        if not sources:
+            continue  # made of constants alone
+        if operator.kind not in RULES:
+            raise refusal(operator, "reads pixels that nobody here knows of")
+        dimensions = RULES[operator.kind](operator, known)
+        if sees_all(operator, known) or any(tensor.name in whole for tensor in sources):
+            whole.update(tensor.name for tensor in operator.outputs)
+        known.update((tensor.name, dimensions) for tensor in operator.outputs)
+    rows, columns = _image(result, known.get(result.name, ()))
+    for along in (rows, columns):
+        if along.axis.rate != scale:
+            raise InputError(
+                f"the output has {along.axis.rate} {SIDES[along.side]} for each of the image, "
+                f"but is {scale} times as large: it is cropped or padded"
+            )
+    if result.name in whole:
+        return None
+    return Tiling(rows.axis.margins(scale), columns.axis.margins(scale))
+
+
+def _image(tensor: TfliteTensor, dimensions: Dimensions) -> tuple[Along, Along]:
+    if len(dimensions) == 4:
+        batch, rows, columns, channels = dimensions
+        if batch is channels is None and rows and columns and (rows.side, columns.side) == (0, 1):
+            return rows, columns
+    raise InputError(f"rows and columns of the image are not those of {tensor.title}")

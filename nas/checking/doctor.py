@@ -1,0 +1,92 @@
+"""What this machine can do: each part of a candidate's way is really tried."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from latency_models import Worker
+from latency_models.device import device_names, load_device, open_source
+from latency_models.sources.adb import attached, server_runs
+from latency_models.sources.rknn.toolkit import NoToolkitError
+from search_spaces import InputSpec, NasError, zoo
+
+from ..cores import Cores, has_bfloat16
+from ..evaluation.evaluator import untrained_request, untrained_tflite
+from ..training.gpus import describe_gpus
+from ..versions import installed_versions
+
+_SPEC = InputSpec(36, 64)
+_LEAST_FREE_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine() -> list[Finding]:
+    """Machine, packages, disk, and one small model through every shipped device's source."""
+    versions = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    writable = os.access(Path.cwd(), os.W_OK)
+    findings = [
+        Finding("python", True, f"{platform.python_version()} on {platform.platform()}"),
+        Finding("packages", True, versions),
+        Finding(
+            "processor",
+            True,
+            f"{Cores.available().count} cores, bfloat16 {'yes' if has_bfloat16() else 'no'}",
+        ),
+        Finding(
+            "disk",
+            free_gb >= _LEAST_FREE_GB and writable,
+            f"{free_gb:.1f} GB free in {Path.cwd()}{'' if writable else ', not writable'}",
+        ),
+    ]
+    with Worker() as worker:
+        findings.append(_tried("gpu", partial(describe_gpus, worker)))
+        findings.append(_tried("converter", partial(_convert, worker)))
+        for name in device_names():
+            findings.append(_tried(f"device {name}", partial(_time, name, worker)))
+    findings.append(_tried("adb", attached_devices))
+    return findings
+
+
+def _tried(name: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, attempt())
+    except NoToolkitError as error:
+        return Finding(name, True, f"not set up: {error}")
+    except NasError as error:
+        return Finding(name, False, str(error))
+
+
+def _convert(worker: Worker) -> str:
+    device = load_device(device_names()[0])
+    tflite = untrained_tflite(worker, zoo.abpn(3), _SPEC, device.weights)
+    return f"TensorFlow makes an integer-only ABPN of {len(tflite) / 1000:.0f} KB"
+
+
+def _time(name: str, worker: Worker) -> str:
+    device = load_device(name)
+    request = untrained_request(worker, zoo.abpn(3), _SPEC, device.weights, "ABPN")
+    latency = open_source(device, worker).measure(request)
+    return f"ABPN at {_SPEC} takes {latency.ms:.2f} ms ({latency.source})"
+
+
+def attached_devices() -> str:
+    """The devices that the adb server lists; looking must not start a server."""
+    if not server_runs():
+        return "no server runs; `adb start-server`, or the first measurement, starts one"
+    listed = ", ".join(f"{device.serial} ({device.state})" for device in attached())
+    return f"devices: {listed or 'none'}"

@@ -1,0 +1,65 @@
+"""Can everything that a space draws be built, deployed and converted?"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from latency_models import WeightGranularity, Worker
+from search_spaces import Candidate, InputSpec, NasError, infer, lower, quantization_groups
+from search_spaces.spaces.enumeration import RandomTrial
+from search_spaces.spaces.loading import load_space
+
+from ..evaluation.evaluator import untrained_tflite
+
+_INPUT = InputSpec(360, 640)
+#: Conversion does not depend on it, and a small one is quick.
+_CONVERTED = InputSpec(48, 64)
+
+
+@dataclass(frozen=True)
+class SpaceCheck:
+    """What came of drawing some networks."""
+
+    drawn: int
+    different: int
+    converted: int
+    smallest_gmac: float
+    largest_gmac: float
+    #: one line each, with how often it was met
+    failures: dict[str, int]
+
+
+def check_space(name: str, scale: int, samples: int, convert: int, seed: int) -> SpaceCheck:
+    """Draws ``samples`` networks and converts the first ``convert`` of them.
+
+    InputError, with the place, if the space's own code is at fault; what a single network fails at
+    is among the failures.
+    """
+    space, rng = load_space(name), random.Random(seed)
+    failures: Counter[str] = Counter()
+    candidates: list[Candidate] = []
+    gmacs = [0.0]
+    for _ in range(samples):
+        try:
+            candidate = space.draw(RandomTrial(rng), scale)
+            for graph in (candidate.graph, candidate.deployed):
+                quantization_groups(graph)
+            lower(candidate.deployed, _INPUT)
+            gmacs.append(infer(candidate.deployed, _INPUT).macs / 1e9)
+        except NasError as error:
+            failures[str(error)] += 1
+        else:
+            candidates.append(candidate)
+    converted = 0
+    with Worker() as worker:
+        for candidate in candidates[:convert]:
+            try:
+                untrained_tflite(worker, candidate.deployed, _CONVERTED, WeightGranularity.CHANNEL)
+                converted += 1
+            except NasError as error:
+                failures[f"{candidate.hash}: {error}"] += 1
+    different = len({candidate.hash for candidate in candidates})
+    sizes = gmacs[1:] or gmacs
+    return SpaceCheck(samples, different, converted, min(sizes), max(sizes), dict(failures))

@@ -1,0 +1,1 @@
+"""Photographs to train and to judge on: found, decoded, cached, shared, cropped."""

@@ -1,0 +1,357 @@
+"""Images to train and to judge on: pairs of low and high resolution, kept decoded as uint8."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from search_spaces import InputError, NasError
+from search_spaces.naming import path_of
+
+from ..files import write_whole
+from .cache import CacheError, ImageCache, Origin, state_of
+from .layout import SUFFIXES, Layout, find_layout
+from .pictures import image_format, read_picture
+from .pixels import Pixels
+from .shared_memory import (
+    Fingerprint,
+    Half,
+    Index,
+    PixelWriter,
+    StoredImages,
+    available_bytes,
+    store_in_memory,
+)
+
+EMBEDDED = "embedded"
+#: Low-resolution sides below this leave nothing to crop a training patch from.
+MIN_LR_SIDE = 33
+#: Of a folder without a validation part, every n-th image is held out.
+HOLD_OUT = 10
+
+# Photographs that the scikit-image and scikit-learn wheels carry; no file of theirs is copied here.
+_TRAINING = {
+    "skimage.data": (
+        "astronaut.png", "brick.png", "camera.png", "coffee.png", "grass.png", "gravel.png",
+        "hubble_deep_field.jpg", "rocket.jpg",
+    ),
+    "sklearn.datasets.images": ("china.jpg",),
+}  # fmt: skip
+_VALIDATION = {
+    "skimage.data": ("chelsea.png", "motorcycle_left.png"),
+    "sklearn.datasets.images": ("flower.jpg",),
+}
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """One photograph, uint8 RGB: ``lr`` (H, W, 3) and ``hr`` (scale H, scale W, 3)."""
+
+    name: str
+    lr: Pixels
+    hr: Pixels
+
+    @property
+    def is_flat(self) -> bool:
+        """Are all HR pixels of one color? Any enlargement is right then, and PSNR says nothing."""
+        color = self.hr[0, 0]
+        return bool((self.hr[0] == color).all() and (self.hr == color).all())
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pairs of one scale, what was left out, and where all was read (None: with the package).
+
+    ``remarks`` are what else is to be told of them.
+    """
+
+    scale: int
+    pairs: tuple[ImagePair, ...]
+    skipped: tuple[Skipped, ...] = ()
+    layout: Layout | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_some(self.pairs, self.skipped)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits of all pixels, low and high resolution."""
+        mark = Fingerprint()
+        for pair in self.pairs:
+            mark.add(pair.lr, pair.hr)
+        return str(mark)
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        """Names of images that are of one color."""
+        return tuple(pair.name for pair in self.pairs if pair.is_flat)
+
+    @property
+    def pixels(self) -> int:
+        """High-resolution pixels in all."""
+        return sum(pair.hr.shape[0] * pair.hr.shape[1] for pair in self.pairs)
+
+    def in_turn(self) -> Iterator[ImagePair]:
+        """The pairs, for one look at each: of one at a time the pixels need to be in memory."""
+        for pair in self.pairs:
+            yield pair
+            self.release()
+
+    def release(self) -> None:
+        """Whoever has read many of the pixels, and will not soon again, gives back their memory."""
+
+
+@dataclass(frozen=True)
+class SharedImages(ImageSet):
+    """The images of a ``half`` of what is ``stored``; sent to another process, a view of the same.
+
+    They may be more than fit into memory: what is not in use need not be there.
+    """
+
+    pairs: tuple[ImagePair, ...] = field(init=False)
+    stored: StoredImages = field(kw_only=True)
+    half: Half = field(kw_only=True, default=Half.WHOLE)
+
+    def __post_init__(self) -> None:
+        view = self.stored.memory.pixels
+        pairs = (
+            ImagePair(one.name, view(one.lr, place), view(one.hr, place + one.lr_bytes))
+            for place, one in self.stored.index.of(self.half)
+        )
+        object.__setattr__(self, "pairs", tuple(pairs))
+        super().__post_init__()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        make = partial(SharedImages, stored=self.stored, half=self.half)
+        return make, (self.scale, self.skipped, self.layout, self.remarks)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Known since they were stored."""
+        return self.stored.index.fingerprints[self.half]
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        return tuple(one.name for _, one in self.stored.index.of(self.half) if one.is_flat)
+
+    def release(self) -> None:
+        self.stored.memory.release()
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a search or a training reads: ``name`` is the user's word for it."""
+
+    name: str
+    training: ImageSet
+    validation: ImageSet
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any pixel, and with the split."""
+        return f"{self.training.fingerprint}-{self.validation.fingerprint}"
+
+
+def load_data(name: str, scale: int) -> Data:
+    """``embedded``, or a folder: its own train and valid parts, else every tenth image held out.
+
+    Raises InputError if the folder is missing or holds no usable image.
+    """
+    path = data_path(name)
+    if path is None:
+        return Data(name, _load_embedded(_TRAINING, scale), _load_embedded(_VALIDATION, scale))
+    folder = _named(name, path)
+    parts = parts_of(folder)
+    if parts is not None:
+        return Data(name, *(load_images(part, scale) for part in parts))
+    whole = load_images(folder, scale)
+    if len(whole.pairs) < 2:
+        raise InputError(f"{folder}: one usable image; at least 2 are needed, to hold one out")
+    return Data(
+        name,
+        replace(whole, half=Half.TRAINING),
+        replace(whole, half=Half.VALIDATION, skipped=(), remarks=()),
+    )
+
+
+def load_validation(name: str, scale: int) -> ImageSet:
+    """What to judge on: the validation part of ``embedded`` or of a folder, or all of it."""
+    path = data_path(name)
+    if path is None:
+        return _load_embedded(_VALIDATION, scale)
+    folder = _named(name, path)
+    parts = parts_of(folder)
+    return load_images(folder if parts is None else parts[1], scale)
+
+
+def load_images(folder: Path, scale: int) -> SharedImages:
+    """Every image of a folder, in the order of their names; broken and too small ones are skipped.
+
+    LR images are its own if it has some, by one of the layouts that ``find_layout`` knows; else
+    they are made. They are decoded at the first time, and kept in the user's cache.
+    """
+    layout = find_layout(_existing(folder), scale)
+    if not layout.pairs and not layout.left_out:
+        hint = "; ".join(["", *layout.remarks])
+        raise InputError(f"{layout.folder}: no image ({', '.join(sorted(SUFFIXES))}) in it{hint}")
+    stored, remarks = _cached(layout, scale)
+    skipped = (*_left_out(layout), *_skipped(stored.index))
+    return SharedImages(scale, skipped, layout, remarks, stored=stored)
+
+
+def degrade(hr: Pixels, scale: int) -> ImagePair:
+    """The pair of an HR image: cropped from the top left to a multiple of ``scale``, LR by Pillow's
+    antialiased bicubic. Its sides are at least ``scale``.
+    """
+    height, width = (side // scale * scale for side in hr.shape[:2])
+    hr = np.ascontiguousarray(hr[:height, :width])
+    size = (width // scale, height // scale)
+    lr = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.BICUBIC))
+    return ImagePair("", lr, hr)
+
+
+def read_rgb(path: Path) -> Pixels:
+    """A file's pixels as uint8 RGB, upright; InputError if it is no image."""
+    return read_picture(path).rgb
+
+
+def write_image(path: Path, pixels: Pixels) -> None:
+    """Writes uint8 RGB (H, W, 3) in the format of the file's ending, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, image_format(path))
+    write_whole(path, buffer.getvalue())
+
+
+def data_path(name: str) -> Path | None:
+    """The folder that ``name`` means; None for the embedded images."""
+    return path_of(name, (EMBEDDED,))
+
+
+def _named(name: str, path: Path) -> Path:
+    if not name:  # to pathlib it is the current folder
+        raise InputError("data '': no folder is named; give one with images, or 'embedded'")
+    return _existing(path)
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one with images, or 'embedded'")
+    return folder
+
+
+def parts_of(folder: Path) -> tuple[Path, Path] | None:
+    """The training and validation parts that a folder says it has."""
+    for train, valid in (("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")):
+        if (folder / train).is_dir() and (folder / valid).is_dir():
+            return folder / train, folder / valid
+    return None
+
+
+def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> SharedImages:
+    paths = (
+        Path(str(importlib.resources.files(package).joinpath(file)))
+        for package, files in names.items()
+        for file in files
+    )
+    stored = store_in_memory(partial(_decode, [(path, None) for path in paths], (), scale))
+    return SharedImages(scale, stored=stored)
+
+
+def _cached(layout: Layout, scale: int) -> tuple[StoredImages, tuple[str, ...]]:
+    """The images of the cache, or else in memory, and a remark that says why."""
+    files = [[state_of(path) for path in pair if path is not None] for pair in layout.pairs]
+    facts = [PIL.__version__, MIN_LR_SIDE, HOLD_OUT, files]
+    size = partial(_estimated_bytes, layout, scale)
+    write = partial(_decode, layout.pairs, _left_out(layout), scale)
+    try:
+        cache = ImageCache.of_user()
+        return cache.fetch(facts, Origin(str(layout.folder), scale), size, write), ()
+    except CacheError as error:
+        reason = str(error)
+    if size() > available_bytes():
+        raise NasError(f"{layout.folder}: more than fits into memory, and not cached: {reason}")
+    remark = f"kept in memory, to be decoded anew at the next start: {reason}"
+    return store_in_memory(write), (remark,)
+
+
+def _estimated_bytes(layout: Layout, scale: int) -> int:
+    """Of the decoded images, by what their files say of their sizes."""
+    pixels = 0
+    for high, _ in layout.pairs:
+        with contextlib.suppress(Exception), Image.open(high) as image:  # bytes of strangers
+            pixels += image.width * image.height
+    return 3 * (pixels + pixels // scale**2)
+
+
+def _decode(
+    files: Sequence[tuple[Path, Path | None]],
+    left_out: Sequence[Skipped],
+    scale: int,
+    file: IO[bytes],
+) -> Index:
+    """Writes every pair, one at a time; InputError if none can be used."""
+    writer = PixelWriter(file, HOLD_OUT)
+    for path, low in files:
+        try:
+            pair = load_pair(path.name, path, low, scale)
+        except InputError as error:
+            writer.skip(path.name, str(error).removeprefix(f"{path}: "))
+        else:
+            writer.add(pair.name, pair.lr, pair.hr, pair.is_flat)
+    index = writer.index()
+    _require_some(index.pairs, (*left_out, *_skipped(index)))
+    return index
+
+
+def _left_out(layout: Layout) -> tuple[Skipped, ...]:
+    return tuple(Skipped(path.name, reason) for path, reason in layout.left_out)
+
+
+def _skipped(index: Index) -> tuple[Skipped, ...]:
+    return tuple(Skipped(name, reason) for name, reason in index.skipped)
+
+
+def _require_some(pairs: Sequence[object], skipped: Sequence[Skipped]) -> None:
+    if not pairs:
+        reasons = "; ".join(f"{item.name}: {item.reason}" for item in skipped[:3])
+        raise InputError(f"no usable image ({reasons or 'none found'}); give a folder of photos")
+
+
+def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
+    """The pair of an HR file and its own LR file, None if that is to be made.
+
+    InputError says what is wrong with either.
+    """
+    hr = read_rgb(path)
+    height, width = hr.shape[:2]
+    if min(height, width) // scale < MIN_LR_SIDE:
+        raise InputError(
+            f"{width}x{height} is too small: each side needs {MIN_LR_SIDE * scale} pixels"
+        )
+    made = degrade(hr, scale)
+    lr = made.lr if low is None else read_rgb(low)
+    if lr.shape != made.lr.shape:
+        (given_height, given_width), (height, width) = lr.shape[:2], made.lr.shape[:2]
+        raise InputError(
+            f"its LR image {low} is {given_width}x{given_height}, not {width}x{height}"
+        )
+    return ImagePair(name, lr, made.hr)

@@ -1,0 +1,183 @@
+"""Any picture that a person may have, in and out of a network that knows 8-bit RGB.
+
+* Orientation by EXIF is carried out; other EXIF data are left behind, color profiles go along.
+* Grey goes in as three equal channels and comes out as luminance; alpha is enlarged by bicubic.
+* 16 bits a channel become 8, their upper halves: an INT8 model has 256 levels and no others.
+* Palettes become RGB; CMYK does by its own profile if it has one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from search_spaces import InputError
+
+from ..files import writing
+from .layout import SUFFIXES
+from .pixels import Pixels
+
+#: Longest sides that the formats themselves allow, in pixels.
+_LONGEST = {"JPEG": 65_535, "WEBP": 16_383}
+_WITHOUT_ALPHA = frozenset({"JPEG"})
+#: Enlarged pictures are made to be looked at closely.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"quality": 95},
+    "TIFF": {"compression": "tiff_lzw"},
+}
+
+
+def image_format(path: Path) -> str:
+    """Pillow's name of the format that the ending of ``path`` says; InputError if it is unknown."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
+    return Image.registered_extensions()[path.suffix.lower()]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An upright picture: ``rgb`` uint8 (H, W, 3), ``alpha`` uint8 (H, W) if it has one.
+
+    ``is_grey`` tells that all channels are equal and the file had only one; ``profile`` is the
+    file's ICC profile.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+    is_grey: bool = False
+    profile: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.rgb.ndim != 3 or self.rgb.shape[2] != 3 or not self.rgb.size:
+            raise InputError(f"a picture of {self.rgb.shape}; it must be (height, width, 3)")
+        if self.alpha is not None and self.alpha.shape != self.rgb.shape[:2]:
+            raise InputError(f"alpha of {self.alpha.shape} for a picture of {self.rgb.shape[:2]}")
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of what it is kept as: L, LA, RGB or RGBA."""
+        return ("L" if self.is_grey else "RGB") + ("" if self.alpha is None else "A")
+
+
+def read_picture(path: Path) -> Picture:
+    """A picture from a file, by the rules above; InputError if it is none, or of 32-bit levels."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return _decoded(ImageOps.exif_transpose(image))
+    except (InputError, MemoryError) as error:
+        raise type(error)(f"{path}: {error}") from None
+    except Exception as error:  # bytes of strangers can end in any exception
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path}: cannot be read as an image ({reason})") from None
+
+
+def bits_per_channel(image: Image.Image) -> int:
+    """8, 16 or 32, as the file has it; Pillow's mode alone does not tell for color."""
+    if image.mode in {"I", "F"}:
+        return 32
+    tiles = getattr(image, "tile", None)
+    layout = tiles[0].args if tiles else ""
+    raw_mode = layout[0] if isinstance(layout, tuple) and layout else layout
+    return 16 if ";16" in f"{image.mode} {raw_mode}" else 8
+
+
+def enlarged(picture: Picture, scale: int, strips: Iterable[Pixels]) -> Image.Image:
+    """The enlargement of ``picture``, in its own mode.
+
+    ``strips`` are uint8 RGB (h, scale W, 3), from the top down; they are put in place one by one,
+    so that no second copy of the result is ever held.
+    """
+    height, width = (side * scale for side in picture.rgb.shape[:2])
+    canvas = Image.new(picture.mode, (width, height))
+    top = 0
+    for strip in strips:
+        canvas.paste(Image.fromarray(strip).convert(picture.mode), (0, top))
+        top += len(strip)
+    if picture.alpha is not None:
+        alpha = Image.fromarray(picture.alpha)
+        canvas.putalpha(alpha.resize((width, height), Image.Resampling.BICUBIC))
+    return canvas
+
+
+def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two pictures of one size and mode in one."""
+    both = Image.new(left.mode, (left.width + right.width, left.height))
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width, 0))
+    return both
+
+
+def require_writable(path: Path, picture: Picture, width: int, height: int) -> None:
+    """InputError if the format of ``path`` cannot hold ``picture`` at that size.
+
+    To be asked before the work is done.
+    """
+    file_format = image_format(path)
+    longest = _LONGEST.get(file_format)
+    if longest is not None and max(width, height) > longest:
+        raise InputError(
+            f"{path}: {file_format} holds no more than {longest} pixels a side, "
+            f"not {width}x{height}; choose PNG or TIFF"
+        )
+    if file_format in _WITHOUT_ALPHA and picture.alpha is not None and picture.alpha.min() < 255:
+        raise InputError(f"{path}: {file_format} has no transparency; choose PNG, WebP or TIFF")
+
+
+def write_picture(path: Path, image: Image.Image, profile: bytes | None = None) -> None:
+    """Writes in the format of the file's ending, whole or not at all."""
+    file_format = image_format(path)
+    if file_format in _WITHOUT_ALPHA and image.mode.endswith("A"):
+        image = image.convert(image.mode.removesuffix("A"))
+    elif file_format == "BMP" and image.mode == "LA":
+        image = image.convert("RGBA")
+    settings = _SETTINGS.get(file_format, {})
+    with writing(path) as temporary:
+        image.save(temporary, file_format, icc_profile=profile, **settings)
+
+
+def _decoded(image: Image.Image) -> Picture:
+    if image.mode in {"I", "F"}:
+        raise InputError("32-bit levels have no agreed black and white; save it with 8 or 16 bits")
+    if image.mode.startswith("I;16"):
+        upper = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        image = _with_profile_of(image, Image.fromarray(upper))
+    if image.mode == "CMYK":
+        image = _cmyk_to_rgb(image)
+    is_grey = image.mode in {"1", "L", "LA", "La"}
+    profile = image.info.get("icc_profile")
+    if not image.has_transparency_data:
+        return Picture(np.asarray(image.convert("RGB")), None, is_grey, profile)
+    whole = np.asarray(image.convert("RGBA"))
+    return Picture(np.ascontiguousarray(whole[..., :3]), whole[..., 3].copy(), is_grey, profile)
+
+
+def _with_profile_of(source: Image.Image, image: Image.Image) -> Image.Image:
+    if "icc_profile" in source.info:
+        image.info["icc_profile"] = source.info["icc_profile"]
+    return image
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    """By the file's profile to sRGB, or else by subtraction alone."""
+    profile = image.info.get("icc_profile")
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        if profile:
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(
+                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb, outputMode="RGB"
+            )
+            if converted is not None:
+                converted.info.pop("icc_profile", None)
+                return converted
+    plain = image.convert("RGB")
+    plain.info.pop("icc_profile", None)
+    return plain

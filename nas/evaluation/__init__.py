@@ -1,0 +1,1 @@
+"""One candidate's whole way, and whole trainings of one network."""

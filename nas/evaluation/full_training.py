@@ -1,0 +1,330 @@
+"""Full-length training of one architecture, resumable from its checkpoint after any end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latency_models import Worker
+from latency_models.device import Device, open_source
+from latency_models.latency_json import latency_to_json
+from search_spaces import Candidate, CandidateError, InputError, InputSpec, infer
+from search_spaces.naming import from_anywhere
+
+from ..choices import Quantization
+from ..cores import Cores
+from ..data.images import Data, ImageSet, data_path
+from ..data.patches import PatchSampler
+from ..files import (
+    read_arrays,
+    read_json,
+    reading,
+    write_arrays,
+    write_json,
+    write_text,
+    write_whole,
+)
+from ..quality.metrics import Quality, convention, evaluate
+from ..quality.tiles import require_tiles
+from ..signals import deferred_interrupts
+from ..training.checkpoint_file import CheckpointFile
+from ..training.job import Phase, Progress, Weights
+from ..training.recipe import Recipe
+from ..training.weights import require_weights_of
+from ..versions import installed_versions
+from .evaluator import CandidateEvaluator, EvaluatedCandidate
+from .interim_validation import IntermediateJudge, IntermediateQuality
+from .training_folder import TrainingFolder
+
+if TYPE_CHECKING:
+    from ..training.trainer import Checkpoint, Trainer
+
+_CURVE_HEADER = "phase,step,psnr_db\n"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over a set of images: of the INT8 file, and of the floating-point network."""
+
+    psnr_db: float
+    ssim: float
+    psnr_float_db: float
+    ssim_float: float
+
+    @classmethod
+    def of(cls, int8: Quality, plain: Quality) -> Figures:
+        """Those of two qualities."""
+        return Figures(int8.psnr_db, int8.ssim, plain.psnr_db, plain.ssim)
+
+    @property
+    def drop_db(self) -> float:
+        """What INT8 cost, positive for a loss."""
+        return self.psnr_float_db - self.psnr_db
+
+
+@dataclass(frozen=True)
+class _HowTrained:
+    """Was the file that was kept trained with INT8 rounding?"""
+
+    int8_trained: bool
+
+
+@dataclass(frozen=True)
+class FinishedCard(Figures):
+    """What a finished training's card says of it, on its validation images."""
+
+    device: str
+    input: str
+    training: _HowTrained
+
+    def require_for(self, device: Device, folder: Path) -> None:
+        """InputError if the files are for another device or size than ``device``'s."""
+        if (self.device, self.input) != (device.name, str(device.input)):
+            raise InputError(
+                f"{folder}: this training is finished, for {self.device} at {self.input}, not for "
+                f"{device.name} at {device.input}; `nas export --input` makes files of other "
+                "sizes, `nas latency` times them, and another --out trains anew"
+            )
+
+
+@dataclass(frozen=True)
+class LongTraining:
+    """What is to be trained, on what, and where its files go."""
+
+    name: str
+    candidate: Candidate
+    data: Data
+    recipe: Recipe
+    device: Device
+    seed: int
+    folder: Path
+
+    @property
+    def input(self) -> InputSpec:
+        return self.device.input
+
+    @property
+    def files(self) -> TrainingFolder:
+        """Its folder, which is nobody else's."""
+        return TrainingFolder(self.folder, self.name, self.identity)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a folder must agree with to be gone on in."""
+        recipe = {key: value for key, value in vars(self.recipe).items() if key != "bfloat16"}
+        return {
+            "candidate": self.candidate.hash,
+            "data": self.data.fingerprint,
+            "granularity": self.device.weights,
+            "seed": self.seed,
+            **recipe,
+        }
+
+    def run(
+        self,
+        observe: Callable[[Progress], None],
+        judged: Callable[[IntermediateQuality], None] = lambda interim: None,
+    ) -> EvaluatedCandidate:
+        """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
+
+        ``observe`` is called after every step, ``judged`` whenever the network was judged between.
+        InputError if the folder is another training's, or somebody is at work in it.
+        """
+        files = self.files
+
+        def note(interim: IntermediateQuality) -> None:
+            self._add_to_curve(interim)
+            judged(interim)
+
+        with Worker() as worker:
+            # What can be refused is refused before hours of training.
+            require_tiles(self.candidate.deployed, self.input, self.data.validation)
+            PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
+            evaluator = self.evaluator(worker)
+            with files.held(), deferred_interrupts() as interrupted:
+                if files.finished:
+                    raise InputError(f"{self.folder}: this training is finished")
+                checkpoint = CheckpointFile(files.checkpoint, self.identity)
+                if not checkpoint.path.exists():
+                    files.curve.unlink(missing_ok=True)
+                keeper = _Keeper(
+                    checkpoint, IntermediateJudge(evaluator, note), observe, interrupted
+                )
+                compared = self._trained(evaluator, keeper)
+                evaluated = max(compared, key=lambda one: one.quality.psnr_db)
+                card = self._card(evaluated, self._timing(evaluator, evaluated.tflite))
+                self._write(evaluated, compared, card)
+        return evaluated
+
+    def _trained(
+        self, evaluator: CandidateEvaluator, keeper: _Keeper
+    ) -> tuple[EvaluatedCandidate, ...]:
+        """The network quantized after training, and, if that is to be tried, trained as INT8."""
+        from ..training.trainer import train_phases
+        from ..training.training_run import judged, quantized_afterwards
+
+        job = evaluator.job(self.candidate, self.seed)
+        trained = train_phases(
+            job, self.data.training, self._phases, keeper.begin, keeper.observe, keeper.found
+        )
+        weights, seconds = trained.weights, trained.seconds
+        int8 = quantized_afterwards(job, weights[Phase.FLOAT], self.data.training)
+        results = [judged(job, self.data, weights[Phase.FLOAT], int8, seconds)]
+        if Phase.INT8 in weights:
+            float32, int8 = weights[Phase.TWIN], weights[Phase.INT8]
+            results.append(judged(job, self.data, float32, int8, seconds, int8_trained=True))
+        return tuple(evaluator.complete(job, result) for result in results)
+
+    @property
+    def _phases(self) -> tuple[Phase, ...]:
+        """What INT8 training costs is told by a twin that is trained as long without rounding."""
+        if self.recipe.quantization is Quantization.PTQ:
+            return (Phase.FLOAT,)
+        return (Phase.FLOAT, Phase.INT8, Phase.TWIN)
+
+    def _write(
+        self,
+        evaluated: EvaluatedCandidate,
+        compared: tuple[EvaluatedCandidate, ...],
+        card: dict[str, Any],
+    ) -> None:
+        """The card last, which tells that all is there."""
+        files = self.files
+        for one in compared:
+            path = files.float_weights(int8_trained=one.training.int8_trained)
+            write_arrays(path, one.training.float32)
+            if one is not evaluated:
+                write_whole(files.other_model, one.tflite)
+        write_arrays(files.weights, evaluated.training.int8)
+        write_whole(files.model, evaluated.tflite)
+        write_json(files.card, card)
+        files.checkpoint.unlink(missing_ok=True)
+
+    @property
+    def finished(self) -> FinishedCard | None:
+        """What the card says, once all is there; InputError if the folder is another training's."""
+        from pydantic import TypeAdapter, ValidationError
+
+        if not self.files.finished:
+            return None
+        values = read_json(self.files.card)
+        with reading(self.files.card):
+            try:
+                return TypeAdapter(FinishedCard).validate_python(values)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def float_weights(self, *, int8_trained: bool) -> Weights:
+        """What a finished training left of a floating-point network."""
+        path = self.files.float_weights(int8_trained=int8_trained)
+        weights = read_arrays(path)
+        with reading(path):
+            require_weights_of(self.candidate.deployed, weights)
+        return weights
+
+    def test(self, images: ImageSet) -> tuple[Quality, Quality]:
+        """Quality on other images of the finished INT8 file, and of its floating-point network."""
+        from ..training.training_run import float_quality
+
+        finished = self.finished
+        assert finished is not None  # it has run
+        float32 = self.float_weights(int8_trained=finished.training.int8_trained)
+        with Worker() as worker:
+            evaluator = self.evaluator(worker)
+            job = evaluator.job(self.candidate, self.seed)
+            return (
+                evaluate(evaluator.upscaler(self.files.model.read_bytes()), images),
+                float_quality(job, float32, images),
+            )
+
+    def evaluator(self, worker: Worker) -> CandidateEvaluator:
+        """What converts and judges this training's network; its work is done in ``worker``."""
+        return CandidateEvaluator(
+            source=open_source(self.device, worker),
+            worker=worker,
+            data=self.data,
+            recipe=self.recipe,
+            input=self.input,
+            granularity=self.device.weights,
+            threads=Cores.available().count,
+        )
+
+    def _add_to_curve(self, interim: IntermediateQuality) -> None:
+        curve = self.files.curve
+        before = curve.read_text() if curve.exists() else _CURVE_HEADER
+        write_text(curve, before + f"{interim.phase},{interim.step},{interim.psnr_db:.4f}\n")
+
+    def _timing(self, evaluator: CandidateEvaluator, tflite: bytes) -> dict[str, Any]:
+        """The card's lines on latency; without one they say why: hours of work are not lost."""
+        device = {"device": self.device.name, "device_found_as": self.device.reference}
+        try:
+            latency = evaluator.latency_of_file(self.candidate.deployed, tflite)
+        except CandidateError as error:
+            return {**device, "latency": None, "no_latency": str(error)}
+        return {**device, "latency": latency_to_json(latency)}
+
+    def _card(self, evaluated: EvaluatedCandidate, timing: dict[str, Any]) -> dict[str, Any]:
+        figures = infer(self.candidate.deployed, self.input)
+        return {
+            "name": self.name,
+            "psnr_db": evaluated.quality.psnr_db,
+            "ssim": evaluated.quality.ssim,
+            "psnr_float_db": evaluated.float_quality.psnr_db,
+            "ssim_float": evaluated.float_quality.ssim,
+            "drop_db": evaluated.drop_db,
+            "convention": convention(self.candidate.graph.scale),
+            "data": {
+                "name": from_anywhere(self.data.name, data_path(self.data.name)),
+                "fingerprint": self.data.fingerprint,
+            },
+            "scale": self.candidate.graph.scale,
+            "input": str(self.input),
+            **timing,
+            "levels": "int8 in and out: grey level g is byte g - 128",
+            "parameters": figures.parameters,
+            "macs": figures.macs,
+            "architecture": self.candidate.to_json(),
+            "training": {
+                **vars(self.recipe),
+                "seed": self.seed,
+                "int8_trained": evaluated.training.int8_trained,
+            },
+            "identity": self.identity,
+            "seconds": vars(evaluated.stages),
+            "versions": installed_versions(),
+        }
+
+
+class _Keeper:
+    """What is done between two steps: a checkpoint, a judgement, or an end that is asked for."""
+
+    def __init__(
+        self,
+        checkpoint: CheckpointFile,
+        judge: IntermediateJudge,
+        observe: Callable[[Progress], None],
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._checkpoint, self._judge = checkpoint, judge
+        self._observe, self._interrupted = observe, interrupted
+        self._trainer: Trainer | None = None
+
+    @property
+    def found(self) -> Checkpoint | None:
+        """Where an earlier run was cut off."""
+        return self._checkpoint.read()
+
+    def begin(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def observe(self, progress: Progress) -> None:
+        assert self._trainer is not None  # it has begun
+        self._observe(progress)
+        if self._checkpoint.is_due or self._interrupted():
+            self._checkpoint.write(self._trainer.capture())
+        if self._interrupted():
+            raise KeyboardInterrupt
+        self._judge.observe(self._trainer, progress)

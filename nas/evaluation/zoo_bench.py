@@ -1,0 +1,250 @@
+"""The systems of the report side by side: each trained by one recipe, quantized, judged, timed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from latency_models import Latency, Worker
+from latency_models.device import Device, load_device, open_source
+from search_spaces import InputError, InputSpec, infer
+from search_spaces.zoo import ZooNetwork
+
+from ..cores import has_bfloat16
+from ..data.images import Data, ImageSet
+from ..files import json_text, read_json, write_json
+from ..quality.metrics import Quality, evaluate
+from ..quality.score import log2_score, score_ratio
+from ..training.recipe import Recipe
+from .evaluator import untrained_request
+from .full_training import LongTraining
+
+if TYPE_CHECKING:
+    from ..training.job import Progress
+
+#: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
+LARGE_MACS = 20e9
+_AT = InputSpec(360, 640)
+
+
+@dataclass(frozen=True)
+class SetQuality:
+    """A system on one set of images: in floating point, quantized, and trained on as INT8.
+
+    ``twin`` is the floating-point network that was trained for as long as the INT8 one.
+    """
+
+    name: str
+    images: int
+    psnr_float_db: float
+    psnr_ptq_db: float
+    psnr_twin_db: float
+    psnr_qat_db: float
+    #: of whichever of both files validates better, and of the floating-point network beside it
+    psnr_int8_db: float
+    ssim_int8: float
+    ssim_float: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What does not depend on any device: a system's row as far as its training goes."""
+
+    name: str
+    steps: int
+    parameters: int
+    macs: int
+    tflite_kb: float
+    sets: tuple[SetQuality, ...]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What ``dataclasses.asdict`` made of one."""
+        return cls(**{**data, "sets": tuple(SetQuality(**part) for part in data["sets"])})
+
+    @property
+    def all_sets(self) -> SetQuality:
+        """The mean over all images of all sets."""
+        count = sum(part.images for part in self.sets)
+
+        def mean(key: str) -> float:
+            return math.fsum(getattr(part, key) * part.images for part in self.sets) / count
+
+        keys = [field.name for field in fields(SetQuality) if field.name not in ("name", "images")]
+        return SetQuality("all", count, **{key: mean(key) for key in keys})
+
+
+@dataclass(frozen=True)
+class System:
+    """A trained system, and its times on the host and on the device."""
+
+    trained: Trained
+    host: Latency
+    device: Latency
+
+    @property
+    def log2_score(self) -> float:
+        """Of the challenge's score on the device, on the images of this bench."""
+        return log2_score(self.trained.all_sets.psnr_int8_db, self.device.ms)
+
+    def row(self, reference: System | None) -> dict[str, Any]:
+        """One line of the table; ``reference`` is ABPN, if it is there."""
+        quality = self.trained.all_sets
+        sets = {
+            f"{part.name.lower()}_psnr_{kind}_db": getattr(part, f"psnr_{kind}_db")
+            for part in self.trained.sets
+            for kind in ("float", "ptq", "qat", "int8")
+        }
+        ratio = None if reference is None else score_ratio(self.log2_score, reference.log2_score)
+        return {
+            "name": self.trained.name,
+            "parameters": self.trained.parameters,
+            "macs": self.trained.macs,
+            "tflite_kb": self.trained.tflite_kb,
+            "steps": self.trained.steps,
+            "psnr_float_db": quality.psnr_float_db,
+            "psnr_ptq_db": quality.psnr_ptq_db,
+            "psnr_twin_db": quality.psnr_twin_db,
+            "psnr_qat_db": quality.psnr_qat_db,
+            "psnr_int8_db": quality.psnr_int8_db,
+            "drop_ptq_db": quality.psnr_float_db - quality.psnr_ptq_db,
+            "drop_qat_db": quality.psnr_twin_db - quality.psnr_qat_db,
+            "ssim_float": quality.ssim_float,
+            "ssim_int8": quality.ssim_int8,
+            "drop_ssim": quality.ssim_float - quality.ssim_int8,
+            "host_ms": self.host.ms,
+            "device_ms": self.device.ms,
+            "on_cpu": " ".join(
+                sorted({r.kind for r in self.device.operators if r.name in self.device.on_cpu})
+            ),
+            "speed_up": self.host.ms / self.device.ms,
+            "score_to_abpn": ratio,
+            **sets,
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the systems are trained and judged on, and where their files are kept.
+
+    A system whose row is in ``folder`` already is not trained again, and a training that was cut
+    off goes on.
+    """
+
+    data: Data
+    tests: Mapping[str, ImageSet]
+    device: Device
+    steps: int
+    seed: int
+    folder: Path
+
+    def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> Trained:
+        """Trains and judges one system; CandidateError if it cannot be."""
+        training = self.training(network)
+        path = training.folder / "row.json"
+        identity = json.loads(json_text({**training.identity, "tests": self._fingerprints}))
+        if path.exists() and (kept := _kept_row(path, identity)):
+            return kept
+        if not training.finished:
+            training.run(observe)
+        trained = self._judge(training, network)
+        write_json(path, {"identity": identity, "trained": asdict(trained)})
+        return trained
+
+    def time(self, network: ZooNetwork, trained: Trained) -> System:
+        """Times a system on this machine and on the device, with weights like trained ones."""
+        graph, spec = network.build(self.data.training.scale).deployed, self.device.input
+        with Worker() as worker:
+            host, device = (
+                open_source(target, worker).measure(
+                    untrained_request(worker, graph, spec, target.weights, network.name)
+                )
+                for target in (load_device("host"), self.device)
+            )
+        return System(trained, host, device)
+
+    @property
+    def _fingerprints(self) -> dict[str, str]:
+        return {name: images.fingerprint for name, images in self.tests.items()}
+
+    def training(self, network: ZooNetwork) -> LongTraining:
+        """The training of one system."""
+        candidate = network.build(self.data.training.scale)
+        share = min(1.0, LARGE_MACS / infer(candidate.deployed, _AT).macs)
+        return LongTraining(
+            name=f"{network.name}-x{self.data.training.scale}",
+            candidate=candidate,
+            data=self.data,
+            recipe=Recipe(round(self.steps * share), bfloat16=has_bfloat16()),
+            device=self.device,
+            seed=self.seed,
+            folder=self.folder / network.name,
+        )
+
+    def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
+        from ..training.training_run import float_quality
+
+        finished, files = training.finished, training.files
+        assert finished is not None  # it has run
+        int8_kept = finished.training.int8_trained
+        tflite, other = files.model.read_bytes(), files.other_model.read_bytes()
+        floats = [training.float_weights(int8_trained=t) for t in (False, True)]
+        with Worker() as worker:
+            evaluator = training.evaluator(worker)
+            job = evaluator.job(training.candidate, self.seed)
+            kept, left = evaluator.upscaler(tflite), evaluator.upscaler(other)
+            sets = tuple(
+                _set_quality(
+                    name,
+                    [float_quality(job, weights, images) for weights in floats],
+                    evaluate(kept, images),
+                    evaluate(left, images),
+                    int8_kept=int8_kept,
+                )
+                for name, images in self.tests.items()
+            )
+        figures = infer(training.candidate.deployed, _AT)
+        return Trained(
+            network.name, training.recipe.steps, figures.parameters, figures.macs,
+            len(tflite) / 1000, sets,
+        )  # fmt: skip
+
+
+def _kept_row(path: Path, identity: dict[str, Any]) -> Trained | None:
+    """What a bench before this one found; None if it trained or judged otherwise."""
+    try:
+        kept = read_json(path)
+        return Trained.from_json(kept["trained"]) if kept["identity"] == identity else None
+    except (InputError, KeyError, TypeError) as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise InputError(
+            f"{path}: no whole row of a bench ({reason}); delete it, and the network is judged anew"
+        ) from None
+
+
+def _set_quality(
+    name: str, floats: list[Quality], kept: Quality, left: Quality, *, int8_kept: bool
+) -> SetQuality:
+    quantized, trained = (left, kept) if int8_kept else (kept, left)
+    return SetQuality(
+        name=name,
+        images=len(kept.images),
+        psnr_float_db=floats[0].psnr_db,
+        psnr_ptq_db=quantized.psnr_db,
+        psnr_twin_db=floats[1].psnr_db,
+        psnr_qat_db=trained.psnr_db,
+        psnr_int8_db=kept.psnr_db,
+        ssim_int8=kept.ssim,
+        ssim_float=floats[int8_kept].ssim,
+    )
+
+
+def table(systems: list[System]) -> list[dict[str, Any]]:
+    """The rows of all systems, best score first; scores as ratios to ABPN's."""
+    abpn = next((system for system in systems if system.trained.name == "ABPN"), None)
+    ranked = sorted(systems, key=lambda system: system.log2_score, reverse=True)
+    return [system.row(abpn) for system in ranked]

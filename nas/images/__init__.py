@@ -1,1 +1,0 @@
-"""Photographs: read, cut into tiles, and how close an enlargement comes to them."""

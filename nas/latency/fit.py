@@ -1,0 +1,176 @@
+"""Writing the folder of a latency model beside its table: device.toml and a card with errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency_models.device import Device
+from latency_models.device_file import device_toml
+from latency_models.sources.regression import Measurement, Recipe, write_measurements
+from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.fitted import fit
+from latency_models.sources.regression.physical import require_enough
+from latency_models.sources.regression.settings import (
+    TABLE,
+    PaddingSettings,
+    RegressionSettings,
+    TermSettings,
+)
+from latency_models.sources.regression.source import read_table
+from latency_models.sources.regression.transfer import cross_validate_transfer, transfer
+from latency_models.sources.regression.validation import FIGURES, Accuracy, accuracy, cross_validate
+from search_spaces import InputError
+
+from ..files import write_text
+from ..generated import GeneratedFile
+from .table import require_own_times, require_table_of
+
+#: The table of the device that a model comes from, beside the device's own.
+DONOR_TABLE = "donor.csv"
+_FOLDS = 5
+_COMMAND = "nas latency fit"
+
+
+def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accuracy:
+    """The model of what was measured on ``device`` alone; its errors by cross-validation.
+
+    ``confirm`` is how the device is found again, for a search that measures its best. InputError if
+    the table of ``folder`` is too short for the recipe or of another device, or if a file that a
+    person wrote is in the way.
+    """
+    rows = _rows(folder, device)
+    recipe = default_recipe(rows)
+    require_enough(recipe, rows)
+    keys = [index % _FOLDS for index in range(len(rows))]
+    figures = accuracy(cross_validate(recipe, rows, keys))
+    how = "Each network predicted by a model of four fifths that do not hold it:"
+    settings = settings_of(recipe).model_copy(update={"confirm": confirm}).with_interval(folder)
+    _write(folder, device, settings, _Card(rows, figures, "", how))
+    return figures
+
+
+def transfer_folder(
+    folder: Path, device: Device, donor: Device, confirm: str | None = None
+) -> Accuracy:
+    """``donor``'s model brought to ``device`` by the ten measurements or more of ``folder``.
+
+    ``confirm`` as for ``fit_folder``. Its errors are those of leaving one network out. InputError
+    if the measurements are fewer, or ``donor`` has no model of its own to give.
+    """
+    theirs = donor.settings
+    if not isinstance(theirs, RegressionSettings) or theirs.transfer_from is not None:
+        raise InputError(
+            f"device {donor.name} has no regression on measurements of its own to start from; "
+            "name one of those that `nas latency devices` calls so"
+        )
+    rows, donor_rows = _rows(folder, device), read_table(donor.folder / theirs.table)
+    fitted = fit(theirs.recipe, donor_rows)
+    transfer(fitted, rows)  # they may be too few
+    figures = accuracy(cross_validate_transfer(fitted, rows))
+    write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
+    settings = theirs.model_copy(
+        update={
+            "transfer_from": DONOR_TABLE,
+            "confirm": confirm,
+            "table": TABLE,
+            "interval": None,
+        }
+    )
+    origin = f", starting from the model of `{donor.name}` ({donor.stack})"
+    how = "Each network predicted from that model and the other measurements:"
+    _write(folder, device, settings, _Card(rows, figures, origin, how))
+    return figures
+
+
+def _rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
+    """What was measured on ``device``, once all that can be refused has been looked at."""
+    require_own_times(device)
+    for file in (_device_file(folder), _card_file(folder)):
+        file.require_own()
+    rows = read_table(folder / TABLE)
+    require_table_of(device, rows, folder / TABLE)
+    return rows
+
+
+def _device_file(folder: Path) -> GeneratedFile:
+    return GeneratedFile(folder / "device.toml", _COMMAND)
+
+
+def _card_file(folder: Path) -> GeneratedFile:
+    return GeneratedFile(folder / "README.md", _COMMAND, ("<!--", "-->"))
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What a card says of a model beside its device."""
+
+    rows: Sequence[Measurement]
+    figures: Accuracy
+    #: where the model comes from, if not from these rows alone
+    origin: str
+    #: how the figures were come by
+    how: str
+
+    def text(self, name: str, device: Device) -> str:
+        figures = self.figures
+        kinds = Counter(kernel.kind for row in self.rows for kernel in row.kernels)
+        seen = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+        spaces = sorted({row.origin.space for row in self.rows if row.origin is not None})
+        lines = [
+            f"# {device.title}, predicted",
+            "",
+            f"`{name}`: a regression on {len(self.rows)} networks measured on `{device.name}` "
+            f"({device.stack}) at {device.input}{self.origin}.",
+            "",
+            self.how,
+            "",
+            "| | | |",
+            "|---|---|---|",
+            *(f"| {f.title} | {f.text(figures)} | {f.good} |" for f in FIGURES),
+            "",
+            *([f"Networks of {', '.join(spaces)}.", ""] if spaces else []),
+            f"Operators seen, with their number: {seen}.",
+            "Others are refused, or bounded by their bytes where an engine is known to run them.",
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def _write(folder: Path, device: Device, settings: RegressionSettings, card: _Card) -> None:
+    model = device.model_copy(
+        update={
+            "name": f"{device.name}-regression",
+            "title": f"{device.title}, predicted",
+            "operators": None,
+            "settings": settings,
+            "folder": folder,
+        }
+    )
+    _card_file(folder).write(card.text(model.name, device))
+    _device_file(folder).write(device_toml(model))
+
+
+def settings_of(recipe: Recipe) -> RegressionSettings:
+    """``recipe`` as device.toml has it."""
+    return RegressionSettings(
+        source="regression",
+        engines={engine.name: tuple(sorted(engine.kinds)) for engine in recipe.engines},
+        terms=tuple(
+            TermSettings(
+                quantity=term.quantity, kinds=tuple(sorted(term.kinds)), known_ms=term.known_ms
+            )
+            for term in recipe.terms
+        ),
+        side_by_side=recipe.side_by_side,
+        paddings=tuple(
+            PaddingSettings(
+                compute_channels=padding.compute_channels, memory_channels=padding.memory_channels
+            )
+            for padding in recipe.paddings
+        ),
+        residual=recipe.residual,
+        stack=recipe.stack,
+    )

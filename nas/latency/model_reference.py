@@ -1,0 +1,111 @@
+"""A network as a person names it: a trial of a study, one of the zoo, or a file of JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latency_models import WeightGranularity
+from latency_models.tflite.requests import read_tflite, weight_granularity
+from search_spaces import Candidate, InputError, InputSpec, zoo
+
+from ..files import read_json, reading
+from ..studies.trial_reference import TrialReference
+
+if TYPE_CHECKING:
+    from ..studies.record import TrialRecord
+    from ..studies.study import Study
+
+
+@dataclass(frozen=True)
+class TrainedFile:
+    """A trial's INT8 model, and the size it was made for; the machine that trained it has it."""
+
+    path: Path
+    input: InputSpec
+
+    def fits(self, spec: InputSpec, granularity: WeightGranularity) -> bool:
+        """Is it here, and what a device of that input and granularity takes?"""
+        if self.input != spec or not self.path.is_file():
+            return False
+        with reading(self.path):
+            return weight_granularity(read_tflite(self.path.read_bytes())) is granularity
+
+
+@dataclass(frozen=True)
+class NamedNetwork:
+    """What was named: the candidate, and of a trial the study's device and the trained file."""
+
+    name: str
+    candidate: Candidate
+    device: str | None = None
+    trained: TrainedFile | None = None
+    #: the study that a trial is of
+    study: Study | None = None
+
+
+#: What may be a folder's name.
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TRIAL = re.compile(r"[^/]+#[0-9]+")
+
+
+def network_path(what: str) -> Path | None:
+    """The file that ``what`` means; None for STUDY#TRIAL and for a network of the zoo."""
+    named = _TRIAL.fullmatch(what) or zoo.is_known(what)
+    return None if named else Path(what)
+
+
+def find_network(what: str, scale: int, storage_url: str | None = None) -> NamedNetwork:
+    """``STUDY#TRIAL``, a zoo network's name (``scale`` is for it), or one in a JSON file.
+
+    InputError says what is not known.
+    """
+    path = network_path(what)
+    if path is not None and path.suffix == ".json":
+        return _of_file(path)
+    reference = TrialReference.parse(what)
+    if reference.trial is None:
+        network = zoo.find(what)
+        return NamedNetwork(f"{network.name}-x{scale}", network.build(scale))
+    return _of_trial(reference.study, reference.trial, storage_url)
+
+
+def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNetwork:
+    from ..studies.study import load_study
+
+    study = load_study(study_name, storage_url)
+    for record in study.records():
+        if record.number == number and record.architecture is not None:
+            name, device = f"{study_name}-{number}", study.settings.device
+            return NamedNetwork(name, record.network, device, _trained(study, record), study)
+    raise InputError(
+        f"{study_name}#{number}: the study has no such trial, or it never sampled a network"
+    )
+
+
+def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
+    """Nothing if it was not trained."""
+    if record.candidate is None or not record.complete:
+        return None
+    path = study.folder.tflite(record.candidate)
+    return TrainedFile(path, InputSpec.parse(study.settings.input))
+
+
+def _of_file(path: Path) -> NamedNetwork:
+    data = read_json(path)
+    with reading(path):
+        # A card holds its network under "architecture".
+        card = isinstance(data, dict) and "architecture" in data
+        candidate = Candidate.from_json(data["architecture"] if card else data)
+    return NamedNetwork(_name_of_card(data, path) if card else path.stem, candidate)
+
+
+def _name_of_card(card: Mapping[str, Any], path: Path) -> str:
+    """The network's own, since every card is called alike; a study's cards tell of the trial."""
+    name = f"{card['study']}-{card.get('trial')}" if "study" in card else card.get("name")
+    if isinstance(name, str) and _FILE_NAME.fullmatch(name):
+        return name
+    return path.stem if path.stem != "card" else path.resolve().parent.name

@@ -1,1 +1,0 @@
-"""From a graph to trained weights, an INT8 file, enlarged images. TensorFlow is at home here."""

@@ -1,0 +1,30 @@
+"""What needs no network: the figures that every network of a study is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from ..data.pixels import Pixels
+
+
+def bicubic(scale: int) -> Callable[[Pixels], Pixels]:
+    """Enlarges uint8 RGB (H, W, 3) ``scale`` times by Pillow's bicubic interpolation."""
+
+    def upscale(lr: Pixels) -> Pixels:
+        height, width = lr.shape[:2]
+        size = (width * scale, height * scale)
+        return np.asarray(Image.fromarray(lr).resize(size, Image.Resampling.BICUBIC))
+
+    return upscale
+
+
+def nearest(scale: int) -> Callable[[Pixels], Pixels]:
+    """Enlarges uint8 RGB (H, W, 3) by making each pixel ``scale`` x ``scale`` pixels."""
+
+    def upscale(lr: Pixels) -> Pixels:
+        return lr.repeat(scale, axis=0).repeat(scale, axis=1)
+
+    return upscale

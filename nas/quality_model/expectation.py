@@ -1,0 +1,64 @@
+"""A network's short training, and what is expected of a full one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from search_spaces import InputError
+
+
+@dataclass(frozen=True)
+class ShortTraining:
+    """A network, how long it was trained, and how good its INT8 file is by then.
+
+    Multiply-accumulates (a pixel of the LR input) and parameters are of the deployed graph; PSNR is
+    of the network, and of bicubic enlargement on the same images.
+    """
+
+    macs_per_pixel: float
+    parameters: int
+    steps: int
+    psnr_db: float
+    bicubic_psnr_db: float
+
+    @property
+    def gain_db(self) -> float:
+        """Over bicubic enlargement."""
+        return self.psnr_db - self.bicubic_psnr_db
+
+
+@dataclass(frozen=True)
+class FullTraining:
+    """A network's short training, and the INT8 PSNR that a full one gave on the same images."""
+
+    short: ShortTraining
+    psnr_db: float
+    #: of the network, where it has one
+    name: str = ""
+
+    @property
+    def missing_db(self) -> float:
+        """What the full training added."""
+        return self.psnr_db - self.short.psnr_db
+
+
+@dataclass(frozen=True)
+class ExpectedPsnr:
+    """INT8 PSNR in dB after a full training, with an interval that holds nine of ten."""
+
+    psnr_db: float
+    low_db: float
+    high_db: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.psnr_db) and self.low_db <= self.psnr_db <= self.high_db):
+            raise InputError(
+                f"expected PSNR {self.psnr_db} dB ({self.low_db} to {self.high_db}): it must be "
+                "finite and within its interval"
+            )
+
+    @property
+    def text(self) -> str:
+        """For people: "30.61 ± 0.12 dB"."""
+        return f"{self.psnr_db:.2f} ± {(self.high_db - self.low_db) / 2:.2f} dB"

@@ -1,0 +1,164 @@
+"""What a full training adds to a short one, learned from networks that had both.
+
+Short trainings flatter small networks: what is still missing grows with capacity. One line a length
+of training, fitted by Bayesian ridge regression (Tipping, "Sparse Bayesian Learning and the
+Relevance Vector Machine", JMLR 2001; MacKay, "Bayesian Interpolation", 1992), tells the missing dB
+from the multiply-accumulates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .expectation import ExpectedPsnr, FullTraining, ShortTraining
+from .table import FULL_STEPS, TABLE_SCALE, Table, read_table
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from sklearn.pipeline import Pipeline
+
+    Floats = npt.NDArray[np.float64]
+
+#: Of the interval.
+COVERAGE = 0.9
+_HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
+#: How far two equal trainings are apart that differ by their seed alone (studies/proxy_fidelity).
+_SEED_DEVIATION_DB = 0.01
+#: Below bicubic by more than this after a short training, and the image does not get through.
+_LOST_DB = -1.0
+#: Of other images' expectations from the table's, before a study has trained anything in full.
+_OTHER_IMAGES_DEVIATION_DB = 0.15
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A normal distribution in dB."""
+
+    mean_db: float
+    deviation_db: float
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is missing after so many steps, of networks through which the image gets."""
+
+    regression: Pipeline
+    #: rows less coefficients
+    freedom: int
+    #: of all others together
+    others: Normal
+
+    @classmethod
+    def fitted(cls, pairs: Sequence[FullTraining]) -> _Line:
+        """To networks that were trained for so many steps, and in full."""
+        from sklearn.linear_model import BayesianRidge
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        through = [pair for pair in pairs if _gets_through(pair.short)]
+        rest = [pair.missing_db for pair in pairs if not _gets_through(pair.short)]
+        regression = make_pipeline(StandardScaler(), BayesianRidge())
+        regression.fit(
+            np.array([_features(pair.short) for pair in through]),
+            np.array([pair.missing_db for pair in through]),
+        )
+        return cls(regression, max(1, len(through) - 2), _spread(rest))
+
+    def missing(self, training: ShortTraining) -> Normal:
+        """What a full training would add."""
+        if not _gets_through(training):
+            return self.others
+        features = np.array([_features(training)])
+        mean, deviation = self.regression.predict(features, return_std=True)
+        # The noise is itself estimated from so few rows: the interval is that of Student's t.
+        from scipy.special import stdtrit
+
+        wider = stdtrit(self.freedom, 0.5 + COVERAGE / 2) / _HALF_WIDTHS
+        # No full training is worth less than a short one, however small the network.
+        return Normal(max(0.0, float(mean[0])), float(deviation[0] * wider))
+
+
+def _gets_through(training: ShortTraining) -> bool:
+    """A network far below bicubic has lost the image on its way, and follows no rule."""
+    return training.gain_db > _LOST_DB
+
+
+def _features(training: ShortTraining) -> Floats:
+    return np.array([math.log2(max(1.0, training.macs_per_pixel))])
+
+
+def _spread(missing_db: Sequence[float]) -> Normal:
+    """Of values that nothing is known to tell apart; with few of them, of more than those."""
+    values = [*missing_db, 0.0, 2.0]
+    return Normal(float(np.mean(values)), float(np.std(values, ddof=1)))
+
+
+@dataclass(frozen=True)
+class QualityModel:
+    """Expectations for the images of one study; made by ``fitted`` and ``adapted``."""
+
+    lines: Mapping[int, _Line]
+    #: what these images add to what the table says
+    offset: Normal = Normal(0.0, 0.0)
+
+    @classmethod
+    def fitted(cls, table: Table) -> QualityModel:
+        """To the trainings of ``table``."""
+        lines = {steps: _Line.fitted(table.pairs(steps)) for steps in table.lengths}
+        return cls(lines)
+
+    def adapted(self, known: Sequence[FullTraining]) -> QualityModel:
+        """To images on which these were trained in full: by as much as all of them differ."""
+        plain = replace(self, offset=Normal(0.0, 0.0))
+        told = [(row.psnr_db, plain._normal(row.short)) for row in known]
+        precision = _OTHER_IMAGES_DEVIATION_DB**-2
+        weights = [normal.deviation_db**-2 for _, normal in told]
+        total = precision + sum(weights)
+        mean = sum(
+            w * (psnr - normal.mean_db) for w, (psnr, normal) in zip(weights, told, strict=True)
+        )
+        return replace(self, offset=Normal(mean / total, total**-0.5))
+
+    def expected(self, training: ShortTraining) -> ExpectedPsnr:
+        """After a full training; one as long as that says it itself."""
+        normal = self._normal(training)
+        half_width = _HALF_WIDTHS * normal.deviation_db
+        mean = normal.mean_db
+        return ExpectedPsnr(mean, mean - half_width, mean + half_width)
+
+    def _normal(self, training: ShortTraining) -> Normal:
+        if training.steps >= FULL_STEPS:
+            return Normal(training.psnr_db, _SEED_DEVIATION_DB)
+        missing = self._missing(training)
+        return Normal(
+            training.psnr_db + missing.mean_db + self.offset.mean_db,
+            math.hypot(missing.deviation_db, self.offset.deviation_db),
+        )
+
+    def _missing(self, training: ShortTraining) -> Normal:
+        """Between two lengths of the table, in proportion to the logarithm of the steps."""
+        told = {steps: line.missing(training) for steps, line in self.lines.items()}
+        told[FULL_STEPS] = Normal(0.0, _SEED_DEVIATION_DB)
+        steps = sorted(told)
+        at, known = math.log(training.steps), np.log(steps)
+        return Normal(
+            float(np.interp(at, known, [told[key].mean_db for key in steps])),
+            float(np.interp(at, known, [told[key].deviation_db for key in steps])),
+        )
+
+
+@lru_cache
+def shipped_model(scale: int) -> QualityModel:
+    """Fitted to the package's own table, which is of x3.
+
+    For other scales its intervals are as much wider as other images make them: nothing was tested.
+    """
+    model = QualityModel.fitted(read_table())
+    return model if scale == TABLE_SCALE else model.adapted(())

@@ -1,0 +1,112 @@
+"""The trainings that come with the package: networks of ``mobile`` and of the zoo, at many lengths.
+
+Written by studies/proxy_fidelity, read here. One CSV row a training, and beside it what all of them
+have in common.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from search_spaces import InputSpec
+
+from .expectation import FullTraining, ShortTraining
+
+TRAININGS_FILE = Path(__file__).parent / "trainings.csv"
+CONDITIONS_FILE = Path(__file__).parent / "conditions.json"
+#: Steps of a full training: what is expected is the PSNR after so many.
+FULL_STEPS = 10_000
+#: Of all its trainings.
+TABLE_SCALE = 3
+#: With both trainings, for a line to be fitted to them.
+FEWEST_NETWORKS = 5
+#: That multiply-accumulates are told at.
+INPUT = InputSpec(360, 640)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One architecture trained for ``steps``, or why it could not be. PSNR in dB."""
+
+    name: str
+    #: the candidate's hash
+    candidate: str
+    steps: int
+    #: of the deployed graph at ``INPUT``
+    macs: int
+    parameters: int
+    #: of the INT8 file
+    psnr_db: float | None = None
+    psnr_float_db: float | None = None
+    #: of training, conversion and judging
+    seconds: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all trainings of a table have in common: images by fingerprint and size, packages."""
+
+    train: dict[str, str | int]
+    valid: dict[str, str | int]
+    bicubic_psnr_db: float
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Trainings on the same images."""
+
+    trainings: tuple[Training, ...]
+    bicubic_psnr_db: float
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Steps of short trainings that enough networks had, the fewest first."""
+        found = sorted({row.steps for row in self.trainings if row.steps < FULL_STEPS})
+        return tuple(steps for steps in found if len(self.pairs(steps)) >= FEWEST_NETWORKS)
+
+    def pairs(self, steps: int) -> tuple[FullTraining, ...]:
+        """Networks that were trained for so many steps, and in full."""
+        full = {row.name: row.psnr_db for row in self.trainings if row.steps == FULL_STEPS}
+        found = []
+        for row in self.trainings:
+            psnr_db = full.get(row.name)
+            if row.steps == steps and row.psnr_db is not None and psnr_db is not None:
+                short = ShortTraining(
+                    macs_per_pixel=row.macs / (INPUT.height * INPUT.width),
+                    parameters=row.parameters,
+                    steps=steps,
+                    psnr_db=row.psnr_db,
+                    bicubic_psnr_db=self.bicubic_psnr_db,
+                )
+                found.append(FullTraining(short, psnr_db, row.name))
+        return tuple(found)
+
+    def without(self, name: str) -> Table:
+        """The same, but for one network."""
+        kept = tuple(row for row in self.trainings if row.name != name)
+        return Table(kept, self.bicubic_psnr_db)
+
+
+def read_table() -> Table:
+    """The package's own."""
+    return Table(tuple(read_trainings(TRAININGS_FILE)), read_conditions().bicubic_psnr_db)
+
+
+def read_trainings(path: Path) -> list[Training]:
+    """The rows of a file; an empty cell is None, or an empty text."""
+    parse = TypeAdapter(Training).validate_python
+    with path.open(newline="", encoding="utf-8") as file:
+        return [parse({k: v for k, v in row.items() if v}) for row in csv.DictReader(file)]
+
+
+def read_conditions() -> Conditions:
+    """Of the package's own table."""
+    return Conditions(**json.loads(CONDITIONS_FILE.read_text(encoding="utf-8")))

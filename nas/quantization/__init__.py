@@ -1,0 +1,1 @@
+"""Trained weights made an integer-only TFLite file."""

@@ -1,0 +1,120 @@
+"""Kernels on their INT8 levels, so chosen that what a convolution gives hardly changes.
+
+Each weight to its nearest level would be the obvious way, but the errors of hundreds of weights add
+up, most of all where a convolution reads the bright image itself. Here one weight after another is
+rounded, and those still to come take up its error as far as their inputs are alike; what remains on
+average goes into the bias (Frantar et al., "GPTQ", ICLR 2023, after "Optimal Brain Compression",
+NeurIPS 2022).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from latency_models import WeightGranularity
+from search_spaces import Conv, DepthwiseConv, Graph, merged_kernel
+
+from ..data.pixels import Pixels
+from ..training.initialization import Array
+from ..training.interpretation import Interpreter, Mode, own_values
+from ..training.job import Weights
+from ..training.tensorflow_quietly import tf
+from .fake_quantization import MAX_LEVEL, largest_weights
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+#: Of the mean square of the inputs, added to each: those that are all alike have no inverse
+#: (the value is GPTQ's).
+_DAMPING = 0.01
+#: Pixels of the crops that are looked at.
+_PIXELS = 2**14
+
+
+def round_kernels(
+    graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
+) -> dict[str, Array]:
+    """``weights``, learned ranges included, with every kernel on levels of its largest weight.
+
+    ``crops`` are uint8 LR images (N, H, W, 3). Transposed convolutions stay as they are: they are
+    trained with rounding.
+    """
+    interpreter = Interpreter(graph)
+    values = {name: tf.constant(value) for name, value in weights.items()}
+    few = crops[: max(1, _PIXELS // (crops.shape[1] * crops.shape[2]))]
+    mode = Mode(quantize=True, granularity=granularity, training=True)
+    tensors = interpreter.run(values, tf.constant(few, tf.float32), mode)
+    rounded = dict(weights)
+    for node in graph.nodes:
+        if isinstance(node.operator, Conv | DepthwiseConv):
+            seen = tensors[node.inputs[0]] / interpreter.tensors.units[node.inputs[0]]
+            own = own_values(weights, node)
+            for part, value in _rounded(node.operator, own, seen, granularity).items():
+                rounded[f"{node.name}/{part}"] = value
+    return rounded
+
+
+def _rounded(
+    operator: Conv | DepthwiseConv, own: Weights, seen: tf.Tensor, granularity: WeightGranularity
+) -> Weights:
+    """LoweredOperator and bias of one convolution that sees (N, H, W, in), normalized."""
+    if isinstance(operator, Conv):
+        groups, kernel = operator.groups, np.asarray(merged_kernel(operator, own, np.einsum))
+    else:  # a convolution of as many groups as channels
+        groups, kernel = seen.shape[-1], own["kernel"].transpose(0, 1, 3, 2)
+    filters = kernel.shape[-1]
+    largest = np.broadcast_to(largest_weights(kernel, granularity), filters)
+    windows = _windows(operator, seen, groups)
+    mean = windows.mean(axis=1, keepdims=True) if operator.bias else np.zeros(1)
+    centered = windows - mean
+    columns = kernel.reshape(-1, groups, filters // groups).swapaxes(0, 1)
+    settled = _settle(
+        columns.astype(np.float64),
+        (centered.swapaxes(1, 2) @ centered / centered.shape[1]).astype(np.float64),
+        largest.reshape(groups, -1) / MAX_LEVEL,
+    )
+    change = settled - columns
+    changed = change.swapaxes(0, 1).reshape(kernel.shape)
+    if isinstance(operator, DepthwiseConv):
+        changed = changed.transpose(0, 1, 3, 2)
+    result = {"kernel": own["kernel"] + changed}
+    if operator.bias:
+        result["bias"] = own["bias"] - (mean @ change).reshape(filters)
+    return {part: value.astype(np.float32) for part, value in result.items()}
+
+
+def _windows(operator: Conv | DepthwiseConv, seen: tf.Tensor, groups: int) -> Array:
+    """(groups, positions, k k in / groups): what each position of the output is made of."""
+    side, stride, rate = operator.kernel, operator.stride, operator.dilation
+    patches = tf.image.extract_patches(
+        seen, [1, side, side, 1], [1, stride, stride, 1], [1, rate, rate, 1],
+        operator.padding.value.upper(),
+    )  # fmt: skip
+    taps = patches.numpy().reshape(-1, side * side, groups, seen.shape[-1] // groups)
+    result: Array = taps.transpose(2, 0, 1, 3).reshape(groups, len(taps), -1)
+    return result
+
+
+def _settle(columns: Floats, likeness: Floats, step: Floats) -> Floats:
+    """(groups, inputs, filters) in multiples of ``step`` (groups, filters).
+
+    ``likeness`` (groups, inputs, inputs) is the mean product of two inputs. Weights of the largest
+    level keep it: the level of all others hangs on it.
+    """
+    inputs = columns.shape[1]
+    floor = _DAMPING * np.trace(likeness, axis1=1, axis2=2) / inputs
+    damped = likeness + np.maximum(floor, 1e-12)[:, None, None] * np.eye(inputs)
+    passed_on = np.linalg.cholesky(np.linalg.inv(damped)).swapaxes(1, 2)
+    nearest = np.round(columns / step[:, None])
+    wanted, settled = columns.copy(), np.empty_like(columns)
+    for index in range(inputs):
+        level = np.clip(np.round(wanted[:, index] / step), -MAX_LEVEL, MAX_LEVEL)
+        fixed = np.abs(nearest[:, index]) == MAX_LEVEL
+        settled[:, index] = np.where(fixed, nearest[:, index], level) * step
+        error = (wanted[:, index] - settled[:, index]) / passed_on[:, index, index, None]
+        wanted[:, index + 1 :] -= passed_on[:, index, index + 1 :, None] * error[:, None]
+    return settled

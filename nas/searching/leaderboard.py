@@ -1,0 +1,86 @@
+"""Where a search stands: its best, its references and its front, from its records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..quality.score import score_ratio
+from ..studies.budget import Budget
+from ..studies.record import Result, TrialRecord, pareto_front
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A trained network: trial, reference's name if it is one, and what was measured."""
+
+    trial: int
+    baseline: str | None
+    result: Result
+    within_limit: bool = True
+
+    def ratio_to(self, other: Entry) -> float:
+        """How many times better it scores."""
+        return score_ratio(self.result.log2_score, other.result.log2_score)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Trained networks so far, in the order of their trials; the front is fastest first."""
+
+    findings: tuple[Entry, ...]
+    references: tuple[Entry, ...]
+    front: tuple[Entry, ...]
+    #: begun or queued reference trials without a result yet
+    references_to_come: int
+
+    @classmethod
+    def of(cls, records: Sequence[TrialRecord]) -> Leaderboard:
+        """From all trials of a study."""
+        entries = [
+            Entry(r.number, r.baseline, r.result, r.within_limit) for r in records if r.result
+        ]
+        on_front = [record.number for record in pareto_front(list(records))]
+        by_trial = {entry.trial: entry for entry in entries}
+        return cls(
+            findings=tuple(entry for entry in entries if entry.baseline is None),
+            references=tuple(entry for entry in entries if entry.baseline is not None),
+            front=tuple(by_trial[number] for number in on_front),
+            references_to_come=sum(
+                record.baseline is not None and (record.waiting or record.running)
+                for record in records
+            ),
+        )
+
+    @property
+    def best(self) -> Entry | None:
+        """The finding within the limit with the best score."""
+        found = (entry for entry in self.findings if entry.within_limit)
+        return max(found, key=lambda entry: entry.result.log2_score, default=None)
+
+    def reference(self, name: str) -> Entry | None:
+        """The network of that name as trained in this study."""
+        return next((entry for entry in self.references if entry.baseline == name), None)
+
+    def done(self, budget: Budget, elapsed_seconds: float) -> float:
+        """The part of the budget that is used up, from 0 to 1."""
+        parts = [0.0]
+        if budget.trials is not None:
+            parts.append(len(self.findings) / budget.trials)
+        if budget.seconds is not None:
+            parts.append(elapsed_seconds / budget.seconds)
+        return min(1.0, max(parts))
+
+    def seconds_left(self, budget: Budget, elapsed_seconds: float) -> float | None:
+        """Until whichever part of the budget ends first; None while nothing tells.
+
+        Trials go on at the pace of all that were trained, references included.
+        """
+        ends = []
+        if budget.seconds is not None:
+            ends.append(budget.seconds - elapsed_seconds)
+        trained = len(self.findings) + len(self.references)
+        if budget.trials is not None and trained:
+            to_train = budget.trials - len(self.findings) + self.references_to_come
+            ends.append(elapsed_seconds / trained * to_train)
+        return max(0.0, min(ends)) if ends else None

@@ -1,0 +1,251 @@
+"""The best of a search measured by its device's truest source, and the device's model fitted anew.
+
+A search exploits the errors of the model that it climbs: what is called best is, more often than
+not, what was called too fast. Each measurement is on disk before the next begins; a run that was
+stopped goes on with the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from latency_models import Latency, LatencyRequest, LatencySource, Worker
+from latency_models.device import Device, device_path, load_device, open_source
+from latency_models.device_file import device_toml
+from latency_models.sources.regression import Measurement, write_measurements
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
+from latency_models.sources.regression.source import read_table
+from search_spaces import CandidateError, InputError, InputSpec, NasError
+from search_spaces.naming import from_anywhere
+
+from ..evaluation.evaluator import untrained_tflite
+from ..files import write_whole
+from ..latency.table import require_own_times
+from ..studies.folder import StudyFolder
+from ..studies.latencies import Latencies, TrialLatency, read_latencies, write_latencies
+from ..studies.record import TrialRecord
+from ..studies.study import Study
+
+#: Candidates that are measured, beside the reference trials.
+BEST = 10
+#: After a fit others may be the best: they are measured too, so many times.
+_ROUNDS = 3
+#: So many in a row that give no time: the device has gone.
+_MOST_FAILURES = 3
+
+Tell = Callable[[str], None]
+
+
+def require_known(device: str | None) -> None:
+    """InputError if ``device`` is none that could be asked, now or when it is plugged in."""
+    if device is not None:
+        load_device(device)
+
+
+def known_device(folder: StudyFolder, device: Device) -> Device:
+    """``device`` with what was measured for the study put into its model, if anything was."""
+    if not (folder.refitted / TABLE).exists():
+        return device
+    return load_device(folder.refitted)
+
+
+def remeasure_best(study: Study, device: Device, asked: str | None, tell: Tell) -> None:
+    """Measures the best of ``study`` on the device ``asked`` for.
+
+    Without one, on the device that measured for the study before, or that ``device`` names. Where
+    it is not at hand nothing is done, and ``tell`` hears of it; what one candidate fails with is
+    told and ends nothing. OSError if the disk takes nothing.
+    """
+    settings = device.settings
+    if not isinstance(settings, RegressionSettings):
+        if asked:
+            tell(f"latencies of {device.name} are no predictions: {asked} is not asked for them")
+        return
+    before = read_latencies(study.folder.latencies).measured_on
+    named = asked or before or settings.confirm or ""
+    name = from_anywhere(named, device_path(named))
+    if not name:
+        tell(f"latencies are predictions for {device.name}; --confirm DEVICE measures the best")
+        return
+    try:
+        reference = load_device(name)
+        require_own_times(reference)
+        with Worker() as worker:
+            source = open_source(reference, worker)
+            _Remeasurement(study, device, settings, name, reference, source, worker, tell).run()
+    except NasError as error:
+        tell(f"latencies are predictions for {device.name}, {name} is not at hand: {error}")
+
+
+@dataclass(frozen=True)
+class _Remeasurement:
+    study: Study
+    device: Device
+    settings: RegressionSettings
+    #: how the reference device is called, and itself
+    name: str
+    reference: Device
+    source: LatencySource
+    worker: Worker
+    tell: Tell
+
+    def run(self) -> None:
+        """Until the best are measured, as far as the device answers."""
+        tried: frozenset[int] = frozenset()
+        for _ in range(_ROUNDS):
+            awaiting = [r for r in self._best() if r.number not in tried]
+            tried |= {record.number for record in awaiting}
+            self._measure(awaiting)
+            latencies = self._latencies()
+            if latencies.fitted == latencies.measured_trials:
+                return
+            self._refit(latencies)
+
+    def _best(self) -> list[TrialRecord]:
+        """Reference trials and the best candidates that are not measured yet."""
+        done = self._latencies().measured_trials
+        records = [record for record in self.study.records() if record.result]
+        hopeful = (r for r in records if r.is_finding and self._may_be_within_limit(r))
+        found = sorted(hopeful, key=_log2, reverse=True)[:BEST]
+        references = [record for record in records if record.baseline]
+        return [record for record in (*references, *found) if record.number not in done]
+
+    def _may_be_within_limit(self, record: TrialRecord) -> bool:
+        """A prediction whose interval holds the limit may be: it is worth being measured."""
+        assert record.result is not None  # only such are found
+        latency, limit_ms = record.result.latency, self.study.settings.max_latency_ms
+        lowest_ms = latency.low_ms if latency.is_predicted else latency.ms
+        return limit_ms is None or lowest_ms <= limit_ms
+
+    def _measure(self, records: list[TrialRecord]) -> None:
+        failures = 0
+        for record in records:
+            try:
+                latency = self.source.measure(self._request(record))
+            except CandidateError as error:
+                failures += 1
+                self.tell(f"trial {record.number} stays as predicted: {error}")
+                if failures == _MOST_FAILURES:
+                    return
+                continue
+            failures = 0
+            row = TrialLatency(record.number, self.name, latency)
+            self._keep(self._latencies().with_measured(self.name, row))
+            self.tell(_described(record, latency, self.name))
+
+    def _refit(self, latencies: Latencies) -> None:
+        """Puts the measurements into the device's table, and predicts the other trials anew."""
+        try:
+            refitted = self._write_refitted(latencies)
+            source = open_source(refitted, self.worker)
+        except InputError as error:
+            self.tell(f"the model of {self.device.name} stays as it was: {error}")
+            (self.study.folder.refitted / TABLE).unlink(missing_ok=True)
+            self._keep(latencies.with_predicted(()))
+            return
+        self._keep(latencies.with_predicted(tuple(self._predicted(source, latencies))))
+        self.tell(
+            f"the model of {self.device.name} is fitted anew with {len(latencies.measured)} "
+            f"measurements on {self.name}: {self.study.folder.refitted}"
+        )
+
+    def _predicted(self, source: LatencySource, latencies: Latencies) -> Iterator[TrialLatency]:
+        """By ``source``, the latencies of all trained trials that were not measured."""
+        for record in self.study.records():
+            if record.result is None or record.number in latencies.measured_trials:
+                continue
+            try:
+                latency = source.measure(self._request(record))
+            except CandidateError as error:
+                self.tell(f"trial {record.number} keeps its latency: {error}")
+                continue
+            yield TrialLatency(record.number, str(self.study.folder.refitted), latency)
+
+    def _write_refitted(self, latencies: Latencies) -> Device:
+        """A device folder: the device's rows, and those of the study.
+
+        The reference device's software, where it is another, becomes one of the model's: it is then
+        as much faster or slower in all as the measurements say.
+        """
+        same = self.reference.stack == self.device.stack
+        stack = self.settings.stack if same else self.reference.stack
+        rows = [
+            *read_table(self.device.folder / self.settings.table),
+            *self._rows(latencies, stack, told=same),
+        ]
+        device = self.device.model_copy(
+            update={
+                "title": f"{self.device.title}, with what {self.study.name} measured",
+                "stack": self.reference.stack,
+                "settings": self.settings.model_copy(
+                    update={
+                        "stack": stack,
+                        "confirm": self.name,
+                        "table": TABLE,
+                        "interval": None,
+                    }
+                ),
+            }
+        )
+        folder = self.study.folder.refitted
+        for table in self.settings.tables:
+            if table != self.settings.table:
+                write_whole(folder / table, (self.device.folder / table).read_bytes())
+        write_whole(folder / "device.toml", device_toml(device).encode())
+        write_whole(folder / TABLE, write_measurements(rows).encode())
+        return load_device(folder)
+
+    def _rows(self, latencies: Latencies, stack: str, *, told: bool) -> list[Measurement]:
+        """What was measured, as rows of the table; operators' times where they are ``told``."""
+        records = {record.number: record for record in self.study.records()}
+        rows = []
+        for timed in latencies.measured:
+            request, operators = self._request(records[timed.trial]), timed.latency.operators
+            rows.append(
+                Measurement(
+                    name=f"{self.study.name}#{timed.trial}",
+                    network=request.graph_hash,
+                    kernels=request.kernels,
+                    ms=timed.latency.ms,
+                    stack=stack,
+                    operators_ms=timed.latency.operator_ms if told else (),
+                    engines=tuple(row.engine for row in operators) if told else (),
+                )
+            )
+        return rows
+
+    def _request(self, record: TrialRecord) -> LatencyRequest:
+        """For the trial's file; where another machine has it, for one with stand-in weights."""
+        graph, spec = record.network.deployed, InputSpec.parse(self.study.settings.input)
+        file = self.study.folder.tflite(record.candidate or "")
+
+        def make_tflite() -> bytes:
+            if file.is_file():
+                return file.read_bytes()
+            return untrained_tflite(self.worker, graph, spec, self.device.weights)
+
+        return LatencyRequest.of_graph(graph, spec, make_tflite)
+
+    def _latencies(self) -> Latencies:
+        """What this device said: another's is kept until this one answers, but of another kind."""
+        latencies = read_latencies(self.study.folder.latencies)
+        return latencies if latencies.measured_on == self.name else Latencies()
+
+    def _keep(self, latencies: Latencies) -> None:
+        write_latencies(self.study.folder.latencies, latencies)
+
+
+def _log2(record: TrialRecord) -> float:
+    assert record.result is not None  # only such are sorted
+    return record.result.log2_score
+
+
+def _described(record: TrialRecord, latency: Latency, device: str) -> str:
+    assert record.result is not None  # only such are measured
+    said = record.result.latency
+    name = record.baseline or f"trial {record.number}"
+    return (
+        f"{name}: {latency.ms:.2f} ms on {device}; {said.ms:.2f} "
+        f"({said.low_ms:.2f} to {said.high_ms:.2f}) predicted"
+    )

@@ -1,0 +1,158 @@
+"""From a request to a study: found as it was made, or made with defaults for what is not said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from latency_models import WeightGranularity, Worker
+from latency_models.device import device_path, load_device, open_source
+from search_spaces import InputSpec
+from search_spaces.naming import from_anywhere
+from search_spaces.spaces.fingerprint import fingerprint
+from search_spaces.spaces.loading import load_space, space_path
+
+from ..choices import Objective, Precision, Quantization, RecipeName, SamplerKind
+from ..cores import has_bfloat16
+from ..data.images import EMBEDDED, ImageSet, data_path, load_data
+from ..quality.baselines import bicubic, nearest
+from ..quality.metrics import evaluate
+from ..studies.folder import StudyFolder
+from ..studies.settings import References, Settings, StudyRequest
+from ..studies.study import Study, create_study, find_study
+from ..training.recipe import Recipe, recipe_named
+from ..versions import installed_versions
+from .preflight import require_searchable
+from .worker_loop import Resources
+
+T = TypeVar("T")
+
+DEFAULT_SPACE = "anchor"
+DEFAULT_DEVICE = "vs680"
+DEFAULT_SCALE = 3
+_TIMING_TIMEOUT_SECONDS = 300.0
+
+
+def prepare_study(
+    name: str | None, request: StudyRequest, storage_url: str | None, worker: Worker
+) -> tuple[Study, Resources]:
+    """The study of that name, made if it is not there; InputError if it was made otherwise.
+
+    Without a name it is called after its space, device and scale, so that the same command
+    continues the same study. If another search makes it meanwhile, this one joins that.
+    """
+    request = canonical(request)
+    folder = StudyFolder.named(_default_name(request) if name is None else name)
+    study = find_study(folder, storage_url)
+    if study is None:
+        settings, resources = _settle(request, worker)
+        study = create_study(folder, storage_url, settings)
+        if study.settings == settings:
+            return study, resources
+    study.settings.refuse_other(folder.name, request)
+    return study, Resources.of(study.settings)
+
+
+def canonical(request: StudyRequest) -> StudyRequest:
+    """Files and folders by their whole path: a study may be continued from elsewhere."""
+
+    def whole(word: str | None, path_of: Callable[[str], Path | None]) -> str | None:
+        return None if word is None else from_anywhere(word, path_of(word))
+
+    return replace(
+        request,
+        space=whole(request.space, space_path),
+        device=whole(request.device, device_path),
+        data=whole(request.data, data_path),
+        input=None if request.input is None else str(InputSpec.parse(request.input)),
+    )
+
+
+def _default_name(request: StudyRequest) -> str:
+    space = Path(_said(request.space, DEFAULT_SPACE)).stem
+    device = Path(_said(request.device, DEFAULT_DEVICE)).name
+    return f"{space}-{device}-x{_said(request.scale, DEFAULT_SCALE)}"
+
+
+def _said(value: T | None, default: T) -> T:
+    """An empty word is a word, and no default."""
+    return default if value is None else value
+
+
+def _settle(request: StudyRequest, worker: Worker) -> tuple[Settings, Resources]:
+    space_name, device_name = (
+        _said(request.space, DEFAULT_SPACE),
+        _said(request.device, DEFAULT_DEVICE),
+    )
+    device, space = load_device(device_name), load_space(space_name)
+    open_source(device, worker)  # its settings may be refused
+    scale, data_name = _said(request.scale, DEFAULT_SCALE), _said(request.data, EMBEDDED)
+    input_spec = device.input if request.input is None else InputSpec.parse(request.input)
+    data = load_data(data_name, scale)
+    baselines = _said(request.baselines, True)
+    require_searchable(space, input_spec, data.validation, baselines=baselines)
+    recipe = _recipe(request, data.training, device.weights, worker)
+    settings = Settings(
+        space=space_name,
+        space_version=space.version,
+        space_fingerprint=fingerprint(space, scale),
+        device=device_name,
+        device_fingerprint=device.fingerprint,
+        data=data_name,
+        data_fingerprint=data.fingerprint,
+        input=str(input_spec),
+        scale=scale,
+        objective=_said(request.objective, Objective.SCORE),
+        sampler=_said(request.sampler, SamplerKind.TPE),
+        quantize=recipe.quantization,
+        max_latency_ms=request.max_latency_ms,
+        seed=_said(request.seed, 0),
+        trial_seconds=request.trial_seconds,
+        baselines=baselines,
+        recipe=recipe,
+        references=_references(data.validation),
+        versions=installed_versions(),
+    )
+    return settings, Resources(space, device, data)
+
+
+def _recipe(
+    request: StudyRequest, images: ImageSet, granularity: WeightGranularity, worker: Worker
+) -> Recipe:
+    """The proxy's, as far as ``request`` says nothing else; what only a timing tells is timed."""
+    recipe, precision = recipe_named(RecipeName.PROXY), request.precision
+    if request.trial_seconds is not None or (precision is None and has_bfloat16()):
+        one = ImageSet(images.scale, images.pairs[:1])  # enough for a timing
+        recipe = worker.call(
+            _TIMING_TIMEOUT_SECONDS,
+            _choose_recipe,
+            one,
+            granularity,
+            request.trial_seconds,
+            precision,
+        )
+    return replace(
+        recipe,
+        steps=_said(request.steps, recipe.steps),
+        quantization=_said(request.quantize, Quantization.AUTO),
+        bfloat16=recipe.bfloat16 if precision is None else precision is Precision.BFLOAT16,
+    )
+
+
+def _choose_recipe(
+    images: ImageSet,
+    granularity: WeightGranularity,
+    trial_seconds: float | None,
+    precision: Precision | None,
+) -> Recipe:
+    from ..training.proxy import choose_recipe
+
+    return choose_recipe(images, granularity, trial_seconds, precision)
+
+
+def _references(images: ImageSet) -> References:
+    smooth = evaluate(bicubic(images.scale), images)
+    blocky = evaluate(nearest(images.scale), images)
+    return References(smooth.psnr_db, smooth.ssim, blocky.psnr_db, blocky.ssim)

@@ -1,0 +1,188 @@
+"""The search: one worker's loop over a study, until its budget is used up."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+
+from latency_models import Worker
+from latency_models.device import Device, load_device, open_source
+from search_spaces import InputError, InputSpec, NasError
+from search_spaces.spaces.fingerprint import fingerprint
+from search_spaces.spaces.loading import load_space
+from search_spaces.spaces.space import Space
+
+from ..cores import Cores
+from ..data.images import Data, load_data
+from ..evaluation.evaluator import CandidateEvaluator
+from ..studies.budget import Budget
+from ..studies.record import TrialRecord
+from ..studies.settings import Settings
+from ..studies.study import Study
+from ..studies.worker_locks import worker_label, worker_lock
+from .remeasurement import known_device
+from .sampling import make_sampler
+from .stopping import Run, SearchState
+from .trial import SearchObserver, TrialEnded, TrialRunner
+
+_POLL_SECONDS = 1.0
+_SESSION_SECONDS = 3.0
+#: TensorFlow's kernels keep what they compiled for every shape that a process has met.
+_TRAININGS_PER_WORKER = 5
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What every worker of a study reads: its space, its device and its images."""
+
+    space: Space
+    device: Device
+    data: Data
+
+    @classmethod
+    def of(cls, settings: Settings) -> Resources:
+        """InputError if one of them is no longer what the study was made with."""
+        space, device = load_space(settings.space), load_device(settings.device)
+        mark = fingerprint(space, settings.scale)
+        _require_same(f"space {settings.space}", mark, settings.space_fingerprint)
+        _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
+        data = load_data(settings.data, settings.scale)
+        _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)
+        return cls(space, device, data)
+
+
+def _require_same(what: str, now: str, made_with: str) -> None:
+    if now != made_with:
+        raise InputError(
+            f"{what} has changed since the study was made (fingerprint {made_with}, now {now}); "
+            "restore it, or start another study by --study"
+        )
+
+
+def work(
+    study: Study,
+    budget: Budget,
+    run: Run,
+    resources: Resources,
+    worker: Worker,
+    observer: SearchObserver,
+) -> str:
+    """Runs trials on the cores of this process until ``run`` is over; returns why it ended.
+
+    Interrupted, it leaves the trial in hand to be run again next time.
+    """
+    settings, cores = study.settings, Cores.available()
+    device = resources.device
+    evaluator = CandidateEvaluator(
+        source=open_source(known_device(study.folder, device), worker),
+        worker=worker,
+        data=resources.data,
+        recipe=settings.recipe,
+        input=InputSpec.parse(settings.input),
+        granularity=device.weights,
+        threads=cores.count,
+    )
+    study.optuna.sampler = make_sampler(settings.sampler, _sampler_seed(study, cores))
+    with worker_lock(study.folder) as name, _noted_session(study, name):
+        label = worker_label(study.folder, name)
+        evaluator.start()
+        return _Loop(study, budget, run, resources.space, evaluator, label, observer).work()
+
+
+@dataclass(frozen=True)
+class _Loop:
+    study: Study
+    budget: Budget
+    run: Run
+    space: Space
+    evaluator: CandidateEvaluator
+    worker: str
+    observer: SearchObserver
+
+    def work(self) -> str:
+        while True:
+            with contextlib.ExitStack() as beginning:
+                beginning.enter_context(self.study.beginning())
+                self.study.recover()
+                state = self._state()
+                reason = state.reason_to_stop()
+                if state.awaits_baseline() or (reason is None and not state.must_wait()):
+                    if self.evaluator.worker.followed >= _TRAININGS_PER_WORKER:
+                        self.evaluator.renew()
+                    self._run_trial(beginning)
+                    continue
+            if reason is not None:
+                return reason
+            time.sleep(_POLL_SECONDS)
+
+    def _run_trial(self, beginning: contextlib.ExitStack) -> None:
+        numbers: list[int] = []
+
+        def begun(number: int) -> None:
+            numbers.append(number)
+            beginning.close()
+
+        runner = TrialRunner(
+            study=self.study,
+            space=self.space,
+            evaluator=self.evaluator,
+            worker=self.worker,
+            run=self.run,
+            observer=self.observer,
+            refusal=lambda number, macs: self._state().refusal(number, macs),
+            begun=begun,
+        )
+
+        def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            self.observer.ended(TrialRecord.of(trial))
+
+        try:
+            self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,), callbacks=[ended])
+        except ValueError:  # Optuna's word for a trial that is over already
+            # While this machine slept, another took the trial for a dead worker's, and queued it.
+            if not numbers or not self.study.is_queued_again(numbers[-1]):
+                raise
+
+    def _state(self) -> SearchState:
+        return SearchState(
+            self.budget, self.study.records(), self.run, self.study.elapsed_seconds()
+        )
+
+
+def _sampler_seed(study: Study, cores: Cores) -> int:
+    """Another for every run and every worker: with an old seed come the old proposals."""
+    existing = len(study.optuna.get_trials(deepcopy=False))
+    entropy = [study.settings.seed, existing, cores.numbers[0]]
+    if study.is_shared:
+        entropy.append(zlib.crc32(socket.gethostname().encode()))
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+@contextlib.contextmanager
+def _noted_session(study: Study, worker: str) -> Iterator[None]:
+    """Keeps writing down that this worker is alive: the budget's time."""
+    started, ended = time.time(), threading.Event()
+
+    def note() -> None:
+        while not ended.wait(_SESSION_SECONDS):
+            # A full disk ends the search where a trial is written, with its reason.
+            with contextlib.suppress(NasError, OSError, optuna.exceptions.StorageInternalError):
+                study.note_session(worker, started)
+
+    study.note_session(worker, started)
+    thread = threading.Thread(target=note, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        study.note_session(worker, started)

@@ -1,0 +1,25 @@
+"""A trial as a person names it: ``STUDY#TRIAL``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search_spaces import InputError
+
+
+@dataclass(frozen=True)
+class TrialReference:
+    """A study by its name, and one of its trials; or the study alone."""
+
+    study: str
+    trial: int | None = None
+
+    @classmethod
+    def parse(cls, what: str) -> TrialReference:
+        """InputError if something else than a number follows the #."""
+        study, separator, number = what.partition("#")
+        if not separator:
+            return cls(study)
+        if not number.isdecimal():
+            raise InputError(f"{what!r}: after the # comes a trial's number, as in {study}#7")
+        return cls(study, int(number))

@@ -1,0 +1,78 @@
+"""What is asked of a training, what it tells on the way, and what it gives: without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from latency_models import WeightGranularity
+from search_spaces import Candidate, InputSpec
+
+from ..quality.metrics import Quality
+from .initialization import Array
+from .recipe import Recipe, Schedule
+
+#: A network's values as arrays, by the names of ``interpretation.Values``.
+Weights = Mapping[str, Array]
+
+
+class Phase(StrEnum):
+    """A stretch of training. The last two go on from what the first one gave."""
+
+    FLOAT = "float"
+    INT8 = "int8"
+    #: in floating point for as long as INT8 training, to tell what INT8 costs
+    TWIN = "twin"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands: ``step`` of ``steps`` of a phase, and the last loss, grey levels."""
+
+    phase: Phase
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training: what of, how, and the tile by which the result is judged."""
+
+    candidate: Candidate
+    recipe: Recipe
+    granularity: WeightGranularity
+    seed: int
+    tile: InputSpec
+
+    def schedule(self, phase: Phase) -> Schedule:
+        """Of the steps of ``phase``."""
+        return self.recipe.float_schedule if phase is Phase.FLOAT else self.recipe.int8_schedule
+
+
+@dataclass(frozen=True)
+class TrainingSeconds:
+    """Time that training took, all runs together; ``gradient`` is the part in gradient steps."""
+
+    total: float = 0.0
+    gradient: float = 0.0
+
+    def __add__(self, other: TrainingSeconds) -> TrainingSeconds:
+        return TrainingSeconds(self.total + other.total, self.gradient + other.gradient)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training gave, before there is any file of it: values of the deployed graph."""
+
+    float32: Weights = field(repr=False)
+    #: kernels on their INT8 levels
+    int8: Weights = field(repr=False)
+    #: was it trained with INT8 rounding, or quantized afterwards?
+    int8_trained: bool
+    #: of the floating-point network on the validation images
+    float_quality: Quality = field(repr=False)
+    #: PSNR of the fake-quantized network on the first of them
+    rounded_psnr_db: tuple[float, ...] = field(repr=False)
+    seconds: TrainingSeconds

@@ -1,0 +1,129 @@
+"""A graph with variables of its own: what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from search_spaces import LEVELS, Conv, DepthwiseConv, Graph, TransposedConv
+
+from ..data.pixels import Pixels
+from ..quantization.fake_quantization import MIN_RANGE
+from .initialization import KERNELS, Array, he_deviation, initial_parameters
+from .interpretation import Interpreter, Mode, own_values
+from .job import Weights
+from .optimizer import KernelForm
+from .tensorflow_quietly import keras, tf
+from .weights import range_key
+
+
+class Network(keras.layers.Layer):
+    """``graph``, initialized from ``seed``.
+
+    Called on float32 RGB images of grey levels (N, H, W, 3), it returns (N, scale H, scale W, 3).
+    """
+
+    def __init__(self, graph: Graph, seed: int = 0) -> None:
+        super().__init__(dtype="float32", name="network")
+        self.graph = graph
+        self._interpreter = Interpreter(graph)
+        self._parameters = {
+            name: self._variable(name, value)
+            for name, value in initial_parameters(graph, seed).items()
+        }
+        self._learned = [g for g in self._interpreter.tensors.groups if g.fixed is None]
+        self._ranges = {
+            f"{range_key(group)}/{bound}": self._variable(f"{range_key(group)}/{bound}", value)
+            for group in self._learned
+            for bound, value in (
+                ("low", np.array(-1, np.float32)),
+                ("high", np.array(1.001, np.float32)),
+            )
+        }
+
+    def _variable(self, name: str, value: Array) -> keras.Variable:
+        return self.add_weight(
+            name=name.replace("/", "."),
+            shape=np.shape(value),
+            initializer=lambda shape, dtype=None: tf.constant(value, dtype),
+        )
+
+    @property
+    def values(self) -> dict[str, keras.Variable]:
+        """All that is trained by name: kernels, biases and slopes, then the learned INT8 ranges."""
+        return self._parameters | self._ranges
+
+    @property
+    def kernels(self) -> dict[str, keras.Variable]:
+        """Convolution kernels by the name of their node."""
+        return {
+            name.removesuffix("/kernel"): variable
+            for name, variable in self._parameters.items()
+            if name.endswith("/kernel")
+        }
+
+    @property
+    def kernel_forms(self) -> dict[str, KernelForm]:
+        """How those of ``values`` that multiply features are stacks of matrices."""
+        forms = {}
+        for node in self.graph.nodes:
+            for part in KERNELS & own_values(self._parameters, node).keys():
+                name, operator = f"{node.name}/{part}", node.operator
+                shape = tuple(self._parameters[name].shape)
+                groups, outputs, inputs = 1, shape[3], (0, 1, 2)
+                match operator:
+                    case DepthwiseConv():
+                        groups = outputs = shape[2]
+                        inputs = (0, 1, 3)
+                    case TransposedConv():
+                        inputs = (0, 1, 3)
+                    case Conv() if part == "kernel":
+                        groups = operator.groups
+                forms[name] = KernelForm(groups, outputs, he_deviation(operator, shape), inputs)
+        return forms
+
+    def snapshot(self) -> dict[str, Array]:
+        """All values, ranges included, as ``restore`` takes them."""
+        return {name: variable.numpy() for name, variable in self.values.items()}
+
+    def restore(self, weights: Weights) -> None:
+        """Sets every variable; KeyError if one is missing, others are passed over."""
+        for name, variable in self.values.items():
+            variable.assign(weights[name])
+
+    def call(self, images: tf.Tensor, *, mode: Mode) -> tf.Tensor:
+        return self._interpreter(self._tensors(), images, mode)
+
+    def _tensors(self) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(variable) for name, variable in self.values.items()}
+
+    def calibrate(self, images: tf.Tensor) -> None:
+        """Sets every learned range to the smallest and largest value met on ``images``."""
+        tensors = self._interpreter.run(self._tensors(), images, Mode(quantize=False))
+        for group in self._learned:
+            unit = self._interpreter.tensors.units[group.tensors[0]]
+            values = [tensors[name] / unit for name in group.tensors]
+            low = tf.reduce_min([tf.reduce_min(value) for value in values])
+            high = tf.reduce_max([tf.reduce_max(value) for value in values])
+            self._ranges[f"{range_key(group)}/low"].assign(tf.minimum(low, 0.0))
+            # A little wider: a range that met white and nothing beyond would be the image's own,
+            # and the file one QUANTIZE shorter than that of other weights.
+            self._ranges[f"{range_key(group)}/high"].assign(1.001 * tf.maximum(high, MIN_RANGE))
+
+
+def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:
+    """``graph`` with these values as a function of one whole uint8 image (H, W, 3)."""
+    interpreter = Interpreter(graph)
+    values = {name: tf.constant(value) for name, value in weights.items()}
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    def run(images: tf.Tensor) -> tf.Tensor:
+        levels = interpreter(values, tf.cast(images, tf.float32), mode)
+        return tf.cast(tf.clip_by_value(tf.round(levels), 0.0, LEVELS), tf.uint8)
+
+    def upscale(lr: Pixels) -> Pixels:
+        result: Pixels = run(lr[np.newaxis]).numpy()[0]
+        return result
+
+    return upscale

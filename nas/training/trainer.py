@@ -1,0 +1,261 @@
+"""Training of one candidate, phase by phase: in floating point, then, if asked, with INT8 rounding.
+
+With rounding means: of every tensor between operators at each step, of the kernels at the end
+(those of transposed convolutions at each step, too).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from search_spaces import CandidateError, Graph
+
+from ..choices import Loss
+from ..data.images import ImageSet
+from ..data.patches import PatchSampler
+from ..data.pixels import Pixels
+from ..quantization.calibration import calibration_crops, largest_values
+from ..quantization.rounding import round_kernels
+from .identity_path import has_living_way
+from .initialization import Array, initial_parameters
+from .interpretation import Mode
+from .job import Phase, Progress, TrainingJob, TrainingSeconds, Weights
+from .network import Network
+from .optimizer import Learned, Optimizer
+from .recipe import Schedule
+from .tensorflow_quietly import tf
+
+#: Levels; a thousandth of the image range, as usual (Lai et al., LapSRN, CVPR 2017).
+_CHARBONNIER_EPSILON = 0.255
+Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a training needs to go on: where it is, and every array by name."""
+
+    phase: Phase
+    step: int
+    state: Weights = field(repr=False)
+    seconds: TrainingSeconds = field(default_factory=TrainingSeconds)
+    #: the deployed graph's values as the phases before gave them
+    finished: Mapping[Phase, Weights] = field(repr=False, default_factory=dict)
+
+
+class Trainer:
+    """One phase of a training: its network, its optimizer and its compiled step.
+
+    The floating-point phase trains the graph as the candidate says, the others the graph that is
+    deployed, from the values that the first phase left in ``finished``. ``observe`` is called after
+    every step; whatever it raises ends the training. ``seconds`` count on from those of the
+    phases before; another ``optimizer`` is for studies.
+    """
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        images: ImageSet,
+        phase: Phase = Phase.FLOAT,
+        finished: Mapping[Phase, Weights] | None = None,
+        observe: Callable[[Progress], None] = lambda progress: None,
+        seconds: TrainingSeconds = TrainingSeconds(),  # noqa: B008 - it is immutable
+        optimizer: Callable[[Schedule, Sequence[Learned]], Optimizer] = Optimizer,
+    ) -> None:
+        self.job, self.phase, self._finished = job, phase, dict(finished or {})
+        self.sampler = PatchSampler(images, job.recipe.batch, job.recipe.patch)
+        self._observe = observe
+        self._schedule = job.schedule(phase)
+        self.step_index, self.seconds = 0, seconds
+        self._compiled: Step | None = None
+        self.network, masks = self._first_network()
+        forms = self.network.kernel_forms
+        self._optimizer = optimizer(
+            self._schedule,
+            [
+                Learned(variable.value, forms.get(name), masks.get(name))
+                for name, variable in self.network.values.items()
+            ],
+        )
+
+    def _first_network(self) -> tuple[Network, Weights]:
+        """As it is before the first step, and 0 for each value that no step may change."""
+        candidate = self.job.candidate
+        if self.phase is Phase.FLOAT:
+            return Network(candidate.graph, self.job.seed), {}
+        network = Network(candidate.deployed, self.job.seed)
+        network.restore(self._finished[Phase.FLOAT])
+        if self.phase is Phase.INT8:
+            network.calibrate(tf.constant(self._crops(), tf.float32))
+        if candidate.deployed is candidate.graph:
+            return network, {}
+        return network, candidate.learned(initial_parameters(candidate.graph, self.job.seed))
+
+    def run(self) -> dict[str, Array]:
+        """Trains to the end of the phase; the deployed graph's values, averaged over steps.
+
+        CandidateError if the loss is NaN, or a layer is dead.
+        """
+        self._advance()
+        self._refuse_dead()
+        weights = self._averaged()
+        match self.phase:
+            case Phase.FLOAT:
+                return self._deployed(weights)
+            case Phase.INT8:
+                return self._rounded(weights)
+            case Phase.TWIN:
+                return weights
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Goes on where ``checkpoint`` of this phase was taken."""
+        self.step_index, self.seconds = checkpoint.step, checkpoint.seconds
+        self.network.restore(checkpoint.state)
+        self._optimizer.restore(checkpoint.state)
+
+    def capture(self) -> Checkpoint:
+        """A checkpoint of this moment."""
+        state = self.network.snapshot() | self._optimizer.state()
+        return Checkpoint(self.phase, self.step_index, state, self.seconds, self._finished)
+
+    def usable(self) -> tuple[Graph, Weights, Mode]:
+        """The network as it would be used now: averaged weights, with rounding if they know it."""
+        weights, quantize = self._averaged(), self.phase is Phase.INT8
+        if quantize:
+            weights = self._rounded(weights)
+        return self.network.graph, weights, Mode(quantize, self.job.granularity)
+
+    @property
+    def step(self) -> Step:
+        """The compiled gradient step on uint8 LR and HR patches; returns the loss in levels."""
+        if self._compiled is None:
+            self._compiled = self._compile()
+        return self._compiled
+
+    def _compile(self) -> Step:
+        lr, hr = (tf.TensorSpec(shape, tf.uint8) for shape in self.sampler.shapes)
+        variables = [variable.value for variable in self.network.values.values()]
+
+        @tf.function(autograph=False, input_signature=[lr, hr])
+        def step(lr: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                loss = self._loss(self._predicted(lr), hr)
+            self._optimizer.apply(
+                tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            )
+            return loss
+
+        # Traced here, so that no gradient step is charged with it.
+        compiled: Step = step.get_concrete_function()
+        return compiled
+
+    def _predicted(self, lr: tf.Tensor) -> tf.Tensor:
+        mode = Mode(
+            self.phase is Phase.INT8, self.job.granularity, self.job.recipe.bfloat16, training=True
+        )
+        return self.network(tf.cast(lr, tf.float32), mode=mode)
+
+    def _loss(self, predicted: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
+        """In grey levels."""
+        error = predicted - tf.cast(hr, tf.float32)
+        if self.job.recipe.loss is Loss.CHARBONNIER:
+            return tf.reduce_mean(tf.sqrt(tf.square(error) + _CHARBONNIER_EPSILON**2))
+        return tf.reduce_mean(tf.abs(error))
+
+    def _advance(self) -> None:
+        """Steps up to the last one of the schedule."""
+        # The phases after the first meet crops of their own, the same for both of them.
+        first = 0 if self.phase is Phase.FLOAT else self.job.recipe.steps
+        steps = self._schedule.steps
+        step = self.step
+        while self.step_index < steps:
+            started = time.perf_counter()
+            lr, hr = self.sampler.batch_of(self.job.seed, first + self.step_index)
+            cropped_at = time.perf_counter()
+            loss = float(step(lr, hr))
+            ended = time.perf_counter()
+            self.seconds += TrainingSeconds(ended - started, ended - cropped_at)
+            if not math.isfinite(loss):
+                raise CandidateError(
+                    f"training: the loss is {loss} at step {self.step_index} ({self.phase})"
+                )
+            self.step_index += 1
+            self._observe(Progress(self.phase, self.step_index, steps, loss))
+
+    def _refuse_dead(self) -> None:
+        """CandidateError if every way through the network's convolutions is dead.
+
+        A convolution that no gradient reaches is behind, or before, ReLUs that give 0 for all they
+        see, and will not come back.
+        """
+        lr, hr = self.sampler.batch_of(self.job.seed, 0)
+        kernels = self.network.kernels
+        with tf.GradientTape() as tape:
+            loss = self._loss(self._predicted(tf.constant(lr)), hr)
+        gradients = tape.gradient(loss, [kernel.value for kernel in kernels.values()])
+        dead = [
+            name
+            for name, gradient in zip(kernels, gradients, strict=True)
+            if gradient is None or not np.any(gradient.numpy())
+        ]
+        if not has_living_way(self.network.graph, frozenset(dead)):
+            raise CandidateError(f"training: no gradient reaches {dead[0]!r}, the network is dead")
+
+    def _averaged(self) -> dict[str, Array]:
+        """The moving average of every value; the variables themselves stay as they are."""
+        return dict(zip(self.network.values, self._optimizer.averages(), strict=True))
+
+    def _deployed(self, weights: dict[str, Array]) -> dict[str, Array]:
+        """``weights`` of the trained graph, carried over to the deployed one."""
+        candidate = self.job.candidate
+        if candidate.deployed is candidate.graph:
+            return weights
+        crops = self._crops()
+        carried = candidate.deploy(weights, lambda graph, w: largest_values(graph, w, crops))
+        return Network(candidate.deployed, self.job.seed).snapshot() | carried
+
+    def _rounded(self, weights: dict[str, Array]) -> dict[str, Array]:
+        """``weights`` with kernels as the INT8 file has them."""
+        return round_kernels(self.network.graph, weights, self.job.granularity, self._crops())
+
+    def _crops(self) -> Pixels:
+        return calibration_crops(self.sampler.images, self.job.recipe, self.job.seed)
+
+
+@dataclass(frozen=True)
+class TrainedPhases:
+    """The deployed graph's values after each phase."""
+
+    weights: Mapping[Phase, Weights] = field(repr=False)
+    seconds: TrainingSeconds
+
+
+def train_phases(
+    job: TrainingJob,
+    images: ImageSet,
+    phases: Sequence[Phase],
+    begin: Callable[[Trainer], None],
+    observe: Callable[[Progress], None],
+    checkpoint: Checkpoint | None = None,
+) -> TrainedPhases:
+    """Trains one phase after another, from ``checkpoint`` on if there is one.
+
+    ``begin`` sees the trainer of each phase before its first step; ``observe`` is called after
+    every step.
+    """
+    finished = dict(checkpoint.finished) if checkpoint else {}
+    seconds = checkpoint.seconds if checkpoint else TrainingSeconds()
+    for phase in phases:
+        if phase in finished:
+            continue
+        trainer = Trainer(job, images, phase, finished, observe, seconds)
+        if checkpoint is not None and checkpoint.phase is phase:
+            trainer.resume(checkpoint)
+        begin(trainer)
+        finished[phase] = trainer.run()
+        seconds = trainer.seconds
+    return TrainedPhases(finished, seconds)

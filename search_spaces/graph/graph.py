@@ -1,0 +1,252 @@
+"""A network as a small, immutable, size-free operator graph: the one description of it anywhere.
+
+A graph reads one RGB image, named ``input``, of grey levels 0..255, and its last node is the
+output: the same image, ``scale`` times larger.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any, Self
+
+from ..errors import GraphError
+from .operator import Operator, Shape
+from .operators import OPERATORS
+
+INPUT = "input"
+_KINDS = {operator.kind: operator for operator in OPERATORS}
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Size of the one low-resolution image, in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        for side in (self.height, self.width):
+            if not 1 <= side <= 16384:
+                raise GraphError(f"input {self}: each side must be within 1..16384 pixels")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``360x640``: height x width."""
+        height, separator, width = text.lower().partition("x")
+        if not (separator and height.isdecimal() and width.isdecimal()):
+            raise GraphError(f"input size {text!r} is not HEIGHTxWIDTH; write it as 360x640")
+        return cls(int(height), int(width))
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator applied to earlier nodes (or ``input``), under a name of its own."""
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodeFigures:
+    """What one node costs for one image of a given size; bytes are those of INT8 tensors."""
+
+    shape: Shape
+    macs: int
+    parameters: int
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A graph's figures at one input size; ``nodes`` in the graph's order."""
+
+    nodes: dict[str, NodeFigures] = field(repr=False)
+    output: Shape
+    macs: int
+    parameters: int
+    bytes_moved: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in an order in which they can run; a GraphError at construction names the node."""
+
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            raise GraphError("the graph has no node; give it at least one")
+        known, used = {INPUT}, set[str]()
+        done: dict[tuple[Operator, tuple[str, ...]], str] = {}
+        for node in self.nodes:
+            arity = node.operator.arity
+            if node.name in known or not node.name:
+                raise GraphError(f"node name {node.name!r} is empty or used twice")
+            if not node.inputs or (arity is not None and len(node.inputs) != arity):
+                raise GraphError(
+                    f"node {node.name!r}: {node.operator.kind} takes {arity or 'one or more'} "
+                    f"inputs, not {len(node.inputs)}"
+                )
+            for name in node.inputs:
+                if name not in known:
+                    raise GraphError(f"node {node.name!r}: input {name!r} is not an earlier node")
+            if not node.operator.trained:
+                twin = done.setdefault((node.operator, node.inputs), node.name)
+                if twin != node.name:
+                    raise GraphError(f"node {node.name!r} repeats {twin!r}; read that one twice")
+            known.add(node.name)
+            used.update(node.inputs)
+        idle = known - used - {self.nodes[-1].name}
+        if idle:
+            raise GraphError(f"nothing uses {', '.join(sorted(map(repr, idle)))}; remove it")
+        self.scale  # noqa: B018 - shapes are checked here, once
+
+    @cached_property
+    def multiple(self) -> int:
+        """Input sides must be a multiple of this many pixels (space_to_depth, strides)."""
+        return math.prod(node.operator.divisor for node in self.nodes)
+
+    @cached_property
+    def scale(self) -> int:
+        """How many times larger the output is than the input."""
+        side = self.multiple * 64
+        height, width, channels = infer(self, InputSpec(side, side)).output
+        if channels != 3:
+            raise GraphError(f"the output has {channels} channels; an image has 3")
+        if height != width or height % side:
+            raise GraphError(f"a {side}x{side} image becomes {height}x{width}: no whole scale")
+        return height // side
+
+    @cached_property
+    def hash(self) -> str:
+        """Canonical name, 16 hex digits: the same for any node names, in any valid order."""
+        return hashlib.sha256(json.dumps(self._canonical()).encode()).hexdigest()[:16]
+
+    def _canonical(self) -> list[Any]:
+        """Nodes numbered in the order in which a walk from the output leaves them."""
+        by_name = {node.name: node for node in self.nodes}
+        numbers = {INPUT: 0}
+        rows: list[Any] = []
+        open_nodes = [self.nodes[-1].name]  # a stack of our own: graphs may be very deep
+        while open_nodes:
+            name = open_nodes[-1]
+            if name in numbers:
+                open_nodes.pop()
+                continue
+            node = by_name[name]
+            ahead = next((source for source in node.inputs if source not in numbers), None)
+            if ahead is not None:
+                open_nodes.append(ahead)
+                continue
+            numbers[name] = len(numbers)
+            inputs = [numbers[source] for source in node.inputs]
+            rows.append([_operator_to_json(node.operator), inputs])
+        return rows
+
+    def readers(self, name: str) -> tuple[Node, ...]:
+        """Nodes that read ``name``, once for each time."""
+        return self._readers.get(name, ())
+
+    @cached_property
+    def _readers(self) -> dict[str, tuple[Node, ...]]:
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for source in node.inputs:
+                readers.setdefault(source, []).append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain lists and dictionaries that ``from_json`` reads back."""
+        return [
+            {"name": node.name, **_operator_to_json(node.operator), "inputs": list(node.inputs)}
+            for node in self.nodes
+        ]
+
+    @classmethod
+    def from_json(cls, data: object) -> Graph:
+        """The graph that ``to_json`` wrote; GraphError names the row at fault."""
+        if not isinstance(data, list):
+            raise GraphError(f"a graph is a list of nodes, not {type(data).__name__}")
+        return cls(tuple(_node_from_json(row, index) for index, row in enumerate(data)))
+
+
+def infer(graph: Graph, spec: InputSpec) -> Figures:
+    """Shapes, parameters, multiply-accumulates and INT8 bytes of ``graph`` on an image of ``spec``.
+
+    Raises GraphError, naming the node, if the size does not fit.
+    """
+    shapes: dict[str, Shape] = {INPUT: (spec.height, spec.width, 3)}
+    figures: dict[str, NodeFigures] = {}
+    for node in graph.nodes:
+        inputs = tuple(shapes[name] for name in node.inputs)
+        try:
+            shape = node.operator.shape(inputs)
+        except GraphError as error:
+            raise GraphError(f"node {node.name!r} ({node.operator.kind}): {error}") from None
+        shapes[node.name] = shape
+        figures[node.name] = NodeFigures(
+            shape=shape,
+            macs=node.operator.macs(inputs),
+            parameters=sum(map(math.prod, node.operator.variables(inputs).values())),
+            bytes_in=sum(map(math.prod, inputs)),
+            bytes_out=math.prod(shape),
+        )
+    rows = figures.values()
+    return Figures(
+        nodes=figures,
+        output=shapes[graph.nodes[-1].name],
+        macs=sum(row.macs for row in rows),
+        parameters=sum(row.parameters for row in rows),
+        bytes_moved=sum(row.bytes_in + row.bytes_out + row.parameters for row in rows),
+    )
+
+
+def _operator_to_json(operator: Operator) -> dict[str, Any]:
+    values = {
+        key: value.value if isinstance(value, Enum) else value
+        for key, value in vars(operator).items()
+    }
+    return {"kind": operator.kind, **values}
+
+
+def _node_from_json(row: object, index: int) -> Node:
+    if not isinstance(row, dict):
+        raise GraphError(f"node {index} is {type(row).__name__}, not an object")
+    fields = dict(row)
+    try:
+        name, kind, inputs = (fields.pop(key) for key in ("name", "kind", "inputs"))
+    except KeyError as error:
+        raise GraphError(f"node {index} has no {error.args[0]!r}") from None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise GraphError(f"node {index}: unknown operator {kind!r}; known: {', '.join(_KINDS)}")
+    if not (isinstance(inputs, list) and all(isinstance(source, str) for source in inputs)):
+        raise GraphError(f"node {index}: inputs must be a list of node names")
+    operator = _KINDS[kind]
+    types = {item.name: item.default for item in dataclasses.fields(operator)}
+    try:
+        values = {key: _coerce(types[key], value) for key, value in fields.items()}
+    except KeyError as error:
+        raise GraphError(f"node {index}: {kind} has no attribute {error.args[0]!r}") from None
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"node {index} ({kind}): {error}") from None
+    return Node(str(name), operator(**values), tuple(inputs))
+
+
+def _coerce(default: object, value: object) -> Any:
+    """``value`` if it is of the attribute's type, which is that of its default."""
+    if isinstance(default, Enum):
+        return type(default)(value)
+    if type(value) is type(default) or (isinstance(default, float) and type(value) is int):
+        return value
+    raise TypeError(f"{value!r} is not {type(default).__name__}")

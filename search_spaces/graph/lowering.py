@@ -1,0 +1,184 @@
+"""From a graph to what TFLite runs: a kernel for each operator of the converted file, in order.
+
+Every latency model reads kernels. The same value is read from anybody's file by
+``latency_models.tflite.requests``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from .convolutions import Branches, Conv, DepthwiseConv, Padding
+from .graph import INPUT, Graph, InputSpec, Node, infer
+from .operator import Operator, Shape
+from .operators import (
+    Clip,
+    ClipForm,
+    NearestConv,
+    Pad,
+    Relu,
+    Split,
+)
+from .quantization import quantization_groups
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An activation: its name and shape (height, width, channels) of one INT8 image."""
+
+    name: str
+    shape: Shape
+
+    @property
+    def bytes(self) -> int:
+        """Size as INT8."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class LoweredOperator:
+    """One operator as TFLite runs it; constants are not among its inputs."""
+
+    kind: str
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    macs: int = 0
+    window: int = 1
+    stride: int = 1
+    groups: int = 1
+    weight_bytes: int = 0
+
+    @property
+    def bytes_moved(self) -> int:
+        """Activations and weights read and written, INT8."""
+        return sum(tensor.bytes for tensor in self.inputs + self.outputs) + self.weight_bytes
+
+
+def lower(graph: Graph, spec: InputSpec) -> tuple[LoweredOperator, ...]:
+    """The kernels of ``graph`` as an INT8 model for images of ``spec``."""
+    return tuple(_lower(_fused(graph), spec))
+
+
+def _fused(graph: Graph) -> Graph:
+    """As the converter fuses it: a ReLU or a padding becomes part of what it belongs to."""
+    readers = Counter(name for node in graph.nodes for name in node.inputs)
+    fused: dict[str, Node] = {}
+    for node in graph.nodes:
+        node = _with_own_padding(node, fused)  # noqa: PLW2901
+        source = fused.get(node.inputs[0])
+        if source and readers[source.name] == 1 and isinstance(node.operator, Relu):
+            operator = source.operator.with_relu()
+            if operator:
+                del fused[source.name]
+                node = Node(node.name, operator, source.inputs)  # noqa: PLW2901
+        fused[node.name] = node
+    used = {name for node in fused.values() for name in node.inputs} | {graph.nodes[-1].name}
+    return Graph(tuple(node for node in fused.values() if node.name in used))
+
+
+def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:
+    """A convolution behind the padding that keeps its size, made one that pads by itself."""
+    source, operator = earlier.get(node.inputs[0]), node.operator
+    if (
+        source
+        and isinstance(source.operator, Pad)
+        and isinstance(operator, Conv | DepthwiseConv)
+        and operator.padding is Padding.VALID
+        and operator.stride == 1
+        and (operator.kernel - 1) * operator.dilation == 2 * source.operator.border
+    ):
+        return Node(node.name, replace(operator, padding=Padding.SAME), source.inputs)
+    return node
+
+
+def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
+    figures, copies = infer(graph, spec), _requantised_copies(graph)
+    tensors = {INPUT: Tensor(INPUT, (spec.height, spec.width, 3))}
+    splits: set[tuple[str, int]] = set()
+    yield from _quantize(tensors[INPUT], copies[INPUT].values())
+    for node in graph.nodes:
+        output = Tensor(node.name, figures.nodes[node.name].shape)
+        inputs = tuple(
+            replace(tensors[name], name=copies[name].get(node.name, tensors[name].name))
+            for name in node.inputs
+        )
+        tensors[node.name] = output
+        match node.operator:
+            case Clip(form=ClipForm.SATURATE):
+                tensors[node.name] = inputs[0]
+            case Clip():
+                capped = Tensor(f"{node.name}/minimum", output.shape)
+                yield LoweredOperator("MINIMUM", capped.name, inputs, (capped,))
+                yield LoweredOperator("RELU", node.name, (capped,), (output,))
+            case Split(parts=parts):
+                if (node.inputs[0], parts) not in splits:
+                    splits.add((node.inputs[0], parts))
+                    yield LoweredOperator(
+                        "SPLIT", node.name, inputs, _siblings(graph, node, output)
+                    )
+            case _:
+                yield _kernel(node, inputs, output)
+        yield from _quantize(tensors[node.name], copies[node.name].values())
+
+
+def _requantised_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
+    """Tensor -> concat -> name of the copy that the concat reads: one for each scale."""
+    analysis = quantization_groups(graph)
+    copies: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for node in graph.nodes:
+        for index, source in enumerate(node.inputs):
+            if (node.name, index) in analysis.requantized:
+                copies[source][node.name] = f"{source}/{analysis.group_of(node.name).tensors[0]}"
+    return copies
+
+
+def _quantize(source: Tensor, copies: Iterable[str]) -> Iterator[LoweredOperator]:
+    """The converter puts a tensor's QUANTIZE operators right behind what makes it."""
+    for name in dict.fromkeys(copies):
+        yield LoweredOperator("QUANTIZE", name, (source,), (Tensor(name, source.shape),))
+
+
+def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
+    """All outputs of the SPLIT that ``split`` is part of; those that nobody reads have no node."""
+    parts = split.operator.parts if isinstance(split.operator, Split) else 1
+    names = {
+        node.operator.index: node.name
+        for node in graph.nodes
+        if isinstance(node.operator, Split)
+        and (node.inputs, node.operator.parts) == (split.inputs, parts)
+    }
+    return tuple(
+        Tensor(names.get(index, f"{split.name}/{index}"), output.shape) for index in range(parts)
+    )
+
+
+def _kernel(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> LoweredOperator:
+    shapes = tuple(tensor.shape for tensor in inputs)
+    operator = _as_deployed(node.operator, shapes)
+    return LoweredOperator(
+        kind=operator.tflite_name,
+        name=node.name,
+        inputs=inputs,
+        outputs=(output,),
+        macs=operator.macs(shapes),
+        window=operator.window,
+        stride=getattr(operator, "stride", 1),
+        groups=operator.groups if isinstance(operator, Conv) else 1,
+        weight_bytes=sum(map(math.prod, operator.variables(shapes).values())),
+    )
+
+
+def _as_deployed(operator: Operator, shapes: tuple[Shape, ...]) -> Operator:
+    """With its branches merged and the bias that TFLite's always has, of zeros if need be."""
+    match operator:
+        case NearestConv():
+            return Conv(kernel=1, filters=operator.shape(shapes)[2])
+        case Conv():
+            return replace(operator, bias=True, branches=Branches.NONE)
+        case DepthwiseConv():
+            return replace(operator, bias=True)
+    return operator

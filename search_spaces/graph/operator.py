@@ -1,0 +1,101 @@
+"""What an operator is: immutable, free of any image size, and master of its own arithmetic.
+
+It knows the shape it gives, the variables it owns, its multiply-accumulates, the pixels it reads,
+and what TFLite makes of it. How it computes is in ``nas.training.interpretation``, what it costs in
+``latency_models``. Shapes are ``(height, width, channels)`` of one image.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from ..errors import GraphError
+from .windows import PIXEL, Reads
+
+Shape = tuple[int, int, int]
+
+
+class Activation(StrEnum):
+    """What a TFLite operator can fuse into itself."""
+
+    NONE = "none"
+    RELU = "relu"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Real values that an INT8 tensor's -128 and 127 stand for."""
+
+    low: float
+    high: float
+
+
+def require(condition: bool, message: str) -> None:
+    """GraphError with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise GraphError(message)
+
+
+@dataclass(frozen=True)
+class Operator(abc.ABC):
+    """One operator with its attributes; validated at construction."""
+
+    kind: ClassVar[str]
+    #: number of inputs; None: one or more
+    arity: ClassVar[int | None] = 1
+    #: owns variables, so that two of them on one input are not the same
+    trained: ClassVar[bool] = False
+    #: TFLite defines it on one INT8 scale, the same at both ends
+    keeps_scale: ClassVar[bool] = False
+    #: what TFLite's quantization specification fixes for its output, if it does
+    fixed_range: ClassVar[Range | None] = None
+    #: f(a x) is a f(x) for any a > 0: it computes the same in grey levels as on 0..1
+    homogeneous: ClassVar[bool] = True
+    #: the same a channel: what comes out of one is a times as large if what goes into it is
+    homogeneous_by_channel: ClassVar[bool] = False
+    #: sums products with weights of its own, so that its output may be in any unit
+    weighs: ClassVar[bool] = False
+    #: an image behind it is the image before it, or its pixels in another order
+    carries_image: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        """Output shape for the input shapes; GraphError if they do not fit."""
+
+    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the operator's trained variables by name."""
+        return {}
+
+    def macs(self, inputs: tuple[Shape, ...]) -> int:
+        """Multiply-accumulates for one image."""
+        return 0
+
+    def reads(self, size: int, result: int) -> Reads | None:
+        """Along one axis, ``size`` pixels of an input to ``result`` of the output.
+
+        None: each pixel of the output depends on all of the input.
+        """
+        return PIXEL
+
+    @property
+    @abc.abstractmethod
+    def tflite_name(self) -> str:
+        """What it is called in a TFLite file; of a clip, its last operator."""
+
+    @property
+    def window(self) -> int:
+        """Pixels of its input, across, that one output pixel depends on."""
+        return 1
+
+    def with_relu(self) -> Operator | None:
+        """With a ReLU behind it made part of it; None if TFLite has no such thing."""
+        return None
+
+    @property
+    def divisor(self) -> int:
+        """Pixels of which its input's sides must be a multiple, for a network of a whole scale."""
+        return 1

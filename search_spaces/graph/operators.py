@@ -1,0 +1,433 @@
+"""Every operator that a graph may be made of; the convolutions have a module of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+
+from .convolutions import Conv, DepthwiseConv, TransposedConv
+from .operator import Activation, Operator, Range, Shape, require
+from .windows import Reads, gathered, interpolated, repeated, shifted, window
+
+
+class ClipForm(StrEnum):
+    """How an output is held in 0..255: by the last quantization's range, or by two operators."""
+
+    SATURATE = "saturate"
+    OPERATOR = "operator"
+
+
+class Interpolation(StrEnum):
+    """How ``Resize`` fills in pixels."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+
+
+class Reduction(StrEnum):
+    """What ``Pool`` keeps of its window."""
+
+    MAX = "max"
+    AVERAGE = "average"
+
+
+@dataclass(frozen=True)
+class _Elementwise(Operator):
+    """Two tensors, element by element, broadcast over single rows, columns or channels."""
+
+    arity = 2
+    activation: Activation = Activation.NONE
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        a, b = inputs
+        require(
+            all(x == y or 1 in (x, y) for x, y in zip(a, b, strict=True)),
+            f"shapes {a} and {b} do not fit together",
+        )
+        return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
+
+    def with_relu(self) -> Operator | None:
+        free = self.activation is Activation.NONE
+        return replace(self, activation=Activation.RELU) if free else None
+
+
+@dataclass(frozen=True)
+class Add(_Elementwise):
+    """Sum of two tensors."""
+
+    kind = "add"
+    tflite_name = "ADD"
+    homogeneous_by_channel = True
+    carries_image = True
+
+
+@dataclass(frozen=True)
+class Subtract(_Elementwise):
+    """First tensor less the second."""
+
+    kind = "subtract"
+    tflite_name = "SUB"
+
+
+@dataclass(frozen=True)
+class Multiply(_Elementwise):
+    """Product of two tensors."""
+
+    kind = "multiply"
+    tflite_name = "MUL"
+
+
+@dataclass(frozen=True)
+class Concat(Operator):
+    """Two or more tensors one after another in channels."""
+
+    kind = "concat"
+    tflite_name = "CONCATENATION"
+    carries_image = True
+    arity = None
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        require(len(inputs) >= 2, "a concat of one tensor is that tensor; leave it out")
+        sizes = {(h, w) for h, w, _ in inputs}
+        require(len(sizes) == 1, f"sizes {sorted(sizes)} differ")
+        height, width = sizes.pop()
+        return height, width, sum(c for _, _, c in inputs)
+
+
+@dataclass(frozen=True)
+class Split(Operator):
+    """One of the equal parts into which SPLIT cuts the channels; siblings share one SPLIT."""
+
+    kind = "split"
+    tflite_name = "SPLIT"
+    keeps_scale = True
+    carries_image = True
+    parts: int = 2
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.parts >= 2, f"a split into {self.parts} parts is none")
+        require(0 <= self.index < self.parts, f"part {self.index} of {self.parts} does not exist")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        require(
+            channels % self.parts == 0, f"{channels} channels cannot be split into {self.parts}"
+        )
+        return height, width, channels // self.parts
+
+
+@dataclass(frozen=True)
+class Slice(Operator):
+    """``size`` channels from ``begin`` on."""
+
+    kind = "slice"
+    tflite_name = "STRIDED_SLICE"
+    keeps_scale = True
+    begin: int = 0
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.begin >= 0, f"begin {self.begin} is negative")
+        require(self.size >= 1, f"size {self.size} is not positive")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        end = self.begin + self.size
+        require(end <= channels, f"channels {self.begin}..{end - 1} of {channels} do not exist")
+        return height, width, self.size
+
+
+@dataclass(frozen=True)
+class _Pointwise(Operator):
+    """Keeps the shape."""
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class Relu(_Pointwise):
+    """ReLU as an operator of its own; a conv's is its ``activation``."""
+
+    kind = "relu"
+    tflite_name = "RELU"
+    homogeneous_by_channel = True
+    carries_image = True
+
+
+@dataclass(frozen=True)
+class LeakyRelu(_Pointwise):
+    """x where positive, ``alpha`` x elsewhere; input and output share one INT8 scale.
+
+    Some runtimes count slopes in 256ths (XNNPACK, qs8-vlrelu): one scale makes the positive side
+    exact there, an ``alpha`` of whole 256ths the other.
+    """
+
+    kind = "leaky_relu"
+    tflite_name = "LEAKY_RELU"
+    keeps_scale = True
+    homogeneous_by_channel = True
+    carries_image = True
+    alpha: float = 0.125
+
+    def __post_init__(self) -> None:
+        require(0 < self.alpha < 1, f"alpha {self.alpha} is not within 0..1")
+
+
+@dataclass(frozen=True)
+class PRelu(_Pointwise):
+    """Leaky ReLU with one trained slope a channel; variable ``alpha`` (in,)."""
+
+    kind = "prelu"
+    tflite_name = "PRELU"
+    homogeneous_by_channel = True
+    carries_image = True
+    trained = True
+
+    def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
+        return {"alpha": (inputs[0][2],)}
+
+
+@dataclass(frozen=True)
+class Sigmoid(_Pointwise):
+    """Logistic function."""
+
+    kind = "sigmoid"
+    tflite_name = "LOGISTIC"
+    homogeneous = False
+    fixed_range = Range(0.0, 255 / 256)
+
+
+@dataclass(frozen=True)
+class Tanh(_Pointwise):
+    """Hyperbolic tangent."""
+
+    kind = "tanh"
+    tflite_name = "TANH"
+    homogeneous = False
+    fixed_range = Range(-1.0, 127 / 128)
+    carries_image = True
+
+
+@dataclass(frozen=True)
+class HardSwish(_Pointwise):
+    """x ReLU6(x + 3) / 6 (Howard et al., "Searching for MobileNetV3", ICCV 2019)."""
+
+    kind = "hard_swish"
+    tflite_name = "HARD_SWISH"
+    homogeneous = False
+
+
+@dataclass(frozen=True)
+class Clip(_Pointwise):
+    """Holds grey levels in 0..255: the output, or, as an activation, any other tensor."""
+
+    kind = "clip"
+    tflite_name = "RELU"
+    carries_image = True
+    form: ClipForm = ClipForm.SATURATE
+
+
+#: Activations that leave an image as it is: positive, and no brighter than white.
+POINTWISE = (Relu, LeakyRelu, PRelu, Clip)
+
+
+@dataclass(frozen=True)
+class DepthToSpace(Operator):
+    """Channels to pixels, block by block, TensorFlow's order."""
+
+    kind = "depth_to_space"
+    tflite_name = "DEPTH_TO_SPACE"
+    keeps_scale = True
+    carries_image = True
+    block: int = 2
+
+    def __post_init__(self) -> None:
+        require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        require(
+            channels % self.block**2 == 0,
+            f"{channels} channels are no multiple of block {self.block} squared",
+        )
+        return height * self.block, width * self.block, channels // self.block**2
+
+    def reads(self, size: int, result: int) -> Reads:
+        return repeated(self.block)
+
+
+@dataclass(frozen=True)
+class SpaceToDepth(Operator):
+    """Pixels to channels, block by block, TensorFlow's order."""
+
+    kind = "space_to_depth"
+    tflite_name = "SPACE_TO_DEPTH"
+    keeps_scale = True
+    carries_image = True
+    block: int = 2
+
+    def __post_init__(self) -> None:
+        require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        require(
+            height % self.block == 0 and width % self.block == 0,
+            f"{height}x{width} is no multiple of block {self.block}",
+        )
+        return height // self.block, width // self.block, channels * self.block**2
+
+    def reads(self, size: int, result: int) -> Reads:
+        return gathered(self.block)
+
+    @property
+    def window(self) -> int:
+        return 2 * self.block - 1
+
+    @property
+    def divisor(self) -> int:
+        return self.block
+
+
+@dataclass(frozen=True)
+class Resize(Operator):
+    """Enlarges by a whole factor, half-pixel centers."""
+
+    kind = "resize"
+    keeps_scale = True
+    carries_image = True
+    factor: int = 2
+    interpolation: Interpolation = Interpolation.NEAREST
+
+    def __post_init__(self) -> None:
+        require(2 <= self.factor <= 8, f"factor {self.factor} is not within 2..8")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        return height * self.factor, width * self.factor, channels
+
+    def reads(self, size: int, result: int) -> Reads:
+        if self.interpolation is Interpolation.NEAREST:
+            return repeated(self.factor)
+        return interpolated(Fraction(1, self.factor), half_pixel_centers=True)
+
+    @property
+    def tflite_name(self) -> str:
+        nearest = self.interpolation is Interpolation.NEAREST
+        return "RESIZE_NEAREST_NEIGHBOR" if nearest else "RESIZE_BILINEAR"
+
+    @property
+    def window(self) -> int:
+        return 1 if self.interpolation is Interpolation.NEAREST else 3
+
+
+@dataclass(frozen=True)
+class Tile(Operator):
+    """The whole tensor repeated ``count`` times in channels."""
+
+    kind = "tile"
+    tflite_name = "TILE"
+    keeps_scale = True
+    carries_image = True
+    count: int = 2
+
+    def __post_init__(self) -> None:
+        require(self.count >= 2, f"count {self.count} repeats nothing")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        return height, width, channels * self.count
+
+
+@dataclass(frozen=True)
+class NearestConv(Tile):
+    """What ``Tile`` does, as a convolution 1x1 of fixed kernels, which NPUs take.
+
+    Before depth_to_space it is nearest-neighbor enlargement (NCNet, arXiv:2208.11609).
+    """
+
+    kind = "nearest_conv"
+    tflite_name = "CONV_2D"
+
+    def macs(self, inputs: tuple[Shape, ...]) -> int:
+        return math.prod(self.shape(inputs)) * inputs[0][2]
+
+
+@dataclass(frozen=True)
+class Pad(Operator):
+    """``border`` zero pixels on every side."""
+
+    kind = "pad"
+    tflite_name = "PAD"
+    keeps_scale = True
+    border: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.border >= 1, f"border {self.border} is not positive")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        return height + 2 * self.border, width + 2 * self.border, channels
+
+    def reads(self, size: int, result: int) -> Reads:
+        return shifted(-self.border)
+
+
+@dataclass(frozen=True)
+class Mean(Operator):
+    """Average over all pixels: one value a channel."""
+
+    kind = "mean"
+    tflite_name = "MEAN"
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        return 1, 1, inputs[0][2]
+
+    def reads(self, size: int, result: int) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Pool(Operator):
+    """Largest or average value of each window, ``same`` padding."""
+
+    kind = "pool"
+    keeps_scale = True
+    reduction: Reduction = Reduction.MAX
+    size: int = 2
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        require(2 <= self.size <= 16, f"size {self.size} is not within 2..16")
+        require(1 <= self.stride <= 16, f"stride {self.stride} is not within 1..16")
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width, channels = inputs[0]
+        return math.ceil(height / self.stride), math.ceil(width / self.stride), channels
+
+    def reads(self, size: int, result: int) -> Reads:
+        return window(size, result, self.size, self.stride)
+
+    @property
+    def tflite_name(self) -> str:
+        return "MAX_POOL_2D" if self.reduction is Reduction.MAX else "AVERAGE_POOL_2D"
+
+    @property
+    def window(self) -> int:
+        return self.size
+
+    @property
+    def divisor(self) -> int:
+        return self.stride
+
+
+OPERATORS: tuple[type[Operator], ...] = (
+    Conv, DepthwiseConv, TransposedConv, Add, Subtract, Multiply, Concat, Split, Slice, Relu,
+    LeakyRelu, PRelu, Sigmoid, Tanh, HardSwish, Clip, DepthToSpace, SpaceToDepth, Resize, Tile,
+    NearestConv, Pad, Mean, Pool,
+)  # fmt: skip

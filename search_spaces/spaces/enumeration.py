@@ -1,0 +1,249 @@
+"""Walks through a space: what it asks, and how many networks it can say."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import GraphError
+from ..transforms.candidate import Candidate
+from .space import Space
+
+#: Up to this many combinations are counted one by one.
+_COUNTABLE = 5000
+_TRIALS = 2000
+_MOST_REFUSED = 2000
+
+
+@dataclass(frozen=True)
+class Numbers(Sequence[float]):
+    """``size`` numbers from ``low`` to ``high``, in equal steps of them or of their logarithms."""
+
+    low: float
+    high: float
+    size: int
+    log: bool = False
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(self.size)))
+        if not -self.size <= index < self.size:
+            raise IndexError(index)
+        index %= self.size
+        part = index / max(self.size - 1, 1)
+        if self.log:
+            return self.low * (self.high / self.low) ** part
+        return self.low + (self.high - self.low) * part
+
+
+#: So many stand for all the numbers of an interval.
+_REAL = 2**20 + 1
+#: Up to so many whole numbers are written down one by one.
+_LISTED = 1000
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a space asks a trial, and the answers it may get, in order.
+
+    A tuple of choices; a ``range`` of very many whole numbers; ``Numbers`` for others.
+    """
+
+    name: str
+    choices: Sequence[Any]
+    #: are small numbers as likely as large ones, by their logarithms?
+    log: bool = False
+
+    @property
+    def is_real(self) -> bool:
+        """Does any number of an interval do?"""
+        return isinstance(self.choices, Numbers) and self.choices.size == _REAL
+
+    @property
+    def text(self) -> str:
+        """All choices, or the ends and the step of a range of numbers."""
+        choices = self.choices
+        if len(choices) <= 4 or not all(type(choice) in (int, float) for choice in choices[:5]):
+            return ", ".join(map(_plain, choices))
+        step = choices[1] - choices[0]
+        told = "" if step == 1 or self.is_real else f", step {_plain(step)}"
+        return f"{_plain(choices[0])} to {_plain(choices[-1])}{told}{', log' * self.log}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All choices, or the ends of what is too long to write down."""
+        if isinstance(self.choices, tuple):
+            return {"name": self.name, "choices": self.choices}
+        low, high = self.choices[0], self.choices[-1]
+        return {"name": self.name, "low": low, "high": high, "log": self.log}
+
+
+@dataclass(frozen=True)
+class Count:
+    """Combinations of parameters; an estimate has a standard error."""
+
+    combinations: float
+    standard_error: float
+
+    @property
+    def exact(self) -> bool:
+        return self.standard_error == 0
+
+
+class RandomTrial:
+    """A trial that answers with given choices, by their index, then at random; it remembers."""
+
+    def __init__(self, rng: random.Random, indices: Sequence[int] = ()) -> None:
+        self._rng, self._indices = rng, indices
+        self.questions: list[Question] = []
+        self.answers: list[int] = []
+        self.number = 0
+        #: what was answered, by name
+        self.params: dict[str, Any] = {}
+        self.user_attrs: dict[str, Any] = {}
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        numbers = range(low, high + 1, step)
+        choices = tuple(numbers) if len(numbers) <= _LISTED else numbers
+        return int(self._answer(Question(name, choices, log)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        if step is None:
+            count = _REAL if high > low else 1
+        else:
+            count = math.floor((high - low) / step + 1e-9) + 1
+            high = low + (count - 1) * step
+        return float(self._answer(Question(name, Numbers(low, high, count, log), log)))
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        return self.suggest_float(name, low, high, step=q)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(Question(name, tuple(choices)))
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        self.user_attrs[key] = value
+
+    def _answer(self, question: Question) -> Any:
+        if question.name in self.params:  # Optuna gives the same answer again
+            return self.params[question.name]
+        place = len(self.answers)
+        given = place < len(self._indices)
+        index = self._indices[place] if given else self._draw(question)
+        self.questions.append(question)
+        self.answers.append(index)
+        self.params[question.name] = question.choices[index]
+        return question.choices[index]
+
+    def _draw(self, question: Question) -> int:
+        choices = question.choices
+        if question.log and not isinstance(choices, Numbers):
+            ends = math.log(choices[0] - 0.5), math.log(choices[-1] + 0.5)
+            number = round(math.exp(self._rng.uniform(*ends)))
+            return int(min(max(number - choices[0], 0), len(choices) - 1))
+        return self._rng.randrange(len(choices))
+
+    @property
+    def combinations(self) -> float:
+        """Product of the numbers of choices that were met; infinite with a real number."""
+        if any(question.is_real for question in self.questions):
+            return math.inf
+        return math.prod(len(question.choices) for question in self.questions)
+
+
+def samples(
+    space: Space, scale: int, count: int, seed: int
+) -> Iterator[tuple[RandomTrial, Candidate]]:
+    """``count`` random networks; the GraphError of combinations that are refused, if most are."""
+    rng, refused = random.Random(seed), 0
+    while count:
+        trial = RandomTrial(rng)
+        try:
+            candidate = space.draw(trial, scale)
+        except GraphError:
+            refused += 1
+            if refused > _MOST_REFUSED:
+                raise
+            continue
+        yield trial, candidate
+        count -= 1
+
+
+def questions(space: Space, scale: int, trials: int = 500) -> dict[Question, float]:
+    """What ``space`` asks, with the share of random networks of which it does."""
+    seen: dict[Question, int] = {}
+    for trial, _ in samples(space, scale, trials, seed=0):
+        for question in trial.questions:
+            seen[question] = seen.get(question, 0) + 1
+    return {question: number / trials for question, number in seen.items()}
+
+
+def count(space: Space, scale: int) -> Count:
+    """Counted, or estimated by random trials.
+
+    The mean of the products of choices along random trials is the number of leaves (Knuth,
+    "Estimating the Efficiency of Backtrack Programs", 1975). Different combinations may give the
+    same network.
+    """
+    trial = _first_from(space, scale, [])
+    for leaves in range(1, _COUNTABLE + 1):
+        following = _following(trial)
+        if following is None:
+            return Count(leaves, 0.0)
+        trial = _first_from(space, scale, following)
+    rng = random.Random(0)
+    products = [_played(space, scale, RandomTrial(rng)).combinations for _ in range(_TRIALS)]
+    if math.inf in products:
+        return Count(math.inf, 0.0)
+    error = statistics.stdev(products) / math.sqrt(_TRIALS)
+    return Count(statistics.fmean(products), error)
+
+
+def _first_from(space: Space, scale: int, indices: Sequence[int]) -> RandomTrial:
+    """The trial that begins with ``indices`` and goes on with first choices."""
+    return _played(space, scale, RandomTrial(_Firsts(), indices))
+
+
+def _played(space: Space, scale: int, trial: RandomTrial) -> RandomTrial:
+    with contextlib.suppress(GraphError):  # a combination that is refused has been counted
+        space.draw(trial, scale)
+    return trial
+
+
+def _following(trial: RandomTrial) -> list[int] | None:
+    """Indices of the next trial in order: the last answer that has another, and none after it."""
+    for place in reversed(range(len(trial.answers))):
+        if trial.answers[place] + 1 < len(trial.questions[place].choices):
+            return [*trial.answers[:place], trial.answers[place] + 1]
+    return None
+
+
+class _Firsts(random.Random):
+    """Always the first choice."""
+
+    def randrange(self, *args: Any, **options: Any) -> int:
+        return 0
+
+    def uniform(self, a: float, b: float) -> float:
+        return a
+
+
+def _plain(choice: object) -> str:
+    return f"{choice:g}" if isinstance(choice, float) else str(choice)

@@ -1,0 +1,45 @@
+"""The union of what the field knows: every network of the zoo is a point of it.
+
+Half of its networks are straight, one convolution after another and a depth_to_space, which NPUs
+run fastest, and which alone can be folded; the others are anything.
+"""
+
+from __future__ import annotations
+
+from ..graph.builder import Nonlinearity
+from ..graph.convolutions import Branches
+from ..transforms.candidate import Candidate
+from .block_space import BlockSpace, ChannelMixer, Stem
+from .blocks import BlockKind, Head, Skip
+from .space import Trial
+
+VERSION = 2
+
+_ACTIVATIONS = (Nonlinearity.RELU, Nonlinearity.CLIP, Nonlinearity.PRELU, Nonlinearity.LEAKY)
+STRAIGHT = BlockSpace(
+    name="straight_",
+    activations=_ACTIVATIONS,
+    branches=tuple(Branches),
+    stems=(Stem.CONV3, Stem.CONV5),
+    blocks=(BlockKind.PLAIN, BlockKind.RESIDUAL),
+    folding=True,
+)
+FREE = BlockSpace(
+    name="free_",
+    activations=(*_ACTIVATIONS, Nonlinearity.TANH),
+    branches=tuple(Branches),
+    strides=(1, 2),
+    stems=tuple(Stem),
+    mixes=tuple(ChannelMixer),
+    blocks=tuple(BlockKind),
+    skips=tuple(Skip),
+    heads=tuple(Head),
+)
+
+
+def sample(trial: Trial, scale: int = 3) -> Candidate:
+    """A network for ``scale``, and how it is deployed."""
+    space = {"straight": STRAIGHT, "free": FREE}[
+        trial.suggest_categorical("space", ("straight", "free"))
+    ]
+    return space.sample(trial, scale)

@@ -1,0 +1,25 @@
+"""Convolutions trained as several branches, deployed as one: around PRPSR, ECBSR and SCSRN."""
+
+from __future__ import annotations
+
+from ..graph.builder import Nonlinearity
+from ..graph.convolutions import Branches
+from ..transforms.candidate import Candidate
+from .block_space import BlockSpace, Stem
+from .blocks import Skip
+from .space import Trial
+
+VERSION = 1
+
+CHOICES = BlockSpace(
+    activations=(Nonlinearity.RELU, Nonlinearity.PRELU),
+    branches=(Branches.POINTWISE, Branches.EXPANDED),
+    stems=(Stem.CONV3, Stem.CONV5),
+    skips=(Skip.NONE, Skip.CONCAT_IMAGE),
+    folding=True,
+)
+
+
+def sample(trial: Trial, scale: int = 3) -> Candidate:
+    """A network for ``scale``, and how it is deployed."""
+    return CHOICES.sample(trial, scale)

@@ -1,0 +1,24 @@
+"""Residual blocks, with spatial attention or without: around TinySRNet, FastSR and EDSR."""
+
+from __future__ import annotations
+
+from ..transforms.candidate import Candidate
+from .block_space import BlockSpace, Tail
+from .blocks import BlockKind, Skip
+from .space import Trial
+
+VERSION = 1
+
+CHOICES = BlockSpace(
+    strides=(1, 2),
+    blocks=(BlockKind.RESIDUAL, BlockKind.ATTENTION),
+    skips=(Skip.NONE, Skip.ADD, Skip.GATHER),
+    tails=(Tail.NONE, Tail.PIXELS, Tail.WIDE),
+    folding=True,
+    channel_steps=(1,),
+)
+
+
+def sample(trial: Trial, scale: int = 3) -> Candidate:
+    """A network for ``scale``, and how it is deployed."""
+    return CHOICES.sample(trial, scale)

@@ -1,0 +1,75 @@
+"""What a search space is: a function that draws a network, and a name for what it says."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import InputError, NasError
+from ..graph.graph import Graph
+from ..transforms.candidate import Candidate
+
+
+class Trial(Protocol):
+    """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """A whole number from ``low`` to ``high``, both included."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number from ``low`` to ``high``."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of ``choices``."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space: where it is from, and its version."""
+
+    name: str
+    version: int
+    sample: Callable[..., Any] = field(repr=False, compare=False)
+
+    def draw(self, trial: Trial, scale: int) -> Candidate:
+        """One network for ``scale``; a space may return a bare Graph, deployed as it is.
+
+        A combination that the space itself refuses comes as the GraphError that it raised. Any
+        other failure of its function, or a result that is no such network, is an InputError.
+        """
+        takes_scale = "scale" in inspect.signature(self.sample).parameters
+        try:
+            drawn = self.sample(trial, scale=scale) if takes_scale else self.sample(trial)
+        except NasError:
+            raise
+        except Exception as error:
+            raise InputError(f"search space {where(self.name, error)}") from error
+        candidate = Candidate(drawn) if isinstance(drawn, Graph) else drawn
+        if not isinstance(candidate, Candidate):
+            raise InputError(
+                f"search space {self.name}: sample() returned {type(drawn).__name__}; "
+                "it must return a Graph or a Candidate"
+            )
+        if candidate.graph.scale != scale:
+            raise InputError(
+                f"search space {self.name}: sample() returned a x{candidate.graph.scale} network "
+                f"where x{scale} is asked for; give it a parameter named scale"
+            )
+        return candidate
+
+
+def where(name: str, error: Exception) -> str:
+    """The file, its last line on the way to ``error``, and the error, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == Path(name)]
+    place = f"{name}, line {lines[-1]}" if lines else name
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{place}: {text}"

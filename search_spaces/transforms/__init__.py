@@ -1,0 +1,1 @@
+"""Graphs made equal ones: re-parameterization, rewrites, folding, equalization."""

@@ -1,0 +1,150 @@
+"""What a search space returns: a graph to train, and how it is deployed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GraphError
+from ..graph.graph import Graph
+from .equalization import equalize
+from .folding import ResidualFold, fold_clip, fold_residual, separate_sum
+from .rewrites import Rewrite, merge_branches, pad_channels
+
+if TYPE_CHECKING:
+    from .rewrites import Array, Weights
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Which rewrites stand between the trained graph and the one that runs on the device."""
+
+    #: the image residual as three more channels, and who adds them
+    fold_residual: ResidualFold = ResidualFold.NONE
+    #: the clip as one more convolution
+    fold_clip: bool = False
+    #: feature maps are widened to a multiple of this many channels
+    channel_step: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.channel_step <= 64:
+            raise GraphError(f"channel_step {self.channel_step} is not within 1..64")
+
+    @classmethod
+    def from_json(cls, data: object) -> Deployment:
+        """What ``dataclasses.asdict`` gives, or part of it; GraphError says what is wrong."""
+        if not isinstance(data, dict):
+            raise GraphError(f"deployment is {type(data).__name__}, not an object")
+        known = dataclasses.asdict(cls())
+        options = dict(data)
+        for key, value in options.items():
+            if key not in known:
+                raise GraphError(f"deployment: {key} is not among {', '.join(known)}")
+            try:
+                options[key] = type(known[key])(value)
+            except (TypeError, ValueError):
+                options[key] = None
+            if options[key] != value:
+                raise GraphError(f"deployment: {key} = {value!r} is none of its values")
+        return cls(**options)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A graph as it is trained in floating point; GraphError if it cannot be deployed so.
+
+    Branches are always merged before INT8; ``deployment`` says what else is done.
+    """
+
+    graph: Graph
+    deployment: Deployment = Deployment()
+
+    def __post_init__(self) -> None:
+        self.rewrite  # noqa: B018 - what cannot be rewritten is refused here, once
+
+    def __reduce__(self) -> tuple[type[Candidate], tuple[Graph, Deployment]]:
+        return Candidate, (self.graph, self.deployment)  # functions of rewrites cannot be sent
+
+    @cached_property
+    def merged(self) -> Rewrite:
+        """From ``graph`` to the same without branches, and with all that folding needs."""
+        merged = merge_branches(self.graph)
+        separate = self.deployment.fold_residual is ResidualFold.SUM
+        return merged.then(separate_sum) if separate else merged
+
+    @cached_property
+    def rewrite(self) -> Rewrite:
+        """From the merged graph to what is deployed."""
+        rewrite = Rewrite(self.merged.graph)
+        if self.deployment.fold_residual is not ResidualFold.NONE:
+            rewrite = rewrite.then(fold_residual)
+        if self.deployment.fold_clip:
+            rewrite = rewrite.then(fold_clip)
+        if self.deployment.channel_step > 1:
+            rewrite = rewrite.then(lambda graph: pad_channels(graph, self.deployment.channel_step))
+        return rewrite
+
+    def deploy(
+        self, weights: Weights, largest: Callable[[Graph, Weights], Weights]
+    ) -> dict[str, Array]:
+        """The weights of the deployed graph.
+
+        ``largest`` tells the largest absolute value of each channel of each tensor of a graph,
+        normalized, on typical images.
+        """
+        merged = self.merged.carry(weights)
+        if self.deployment.fold_residual is not ResidualFold.NONE:
+            graph = self.merged.graph
+            merged = equalize(graph, merged, largest(graph, merged))
+        return self.rewrite.carry(merged)
+
+    def learned(self, weights: Weights) -> dict[str, Array]:
+        """1 where a deployed weight comes of the trained ``weights``, 0 where a rewrite put it.
+
+        Only the shapes of ``weights`` matter. What a rewrite put carries an image or a clip
+        exactly, and training would blur it.
+        """
+        import numpy as np
+
+        draws = [np.random.default_rng(seed) for seed in (0, 1)]
+        first, second = (
+            self.rewrite.carry(
+                self.merged.carry(
+                    {name: draw.random(np.shape(w), np.float32) for name, w in weights.items()}
+                )
+            )
+            for draw in draws
+        )
+        return {name: (w != second[name]).astype(np.float32) for name, w in first.items()}
+
+    @property
+    def deployed(self) -> Graph:
+        """The graph that runs on the device."""
+        return self.rewrite.graph
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits: the same for the same training and deployed graph."""
+        if self.deployed.hash == self.merged.graph.hash:
+            return self.graph.hash
+        text = f"{self.graph.hash}/{self.deployed.hash}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that ``from_json`` reads back."""
+        return {
+            "graph": self.graph.to_json(),
+            "deployment": dataclasses.asdict(self.deployment),
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> Candidate:
+        """What ``to_json`` wrote, or a bare graph; GraphError says what is wrong with it."""
+        if not isinstance(data, dict):
+            return cls(Graph.from_json(data))
+        graph = Graph.from_json(data.get("graph"))
+        return cls(graph, Deployment.from_json(data.get("deployment", {})))

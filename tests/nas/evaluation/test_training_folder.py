@@ -1,0 +1,157 @@
+"""A folder belongs to one training: another is refused in a line, and what is there stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.evaluation.training_folder import TrainingFolder
+from nas.files import write_json
+from nas.latency.model_reference import find_network
+from search_spaces import InputError, zoo
+
+from ..console import Console, write_photos
+
+IDENTITY = {"candidate": "0123", "data": "4567", "steps": 20, "loss": "l1"}
+
+
+def folder(path: Path, **other: object) -> TrainingFolder:
+    return TrainingFolder(path, "net", {**IDENTITY, **other})
+
+
+def finish(path: Path) -> None:
+    own = folder(path)
+    with own.held():
+        for file in (own.model, own.weights):
+            file.write_bytes(b"done")
+        write_json(own.card, {"identity": own.identity})
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"candidate": "9"}, "another network"),
+        ({"data": "9"}, "other images"),
+        ({"steps": 21}, "steps 20, not 21"),
+        ({"steps": 21, "loss": "l2"}, "steps 20, not 21; loss l1, not l2"),
+        ({"new_setting": 1}, "new_setting None, not 1"),
+    ],
+)
+@pytest.mark.parametrize("finished", [False, True])
+def test_another_training_is_told_what_differs(
+    tmp_path: Path, other: dict[str, object], said: str, *, finished: bool
+) -> None:
+    path = tmp_path / "t"
+    if finished:
+        finish(path)
+    else:
+        with folder(path).held():
+            pass
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    stranger = folder(path, **other)
+    with pytest.raises(InputError, match=f"belongs to a training of net .*{said}.*--out"):
+        _ = stranger.finished
+    with pytest.raises(InputError, match=said), stranger.held():
+        pass
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+
+
+def test_its_own_goes_on_until_it_is_finished(tmp_path: Path) -> None:
+    own = folder(tmp_path / "t")
+    assert not own.finished
+    with own.held():
+        assert not own.finished
+    with own.held():
+        pass
+    finish(tmp_path / "t")
+    assert own.finished
+
+
+def test_the_card_of_an_earlier_version_tells_whose_it_is(tmp_path: Path) -> None:
+    finish(tmp_path)
+    (tmp_path / "training.json").unlink()
+    assert folder(tmp_path).finished
+    with pytest.raises(InputError, match="steps 20, not 30"):
+        folder(tmp_path, steps=30).require_own()
+
+
+@pytest.mark.parametrize("name", ["training.json", "card.json"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"identity": 3}'])
+def test_one_that_does_not_say_whose_it_is(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=name), folder(tmp_path).held():
+        pass
+    assert (tmp_path / name).read_text() == content
+
+
+def test_somebody_else_s_folder_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    for path in (tmp_path, tmp_path / "letter.txt"):
+        with pytest.raises(InputError, match=r"letter\.txt"), folder(path).held():
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    own = folder(tmp_path / "t")
+    with own.held(), pytest.raises(InputError, match="another process is training"), own.held():
+        pass
+    hold = (
+        "import sys, time; from pathlib import Path; from nas.locks import alone\n"
+        "with alone(Path(sys.argv[1]), 'training'): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(own.path)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="another process is training"), own.held():
+            pass
+        os.kill(other.pid, signal.SIGKILL)
+    with own.held():
+        pass
+
+
+def test_a_network_of_a_card_is_called_as_the_card_calls_it(tmp_path: Path) -> None:
+    architecture = zoo.find("ABPN").build(2).to_json()
+
+    def named(file: str, **card: object) -> str:
+        path = tmp_path / "mine" / file
+        write_json(path, {"architecture": architecture, **card})
+        return find_network(str(path), 3).name
+
+    assert named("card.json", name="ABPN-x2") == "ABPN-x2"
+    assert named("rank01-trial0003.json", study="first", trial=3) == "first-3"
+    assert named("card.json") == "mine"
+    assert named("other.json") == "other"
+    for name in ("../x", "", "a/b", ".", 3, None):
+        assert named("card.json", name=name) == "mine"
+
+
+def test_the_same_command_after_the_end_does_nothing(console: Console) -> None:
+    write_photos(console.folder / "photos")
+    small = ("--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8")
+    train = ("train", "ABPN", "--scale", "2", *small)
+    assert console.run(*train)[0] == 0
+    before = console.files()
+    code, errors = console.run(*train)
+    assert code == 0
+    assert "trained/ABPN-x2: this training is finished, nothing to do" in errors
+    code, errors = console.run("train", "trained/ABPN-x2/card.json", *small)
+    assert code == 0, errors  # the same network, images and recipe
+    assert console.files() == before
+
+    card = json.loads(Path("trained/ABPN-x2/card.json").read_text())
+    assert (card["device"], card["device_found_as"]) == ("vs680", "vs680")
+    out = ("--out", "trained/ABPN-x2")
+    console.refuse(2, "steps 10, not 11", *train, "--steps", "11")
+    console.refuse(2, "another network", "train", "XLSR", "--scale", "2", *small, *out)
+    console.refuse(2, "for vs680 at 360x640, not for host", *train, "--device", "host")
+    Path("trained/ABPN-x2/card.json").write_text('{"identity": ')
+    console.refuse(2, "card.json: cannot be read as JSON", *train)

@@ -1,0 +1,75 @@
+"""Tiles equal the whole image for random models of operators that shift and stretch it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from latency_models.tflite.requests import read_tflite, require_super_resolution, tiling_of_model
+from nas.data.pixels import Pixels
+from nas.quality.tiles import spans, upscale_tiled
+from search_spaces import InputError, InputSpec
+
+from .shifting_models import STEPS, DoesNotFitError, Step, make_model
+
+
+def runner(model: bytes) -> Any:
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def run(lr: Pixels) -> Pixels:
+        interpreter.set_tensor(source["index"], (lr ^ np.uint8(128)).view(np.int8)[np.newaxis])
+        interpreter.invoke()
+        levels: Pixels = interpreter.get_tensor(result["index"])[0].view(np.uint8)
+        return levels ^ np.uint8(128)
+
+    return run
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(STEPS, min_size=1, max_size=4),
+    st.integers(24, 40),
+    st.integers(24, 40),
+    st.integers(1, 30),
+    st.integers(1, 30),
+    st.integers(0, 9),
+)
+def test_tiles_equal_the_whole(
+    steps: list[Step], height: int, width: int, more_rows: int, more_columns: int, crop: int
+) -> None:
+    tile = InputSpec(height, width)
+    try:
+        small, scale = make_model(steps, tile, crop)
+    except DoesNotFitError:
+        assume(False)
+    model = read_tflite(small)
+    assert require_super_resolution(model).scale == scale
+    try:
+        tiling = tiling_of_model(model, scale)
+    except InputError as error:  # the tile has fewer pixels than are mirrored
+        assume("MIRROR_PAD" not in str(error))
+        raise
+    assert tiling
+    lr = np.random.default_rng(1).integers(
+        0, 256, (height + more_rows, width + more_columns, 3), np.uint8
+    )
+    try:
+        whole = InputSpec(
+            spans(lr.shape[0], height, tiling.rows)[-1].start + height,
+            spans(lr.shape[1], width, tiling.columns)[-1].start + width,
+        )
+    except InputError:  # too small a tile
+        assume(False)
+    tiled = upscale_tiled(lr, tile, tiling, scale, runner(small))
+    large, _ = make_model(steps, whole, crop)
+    continued = np.pad(
+        lr, ((0, whole.height - len(lr)), (0, whole.width - lr.shape[1]), (0, 0)), mode="edge"
+    )
+    expected = runner(large)(continued)[: scale * len(lr), : scale * lr.shape[1]]
+    np.testing.assert_array_equal(tiled, expected)

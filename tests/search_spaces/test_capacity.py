@@ -1,0 +1,64 @@
+"""What of an image can get through a graph."""
+
+from __future__ import annotations
+
+from math import prod
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search_spaces import GraphBuilder, SpaceToDepth, infer, zoo
+from search_spaces.graph.capacity import IMAGE_VALUES, values_per_pixel
+from search_spaces.graph.graph import Graph, InputSpec
+
+from .strategies import graphs
+
+
+def chain(*widths: int) -> Graph:
+    """Convolutions of these widths, then an image twice as large."""
+    net = GraphBuilder()
+    features = net.input
+    for width in widths:
+        features = net.conv(features, width)
+    return net.image(net.conv(features, 12), 2)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_a_chain_holds_what_its_narrowest_tensor_holds(widths: list[int]) -> None:
+    assert values_per_pixel(chain(*widths)) == min(IMAGE_VALUES, *widths)
+
+
+def test_tensors_side_by_side_add_up() -> None:
+    net = GraphBuilder()
+    both = net.concat(net.conv(net.input, 1), net.conv(net.input, 2))
+    assert values_per_pixel(net.image(net.conv(both, 12), 2)) == 3
+
+
+def test_a_residual_goes_around() -> None:
+    net = GraphBuilder()
+    narrow = net.conv(net.conv(net.input, 1), 3)
+    whole = net.add(narrow, net.input)
+    assert values_per_pixel(net.image(net.conv(whole, 12), 2)) == 3
+
+
+@pytest.mark.parametrize(("width", "values"), [(8, 2.0), (12, 3.0), (16, 3.0)])
+def test_at_half_the_size_a_tensor_holds_a_quarter(width: int, values: float) -> None:
+    net = GraphBuilder()
+    features = net.conv(net.add_node(SpaceToDepth(2), net.input), width)
+    assert values_per_pixel(net.image(net.conv(features, 48), 4)) == values
+
+
+@pytest.mark.parametrize("network", zoo.ZOO, ids=lambda network: network.name)
+def test_published_networks_let_the_image_through(network: zoo.ZooNetwork) -> None:
+    assert values_per_pixel(network.build(3).graph) == IMAGE_VALUES
+
+
+@given(graphs())
+@settings(max_examples=30, deadline=None)
+def test_it_is_between_nothing_and_the_image(graph: Graph) -> None:
+    side = graph.multiple * 8
+    figures = infer(graph, InputSpec(side, side)).nodes
+    smallest = min(prod(figures[node.name].shape) for node in graph.nodes) / side**2
+    assert min(IMAGE_VALUES, smallest) <= values_per_pixel(graph) <= IMAGE_VALUES
