@@ -1,6 +1,6 @@
 """Equal networks that a device runs faster: each rewrite gives the graph and carries the weights.
 
-Weights are those of ``nas.networks``: "node/variable" -> float32, of the network normalized to
+Weights are those of ``nas.training``: "node/variable" -> float32, of the network normalized to
 images of 0..1. Every rewrite keeps the float32 output (a test holds the largest difference to 1e-3
 of 255), and refuses with a GraphError, in one line, a graph that it cannot keep.
 """

@@ -134,7 +134,7 @@ def report(table: Table) -> str:
     below = [row for row in long if row.psnr_db and row.psnr_db < table.bicubic_psnr_db]
     lines = [
         "# Proxy fidelity", "",
-        f"{len(long)} architectures: draws of `mobile`, half of them of 1 to 4 GMAC at 360x640,",
+        f"{len(long)} architectures, draws of `mobile` and networks of the zoo,",
         "x3; 16 crops of 32x32 LR pixels a step, quantized after training, PSNR of the INT8 file.",
         f"Truth is that after {LONG:,} steps. The rows are the package's own table,",
         "[trainings.csv](../../nas/quality_model/trainings.csv), which `nas search` expects by;",
@@ -143,7 +143,9 @@ def report(table: Table) -> str:
         "Each expectation is told by a model that was fitted to all other networks: PSNR so far,",
         "and a line over log MACs. That form was chosen on these very rows: a line over the gain",
         "over bicubic as well errs more, for want of rows, and none at all errs more, too. The",
-        "networks are few yet, and close to each other: taus say little. Networks that end",
+        "networks are few yet, and close to each other: taus say little. The short trainings of",
+        "most draws were made while ReLUs passed on 1 % of the gradient where they give 0, which",
+        "is gone; two that were trained both ways differ by 0.01 dB. Networks that end",
         f"below bicubic ({table.bicubic_psnr_db:.2f} dB; {len(below)} of {len(long)}) are left",
         "out: there is nothing to rank. Taus are Kendall's with the truth, the interval of 95 % by",
         f"bootstrap; close pairs differ by less than {CLOSE_DB} dB; the error is the root mean",

@@ -139,7 +139,7 @@ def test_a_server_that_never_comes_further_is_given_up(site: Site, tmp_path: Pat
 FETCH = """
 import sys
 from pathlib import Path
-from nas.images.div2k import Archive, fetch
+from nas.data.div2k import Archive, fetch
 name, folder, images, size, digest = sys.argv[3:]
 fetch(Path(sys.argv[1]), [Archive(name, folder, int(images), int(size), digest)], sys.argv[2])
 """

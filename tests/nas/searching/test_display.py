@@ -104,7 +104,7 @@ def test_what_goes_through_a_pipe_is_what_comes_out(stage: str, line: str) -> No
 MEMBER = """
 import sys
 sys.path.insert(0, {root!r})
-from nas.searching.crew import is_supervised, report_to_supervisor
+from nas.searching.worker_processes import is_supervised, report_to_supervisor
 assert is_supervised()
 display = report_to_supervisor()
 cores = sys.argv[-1]
@@ -169,7 +169,7 @@ SUPERVISOR = """
 import sys
 sys.path.insert(0, {root!r})
 from nas.cores import Cores
-from nas.searching.crew import run_worker_processes
+from nas.searching.worker_processes import run_worker_processes
 from nas.searching.display import Lines
 run_worker_processes({command!r}, [Cores((0,))], Lines())
 """
