@@ -1,6 +1,7 @@
 """What can be built: graphs of TFLite-like operators, the spaces that sample them, the zoo."""
 
 from .errors import CandidateError, GraphError, InputError, NasError
+from .graph.activations import Clip, ClipForm, HardSwish, LeakyRelu, PRelu, Relu, Sigmoid, Tanh
 from .graph.builder import GraphBuilder
 from .graph.convolutions import (
     Branches,
@@ -16,28 +17,20 @@ from .graph.operator import Activation, Operator, Range, Shape
 from .graph.operators import (
     OPERATORS,
     Add,
-    Clip,
-    ClipForm,
     Concat,
     DepthToSpace,
-    HardSwish,
     Interpolation,
-    LeakyRelu,
     Mean,
     Multiply,
     NearestConv,
     Pad,
     Pool,
-    PRelu,
     Reduction,
-    Relu,
     Resize,
-    Sigmoid,
     Slice,
     SpaceToDepth,
     Split,
     Subtract,
-    Tanh,
     Tile,
 )
 from .graph.quantization import IMAGE_RANGE, LEVELS, ScaleGroup, Tensors, quantization_groups

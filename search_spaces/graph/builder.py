@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .activations import Clip, ClipForm, LeakyRelu, PRelu, Tanh
 from .convolutions import Branches, Conv
 from .graph import INPUT, Graph, Node
 from .operator import Activation, Operator
-from .operators import Add, Clip, ClipForm, Concat, DepthToSpace, LeakyRelu, PRelu, Tanh
+from .operators import Add, Concat, DepthToSpace
 
 
 class Nonlinearity(StrEnum):

@@ -11,17 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from .activations import Clip, ClipForm, Relu
 from .convolutions import Branches, Conv, DepthwiseConv, Padding
 from .graph import INPUT, Graph, InputSpec, Node, infer
 from .operator import Operator, Shape
-from .operators import (
-    Clip,
-    ClipForm,
-    NearestConv,
-    Pad,
-    Relu,
-    Split,
-)
+from .operators import NearestConv, Pad, Split
 from .quantization import quantization_groups
 
 

@@ -11,16 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..errors import GraphError
+from .activations import Clip, ClipForm, Relu
 from .graph import INPUT, Graph, Node
 from .operator import Activation, Range
-from .operators import (
-    Clip,
-    ClipForm,
-    Concat,
-    Multiply,
-    Pool,
-    Relu,
-)
+from .operators import Concat, Multiply, Pool
 
 #: One normalized step of a network is a whole image range: it trains on 0..1, and runs on 0..255.
 LEVELS = 255.0

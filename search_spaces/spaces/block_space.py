@@ -1,4 +1,4 @@
-"""What a network of some space may choose from, and how its choices become a network.
+"""What a network of some form may choose from, and how its choices become a network.
 
 A stem, up to three stages of blocks, each of a kind, a width and a number of its own, a skip, a
 tail, what makes pixels of it, and how it is deployed. A choice that only some networks have is
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from ..graph.activations import ClipForm
 from ..graph.builder import GraphBuilder, Nonlinearity
 from ..graph.convolutions import Branches
-from ..graph.operators import ClipForm
 from ..transforms.candidate import Candidate, Deployment
 from ..transforms.folding import ResidualFold
 from .blocks import BlockKind, Head, Residual, Skip, Style, block, image_of, parallel_stem, shrink
@@ -104,7 +104,7 @@ class BlockSpace:
         return next(choice for choice in choices if choice == chosen)
 
     def sample(self, trial: Trial, scale: int) -> Candidate:
-        """A network of this space for ``scale``."""
+        """A network of this form for ``scale``."""
         choices = _choose(trial, self, scale)
         body = _Body(trial, choices)
         features, kernel = body.tail(scale), HEAD_KERNELS[0]

@@ -8,18 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ..graph.activations import Clip, ClipForm, Sigmoid
 from ..graph.builder import GraphBuilder, Nonlinearity
 from ..graph.convolutions import Branches, DepthwiseConv, TransposedConv
 from ..graph.graph import Graph
 from ..graph.operators import (
-    Clip,
-    ClipForm,
     DepthToSpace,
     Interpolation,
     Multiply,
     NearestConv,
     Resize,
-    Sigmoid,
     SpaceToDepth,
     Split,
 )

@@ -39,7 +39,7 @@ FREE = BlockSpace(
 
 def sample(trial: Trial, scale: int = 3) -> Candidate:
     """A network for ``scale``, and how it is deployed."""
-    space = {"straight": STRAIGHT, "free": FREE}[
-        trial.suggest_categorical("space", ("straight", "free"))
+    form = {"straight": STRAIGHT, "free": FREE}[
+        trial.suggest_categorical("form", ("straight", "free"))
     ]
-    return space.sample(trial, scale)
+    return form.sample(trial, scale)

@@ -14,20 +14,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import GraphError
+from ..graph.activations import POINTWISE, Clip, PRelu
 from ..graph.convolutions import Conv, Padding
 from ..graph.graph import INPUT, Graph, Node
 from ..graph.operator import Activation
-from ..graph.operators import (
-    POINTWISE,
-    Add,
-    Clip,
-    Concat,
-    DepthToSpace,
-    Interpolation,
-    PRelu,
-    Resize,
-    Tile,
-)
+from ..graph.operators import Add, Concat, DepthToSpace, Interpolation, Resize, Tile
 from .rewrites import Rewrite, is_plain_conv
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..graph.activations import POINTWISE, PRelu
 from ..graph.convolutions import Branches, Conv
 from ..graph.graph import Graph, Node
-from ..graph.operators import POINTWISE, DepthToSpace, PRelu, Slice
+from ..graph.operators import DepthToSpace, Slice
 from .reparameterization import merged_kernel
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,7 @@ def sections() -> dict[str, dict[str, str]]:
 def every_table(base: type[SettingsTable]) -> Iterator[type[SettingsTable]]:
     """All that a file may hold: classes that others are made of are none of its tables."""
     for kind in base.__subclasses__():
-        if not kind.__name__.startswith("_"):
+        if not (kind.__name__.startswith("_") or inspect.isabstract(kind)):
             yield kind
         yield from every_table(kind)
 

@@ -16,6 +16,7 @@ from search_spaces import (
     DepthwiseConv,
     Graph,
     GraphBuilder,
+    HardSwish,
     Interpolation,
     LeakyRelu,
     Mean,
@@ -105,6 +106,7 @@ def _keep(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
         PRelu(),
         Sigmoid(),
         Tanh(),
+        HardSwish(),
         Clip(),
         Pool(reduction=draw(st.sampled_from(Reduction)), size=3),
     ]
