@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import math
@@ -13,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from search_spaces import InputError
 
@@ -22,6 +23,7 @@ from .text import PRINTABLE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+Row = TypeVar("Row")
 #: What numpy and zipfile raise over bytes that they do not expect.
 _DAMAGED = (
     ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError,
@@ -52,6 +54,15 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: object) -> None:
     """Writes ``json_text`` of ``value``, by lines."""
     write_whole(path, f"{json_text(value, indent=1)}\n".encode())
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """A CSV file's rows as dataclasses of that kind; an empty cell is the field's default."""
+    from pydantic import TypeAdapter
+
+    parse = TypeAdapter(kind).validate_python
+    with path.open(newline="", encoding="utf-8") as file:
+        return [parse({k: v for k, v in row.items() if v}) for row in csv.DictReader(file)]
 
 
 def json_text(value: object, indent: int | None = None) -> str:

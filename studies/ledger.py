@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter
-
 from nas.data.images import ImageSet
+from nas.files import read_rows
 
 Row = TypeVar("Row")
 
@@ -27,11 +26,7 @@ class Ledger(Generic[Row]):
 
     def read(self) -> list[Row]:
         """All rows so far; an empty cell is None, or an empty text."""
-        if not self.path.exists():
-            return []
-        parse = TypeAdapter(self.row).validate_python
-        with self.path.open(newline="") as file:
-            return [parse(_without_blanks(cells)) for cells in csv.DictReader(file)]
+        return read_rows(self.path, self.row) if self.path.exists() else []
 
     def keep(self, row: Row) -> None:
         """Adds a row, whoever else does at the same time."""
@@ -44,10 +39,6 @@ class Ledger(Generic[Row]):
                 writer.writeheader()
             writer.writerow(asdict(row))  # type: ignore[call-overload]
             file.write(text.getvalue())
-
-
-def _without_blanks(cells: dict[str, str]) -> dict[str, str]:
-    return {name: text for name, text in cells.items() if text}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ MAX_PARITY_GAP_DB = 0.02
 MOST_DROP_DB = 0.05
 
 
-#: What workers of a evaluator need, for ``import_for_workers``.
+#: What an evaluator's workers need, for ``import_for_workers``.
 IMPORTS_OF_WORKERS = "nas.training.tensorflow_import"
 
 

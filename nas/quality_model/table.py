@@ -6,16 +6,14 @@ have in common.
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from search_spaces import InputSpec
 
+from ..files import read_rows
 from .expectation import FullTraining, ShortTraining
 
 TRAININGS_FILE = Path(__file__).parent / "trainings.csv"
@@ -97,14 +95,8 @@ class Table:
 
 def read_table() -> Table:
     """The package's own."""
-    return Table(tuple(read_trainings(TRAININGS_FILE)), read_conditions().bicubic_psnr_db)
-
-
-def read_trainings(path: Path) -> list[Training]:
-    """The rows of a file; an empty cell is None, or an empty text."""
-    parse = TypeAdapter(Training).validate_python
-    with path.open(newline="", encoding="utf-8") as file:
-        return [parse({k: v for k, v in row.items() if v}) for row in csv.DictReader(file)]
+    trainings = read_rows(TRAININGS_FILE, Training)
+    return Table(tuple(trainings), read_conditions().bicubic_psnr_db)
 
 
 def read_conditions() -> Conditions:

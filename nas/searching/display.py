@@ -1,4 +1,4 @@
-"""Where event of a search go: to a person's terminal, to a file, or to the supervising process."""
+"""Where a search's events go: to a person's terminal, a file, or the supervising process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SearchEvent:
     line: str | None = None
 
     def tell(self, display: Display, worker: str) -> None:
-        """Makes the call that it stands for; neither stage nor line: the study has event."""
+        """Makes the call that it stands for; neither stage nor line: the study has changed."""
         if self.stage is not None:
             display.stage(worker, self.stage)
         elif self.line is not None:

@@ -15,7 +15,7 @@ from ..cores import Cores
 from .display import Display, EventPipe, SearchEvent
 
 _SUPERVISED = "NAS_SUPERVISED"
-#: After so long without a word, the study may have event from other machines.
+#: After so long without a word, the study may have news from other machines.
 _PATIENCE_SECONDS = 10.0
 
 

@@ -1,4 +1,4 @@
-"""Walks through a space: what it asks, and how many networks it can say."""
+"""Trials of a space without a search: what it asks, and how many networks it can say."""
 
 from __future__ import annotations
 

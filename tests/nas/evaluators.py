@@ -1,4 +1,4 @@
-"""A evaluator on the embedded images, of which one is judged."""
+"""An evaluator on the embedded images, of which one is judged."""
 
 from __future__ import annotations
 
