@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nas.data.images import ImageSet
-from nas.files import read_rows
+from nas.system.files import read_rows
 
 Row = TypeVar("Row")
 

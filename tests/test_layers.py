@@ -131,7 +131,7 @@ def test_one_place_writes_json() -> None:
         for path in (*modules("nas"), *modules("studies"))
         if re.search(r"json\.dumps?\(", path.read_text(encoding="utf-8"))
     }
-    assert writers == {"nas/files.py", "nas/studies/options.py"}
+    assert writers == {"nas/system/files.py", "nas/studies/options.py"}
 
 
 def test_tensorflow_has_its_own_modules() -> None:

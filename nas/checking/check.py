@@ -17,7 +17,7 @@ from latency_models.tflite.requests import (
 )
 from search_spaces import InputError, NasError
 
-from ..files import reading
+from ..system.files import reading
 from . import device_rules, format_rules, widths
 from .finding import Finding, Report, Severity
 from .subject import Subject, Target

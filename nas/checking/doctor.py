@@ -16,10 +16,10 @@ from latency_models.sources.adb import attached, server_runs
 from latency_models.sources.rknn.toolkit import NoToolkitError
 from search_spaces import InputSpec, NasError, zoo
 
-from ..cores import Cores, has_bfloat16
 from ..evaluation.evaluator import untrained_request, untrained_tflite
+from ..system.cores import Cores, has_bfloat16
+from ..system.versions import installed_versions
 from ..training.gpus import describe_gpus
-from ..versions import installed_versions
 
 _SPEC = InputSpec(36, 64)
 _LEAST_FREE_GB = 2.0

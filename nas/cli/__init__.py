@@ -14,8 +14,8 @@ from typer.core import TyperGroup
 
 from search_spaces.errors import NasError
 
-from ..passwords import without_passwords
-from ..text import PRINTABLE
+from ..system.passwords import without_passwords
+from ..system.text import PRINTABLE
 from . import (
     checking,
     data,

@@ -89,7 +89,7 @@ def measure(
     from latency_models.sources.adb import DeviceError
     from search_spaces import InputError
 
-    from ..files import write_whole
+    from ..system.files import write_whole
 
     if not load_device(device).measured:
         raise InputError(

@@ -138,7 +138,7 @@ def _tell(line: str) -> None:
 @contextlib.contextmanager
 def _telling_what_is_left(collection: Collection, samples: int) -> Iterator[None]:
     """Ctrl-C and SIGTERM end it with a line: what is kept, and how to go on."""
-    from ..signals import terminable
+    from ..system.signals import terminable
 
     try:
         with terminable():

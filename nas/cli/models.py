@@ -71,7 +71,6 @@ def train(
     """Train one architecture at length; the same command goes on from its checkpoint."""
     from latency_models.device import load_device
 
-    from ..cores import has_bfloat16
     from ..data.images import load_data
     from ..data.named_sets import VALIDATION, load_named_sets
     from ..evaluation.full_training import Figures, LongTraining
@@ -79,6 +78,7 @@ def train(
     from ..quality.metrics import convention
     from ..quality.notes import notes, skipped_as_json
     from ..searching.study_setup import DEFAULT_DEVICE
+    from ..system.cores import has_bfloat16
     from ..training.recipe import recipe_named
 
     found = find_network(what, scale, storage)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..files import json_text
-from ..text import printable
+from ..system.files import json_text
+from ..system.text import printable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -27,7 +27,7 @@ from typing import IO, Any, Self
 
 from search_spaces import InputError, NasError
 
-from ..files import json_text, write_json
+from ..system.files import json_text, write_json
 from .shared_memory import Index, SharedMemory, StoredImages
 
 FOLDER_VARIABLE = "NAS_CACHE"

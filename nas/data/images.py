@@ -18,7 +18,7 @@ from PIL import Image
 from search_spaces import InputError, NasError
 from search_spaces.naming import path_of
 
-from ..files import write_whole
+from ..system.files import write_whole
 from .cache import CacheError, ImageCache, Origin, state_of
 from .layout import SUFFIXES, Layout, find_layout
 from .pictures import image_format, read_picture

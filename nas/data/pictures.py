@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from search_spaces import InputError
 
-from ..files import writing
+from ..system.files import writing
 from .layout import SUFFIXES
 from .pixels import Pixels
 

@@ -14,10 +14,12 @@ from search_spaces import Candidate, CandidateError, InputError, InputSpec, infe
 from search_spaces.naming import from_anywhere
 
 from ..choices import Quantization
-from ..cores import Cores
 from ..data.images import Data, ImageSet, data_path
 from ..data.patches import PatchSampler
-from ..files import (
+from ..quality.metrics import Quality, convention, evaluate
+from ..quality.tiles import require_tiles
+from ..system.cores import Cores
+from ..system.files import (
     read_arrays,
     read_json,
     reading,
@@ -26,14 +28,12 @@ from ..files import (
     write_text,
     write_whole,
 )
-from ..quality.metrics import Quality, convention, evaluate
-from ..quality.tiles import require_tiles
-from ..signals import deferred_interrupts
+from ..system.signals import deferred_interrupts
+from ..system.versions import installed_versions
 from ..training.checkpoint_file import CheckpointFile
 from ..training.job import Phase, Progress, Weights
 from ..training.recipe import Recipe
 from ..training.weights import require_weights_of
-from ..versions import installed_versions
 from .evaluator import CandidateEvaluator, EvaluatedCandidate
 from .interim_validation import IntermediateJudge, IntermediateQuality
 from .training_folder import TrainingFolder

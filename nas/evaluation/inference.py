@@ -24,10 +24,10 @@ from latency_models.tflite.requests import (
 )
 from search_spaces import InputError, Tiling
 
-from ..cores import Cores
 from ..data.pixels import Pixels
-from ..files import reading
 from ..quality.tiles import strips
+from ..system.cores import Cores
+from ..system.files import reading
 
 #: For one tile. The largest inputs of today's networks take seconds on one core.
 TIMEOUT_SECONDS = 300.0

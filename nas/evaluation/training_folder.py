@@ -11,8 +11,8 @@ from typing import Any
 
 from search_spaces import InputError
 
-from ..files import json_text, read_json, write_json
-from ..locks import LOCK, alone
+from ..system.files import json_text, read_json, write_json
+from ..system.locks import LOCK, alone
 
 _CARD = "card.json"
 #: Says from the start whose the folder is; the card says it of trainings of earlier versions.

@@ -14,11 +14,11 @@ from latency_models.device import Device, load_device, open_source
 from search_spaces import InputError, InputSpec, infer
 from search_spaces.zoo import ZooNetwork
 
-from ..cores import has_bfloat16
 from ..data.images import Data, ImageSet
-from ..files import json_text, read_json, write_json
 from ..quality.metrics import Quality, evaluate
 from ..quality.score import log2_score, score_ratio
+from ..system.cores import has_bfloat16
+from ..system.files import json_text, read_json, write_json
 from ..training.recipe import Recipe
 from .evaluator import untrained_request
 from .full_training import LongTraining

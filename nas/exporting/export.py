@@ -13,8 +13,8 @@ from latency_models import Worker
 from search_spaces import Graph, InputError, InputSpec, NasError
 
 from ..data.images import Data, ImageSet, load_data
-from ..files import json_text
 from ..quality.tiles import require_tiles
+from ..system.files import json_text
 from .folder import remove_stale, require_free, require_writable, write_folder
 from .instructions import instructions
 from .model_card import Card, ExportedModel, card_as_json, card_as_markdown

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from search_spaces import InputError
 
-from ..files import write_whole
+from ..system.files import write_whole
 
 _SUMS = "SHA256SUMS"
 _UNFINISHED = "UNFINISHED"

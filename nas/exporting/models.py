@@ -13,11 +13,11 @@ from latency_models.tflite.requests import (
 )
 from search_spaces import CandidateError, Graph, InputSpec, NasError, infer
 
-from ..cores import Cores
 from ..data.images import ImageSet
 from ..evaluation.evaluator import CONVERSION_TIMEOUT_SECONDS
 from ..evaluation.inference import AnySizeUpscaler, TfliteUpscaler
 from ..quality.metrics import evaluate
+from ..system.cores import Cores
 from .model_card import ExportedModel
 from .source import Source
 from .unsigned import with_unsigned_ends

@@ -14,8 +14,8 @@ from latency_models.device import Device, device_label, find_device
 from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec
 
-from ..files import read_arrays, read_json, reading
 from ..studies.trial_reference import TrialReference
+from ..system.files import read_arrays, read_json, reading
 from ..training.weights import require_weights_of
 from .model_card import Card
 

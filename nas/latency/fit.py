@@ -24,8 +24,8 @@ from latency_models.sources.regression.transfer import cross_validate_transfer, 
 from latency_models.sources.regression.validation import FIGURES, Accuracy, accuracy, cross_validate
 from search_spaces import InputError
 
-from ..files import write_text
-from ..generated import GeneratedFile
+from ..system.files import write_text
+from ..system.generated import GeneratedFile
 from .table import require_own_times, require_table_of
 
 #: The table of the device that a model comes from, beside the device's own.

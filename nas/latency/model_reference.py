@@ -12,8 +12,8 @@ from latency_models import WeightGranularity
 from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec, zoo
 
-from ..files import read_json, reading
 from ..studies.trial_reference import TrialReference
+from ..system.files import read_json, reading
 
 if TYPE_CHECKING:
     from ..studies.record import TrialRecord

@@ -13,7 +13,7 @@ from latency_models.tflite.requests import (
 from search_spaces import InputSpec
 
 from ..evaluation.evaluator import untrained_request
-from ..files import reading
+from ..system.files import reading
 from .model_reference import find_network, network_path
 
 

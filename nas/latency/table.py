@@ -14,8 +14,8 @@ from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import read_table
 from search_spaces import InputError, LoweredOperator
 
-from ..files import write_text
-from ..locks import alone
+from ..system.files import write_text
+from ..system.locks import alone
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from search_spaces import InputError
 
 from ..data.images import ImageSet
 from ..data.pixels import Pixels
-from ..files import reading, write_arrays
+from ..system.files import reading, write_arrays
 
 Floats = npt.NDArray[np.float32]
 

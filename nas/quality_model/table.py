@@ -13,7 +13,7 @@ from pathlib import Path
 
 from search_spaces import InputSpec
 
-from ..files import read_rows
+from ..system.files import read_rows
 from .expectation import FullTraining, ShortTraining
 
 TRAININGS_FILE = Path(__file__).parent / "trainings.csv"

@@ -18,8 +18,8 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import Trial
 
 from ..choices import Objective
-from ..files import json_text, write_whole
 from ..studies.study import Study
+from ..system.files import json_text, write_whole
 from .content import Network, ReportContent
 from .notes import note_of
 from .plots.style import theme

@@ -18,8 +18,8 @@ import optuna_dashboard
 from latency_models import Worker
 from search_spaces import InputError, NasError
 
-from ..signals import terminable
 from ..studies.study import Study
+from ..system.signals import terminable
 from .attachments import Attachments
 from .content import collect
 from .previews import Previewer

@@ -13,9 +13,9 @@ import plotly.offline
 from markupsafe import Markup
 from PIL import Image
 
-from ..files import json_text
 from ..quality.metrics import convention
 from ..studies.budget import format_seconds
+from ..system.files import json_text
 from .content import ReportContent, TrialStatus
 from .pictures import Comparison, Crop
 from .plots.style import theme

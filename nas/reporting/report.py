@@ -9,9 +9,9 @@ from pathlib import Path
 from latency_models import Worker
 from search_spaces import InputError, NasError
 
-from ..cores import Cores
-from ..files import write_text
 from ..studies.study import Study
+from ..system.cores import Cores
+from ..system.files import write_text
 from .content import ReportContent, collect
 from .pictures import Comparison, compare
 

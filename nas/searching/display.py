@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import IO, Protocol, Self
 
-from ..files import json_text
+from ..system.files import json_text
 
 
 class Display(Protocol):

@@ -20,12 +20,12 @@ from search_spaces import CandidateError, InputError, InputSpec, NasError
 from search_spaces.naming import from_anywhere
 
 from ..evaluation.evaluator import untrained_tflite
-from ..files import write_whole
 from ..latency.table import require_own_times
 from ..studies.folder import StudyFolder
 from ..studies.latencies import Latencies, TrialLatency, read_latencies, write_latencies
 from ..studies.record import TrialRecord
 from ..studies.study import Study
+from ..system.files import write_whole
 
 #: Candidates that are measured, beside the reference trials.
 BEST = 10

@@ -11,18 +11,18 @@ from latency_models.device import Device
 from latency_models.worker import import_for_workers
 from search_spaces import NasError
 
-from ..cores import Cores
 from ..data.named_sets import VALIDATION
 from ..evaluation.evaluator import IMPORTS_OF_WORKERS
-from ..passwords import holds_password
 from ..quality.metrics import convention
 from ..quality.notes import notes
-from ..signals import terminable
 from ..studies.budget import Budget
 from ..studies.config import write_config
 from ..studies.options import SearchOptions
 from ..studies.results import Finding, write_pareto
 from ..studies.study import Study, join_study
+from ..system.cores import Cores
+from ..system.passwords import holds_password
+from ..system.signals import terminable
 from ..training.gpus import describe_gpus
 from .display import Display, Lines
 from .remeasurement import remeasure_best, require_known

@@ -15,15 +15,15 @@ from search_spaces.spaces.fingerprint import fingerprint
 from search_spaces.spaces.loading import load_space, space_path
 
 from ..choices import Objective, Precision, Quantization, RecipeName, SamplerKind
-from ..cores import has_bfloat16
 from ..data.images import EMBEDDED, ImageSet, data_path, load_data
 from ..quality.baselines import bicubic, nearest
 from ..quality.metrics import evaluate
 from ..studies.folder import StudyFolder
 from ..studies.settings import References, Settings, StudyRequest
 from ..studies.study import Study, create_study, find_study
+from ..system.cores import has_bfloat16
+from ..system.versions import installed_versions
 from ..training.recipe import Recipe, recipe_named
-from ..versions import installed_versions
 from .preflight import require_searchable
 from .worker_loop import Resources
 

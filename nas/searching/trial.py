@@ -17,7 +17,6 @@ from search_spaces.spaces.space import Space
 
 from ..choices import Objective
 from ..evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, candidate_seed
-from ..files import write_arrays, write_whole
 from ..quality.tiles import require_tiles
 from ..studies.record import (
     ARCHITECTURE_KEY,
@@ -34,6 +33,7 @@ from ..studies.record import (
     is_baseline,
 )
 from ..studies.study import Study
+from ..system.files import write_arrays, write_whole
 from .score_bound import excess_ms, psnr_needed_db
 from .stopping import Run
 

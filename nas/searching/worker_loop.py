@@ -20,7 +20,6 @@ from search_spaces.spaces.fingerprint import fingerprint
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
 
-from ..cores import Cores
 from ..data.images import Data, load_data
 from ..evaluation.evaluator import CandidateEvaluator
 from ..studies.budget import Budget
@@ -28,6 +27,7 @@ from ..studies.record import TrialRecord
 from ..studies.settings import Settings
 from ..studies.study import Study
 from ..studies.worker_locks import worker_label, worker_lock
+from ..system.cores import Cores
 from .remeasurement import known_device
 from .sampling import make_sampler
 from .stopping import Run, SearchState

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from ..cores import Cores
+from ..system.cores import Cores
 from .display import Display, EventPipe, SearchEvent
 
 _SUPERVISED = "NAS_SUPERVISED"

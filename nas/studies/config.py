@@ -9,8 +9,8 @@ from pathlib import Path
 
 from search_spaces import InputError
 
-from ..files import reading, write_text
-from ..text import printable
+from ..system.files import reading, write_text
+from ..system.text import printable
 from .options import OptionError, SearchOptions, option_name
 
 _FIELDS = {option_name(field.name): field.name for field in fields(SearchOptions)}

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from search_spaces import InputSpec, NasError
 
-from ..files import write_json
 from ..quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining
+from ..system.files import write_json
 from .record import Result, TrialRecord
 from .settings import Settings
 

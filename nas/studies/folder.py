@@ -10,8 +10,8 @@ from pathlib import Path
 
 from search_spaces import InputError
 
-from ..files import write_whole
-from ..passwords import shown_url
+from ..system.files import write_whole
+from ..system.passwords import shown_url
 
 _MARK = b"*\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -15,7 +15,7 @@ from latency_models import Latency, LatencyError
 from latency_models.latency_json import latency_from_json, latency_to_json
 from search_spaces import NasError
 
-from ..files import write_json
+from ..system.files import write_json
 from .record import TrialRecord
 
 

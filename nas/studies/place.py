@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from search_spaces import InputError, NasError
 
-from ..passwords import shown_url
+from ..system.passwords import shown_url
 
 EXAMPLE = "postgresql+psycopg://USER@HOST/DATABASE"
 #: SQLite needs as much for its journal; with less it speaks of input and output errors.

@@ -10,9 +10,9 @@ from typing import Any
 
 from search_spaces import Candidate
 
-from ..files import write_json, write_text, write_whole
 from ..quality.metrics import convention
 from ..quality.score import score_ratio
+from ..system.files import write_json, write_text, write_whole
 from .options import SearchOptions
 from .record import Result, pareto_front
 from .study import Study

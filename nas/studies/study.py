@@ -18,8 +18,8 @@ from search_spaces import Figures, InputError, NasError
 from search_spaces.zoo import REFERENCES
 
 from ..choices import Objective
-from ..passwords import shown_url
 from ..quality_model.expectation import ExpectedPsnr
+from ..system.passwords import shown_url
 from .budget import Budget, covered_seconds
 from .database import (
     GRACE_SECONDS,

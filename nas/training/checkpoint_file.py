@@ -14,7 +14,7 @@ import numpy as np
 
 from search_spaces import InputError, NasError
 
-from ..files import json_text, read_arrays, write_arrays
+from ..system.files import json_text, read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from .initialization import Array

@@ -26,8 +26,8 @@ from latency_models.sources.regression.model import LatencyModel, fit_model
 from latency_models.sources.regression.settings import TABLE
 from latency_models.sources.regression.source import read_table
 from latency_models.sources.regression.validation import Accuracy, Prediction, accuracy
-from nas.files import write_whole
 from nas.latency.fit import settings_of
+from nas.system.files import write_whole
 
 COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
 FOLDS = 5

@@ -42,7 +42,7 @@ from latency_models.sources.regression.validation import (
 )
 from latency_models.sources.rknn.calibration import fit_calibration, read_layer_times
 from latency_models.sources.rknn.settings import RknnSettings
-from nas.files import write_json
+from nas.system.files import write_json
 from search_spaces import InputSpec, lower
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space

@@ -26,8 +26,8 @@ from latency_models.sources.regression import Measurement, write_measurements
 from latency_models.sources.regression.settings import TABLE
 from latency_models.sources.regression.source import read_table
 from nas.evaluation.evaluator import untrained_tflite
-from nas.files import write_whole
 from nas.latency.collect import measurement_of
+from nas.system.files import write_whole
 from search_spaces import CandidateError, Graph, GraphError
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space

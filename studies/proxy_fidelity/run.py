@@ -23,15 +23,15 @@ from rows import LENGTHS, LONG, LONGER, TRAININGS
 from latency_models import Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Quantization
-from nas.cores import Cores, has_bfloat16
 from nas.data.images import Data, load_images
 from nas.evaluation.evaluator import CandidateEvaluator
-from nas.files import json_text, write_json, write_whole
 from nas.quality.baselines import bicubic
 from nas.quality.metrics import evaluate
 from nas.quality_model.table import CONDITIONS_FILE, Conditions, Training, read_conditions
+from nas.system.cores import Cores, has_bfloat16
+from nas.system.files import json_text, write_json, write_whole
+from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
-from nas.versions import installed_versions
 from search_spaces import Candidate, CandidateError, InputSpec, infer, zoo
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space

@@ -28,13 +28,13 @@ from nas.data.images import ImageSet, load_data
 from nas.data.named_sets import load_named_sets
 from nas.data.pixels import Pixels
 from nas.evaluation.zoo_bench import Bench, table
-from nas.files import write_json
 from nas.quality.anchored_regression import AnchoredRegression
 from nas.quality.baselines import bicubic, nearest
 from nas.quality.metrics import evaluate
 from nas.quantization.calibration import calibration_crops, quantize_afterwards
+from nas.system.files import write_json
+from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
-from nas.versions import installed_versions
 from search_spaces import zoo
 
 HERE = Path(__file__).parent

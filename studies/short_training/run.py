@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from latency_models.device import load_device
-from nas.cores import has_bfloat16
 from nas.data.images import Data, ImageSet, load_images
 from nas.data.named_sets import load_named_sets
 from nas.evaluation.full_training import LongTraining
-from nas.files import write_json
 from nas.quality import baselines
 from nas.quality.metrics import evaluate
+from nas.system.cores import has_bfloat16
+from nas.system.files import write_json
+from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
-from nas.versions import installed_versions
 from search_spaces import Candidate, Graph, InputSpec, infer, zoo
 from search_spaces.spaces import anchor
 

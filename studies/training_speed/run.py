@@ -20,8 +20,8 @@ from pathlib import Path
 from variants import TRAININGS, VARIANTS, Training, Variant
 
 from latency_models import WeightGranularity
-from nas.cores import has_bfloat16
 from nas.data.images import Data, load_images
+from nas.system.cores import has_bfloat16
 from nas.training.job import TrainingJob
 from nas.training.trainer import Trainer
 from nas.training.training_run import float_quality

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 
 from latency_models import WeightGranularity
 from nas.data.images import EMBEDDED, load_data
-from nas.files import write_json
 from nas.studies.folder import StudyFolder
 from nas.studies.study import Study, find_study, load_study
+from nas.system.files import write_json
+from nas.system.versions import installed_versions
 from nas.training.job import TrainingJob
 from nas.training.recipe import Recipe
-from nas.versions import installed_versions
 from search_spaces import Candidate, InputSpec, zoo
 
 if TYPE_CHECKING:

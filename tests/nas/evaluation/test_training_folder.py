@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from nas.evaluation.training_folder import TrainingFolder
-from nas.files import write_json
 from nas.latency.model_reference import find_network
+from nas.system.files import write_json
 from search_spaces import InputError, zoo
 
 from ..console import Console, write_photos
@@ -103,7 +103,7 @@ def test_two_at_once(tmp_path: Path) -> None:
     with own.held(), pytest.raises(InputError, match="another process is training"), own.held():
         pass
     hold = (
-        "import sys, time; from pathlib import Path; from nas.locks import alone\n"
+        "import sys, time; from pathlib import Path; from nas.system.locks import alone\n"
         "with alone(Path(sys.argv[1]), 'training'): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(

@@ -31,8 +31,8 @@ from nas.exporting.model_card import ExportedModel
 from nas.exporting.models import ANY_SIZE
 from nas.exporting.source import Source, find_sources
 from nas.exporting.unsigned import with_unsigned_ends
-from nas.files import write_arrays, write_whole
 from nas.latency.model_reference import find_network
+from nas.system.files import write_arrays, write_whole
 from nas.training.weights import value_shapes
 from search_spaces import Candidate, CandidateError, Graph, InputError, InputSpec, zoo
 from tests.search_spaces.small_graphs import SMALL

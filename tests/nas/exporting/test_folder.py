@@ -9,7 +9,7 @@ import pytest
 
 from nas.exporting import folder as folders
 from nas.exporting.folder import remove_stale, require_free, write_folder
-from nas.files import write_whole
+from nas.system.files import write_whole
 from search_spaces import InputError
 
 CONTENT = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from latency_models.sources.regression.validation import FIGURES, Accuracy
-from nas.files import write_text
+from nas.system.files import write_text
 from search_spaces import zoo
 
 from ..commands import execute

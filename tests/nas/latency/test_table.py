@@ -26,12 +26,12 @@ from latency_models.sources.regression import (
 from latency_models.sources.regression.defaults import default_recipe
 from latency_models.sources.regression.settings import TABLE
 from latency_models.sources.regression.source import read_table
-from nas.files import write_text
-from nas.generated import GeneratedFile
 from nas.latency.collect import Collection, JudgedModel, validate
 from nas.latency.fit import fit_folder, settings_of
 from nas.latency.table import Networks, require_table_of
-from nas.locks import alone
+from nas.system.files import write_text
+from nas.system.generated import GeneratedFile
+from nas.system.locks import alone
 from search_spaces import InputError, InputSpec
 from search_spaces.spaces.loading import load_space
 

@@ -28,8 +28,8 @@ from nas.studies.record import (
 from nas.studies.results import findings
 from nas.studies.settings import References, Settings
 from nas.studies.study import Study, create_study
+from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
-from nas.versions import installed_versions
 from search_spaces import Candidate, Figures, InputSpec, infer, lower, zoo
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space

@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.cores import Cores
 from nas.searching.display import EventPipe, Lines, SearchEvent
 from nas.searching.reporter import Reporter
 from nas.searching.worker_processes import run_worker_processes
 from nas.studies.record import Outcome, TrialRecord
+from nas.system.cores import Cores
 
 from ..commands import QUICK, ROOT, run_json
 from ..records import make_record, make_result
@@ -168,7 +168,7 @@ def test_an_interrupted_crew_settles_first(tmp_path: Path, monkeypatch: pytest.M
 SUPERVISOR = """
 import sys
 sys.path.insert(0, {root!r})
-from nas.cores import Cores
+from nas.system.cores import Cores
 from nas.searching.worker_processes import run_worker_processes
 from nas.searching.display import Lines
 run_worker_processes({command!r}, [Cores((0,))], Lines())

@@ -27,8 +27,8 @@ from nas.studies.study import (
     load_study,
 )
 from nas.studies.worker_locks import worker_label, worker_lock
+from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
-from nas.versions import installed_versions
 from search_spaces import InputError, NasError
 
 from .heartbeats import beat

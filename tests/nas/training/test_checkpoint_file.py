@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.files import write_arrays
+from nas.system.files import write_arrays
 from nas.training.checkpoint_file import CheckpointFile
 from nas.training.job import Phase, TrainingSeconds
 from nas.training.trainer import Checkpoint

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.files import read_arrays, read_json, write_arrays
+from nas.system.files import read_arrays, read_json, write_arrays
 from search_spaces import InputError
 
 

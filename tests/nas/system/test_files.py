@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.files import write_whole, writing
+from nas.system.files import write_whole, writing
 
 
 def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.cli.output import print_json
-from nas.files import write_text
-from nas.text import printable
+from nas.system.files import write_text
+from nas.system.text import printable
 
-from .console import Console, write_photos
-from .tiny_model import make_tflite
+from ..console import Console, write_photos
+from ..tiny_model import make_tflite
 
 
 @given(st.binary(max_size=40))

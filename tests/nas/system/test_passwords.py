@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.passwords import holds_password, shown_url, without_passwords
+from nas.system.passwords import holds_password, shown_url, without_passwords
 
-from .console import SEARCH, Console
+from ..console import SEARCH, Console
 
 URLS = [
     "postgres://user:SECRET@127.0.0.1:1/db",
