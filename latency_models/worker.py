@@ -1,7 +1,8 @@
 """A long-lived child process for code that may crash or hang: trainings, converters, compilers.
 
 It forks from a server, a process without threads that may have the heavy imports behind it. A
-segmentation fault or a time-out costs one fork and becomes a ``WorkerError`` in the parent.
+segmentation fault or a time-out costs one fork and becomes a ``WorkerError`` in the parent. The
+script of the parent is not run again in the child: what a child does is importable without it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.popen_forkserver import Popen
+from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from search_spaces import CandidateError
@@ -24,22 +30,60 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SAFE_PATH = "PYTHONSAFEPATH"
-_SERVER = multiprocessing.get_context("forkserver")
 #: For so long may what a followed call says, or its end, go unnoticed.
 _HEARING_SECONDS = 0.05
+
+
+class _Process(ForkServerProcess):
+    """A child that does not import the parent's script, as multiprocessing's own do.
+
+    So a script or a notebook needs no ``if __name__ == "__main__":`` around what it does.
+    """
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> Popen:  # noqa: N802 (its name in multiprocessing)
+        with _as_main(ModuleType("__main__")):
+            return Popen(process)
+
+
+class _Context(ForkServerContext):
+    Process = _Process
+
+
+@contextlib.contextmanager
+def _as_main(module: ModuleType) -> Iterator[None]:
+    """Within, ``module`` is taken for the script."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = module
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
+_SERVER = _Context()
 
 
 def import_for_workers(*modules: str) -> None:
     """Workers of this process begin with ``modules`` imported: once for all of them.
 
-    Call it from the main thread, before the first worker begins; it does not wait for the imports.
-    What they import may start no threads: a fork leaves those behind.
+    Call it before the first worker begins; it does not wait for the imports. What they import may
+    start no threads: a fork leaves those behind.
     """
     _SERVER.set_forkserver_preload([*modules, "latency_models.fork_server"])
-    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is not for the server
+    with _deaf(), _safe_path():
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Within, a process that begins ignores Ctrl-C; Python can see to it in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with _safe_path():
-            forkserver.ensure_running()
+        yield
     finally:
         signal.signal(signal.SIGINT, heeded)
 

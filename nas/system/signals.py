@@ -1,9 +1,13 @@
-"""Ctrl-C and SIGTERM, at once or at the next good moment."""
+"""Ctrl-C and SIGTERM, at once or at the next good moment.
+
+Python lets the main thread alone see to signals: in any other these change nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -37,6 +41,9 @@ def deferred_interrupts() -> Iterator[Callable[[], bool]]:
 def _handling(
     numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     previous = [signal.signal(number, handler) for number in numbers]
     try:
         yield

@@ -210,9 +210,8 @@ def test_closed_worker_starts_again() -> None:
 _PARENT = """
 import os, time
 from latency_models import Worker
-if __name__ == "__main__":
-    print(Worker().call(60, os.getpid), flush=True)
-    time.sleep(60)
+print(Worker().call(60, os.getpid), flush=True)
+time.sleep(60)
 """
 
 
@@ -229,12 +228,10 @@ def _start(folder: Path, script: str) -> subprocess.Popen[str]:
 _IMPORTING = """
 import sys
 from latency_models.worker import Worker, import_for_workers
-def imports():
-    return "wave" in sys.modules
-if __name__ == "__main__":
-    import_for_workers("wave")
-    with Worker() as first, Worker() as second:
-        print(first.call(60, imports), second.call(60, imports), imports())
+imports = "'wave' in __import__('sys').modules"
+import_for_workers("wave")
+with Worker() as first, Worker() as second:
+    print(first.call(60, eval, imports), second.call(60, eval, imports), eval(imports))
 """
 
 
@@ -246,6 +243,40 @@ def test_workers_begin_with_what_was_imported_for_them(tmp_path: Path) -> None:
 def test_a_file_in_the_current_folder_is_not_what_is_imported(tmp_path: Path) -> None:
     (tmp_path / "wave.py").write_text("raise SystemExit('not this one')")
     with _start(tmp_path, _IMPORTING) as parent:
+        assert parent.communicate(timeout=60)[0].split() == ["True", "True", "False"]
+
+
+def test_no_script_is_run_again_for_a_worker(tmp_path: Path) -> None:
+    # As without ``if __name__ == "__main__":``: with or without imports, in any thread.
+    script = """
+import os, threading
+from latency_models.worker import Worker, import_for_workers
+print("once")
+import_for_workers("wave")
+def work():
+    with Worker() as worker:
+        print(worker.call(60, os.getppid) != os.getpid())
+        print(worker.call(60, eval, "__import__('sys').modules['__main__'].__dict__.get('work')"))
+work()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    with _start(tmp_path, script) as parent:
+        assert parent.communicate(timeout=60)[0].split() == ["once", *["True", "None"] * 2]
+
+
+def test_workers_of_another_thread_may_have_imports(tmp_path: Path) -> None:
+    script = _IMPORTING.replace(
+        'import_for_workers("wave")',
+        """
+import threading
+thread = threading.Thread(target=import_for_workers, args=("wave",))
+thread.start()
+thread.join()
+""",
+    )
+    with _start(tmp_path, script) as parent:
         assert parent.communicate(timeout=60)[0].split() == ["True", "True", "False"]
 
 
