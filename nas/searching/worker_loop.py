@@ -31,7 +31,7 @@ from ..system.cores import Cores
 from .remeasurement import known_device
 from .sampling import make_sampler
 from .stopping import Run, SearchState
-from .trial import SearchObserver, TrialEnded, TrialRunner
+from .trial_runner import SearchObserver, TrialEnded, TrialRunner
 
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
@@ -135,9 +135,8 @@ class _Loop:
             space=self.space,
             evaluator=self.evaluator,
             worker=self.worker,
-            run=self.run,
             observer=self.observer,
-            refusal=lambda number, macs: self._state().refusal(number, macs),
+            search=self._state,
             begun=begun,
         )
 
