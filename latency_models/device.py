@@ -219,6 +219,9 @@ class _Limited(LatencySource):
     def reads_weights(self) -> bool:
         return self._source.reads_weights
 
+    def run(self, request: LatencyRequest, image: bytes) -> bytes:
+        return self._source.run(request, image)
+
     def measure(self, request: LatencyRequest) -> Latency:
         refused = {k.kind: k.name for k in request.kernels if k.kind not in self._operators}
         if refused:

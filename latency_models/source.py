@@ -142,3 +142,10 @@ class LatencySource(abc.ABC):
     @abc.abstractmethod
     def measure(self, request: LatencyRequest) -> Latency:
         """The latency of one inference."""
+
+    def run(self, request: LatencyRequest, image: bytes) -> bytes:
+        """What the device itself makes of an image: the bytes of the model's outputs, in order.
+
+        ``image`` is the input tensor as the file has it. LatencyError if the source runs nothing.
+        """
+        raise LatencyError(f"{request.name}: there is no device here to run it; it has times alone")

@@ -15,6 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 from search_spaces import InputError, NasError
 
 from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
+from ..tflite.interpreter import Arithmetic, run_model
 from ..tflite.requests import read_tflite, require_same_kernels
 from ..worker import Worker
 from .apportioning import SHARING_RULE, shared_out
@@ -81,6 +82,17 @@ class HostSource(LatencySource):
             ),
             operators_shared=True,
         )
+
+    def run(self, request: LatencyRequest, image: bytes) -> bytes:
+        """As it is timed: by XNNPACK."""
+        data = request.make_tflite()
+        try:
+            require_same_kernels(request, read_tflite(data))
+            return self._worker.call(
+                self._timeout_seconds, run_model, data, image, Arithmetic.XNNPACK
+            )
+        except NasError as error:
+            raise LatencyError(f"{request.name} on the host: {error}") from error
 
 
 class HostSettings(SourceSettings):

@@ -82,6 +82,9 @@ def measure(
     log: Annotated[
         Path | None, typer.Option(help="Takes all that a board's tool said, if it gave no time.")
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only if it computes what this machine does.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """The latency measured on the device itself."""
@@ -97,23 +100,32 @@ def measure(
             "`nas latency predict`"
         )
     try:
-        _answer(model, device, input, scale, as_json=as_json)
+        _answer(model, device, input, scale, as_json=as_json, verified=verify)
     except DeviceError as error:
         if log:
             write_whole(log, error.text.encode())
         raise
 
 
-def _answer(model: str, device: str, size: str | None, scale: int, *, as_json: bool) -> None:
+def _answer(
+    model: str, device: str, size: str | None, scale: int, *, as_json: bool, verified: bool = False
+) -> None:
     from latency_models.source import INTERVAL
 
-    from ..latency.query import time_model
+    from ..latency.query import time_model, time_verified_model
 
-    latency = time_model(model, device, size, scale)
+    agreement = None
+    if verified:
+        latency, agreement = time_verified_model(model, device, size, scale)
+    else:
+        latency = time_model(model, device, size, scale)
     if as_json:
-        print_json(_to_json(device, latency))
+        answer = _to_json(device, latency)
+        print_json(answer if agreement is None else answer | {"verified": vars(agreement)})
         return
     print(f"{model} on {device}: {_described(latency)}")
+    if agreement is not None:
+        print(f"verified: its output and this machine's: {agreement.text}")
     print_table(
         ("operator", "kind", "engine", "ms"),
         [(shortened(row.name), row.kind, row.engine, f"{row.ms:.3f}") for row in latency.operators],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from latency_models import Latency, LatencyRequest, Worker
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from latency_models import Latency, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device, load_device, open_source
 from latency_models.tflite.requests import (
     read_tflite,
@@ -15,6 +19,7 @@ from search_spaces import InputSpec
 from ..evaluation.evaluator import untrained_request
 from ..system.files import reading
 from .model_reference import find_network, network_path
+from .verification import Agreement, verify
 
 
 def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
@@ -23,11 +28,33 @@ def time_model(what: str, device_name: str, size: str | None, scale: int) -> Lat
     Of a trained trial its own file is timed, where it is here and fits the device; any other
     network is converted with weights that stand in for trained ones.
     """
+    with _opened(what, device_name, size, scale) as (request, source, _):
+        return source.measure(request)
+
+
+def time_verified_model(
+    what: str, device_name: str, size: str | None, scale: int
+) -> tuple[Latency, Agreement]:
+    """As ``time_model``, once the device has computed what this machine computes.
+
+    LatencyError if it has not, by more than rounding.
+    """
+    with _opened(what, device_name, size, scale) as (request, source, worker):
+        data = request.make_tflite()
+        converted = replace(request, make_tflite=lambda: data)  # once for all
+        agreement = verify(converted, source, worker)
+        return source.measure(converted), agreement
+
+
+@contextlib.contextmanager
+def _opened(
+    what: str, device_name: str, size: str | None, scale: int
+) -> Iterator[tuple[LatencyRequest, LatencySource, Worker]]:
     device = load_device(device_name)
     spec = InputSpec.parse(size) if size else None
     with Worker() as worker:
         request = _request(what, device, spec, scale, worker)
-        return open_source(device, worker).measure(request)
+        yield request, open_source(device, worker), worker
 
 
 def _request(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search_spaces import LoweredOperator
 
+from ...tflite.requests import TfliteModel
 from .benchmark_output import read_timings
 from .connection import Connection
 from .delegation import Delegate, read_delegation
+from .errors import DeviceError
 from .placement import Placement, placed_by_profile, placed_unprofiled
+from .printed import complete_lines
 from .profile import read_profile
 from .runner import Program, Runner, TimedRun
+
+#: How the tool tells of flags that it does not know; it runs without them.
+_UNKNOWN = re.compile(r"Unconsumed cmdline flags: (.*)")
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,31 @@ class BenchmarkModel(Runner):
                 delegation = read_delegation(text, self.delegate, len(kernels))
                 return placed_by_profile(kernels, delegation, profile, run.statistics.ms)
         return placed_unprofiled(kernels, delegation, run.statistics.ms)
+
+    def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
+        """By flags that recent builds have; an older one runs on noise, or keeps what it made."""
+        folder = posixpath.dirname(path)
+        given, made = f"{folder}/image.bin", f"{folder}/outputs.bin"
+        connection.push(image, given)
+        arguments = self._arguments(
+            path,
+            1,
+            # The name need not be the model's own.
+            "--input_layer=image",
+            f"--input_layer_shape={','.join(map(str, model.inputs[0].shape))}",
+            f"--input_layer_value_files=image:{given}",
+            f"--output_filepath={made}",
+        )
+        text = self.program.call(connection, arguments).text
+        unknown = [match[1] for line in complete_lines(text) if (match := _UNKNOWN.search(line))]
+        if unknown:
+            raise DeviceError(
+                f"{self.program.path} is too old to say what it computes, it does not know "
+                f"{unknown[0]}; put a build of today there, or measure without --verify",
+                text,
+            )
+        read_delegation(text, self.delegate, len(model.operators))
+        return connection.pull(made)
 
     def _arguments(self, path: str, runs: int, *further: str) -> str:
         return shlex.join(

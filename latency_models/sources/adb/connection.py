@@ -20,6 +20,8 @@ _POLL_SECONDS = 0.25
 #: For a device that was never there: a wrong serial is told soon.
 _FIRST_SECONDS = 5.0
 _STDOUT, _STDERR, _EXIT = 1, 2, 3
+#: For a file of the device, whose size is not known beforehand.
+_TRANSFER_SECONDS = 300.0
 #: Ends the output of a device whose adb daemon does not tell exit codes (before Android 7).
 _EXIT_MARK = "\nNAS-EXIT:"
 
@@ -109,7 +111,7 @@ class Connection:
         own_folder = f"{folder}/nas-{uuid.uuid4().hex}"
         path = f"{own_folder}/model{suffix}"
         try:
-            self._push(data, path)
+            self.push(data, path)
             yield path
         except DeviceLost as lost:
             try:
@@ -121,7 +123,22 @@ class Connection:
             with contextlib.suppress(DeviceError):
                 self.run(f"rm -rf {shlex.quote(own_folder)}", PROMPT_SECONDS)
 
-    def _push(self, data: bytes, path: str) -> None:
+    def pull(self, path: str) -> bytes:
+        """A file of the device; DeviceError if there is none."""
+        seconds = PROMPT_SECONDS + _TRANSFER_SECONDS
+        try:
+            return bytes(within(seconds, lambda: self._device().sync.read_bytes(path)))
+        except adb_errors() as error:
+            if self._state() == READY and self._answers():
+                raise DeviceError(
+                    f"{path} cannot be read from device {self.serial} ({reason(error)})"
+                ) from None
+            raise DeviceLost(
+                f"device {self.serial} vanished over the transfer of a file ({reason(error)})"
+            ) from None
+
+    def push(self, data: bytes, path: str) -> None:
+        """A file for the device; DeviceError if it takes none."""
         seconds = PROMPT_SECONDS + len(data) / 1e5
         try:
             within(seconds, lambda: self._device().sync.push(data, path, 0o644, check=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from search_spaces import LoweredOperator
 
+from ...tflite.requests import TfliteModel
 from .connection import Connection, ToolOutput
 from .errors import DeviceError
 from .placement import Placement
@@ -81,3 +82,11 @@ class Runner(abc.ABC):
 
         DeviceError if the time is none of the accelerator.
         """
+
+    def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
+        """The bytes of the outputs of the model at ``path``, read from ``model``, for ``image``.
+
+        Files beside ``path`` are cleared away with it. DeviceError where the program takes no image
+        or writes no outputs, or if they are none of the accelerator.
+        """
+        raise DeviceError(f"{self.title} neither takes an image nor writes what it makes of one")

@@ -159,6 +159,8 @@ class SynapCliSettings(_ProgramSettings):
 
     tool: Literal["synap_cli"]
     path: DevicePath = "synap_cli"
+    #: writes the image that a model makes, to be held against this machine's
+    image_path: DevicePath = "synap_cli_ip"
     #: Synaptics' converter on this machine, as
     #: ["synap", "convert", "--target", "VS680", "--model", "{model}", "--out-dir", "{folder}"]
     convert: Annotated[Words, AfterValidator(_names_the_model)]
@@ -170,6 +172,7 @@ class SynapCliSettings(_ProgramSettings):
     def runner(self) -> Runner:
         return SynapCli(
             program=self._program(self.path),
+            image_program=self._program(self.image_path),
             convert=self.convert,
             runs=self.runs,
             profile_runs=self.profile_runs,

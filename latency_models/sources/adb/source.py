@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from search_spaces import NasError
 
 from ...source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
@@ -32,16 +35,24 @@ class AdbSource(LatencySource):
     def measure(self, request: LatencyRequest) -> Latency:
         """As the contract says; DeviceError says why the device gave no time."""
         data = request.make_tflite()
-        try:
+        with _naming(request):
             require_same_kernels(request, read_tflite(data))
             model = self._runner.prepare(data)
             with turn_on(self._connection.serial):
                 return self._measured(request, model)
-        except DeviceError as error:
-            error.about(f"{request.name} over adb")
-            raise
-        except NasError as error:
-            raise LatencyError(f"{request.name} over adb: {error}") from error
+
+    def run(self, request: LatencyRequest, image: bytes) -> bytes:
+        """As the contract says, on what ``measure`` times; DeviceError says why not."""
+        data = request.make_tflite()
+        with _naming(request):
+            file = read_tflite(data)
+            require_same_kernels(request, file)
+            model = self._runner.prepare(data)
+            connection, runner = self._connection, self._runner
+            with turn_on(connection.serial):
+                connection.wait()
+                with connection.holding(model, runner.program.folder, runner.suffix) as path:
+                    return runner.run(connection, path, file, image)
 
     def _measured(self, request: LatencyRequest, model: bytes) -> Latency:
         connection, runner = self._connection, self._runner
@@ -77,3 +88,15 @@ class AdbSource(LatencySource):
                 ("operators", placement.rule),
             ),
         )
+
+
+@contextlib.contextmanager
+def _naming(request: LatencyRequest) -> Iterator[None]:
+    """Errors within say which model they are about."""
+    try:
+        yield
+    except DeviceError as error:
+        error.about(f"{request.name} over adb")
+        raise
+    except NasError as error:
+        raise LatencyError(f"{request.name} over adb: {error}") from error

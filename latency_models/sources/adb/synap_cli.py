@@ -5,6 +5,7 @@ The converter comes with a license and a container of its own, so the user names
 
 from __future__ import annotations
 
+import posixpath
 import re
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from search_spaces import LoweredOperator
 
+from ...tflite.requests import TfliteModel, require_super_resolution
 from .connection import Connection
 from .errors import DeviceError
 from .placement import Placement, placed_whole
@@ -38,6 +40,8 @@ class SynapCli(Runner):
     """
 
     program: Program
+    #: synap_cli_ip, which writes the image that a model makes
+    image_program: Program
     convert: tuple[str, ...]
     runs: int
     profile_runs: int
@@ -102,3 +106,22 @@ class SynapCli(Runner):
                 written,
             )
         return replace(placement, rule=f"{placement.rule}; NPU layers: {summed_by_kind(layers)}")
+
+    def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
+        """By synap_cli_ip, whose images are grey levels, whatever bytes the model has for them.
+
+        Its converter must have been told that input and output are RGB.
+        """
+        form = require_super_resolution(model)
+        low, folder = form.input, posixpath.dirname(path)
+        high = replace(low, height=low.height * form.scale, width=low.width * form.scale)
+        given = f"{folder}/image_{low.width}x{low.height}.rgb"
+        connection.push(_xor(image, form.levels.black), given)
+        self.image_program.call(connection, f"-m {path} --out-dir {folder} {given}")
+        made = connection.pull(f"{folder}/outimage0_{high.width}x{high.height}.rgb")
+        return _xor(made, form.levels.black)
+
+
+def _xor(image: bytes, black: int) -> bytes:
+    """Bytes of a model to grey levels, or back: level g is byte g + ``black``, in eight bits."""
+    return image.translate(bytes(byte ^ black % 256 for byte in range(256)))

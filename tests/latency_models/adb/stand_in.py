@@ -6,6 +6,8 @@ Options of its own say what cannot be had without an accelerator:
 - ``--us=N``: a time in place of the measured one, times the first number that it takes from the
   file of ``--paces=FILE``
 - ``--hang=SECONDS``: before anything is run
+- ``--old``: a build that knows no flags for images
+- ``--lie=KIND``: what it writes for an image is not what the model makes of it
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ _LABELS = {
 
 
 def main() -> int:
-    flags = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:])
+    flags = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
     say("STARTING!")
+    if "old" in flags:
+        drop_unknown(flags)
     if "hang" in flags:
         time.sleep(float(flags["hang"]))
     graph = flags["graph"]
@@ -50,9 +54,46 @@ def main() -> int:
         f"Inference timings in us: Init: 4711, First inference: {warmup[0]}, "
         f"Warmup (avg): {statistics.mean(warmup):g}, Inference (avg): {statistics.mean(runs):g}"
     )
+    if "output_filepath" in flags:
+        Path(flags["output_filepath"]).write_bytes(outputs_of(graph, flags))
     if flags.get("enable_op_profiling") == "true":
         say_profile(kinds, left, kernel, float(flags.get("left_share", "0.02")))
     return 0
+
+
+def drop_unknown(flags: dict[str, str]) -> None:
+    unknown = [flag for flag in flags if flag in ("output_filepath", "input_layer_value_files")]
+    if unknown:
+        words = " ".join(f"--{flag}={flags.pop(flag)}" for flag in unknown)
+        say(f"Unconsumed cmdline flags: {words}", "WARNING")
+
+
+def outputs_of(graph: str, flags: dict[str, str]) -> bytes:
+    """What the model makes of the image, unless told to lie."""
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter: Any = Interpreter(model_path=graph)
+    interpreter.allocate_tensors()
+    (source,) = interpreter.get_input_details()
+    _, path = flags["input_layer_value_files"].split(":")
+    assert [*map(int, flags["input_layer_shape"].split(","))] == [*source["shape"]]
+    image = np.fromfile(path, source["dtype"]).reshape(source["shape"])
+    interpreter.set_tensor(source["index"], image)
+    interpreter.invoke()
+    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).astype(np.int16)
+    low, high = (-128, 127) if source["dtype"] == np.int8 else (0, 255)
+    lies = {
+        "nothing": np.zeros_like(output),
+        "next level": output + 1,
+        "another image": output[:, ::-1],
+        "shifted": np.roll(output, 1, axis=2),
+        "noise": output + np.random.default_rng(0).normal(0, 4, output.shape).astype(np.int16),
+        "one corner": np.where(np.indices(output.shape)[1:3].sum(0) < 2, low, output),
+        "half": output[:, : output.shape[1] // 2],
+    }
+    told = lies[flags["lie"]] if "lie" in flags else output
+    return bytes(np.clip(told, low, high).astype(source["dtype"]).tobytes())
 
 
 def say(text: str, level: str = "INFO") -> None:
