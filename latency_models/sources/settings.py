@@ -36,6 +36,8 @@ class SourceSettings(SettingsTable):
 
     #: its times are those of the device itself, not of a compiler or a model of it
     measures: ClassVar[bool] = False
+    #: its times are a compiler's, whose version each latency's ``source`` tells
+    compiles: ClassVar[bool] = False
     #: its times are those of a regression
     predicts: ClassVar[bool] = False
 

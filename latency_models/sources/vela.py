@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveFloat
 
@@ -124,6 +124,8 @@ class VelaSource(LatencySource):
 
 class VelaSettings(SourceSettings):
     """Arm's compiler; names as in Arm's vela.ini."""
+
+    compiles: ClassVar[bool] = True
 
     source: Literal["vela"]
     accelerator: Literal[

@@ -16,16 +16,16 @@ from latency_models.device_file import device_toml
 from latency_models.sources.regression import Measurement, write_measurements
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import read_table
-from search_spaces import CandidateError, InputError, InputSpec, NasError
+from search_spaces import CandidateError, InputError, NasError
 from search_spaces.naming import from_anywhere
 
-from ..evaluation.evaluator import untrained_tflite
 from ..latency.table import require_own_times
 from ..studies.folder import StudyFolder
 from ..studies.latencies import Latencies, TrialLatency, read_latencies, write_latencies
 from ..studies.record import TrialRecord
 from ..studies.study import Study
 from ..system.files import write_whole
+from .trial_request import trial_request
 
 #: Candidates that are measured, beside the reference trials.
 BEST = 10
@@ -216,16 +216,7 @@ class _Remeasurement:
         return rows
 
     def _request(self, record: TrialRecord) -> LatencyRequest:
-        """For the trial's file; where another machine has it, for one with stand-in weights."""
-        graph, spec = record.network.deployed, InputSpec.parse(self.study.settings.input)
-        file = self.study.folder.tflite(record.candidate or "")
-
-        def make_tflite() -> bytes:
-            if file.is_file():
-                return file.read_bytes()
-            return untrained_tflite(self.worker, graph, spec, self.device.weights)
-
-        return LatencyRequest.of_graph(graph, spec, make_tflite)
+        return trial_request(self.study, record, self.device.weights, self.worker)
 
     def _latencies(self) -> Latencies:
         """What this device said: another's is kept until this one answers, but of another kind."""

@@ -25,6 +25,7 @@ from ..system.passwords import holds_password
 from ..system.signals import terminable
 from ..training.gpus import describe_gpus
 from .display import Display, Lines
+from .recompilation import recompile
 from .remeasurement import remeasure_best, require_known
 from .reporter import Reporter
 from .stopping import Run, SearchState
@@ -64,6 +65,7 @@ def run_search(options: SearchOptions) -> SearchOutcome:
         with _open_display(study, budget) as display:
             display.line(introduction)
             try:
+                recompile(study, device, display.line)
                 reason = _supervise(study, budget, shares, options.storage, display)
                 remeasure_best(study, device, options.confirm, display.line)
                 interrupted = False
@@ -92,6 +94,8 @@ def run_worker(
         try:
             resources = Resources.of(study.settings)
             run = Run.beginning(study.records()) if since is None else Run(since)
+            if not is_supervised():
+                recompile(study, resources.device, display.line)
             display.line(describe_gpus(worker))
             reason = work(study, budget, run, resources, worker, Reporter(study, display, label))
         except KeyboardInterrupt:

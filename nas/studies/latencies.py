@@ -1,4 +1,4 @@
-"""What is known of trials' latencies better than when they ran: measured, or predicted anew.
+"""What is known of trials' latencies better than when they ran: measured, or told anew.
 
 A file in the study's folder. Optuna's trials keep what their proposals were judged by.
 """
@@ -38,6 +38,8 @@ class Latencies:
     #: trials whose measurements the predictions rest on
     fitted: frozenset[int] = frozenset()
     predicted: tuple[TrialLatency, ...] = ()
+    #: by another version of the compiler than the trials themselves
+    compiled: tuple[TrialLatency, ...] = ()
 
     @property
     def measured_trials(self) -> frozenset[int]:
@@ -51,7 +53,7 @@ class Latencies:
 
     @cached_property
     def _by_trial(self) -> dict[int, TrialLatency]:
-        return {row.trial: row for row in (*self.measured, *self.predicted)}
+        return {row.trial: row for row in (*self.compiled, *self.measured, *self.predicted)}
 
     def with_measured(self, device: str, row: TrialLatency) -> Latencies:
         """With one trial's latency measured on ``device``; its prediction is forgotten."""
@@ -66,6 +68,13 @@ class Latencies:
         """With the others' latencies predicted by a model that all measurements have gone into."""
         return replace(self, fitted=self.measured_trials, predicted=rows)
 
+    def with_compiled(self, rows: tuple[TrialLatency, ...]) -> Latencies:
+        """With these trials compiled anew, whatever was compiled before."""
+        new = {row.trial for row in rows}
+        return replace(
+            self, compiled=(*(old for old in self.compiled if old.trial not in new), *rows)
+        )
+
 
 def read_latencies(file: Path) -> Latencies:
     """What ``file`` holds, nothing if it is not there; NasError if it is damaged."""
@@ -76,6 +85,8 @@ def read_latencies(file: Path) -> Latencies:
             measured=tuple(_row(row) for row in values["measured"]),
             fitted=frozenset(values["fitted"]),
             predicted=tuple(_row(row) for row in values["predicted"]),
+            # not known to earlier versions
+            compiled=tuple(_row(row) for row in values.get("compiled", ())),
         )
     except FileNotFoundError:
         return Latencies()
@@ -93,6 +104,7 @@ def write_latencies(file: Path, latencies: Latencies) -> None:
         "measured": [_plain(row) for row in latencies.measured],
         "fitted": sorted(latencies.fitted),
         "predicted": [_plain(row) for row in latencies.predicted],
+        "compiled": [_plain(row) for row in latencies.compiled],
     }
     write_json(file, values)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import struct
@@ -69,6 +70,11 @@ def test_arithmetic_on_the_cpu_is_not_cheap(opened: Open, models: Models) -> Non
     assert latency.operators[1].ms == pytest.approx(request.kernels[1].macs / 0.5e6)
     # The larger NPU takes it.
     assert not opened("ethos-u85-512").measure(request).on_cpu
+
+
+def test_the_compiler_s_version_stands_with_its_time(opened: Open, models: Models) -> None:
+    latency = opened("ethos-u55-256").measure(models.request(GRAPHS["tiny"]()))
+    assert latency.source == f"vela {importlib.metadata.version('ethos-u-vela')}"
 
 
 @pytest.mark.parametrize("name", ["abpn", "xlsr"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
@@ -25,6 +25,8 @@ class CalibrationSettings(SettingsTable):
 
 class RknnSettings(SourceSettings):
     """rknn-toolkit2, and a calibration of its cycles."""
+
+    compiles: ClassVar[bool] = True
 
     source: Literal["rknn"]
     #: of the family of RK3588; each needs a calibration of its own

@@ -32,7 +32,8 @@ def latencies_of(draw: st.DrawFn) -> Latencies:
     numbers = draw(st.lists(NUMBERS, max_size=6, unique=True))
     cut = draw(st.integers(0, len(numbers)))
     measured, predicted = rows(numbers[:cut], "board"), rows(numbers[cut:], "model")
-    return Latencies("board", measured, frozenset(numbers[:cut]), predicted)
+    compiled = rows(draw(st.lists(NUMBERS, max_size=2, unique=True)), "ethos")
+    return Latencies("board", measured, frozenset(numbers[:cut]), predicted, compiled)
 
 
 @given(latencies_of())

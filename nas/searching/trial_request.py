@@ -1,0 +1,25 @@
+"""A trial of a study, asked of a source of latencies again."""
+
+from __future__ import annotations
+
+from latency_models import LatencyRequest, WeightGranularity, Worker
+from search_spaces import InputSpec
+
+from ..evaluation.evaluator import untrained_tflite
+from ..studies.record import TrialRecord
+from ..studies.study import Study
+
+
+def trial_request(
+    study: Study, record: TrialRecord, granularity: WeightGranularity, worker: Worker
+) -> LatencyRequest:
+    """For the trial's file; where another machine has it, for one with stand-in weights."""
+    graph, spec = record.network.deployed, InputSpec.parse(study.settings.input)
+    file = study.folder.tflite(record.candidate or "")
+
+    def make_tflite() -> bytes:
+        if file.is_file():
+            return file.read_bytes()
+        return untrained_tflite(worker, graph, spec, granularity)
+
+    return LatencyRequest.of_graph(graph, spec, make_tflite)
