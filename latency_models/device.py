@@ -223,7 +223,7 @@ class _Limited(LatencySource):
         return self._source.run(request, image)
 
     def measure(self, request: LatencyRequest) -> Latency:
-        refused = {k.kind: k.name for k in request.kernels if k.kind not in self._operators}
+        refused = {k.kind: k.name for k in request.operators if k.kind not in self._operators}
         if refused:
             named = ", ".join(f"{kind} ({shortened(name)!r})" for kind, name in refused.items())
             raise UnsupportedOperators(

@@ -102,7 +102,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class LatencyRequest:
-    """A model to be timed: its kernels, and the file itself, made only if the source needs it.
+    """A model to be timed: its operators, and the file itself, made only if the source needs it.
 
     From a graph by ``of_graph``; from anybody's file by
     ``latency_models.tflite.requests.request_of_file``.
@@ -110,7 +110,7 @@ class LatencyRequest:
 
     #: what people call it, for messages
     name: str
-    kernels: tuple[LoweredOperator, ...]
+    operators: tuple[LoweredOperator, ...]
     input: InputSpec
     make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
     #: of a graph; a file has none
@@ -128,8 +128,8 @@ class LatencyRequest:
 class LatencySource(abc.ABC):
     """Answers requests for one device.
 
-    An answer covers every kernel of the request: those that leave the NPU are listed in ``on_cpu``
-    and costed. A source that cannot answer raises LatencyError, UnsupportedOperators where the
+    A latency covers every operator of the request: those that leave the NPU are in ``on_cpu``, and
+    costed. A source that cannot answer raises LatencyError, UnsupportedOperators where the
     network's own operators are why; it never returns 0 or leaves an operator out. Sources are used
     from one thread, and own no files.
     """

@@ -13,11 +13,11 @@ SHARING_RULE = "the total, shared out by bytes and MACs"
 
 
 def shared_out(
-    ms: float, kernels: Sequence[LoweredOperator], engine: str
+    ms: float, operators: Sequence[LoweredOperator], engine: str
 ) -> tuple[OperatorLatency, ...]:
-    """``ms`` milliseconds by the bytes and multiply-accumulates of each kernel: a hint, no more."""
-    work = [kernel.bytes_moved + kernel.macs for kernel in kernels]
+    """``ms`` milliseconds by the bytes and MACs of each operator: a hint, no more."""
+    work = [operator.bytes_moved + operator.macs for operator in operators]
     return tuple(
-        OperatorLatency(kernel.name, kernel.kind, engine, ms * part / sum(work))
-        for kernel, part in zip(kernels, work, strict=True)
+        OperatorLatency(operator.name, operator.kind, engine, ms * part / sum(work))
+        for operator, part in zip(operators, work, strict=True)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search_spaces import LoweredOperator
 
-#: A fallback may cost half or double: the CPU's speed is assumed, and its kernels may be plain
+#: A fallback may cost half or double: the CPU's speed is assumed, and its operators may be plain
 #: reference code or written for the processor.
 COST_FACTOR = 2.0
 
@@ -18,7 +18,7 @@ class CpuFallback:
     bandwidth_gb_per_s: float
     gmac_per_s: float
 
-    def ms(self, kernel: LoweredOperator) -> float:
-        """Milliseconds for ``kernel``: its traffic or its arithmetic, whichever takes longer."""
-        traffic = kernel.bytes_moved / (self.bandwidth_gb_per_s * 1e6)
-        return max(traffic, kernel.macs / (self.gmac_per_s * 1e6))
+    def ms(self, operator: LoweredOperator) -> float:
+        """Milliseconds for ``operator``: its traffic or its arithmetic, whichever takes longer."""
+        traffic = operator.bytes_moved / (self.bandwidth_gb_per_s * 1e6)
+        return max(traffic, operator.macs / (self.gmac_per_s * 1e6))

@@ -1,4 +1,4 @@
-"""The processor of this machine: the model timed with LiteRT and its XNNPACK kernels."""
+"""The processor of this machine: the model timed with LiteRT and its XNNPACK operators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search_spaces import InputError, NasError
 
 from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
 from ..tflite.interpreter import Arithmetic, run_model
-from ..tflite.requests import read_tflite, require_same_kernels
+from ..tflite.requests import read_tflite, require_same_operators
 from ..worker import Worker
 from .apportioning import SHARING_RULE, shared_out
 from .settings import SourcePlace, SourceSettings
@@ -60,7 +60,7 @@ class HostSource(LatencySource):
         """As the contract says; LatencyError also if the interpreter crashes or takes too long."""
         data = request.make_tflite()
         try:
-            require_same_kernels(request, read_tflite(data))
+            require_same_operators(request, read_tflite(data))
             runs = self._worker.call(self._timeout_seconds, time_runs, data, self._timing)
         except NasError as error:
             raise LatencyError(f"{request.name} on the host: {error}") from error
@@ -69,7 +69,7 @@ class HostSource(LatencySource):
             ms=ms,
             low_ms=ms,
             high_ms=statistics.median(runs.ms),
-            operators=shared_out(ms, request.kernels, "cpu"),
+            operators=shared_out(ms, request.operators, "cpu"),
             on_cpu=(),
             source="host",
             conditions=(
@@ -87,7 +87,7 @@ class HostSource(LatencySource):
         """As it is timed: by XNNPACK."""
         data = request.make_tflite()
         try:
-            require_same_kernels(request, read_tflite(data))
+            require_same_operators(request, read_tflite(data))
             return self._worker.call(
                 self._timeout_seconds, run_model, data, image, Arithmetic.XNNPACK
             )

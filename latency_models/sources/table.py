@@ -103,7 +103,7 @@ def _latency(time: HandTime, request: LatencyRequest, table: str) -> Latency:
         ms=time.ms,
         low_ms=time.low_ms,
         high_ms=time.high_ms,
-        operators=shared_out(time.ms, request.kernels, "device"),
+        operators=shared_out(time.ms, request.operators, "device"),
         on_cpu=(),
         source="csv",
         conditions=(

@@ -19,7 +19,7 @@ from pydantic import PositiveFloat
 from search_spaces import InputError, LoweredOperator, NasError
 
 from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
-from ..tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_kernels
+from ..tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_operators
 from ..worker import Worker
 from .cpu_fallback import COST_FACTOR, CpuFallback
 from .settings import SourcePlace, SourceSettings
@@ -81,24 +81,24 @@ class VelaSource(LatencySource):
         try:
             model = read_tflite(data)
             require_integer_only(model)
-            require_same_kernels(request, model)
+            require_same_operators(request, model)
             compiled = self._worker.call(
                 self._timeout_seconds, compile_cycles, data, len(model.operators), self._target
             )
         except NasError as error:
             raise LatencyError(f"{request.name} on {self._target.accelerator}: {error}") from error
         rows = tuple(
-            self._row(kernel, index, compiled) for index, kernel in enumerate(request.kernels)
+            self._row(operator, index, compiled) for index, operator in enumerate(request.operators)
         )
         return self._latency(rows, compiled.clock_hz)
 
     def _row(
-        self, kernel: LoweredOperator, index: int, compiled: CompiledCycles
+        self, operator: LoweredOperator, index: int, compiled: CompiledCycles
     ) -> OperatorLatency:
         if index in compiled.on_cpu:
-            return OperatorLatency(kernel.name, kernel.kind, "cpu", self._fallback.ms(kernel))
+            return OperatorLatency(operator.name, operator.kind, "cpu", self._fallback.ms(operator))
         ms = 1e3 * compiled.cycles[index] / compiled.clock_hz
-        return OperatorLatency(kernel.name, kernel.kind, "npu", ms)
+        return OperatorLatency(operator.name, operator.kind, "npu", ms)
 
     def _latency(self, rows: tuple[OperatorLatency, ...], clock_hz: float) -> Latency:
         npu_ms = sum(row.ms for row in rows if row.engine == "npu")

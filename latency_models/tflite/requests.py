@@ -1,4 +1,4 @@
-"""From anybody's TFLite file to kernels, and from a request to the operators of its file."""
+"""What anybody's TFLite file runs, and whether it is what a request says."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ __all__ = [
     "TfliteModel",
     "TfliteOperator",
     "TfliteTensor",
-    "kernels_of",
-    "kernels_of_model",
+    "operators_of",
+    "operators_of_model",
     "read_tflite",
     "request_of_file",
     "require_integer_only",
     "require_levels",
     "require_one_image",
     "require_rgb",
-    "require_same_kernels",
+    "require_same_operators",
     "require_static",
     "require_super_resolution",
     "require_uncompiled",
@@ -57,19 +57,19 @@ _WEIGHTS = {
 }  # fmt: skip
 
 
-def kernels_of(data: bytes) -> tuple[LoweredOperator, ...]:
-    """The kernels of a TFLite file, one for each operator, in the file's order.
+def operators_of(data: bytes) -> tuple[LoweredOperator, ...]:
+    """The operators of a TFLite file, one for each operator, in the file's order.
 
-    An operator that is not known here is a kernel like any other, of 0 MACs. Raises InputError if
+    An operator that is not known here is one like any other, of 0 MACs. Raises InputError if
     the file is damaged, its size is left open, or an operator makes nothing.
     """
-    return kernels_of_model(read_tflite(data))
+    return operators_of_model(read_tflite(data))
 
 
-def kernels_of_model(model: TfliteModel) -> tuple[LoweredOperator, ...]:
-    """As ``kernels_of``, of a file that has been read."""
+def operators_of_model(model: TfliteModel) -> tuple[LoweredOperator, ...]:
+    """As ``operators_of``, of a file that has been read."""
     require_static(model)
-    return tuple(map(_kernel, model.operators))
+    return tuple(map(_lowered, model.operators))
 
 
 def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> LatencyRequest:
@@ -79,7 +79,7 @@ def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> La
     size = require_one_image(model)
     if spec not in (None, size):
         raise InputError(f"it takes {size} images only, not {spec}; export it at that size")
-    return LatencyRequest(name, kernels_of_model(model), size, lambda: data)
+    return LatencyRequest(name, operators_of_model(model), size, lambda: data)
 
 
 def weight_granularity(model: TfliteModel) -> WeightGranularity:
@@ -94,25 +94,25 @@ def weight_granularity(model: TfliteModel) -> WeightGranularity:
     return WeightGranularity.TENSOR
 
 
-def require_same_kernels(request: LatencyRequest, model: TfliteModel) -> None:
-    """LatencyError unless ``model``, made for the request, runs its kernels in their order."""
-    made = kernels_of_model(model)
-    if [_figures(kernel) for kernel in made] != [_figures(kernel) for kernel in request.kernels]:
+def require_same_operators(request: LatencyRequest, model: TfliteModel) -> None:
+    """LatencyError unless ``model``, made for the request, runs its operators in their order."""
+    made = operators_of_model(model)
+    if list(map(_figures, made)) != list(map(_figures, request.operators)):
         raise LatencyError(
-            f"the converted file runs {_kinds(made)}, its graph {_kinds(request.kernels)}"
+            f"the converted file runs {_kinds(made)}, its graph {_kinds(request.operators)}"
         )
 
 
-def _figures(kernel: LoweredOperator) -> tuple[object, ...]:
-    shapes = tuple(tensor.shape for tensor in kernel.inputs + kernel.outputs)
-    return kernel.kind, shapes, kernel.macs, kernel.window, kernel.stride
+def _figures(operator: LoweredOperator) -> tuple[object, ...]:
+    shapes = tuple(tensor.shape for tensor in operator.inputs + operator.outputs)
+    return operator.kind, shapes, operator.macs, operator.window, operator.stride
 
 
-def _kinds(kernels: tuple[LoweredOperator, ...]) -> str:
-    return " ".join(kernel.kind for kernel in kernels)
+def _kinds(operators: tuple[LoweredOperator, ...]) -> str:
+    return " ".join(operator.kind for operator in operators)
 
 
-def _kernel(operator: TfliteOperator) -> LoweredOperator:
+def _lowered(operator: TfliteOperator) -> LoweredOperator:
     if not operator.outputs:
         raise InputError(
             f"{operator.label} makes no tensor, so that what it costs cannot be told; "

@@ -88,7 +88,7 @@ class Subject:
 
 
 def name_of(operator: TfliteOperator) -> str:
-    """As kernels and latencies name it: after what it makes."""
+    """As operators and latencies name it: after what it makes."""
     return operator.outputs[0].name
 
 

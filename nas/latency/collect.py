@@ -15,9 +15,9 @@ from latency_models import Latency, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.defaults import default_recipe
-from latency_models.sources.regression.kernel_table import KernelTable
 from latency_models.sources.regression.measurements import Origin
 from latency_models.sources.regression.model import LatencyModel, doubt
+from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.settings import RegressionSettings
 from latency_models.sources.regression.source import fitted_parts, read_table
 from latency_models.sources.regression.validation import (
@@ -86,7 +86,7 @@ class Collection:
 
     def usable(self, rows: Iterable[Measurement]) -> tuple[Measurement, ...]:
         """Those of ``rows`` that are not of ``but``."""
-        return tuple(row for row in rows if not self.but.hold(row.network, row.kernels))
+        return tuple(row for row in rows if not self.but.hold(row.network, row.operators))
 
     def run(self, samples: int, tell: Callable[[str], None]) -> tuple[Measurement, ...]:
         """Measures until the table holds ``samples`` rows; each is on disk before the next begins.
@@ -170,23 +170,23 @@ class Collection:
             raise InputError(
                 f"{_POOL} draws of {self.space.name} gave nothing new; lower --samples"
             )
-        pool, kernels = [graph for graph, _ in fresh], [ks for _, ks in fresh]
+        pool, operators = [graph for graph, _ in fresh], [ks for _, ks in fresh]
         if len(rows) < _SPACE_FILLING:
-            distance = _distances([row.kernels for row in rows], kernels)
+            distance = _distances([row.operators for row in rows], operators)
             return pool[int(distance.argmax())]
         kept = tuple(rows[: len(rows) // _REFIT * _REFIT])
         seen = default_recipe(kept)
-        unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in kernels]
+        unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in operators]
         if any(unknown):
             return pool[unknown.index(True)]
-        return pool[int(doubt(fitted_parts(seen, kept), kernels).argmax())]
+        return pool[int(doubt(fitted_parts(seen, kept), operators).argmax())]
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
     """The row of a table: what was asked for, and its time."""
     return Measurement(
         name=request.graph_hash or request.name,
-        kernels=request.kernels,
+        operators=request.operators,
         ms=latency.ms,
         operators_ms=latency.operator_ms,
         engines=tuple(row.engine for row in latency.operators),
@@ -198,7 +198,7 @@ def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.f
     import numpy as np
 
     def place(networks: Sequence[Any]) -> npt.NDArray[np.float64]:
-        table = KernelTable.of(networks)
+        table = OperatorTable.of(networks)
         columns = [table.macs, table.bytes_out, np.ones(len(table)), table.channels_out]
         return np.log1p(table.per_network(np.stack(columns, axis=1)))
 
@@ -279,7 +279,7 @@ def validate(
     """Of a ``model`` of ``rows`` on ``fresh``; InputError if a network is in both."""
     fitted = Networks.of(rows)
     for row in fresh:
-        if fitted.hold(row.network, row.kernels):
+        if fitted.hold(row.network, row.operators):
             raise InputError(f"{row.name} is among the measurements of the fit; validate on others")
     predictions = predict_rows(model, fresh)
     return Validation(tuple(predictions), accuracy(predictions), accuracy(macs_alone(rows, fresh)))

@@ -116,7 +116,7 @@ class _Card:
 
     def text(self, name: str, device: Device) -> str:
         figures = self.figures
-        kinds = Counter(kernel.kind for row in self.rows for kernel in row.kernels)
+        kinds = Counter(operator.kind for row in self.rows for operator in row.operators)
         seen = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
         spaces = sorted({row.origin.space for row in self.rows if row.origin is not None})
         lines = [

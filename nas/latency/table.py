@@ -66,9 +66,9 @@ class Networks:
         names = frozenset(name for row in rows for name in (row.name, row.network))
         return cls(names, Known.of(rows))
 
-    def hold(self, name: str, kernels: Sequence[LoweredOperator]) -> bool:
+    def hold(self, name: str, operators: Sequence[LoweredOperator]) -> bool:
         """Is this network among them?"""
-        return name in self.names or bool(self.known.measured(kernels))
+        return name in self.names or bool(self.known.measured(operators))
 
 
 NO_NETWORKS = Networks.of(())

@@ -206,7 +206,7 @@ class _Remeasurement:
                 Measurement(
                     name=f"{self.study.name}#{timed.trial}",
                     network=request.graph_hash,
-                    kernels=request.kernels,
+                    operators=request.operators,
                     ms=timed.latency.ms,
                     stack=stack,
                     operators_ms=timed.latency.operator_ms if told else (),

@@ -1,6 +1,6 @@
-"""From a graph to what TFLite runs: a kernel for each operator of the converted file, in order.
+"""From a graph to what TFLite runs: the operators of the converted file, in order.
 
-Every latency model reads kernels. The same value is read from anybody's file by
+Every latency model reads these. The same value is read from anybody's file by
 ``latency_models.tflite.requests``.
 """
 
@@ -53,7 +53,7 @@ class LoweredOperator:
 
 
 def lower(graph: Graph, spec: InputSpec) -> tuple[LoweredOperator, ...]:
-    """The kernels of ``graph`` as an INT8 model for images of ``spec``."""
+    """The operators of ``graph`` as an INT8 model for images of ``spec``."""
     return tuple(_lower(_fused(graph), spec))
 
 
@@ -115,7 +115,7 @@ def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
                         "SPLIT", node.name, inputs, _siblings(graph, node, output)
                     )
             case _:
-                yield _kernel(node, inputs, output)
+                yield _lowered(node, inputs, output)
         yield from _quantize(tensors[node.name], copies[node.name].values())
 
 
@@ -150,7 +150,7 @@ def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
     )
 
 
-def _kernel(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> LoweredOperator:
+def _lowered(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> LoweredOperator:
     shapes = tuple(tensor.shape for tensor in inputs)
     operator = _as_deployed(node.operator, shapes)
     return LoweredOperator(

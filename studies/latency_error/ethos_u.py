@@ -50,12 +50,12 @@ def own_time(model: LatencyModel, rows: Sequence[Measurement]) -> list[Predictio
     """The compiler's own time: what it leaves to the CPU has an assumed price, and is left out."""
     import numpy as np
 
-    said = model.predict([row.kernels for row in rows])
+    said = model.predict([row.operators for row in rows])
     priced = np.isin(said.table.kind, sorted(model.recipe.open_kinds))
     measured = np.concatenate([row.operators_ms for row in rows])
     ms, told = (
         said.table.per_network(np.where(priced, times, 0.0)).tolist()
-        for times in (said.kernel_ms, measured)
+        for times in (said.operator_ms, measured)
     )
     low, high = (said.low_ms / said.ms).tolist(), (said.high_ms / said.ms).tolist()
     return [
@@ -97,7 +97,7 @@ def write_device(name: str, rows: Sequence[Measurement]) -> None:
 
 def card(device: Device, compiled: str, rows: Sequence[Measurement], figures: Accuracy) -> str:
     """The text of README.md."""
-    counts = Counter(kernel.kind for row in rows for kernel in row.kernels)
+    counts = Counter(operator.kind for row in rows for operator in row.operators)
     seen = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
     return f"""# {device.title}
 

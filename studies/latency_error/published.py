@@ -83,12 +83,12 @@ def dimensity(neuron: bool) -> tuple[Measurement, ...]:
             if abs(parameters / 1e3 - thousands) > 0.0051:
                 raise ValueError(f"{network.name} x{scale}: {parameters} parameters, {thousands} K")
             if ms is not None:
-                kernels = lower(graph, LR)
+                operators = lower(graph, LR)
                 if network.family == "ESPCN":
-                    kernels += (_pointwise("LOGISTIC", kernels[-1].outputs[0]),)
+                    operators += (_pointwise("LOGISTIC", operators[-1].outputs[0]),)
                 rows.append(
                     Measurement(
-                        f"{network.name} x{scale}", kernels, ms, network.name, network.family
+                        f"{network.name} x{scale}", operators, ms, network.name, network.family
                     )
                 )
     return tuple(rows)

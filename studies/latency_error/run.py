@@ -161,7 +161,7 @@ def carried_over(
         if donor == name:
             continue
         moved = transfer(fit(recipes[donor], rows), training[name][:TRANSFERRED])
-        said = moved.network_ms([row.kernels for row in fresh[name][:FRESH]]).tolist()
+        said = moved.network_ms([row.operators for row in fresh[name][:FRESH]]).tolist()
         results[f"from {donor}"] = figures(
             [
                 Prediction(row.name, row.ms, ms, ms, ms)
@@ -224,13 +224,13 @@ def spread(errors: Sequence[float]) -> dict[str, float]:
 
 
 def speed() -> dict[str, float]:
-    """Seconds for many architectures of ``mobile``, and for one network; kernels are given."""
+    """Seconds for many architectures of ``mobile``, and for one network; operators are given."""
     space, spec = load_space("mobile"), InputSpec(360, 640)
     model = fitted_model(*load("dimensity8100-nnapi"))
     known = [
-        kernels
+        operators
         for seed in range(ARCHITECTURES)
-        for kernels in [lower(space.draw(RandomTrial(random.Random(seed)), 3).deployed, spec)]
+        for operators in [lower(space.draw(RandomTrial(random.Random(seed)), 3).deployed, spec)]
     ]
     started = time.perf_counter()
     model.predict(known)

@@ -15,7 +15,7 @@ from .models import GRAPHS, Models
 from .regression.transferred import write_transferred
 
 NAMES = [*device_names(), "adb", "transferred"]
-#: A regression needs the kernels alone.
+#: A regression needs the operators alone.
 READERS = ["adb"] + [
     name for name in device_names() if load_device(name).settings.source != "regression"
 ]
@@ -56,7 +56,7 @@ class TestContract:
         assert all(map(math.isfinite, (latency.low_ms, latency.ms, latency.high_ms)))
         assert 0 < latency.low_ms <= latency.ms <= latency.high_ms
         assert [(row.name, row.kind) for row in latency.operators] == [
-            (kernel.name, kernel.kind) for kernel in request.kernels
+            (operator.name, operator.kind) for operator in request.operators
         ]
         assert all(row.ms >= 0 for row in latency.operators)
         assert math.isclose(sum(row.ms for row in latency.operators), latency.ms, rel_tol=1e-6)

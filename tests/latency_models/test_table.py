@@ -59,7 +59,7 @@ def test_a_graph_is_found_by_its_hash(tmp_path: Path, worker: Worker) -> None:
     latency = opened(tmp_path, table, worker).measure(REQUEST)
     assert (latency.low_ms, latency.ms, latency.high_ms) == (36.5, 36.9, 38.0)
     assert [(row.name, row.kind) for row in latency.operators] == [
-        (kernel.name, kernel.kind) for kernel in REQUEST.kernels
+        (operator.name, operator.kind) for operator in REQUEST.operators
     ]
     assert math.isclose(sum(row.ms for row in latency.operators), 36.9)
     assert latency.source == "csv"

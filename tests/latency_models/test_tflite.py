@@ -13,12 +13,12 @@ from latency_models.tflite.requests import (
     TfliteModel,
     TfliteOperator,
     TfliteTensor,
-    kernels_of,
-    kernels_of_model,
+    operators_of,
+    operators_of_model,
     read_tflite,
     request_of_file,
     require_integer_only,
-    require_same_kernels,
+    require_same_operators,
     require_super_resolution,
 )
 from search_spaces import InputError, InputSpec, LoweredOperator
@@ -26,10 +26,10 @@ from search_spaces import InputError, InputSpec, LoweredOperator
 from .models import GRAPHS, SMALL, Models
 
 
-def figures(kernel: LoweredOperator) -> tuple[object, ...]:
+def figures(operator: LoweredOperator) -> tuple[object, ...]:
     names = ("kind", "macs", "window", "stride", "groups", "weight_bytes")
-    shapes = tuple(tensor.shape for tensor in kernel.inputs + kernel.outputs)
-    return (*(getattr(kernel, name) for name in names), shapes)
+    shapes = tuple(tensor.shape for tensor in operator.inputs + operator.outputs)
+    return (*(getattr(operator, name) for name in names), shapes)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ class TestDamage:
     )
     def test_message_says_what_it_is(self, data: bytes, message: str) -> None:
         with pytest.raises(InputError, match=message):
-            kernels_of(data)
+            operators_of(data)
 
 
 IMAGE = TfliteTensor("image", (1, 8, 8, 3), "int8", (1.0,), (-128,), constant=False, dynamic=False)
@@ -174,30 +174,30 @@ class TestSuperResolution:
 class TestKernels:
     def test_unknown_operator_is_kept(self) -> None:
         operator = TfliteOperator("CUSTOM:Magic", (IMAGE,), (PIXELS,))
-        (kernel,) = kernels_of_model(TfliteModel((IMAGE,), (PIXELS,), (operator,)))
-        assert (kernel.kind, kernel.macs, kernel.bytes_moved) == ("CUSTOM:Magic", 0, 192 + 768)
+        (lowered,) = operators_of_model(TfliteModel((IMAGE,), (PIXELS,), (operator,)))
+        assert (lowered.kind, lowered.macs, lowered.bytes_moved) == ("CUSTOM:Magic", 0, 192 + 768)
 
     def test_shape_of_any_rank_keeps_its_size(self) -> None:
         tensors = [replace(IMAGE, shape=shape) for shape in ((), (5,), (2, 5), (1, 4, 2, 3, 2, 5))]
         operator = TfliteOperator("ADD", (), tuple(tensors))
-        (kernel,) = kernels_of_model(TfliteModel((), (), (operator,)))
-        assert [t.shape for t in kernel.outputs] == [
+        (lowered,) = operators_of_model(TfliteModel((), (), (operator,)))
+        assert [t.shape for t in lowered.outputs] == [
             (1, 1, 1), (1, 1, 5), (1, 2, 5), (24, 2, 5),
         ]  # fmt: skip
 
     def test_weights_of_wrong_rank_are_refused(self) -> None:
         with pytest.raises(InputError, match=r"CONV_2D 'pixels': its weights are of shape \(9,\)"):
-            kernels_of_model(model_of(kernel=replace(KERNEL, shape=(9,))))
+            operators_of_model(model_of(kernel=replace(KERNEL, shape=(9,))))
 
     def test_operator_that_makes_nothing_is_refused(self) -> None:
         operator = TfliteOperator("ASSIGN_VARIABLE", (IMAGE,), ())
         with pytest.raises(InputError, match="ASSIGN_VARIABLE makes no tensor") as caught:
-            kernels_of_model(TfliteModel((IMAGE,), (), (operator,)))
+            operators_of_model(TfliteModel((IMAGE,), (), (operator,)))
         assert "\n" not in str(caught.value)
 
     def test_open_size_is_refused(self) -> None:
         with pytest.raises(InputError, match="static size"):
-            kernels_of_model(model_of(pixels=replace(PIXELS, dynamic=True)))
+            operators_of_model(model_of(pixels=replace(PIXELS, dynamic=True)))
 
 
 class TestRequest:
@@ -205,7 +205,7 @@ class TestRequest:
         request = models.request(GRAPHS["tiny"]())
         read = request_of_file("tiny.tflite", request.make_tflite(), SMALL)
         assert (read.name, read.input) == ("tiny.tflite", SMALL)
-        assert list(map(figures, read.kernels)) == list(map(figures, request.kernels))
+        assert list(map(figures, read.operators)) == list(map(figures, request.operators))
         assert read.make_tflite() == request.make_tflite()
 
     def test_of_file_at_another_size_is_refused(self, models: Models) -> None:
@@ -216,6 +216,6 @@ class TestRequest:
     def test_operator_beyond_the_graph_is_named(self, models: Models) -> None:
         request = models.request(GRAPHS["tiny"]())
         model = read_tflite(request.make_tflite())
-        shorter = replace(request, kernels=request.kernels[:-1])
+        shorter = replace(request, operators=request.operators[:-1])
         with pytest.raises(LatencyError, match=r"file runs .* DEPTH_TO_SPACE, its graph"):
-            require_same_kernels(shorter, model)
+            require_same_operators(shorter, model)

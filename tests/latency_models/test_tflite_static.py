@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from latency_models import Worker
-from latency_models.tflite.requests import kernels_of, read_tflite, with_fixed_sizes
+from latency_models.tflite.requests import operators_of, read_tflite, with_fixed_sizes
 from search_spaces import InputSpec
 
 from .foreign_models import SIDE, enlarging, transposed
@@ -34,15 +34,17 @@ def test_a_file_is_that_of_a_static_export(
     opened, static = make(open_sides=open_sides), make()
     fixed = with_fixed_sizes(opened, worker, SIZE)
     assert not any(tensor.dynamic for tensor in read_tflite(fixed).inputs)
-    kinds = [(kernel.kind, kernel.outputs[0].shape) for kernel in kernels_of(fixed)]
-    assert kinds == [(kernel.kind, kernel.outputs[0].shape) for kernel in kernels_of(static)]
+    kinds = [(operator.kind, operator.outputs[0].shape) for operator in operators_of(fixed)]
+    assert kinds == [
+        (operator.kind, operator.outputs[0].shape) for operator in operators_of(static)
+    ]
     np.testing.assert_array_equal(pixels(fixed), pixels(static))
 
 
 def test_other_sizes(worker: Worker) -> None:
     fixed = with_fixed_sizes(transposed(open_sides=(1, 2)), worker, InputSpec(8, 24))
-    (kernel,) = kernels_of(fixed)
-    assert kernel.outputs[0].shape == (16, 48, 3)
+    (operator,) = operators_of(fixed)
+    assert operator.outputs[0].shape == (16, 48, 3)
 
 
 def test_an_open_batch_needs_no_size(worker: Worker) -> None:

@@ -11,7 +11,7 @@ import pytest
 from latency_models import WeightGranularity
 from latency_models.tflite.requests import (
     Levels,
-    kernels_of_model,
+    operators_of_model,
     read_tflite,
     require_integer_only,
     require_super_resolution,
@@ -37,14 +37,14 @@ from .trials import RandomTrial
 
 SPEC = InputSpec(12, 16)
 #: Grey levels between the file, computed by XNNPACK, and the fake-quantized network. TFLite's own
-#: kernels are as close, but for a bilinear resize of the image by 3: up to 21 levels, 2 to 3 on
+#: operators are as close, but for a bilinear resize of the image by 3: up to 21 levels, 2 to 3 on
 #: average.
 TOLERANCE = 2
 #: Of the variance: 20 dB. A lost clip, or a scale that is not shared, is far above.
 ALIKE = 0.01
 
 
-def unnamed(kernels: tuple[LoweredOperator, ...]) -> Iterator[LoweredOperator]:
+def unnamed(operators: tuple[LoweredOperator, ...]) -> Iterator[LoweredOperator]:
     """Kernels whose tensors are called by the order in which they appear."""
     names: dict[str, str] = {}
 
@@ -54,9 +54,9 @@ def unnamed(kernels: tuple[LoweredOperator, ...]) -> Iterator[LoweredOperator]:
             for tensor in tensors
         )
 
-    for kernel in kernels:
-        inputs = rename(kernel.inputs)
-        yield replace(kernel, name="", inputs=inputs, outputs=rename(kernel.outputs))
+    for operator in operators:
+        inputs = rename(operator.inputs)
+        yield replace(operator, name="", inputs=inputs, outputs=rename(operator.outputs))
 
 
 def check(
@@ -78,7 +78,7 @@ def check_file(
     require_integer_only(model)
     form = require_super_resolution(model)
     assert (form.input, form.scale, form.levels) == (SPEC, graph.scale, Levels("int8", -128))
-    assert list(unnamed(kernels_of_model(model))) == list(unnamed(lower(graph, SPEC)))
+    assert list(unnamed(operators_of_model(model))) == list(unnamed(lower(graph, SPEC)))
     assert tiling_of_model(model, graph.scale) == tiling_of(graph, SPEC)
     return result
 

@@ -51,16 +51,16 @@ class BenchmarkModel(Runner):
         return TimedRun(read_timings(output.text), output.text)
 
     def place(
-        self, connection: Connection, path: str, run: TimedRun, kernels: Sequence[LoweredOperator]
+        self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
-        delegation = read_delegation(run.text, self.delegate, len(kernels))
+        delegation = read_delegation(run.text, self.delegate, len(operators))
         if self.profile_runs:
             arguments = self._arguments(path, self.profile_runs, "--enable_op_profiling=true")
             text = self.program.call(connection, arguments).text
             if profile := read_profile(text):
-                delegation = read_delegation(text, self.delegate, len(kernels))
-                return placed_by_profile(kernels, delegation, profile, run.statistics.ms)
-        return placed_unprofiled(kernels, delegation, run.statistics.ms)
+                delegation = read_delegation(text, self.delegate, len(operators))
+                return placed_by_profile(operators, delegation, profile, run.statistics.ms)
+        return placed_unprofiled(operators, delegation, run.statistics.ms)
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
         """By flags that recent builds have; an older one runs on noise, or keeps what it made."""

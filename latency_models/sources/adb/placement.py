@@ -27,41 +27,41 @@ MAX_CPU_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Placement:
-    """A row for each kernel, the names of those on the CPU, and how the rows were come by."""
+    """A row for each operator, the names of those on the CPU, and how the rows were come by."""
 
     operators: tuple[OperatorLatency, ...]
     on_cpu: tuple[str, ...]
     rule: str
 
 
-def placed_whole(kernels: Sequence[LoweredOperator], engine: str, ms: float) -> Placement:
+def placed_whole(operators: Sequence[LoweredOperator], engine: str, ms: float) -> Placement:
     """All on one engine, nothing known of single operators."""
-    return Placement(shared_out(ms, kernels, engine), (), SHARING_RULE)
+    return Placement(shared_out(ms, operators, engine), (), SHARING_RULE)
 
 
 def placed_unprofiled(
-    kernels: Sequence[LoweredOperator], delegation: Delegation, ms: float
+    operators: Sequence[LoweredOperator], delegation: Delegation, ms: float
 ) -> Placement:
     """Without a profile the CPU may have the conversions at the ends, and nothing else."""
     delegate, left = delegation.delegate, delegation.nodes - delegation.taken
     if left == 0 or delegate.on_processor:
-        return placed_whole(kernels, delegate.engine, ms)
-    ends = [kernel for kernel in kernels if kernel.kind in _AT_THE_ENDS]
+        return placed_whole(operators, delegate.engine, ms)
+    ends = [operator for operator in operators if operator.kind in _AT_THE_ENDS]
     if left != len(ends):
         raise DeviceError(
-            f"the {delegate.label} delegate left {left} of {len(kernels)} operators to the CPU "
+            f"the {delegate.label} delegate left {left} of {len(operators)} operators to the CPU "
             "without a profile to tell which; set profile_runs, with a tool that can profile",
             delegation.text,
         )
     rows = tuple(
-        replace(row, engine=_CPU) if kernel in ends else row
-        for row, kernel in zip(shared_out(ms, kernels, delegate.engine), kernels, strict=True)
+        replace(row, engine=_CPU) if operator in ends else row
+        for row, operator in zip(shared_out(ms, operators, delegate.engine), operators, strict=True)
     )
-    return Placement(rows, tuple(kernel.name for kernel in ends), SHARING_RULE)
+    return Placement(rows, tuple(operator.name for operator in ends), SHARING_RULE)
 
 
 def placed_by_profile(
-    kernels: Sequence[LoweredOperator],
+    operators: Sequence[LoweredOperator],
     delegation: Delegation,
     profile: Sequence[ProfileRow],
     ms: float,
@@ -71,8 +71,8 @@ def placed_by_profile(
     DeviceError if an operator that counts, or more than 5 % of the time, is on the CPU.
     """
     delegate = delegation.delegate
-    named = _named(kernels, profile, delegation.text)
-    rest = [kernel for index, kernel in enumerate(kernels) if index not in named]
+    named = _named(operators, profile, delegation.text)
+    rest = [operator for index, operator in enumerate(operators) if index not in named]
     rest_share = math.fsum(row.share for row in profile) - math.fsum(named.values())
     if len(rest) != delegation.taken or (rest and rest_share <= 0):
         raise DeviceError(
@@ -81,23 +81,23 @@ def placed_by_profile(
             delegation.text,
         )
     if not delegate.on_processor:
-        _require_accelerated(kernels, named, delegation)
+        _require_accelerated(operators, named, delegation)
     shared = iter(shared_out(ms * rest_share, rest, delegate.engine) if rest else ())
     rows = tuple(
-        OperatorLatency(kernel.name, kernel.kind, _CPU, ms * named[index])
+        OperatorLatency(operator.name, operator.kind, _CPU, ms * named[index])
         if index in named
         else next(shared)
-        for index, kernel in enumerate(kernels)
+        for index, operator in enumerate(operators)
     )
-    on_cpu = () if delegate.on_processor else tuple(kernels[index].name for index in named)
+    on_cpu = () if delegate.on_processor else tuple(operators[index].name for index in named)
     return Placement(_adding_up(rows, ms), on_cpu, _PROFILED if rest else "the tool's profile")
 
 
 def _named(
-    kernels: Sequence[LoweredOperator], profile: Sequence[ProfileRow], text: str
+    operators: Sequence[LoweredOperator], profile: Sequence[ProfileRow], text: str
 ) -> Mapping[int, float]:
-    """Part of the time of each kernel that has a row of its own: index -> 0 to 1, in order."""
-    kinds = [kernel.kind.removeprefix("CUSTOM:") for kernel in kernels]
+    """Part of the time of each operator that has a row of its own: index -> 0 to 1, in order."""
+    kinds = [operator.kind.removeprefix("CUSTOM:") for operator in operators]
     shares: dict[int, float] = {}
     for row in profile:
         if row.kind not in kinds:
@@ -113,21 +113,21 @@ def _named(
 
 
 def _require_accelerated(
-    kernels: Sequence[LoweredOperator], on_cpu: Mapping[int, float], delegation: Delegation
+    operators: Sequence[LoweredOperator], on_cpu: Mapping[int, float], delegation: Delegation
 ) -> None:
     label = delegation.delegate.label
-    essential = [kernels[index] for index in on_cpu if kernels[index].kind in _ESSENTIAL]
+    essential = [operators[index] for index in on_cpu if operators[index].kind in _ESSENTIAL]
     if essential:
-        named = ", ".join(f"{kernel.kind} {kernel.name!r}" for kernel in essential[:3])
+        named = ", ".join(f"{operator.kind} {operator.name!r}" for operator in essential[:3])
         raise OperatorsOnCpu(
             f"the {label} delegate left {len(essential)} of the operators that count to the CPU: "
             f"{named}",
             delegation.text,
-            {kernel.kind for kernel in essential},
+            {operator.kind for operator in essential},
         )
     share = math.fsum(on_cpu.values())
     if share > MAX_CPU_SHARE:
-        kinds = ", ".join(sorted({kernels[index].kind for index in on_cpu}))
+        kinds = ", ".join(sorted({operators[index].kind for index in on_cpu}))
         raise DeviceError(
             f"{kinds} on the CPU take {share:.1%} of the time; the {label} delegate may leave "
             f"{MAX_CPU_SHARE:.0%} there",

@@ -31,7 +31,7 @@ _SUM_TOLERANCE = 0.005
 
 @dataclass(frozen=True)
 class ProfileRow:
-    """A node that ran: ``kind`` is TFLite's operator or the name of a delegate's own kernel."""
+    """A node that ran: ``kind`` is TFLite's operator or the name of a delegate's own operator."""
 
     kind: str
     #: its place among the nodes of the graph; None where it is the delegate's, or an old build's

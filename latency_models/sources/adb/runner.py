@@ -76,9 +76,9 @@ class Runner(abc.ABC):
 
     @abc.abstractmethod
     def place(
-        self, connection: Connection, path: str, run: TimedRun, kernels: Sequence[LoweredOperator]
+        self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
-        """Where each kernel ran, in rows that add up to the run's time.
+        """Where each operator ran, in rows that add up to the run's time.
 
         DeviceError if the time is none of the accelerator.
         """

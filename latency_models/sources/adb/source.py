@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from search_spaces import NasError
 
 from ...source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource
-from ...tflite.requests import read_tflite, require_same_kernels
+from ...tflite.requests import read_tflite, require_same_operators
 from ..apportioning import SHARING_RULE
 from .conditions import read_conditions, read_temperature_c
 from .connection import Connection
@@ -36,7 +36,7 @@ class AdbSource(LatencySource):
         """As the contract says; DeviceError says why the device gave no time."""
         data = request.make_tflite()
         with _naming(request):
-            require_same_kernels(request, read_tflite(data))
+            require_same_operators(request, read_tflite(data))
             model = self._runner.prepare(data)
             with turn_on(self._connection.serial):
                 return self._measured(request, model)
@@ -46,7 +46,7 @@ class AdbSource(LatencySource):
         data = request.make_tflite()
         with _naming(request):
             file = read_tflite(data)
-            require_same_kernels(request, file)
+            require_same_operators(request, file)
             model = self._runner.prepare(data)
             connection, runner = self._connection, self._runner
             with turn_on(connection.serial):
@@ -62,7 +62,7 @@ class AdbSource(LatencySource):
         def measure() -> tuple[RunStatistics, Placement]:
             with connection.holding(model, runner.program.folder, runner.suffix) as path:
                 run = runner.time(connection, path)
-                return run.statistics, runner.place(connection, path, run, request.kernels)
+                return run.statistics, runner.place(connection, path, run, request.operators)
 
         def probe(reference: bytes) -> RunStatistics:
             with connection.holding(reference, runner.program.folder, runner.suffix) as path:

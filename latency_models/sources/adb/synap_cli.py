@@ -86,13 +86,13 @@ class SynapCli(Runner):
         return TimedRun(read_synap_timings(text), text)
 
     def place(
-        self, connection: Connection, path: str, run: TimedRun, kernels: Sequence[LoweredOperator]
+        self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
         """All on the NPU, since the converter refuses what the NPU cannot run.
 
         Its layers are fused: their times stand beside the rows, and do not make them.
         """
-        placement = placed_whole(kernels, "npu", run.statistics.ms)
+        placement = placed_whole(operators, "npu", run.statistics.ms)
         if not self.profile_runs:
             return placement
         profile = f"{path}.profile"

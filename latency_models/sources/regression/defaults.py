@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .kernel_table import KernelTable
 from .measurements import Measurement
+from .operator_table import OperatorTable
 from .quantities import Padding, Quantity, work
 from .recipe import Engine, Recipe, Term
 
@@ -25,14 +25,14 @@ _PADDINGS = (Padding(1, 1), Padding(8, 8), Padding(16, 16))
 
 
 def default_recipe(rows: Sequence[Measurement]) -> Recipe:
-    """Arithmetic and traffic of what computes, traffic of the rest, a cost a kernel.
+    """Arithmetic and traffic of what computes, traffic of the rest, a cost an operator.
 
     Engines are those that most of the measurements name. What is left after the prices is learned
     if every row tells its operators' times; if none does and there are rows enough, each kind of
     operator has prices of its own instead.
     """
-    computing = {k.kind for row in rows for k in row.kernels if k.macs}
-    every = {k.kind for row in rows for k in row.kernels}
+    computing = {k.kind for row in rows for k in row.operators if k.macs}
+    every = {k.kind for row in rows for k in row.operators}
     apart = _kind_by_kind(computing, every)
     if not any(row.operators_ms for row in rows) and 2 * len(apart) <= len(rows):
         return Recipe(_engines(rows), apart, paddings=_PADDINGS)
@@ -75,7 +75,7 @@ def _settled(term: Term, rows: Sequence[Measurement]) -> Term:
 
     if not all(row.operators_ms for row in rows):
         return term
-    table = KernelTable.of([row.kernels for row in rows])
+    table = OperatorTable.of([row.operators for row in rows])
     units = work(table, term.quantity, Padding())
     paid = np.isin(table.kind, sorted(term.kinds)) & (units > 0)
     prices = np.concatenate([row.operators_ms for row in rows])[paid] / units[paid]
@@ -88,9 +88,9 @@ def _engines(rows: Sequence[Measurement]) -> tuple[Engine, ...]:
     """Each operator on the engine that ran it most often; ``device`` where none was told."""
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        engines = row.engines or ("device",) * len(row.kernels)
-        for kernel, engine in zip(row.kernels, engines, strict=True):
-            votes[kernel.kind][engine] += 1
+        engines = row.engines or ("device",) * len(row.operators)
+        for operator, engine in zip(row.operators, engines, strict=True):
+            votes[operator.kind][engine] += 1
     kinds: defaultdict[str, set[str]] = defaultdict(set)
     for kind, counts in votes.items():
         kinds[counts.most_common(1)[0][0]].add(kind)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from search_spaces import LoweredOperator
 
-from .kernel_table import KernelTable
 from .measurements import Measurement
+from .operator_table import OperatorTable
 from .physical import Charges, Physical, fit_physical, on_critical_path
 from .recipe import Recipe
 from .residual import Residual, fit_residual
@@ -32,15 +32,15 @@ class Fitted:
     physical: Physical
     residual: Residual | None
 
-    def kernel_ms(self, table: KernelTable) -> Floats:
-        """Each kernel's own ms, (kernels,), with the recipe's software."""
-        expected = self.physical.kernel_ms(table)
+    def operator_ms(self, table: OperatorTable) -> Floats:
+        """Each operator's own ms, (operators,), with the recipe's software."""
+        expected = self.physical.operator_ms(table)
         return self.residual.correct(table, expected) if self.residual else expected
 
     def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
         """(networks,) with the recipe's software."""
-        table = KernelTable.of(networks)
-        times = self.kernel_ms(table)
+        table = OperatorTable.of(networks)
+        times = self.operator_ms(table)
         return table.per_network(times * on_critical_path(self.physical.recipe, networks, times))
 
     def measured_ms(self, rows: Sequence[Measurement]) -> Floats:
@@ -48,7 +48,7 @@ class Fitted:
         import numpy as np
 
         factors = np.array([self.physical.factor(row.stack) for row in rows])
-        ms: Floats = self.network_ms([row.kernels for row in rows]) * factors
+        ms: Floats = self.network_ms([row.operators for row in rows]) * factors
         return ms
 
 

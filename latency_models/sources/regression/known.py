@@ -24,25 +24,25 @@ class Known:
         """All of ``rows``; they are of one software."""
         alike: dict[_Signature, list[Measurement]] = defaultdict(list)
         for row in rows:
-            alike[_signature(row.kernels)].append(row)
+            alike[_signature(row.operators)].append(row)
         return cls({signature: tuple(same) for signature, same in alike.items()})
 
-    def measured(self, kernels: Sequence[LoweredOperator]) -> tuple[Measurement, ...]:
+    def measured(self, operators: Sequence[LoweredOperator]) -> tuple[Measurement, ...]:
         """What was measured of this very network, perhaps more than once, or nothing."""
-        return self.rows.get(_signature(kernels), ())
+        return self.rows.get(_signature(operators), ())
 
 
-def _signature(kernels: Sequence[LoweredOperator]) -> _Signature:
+def _signature(operators: Sequence[LoweredOperator]) -> _Signature:
     """Equal for the same operators, of the same sizes, wired alike."""
     numbers: dict[str, int] = {}
     return tuple(
         (
-            kernel.kind, kernel.macs, kernel.window, kernel.stride, kernel.groups,
-            kernel.weight_bytes, len(kernel.inputs),
+            operator.kind, operator.macs, operator.window, operator.stride, operator.groups,
+            operator.weight_bytes, len(operator.inputs),
             *(
                 (numbers.setdefault(tensor.name, len(numbers)), tensor.shape)
-                for tensor in kernel.inputs + kernel.outputs
+                for tensor in operator.inputs + operator.outputs
             ),
         )
-        for kernel in kernels
+        for operator in operators
     )  # fmt: skip

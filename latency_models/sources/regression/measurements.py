@@ -2,11 +2,11 @@
 
 Columns: ``name`` of the row; ``network``, the same for one network at all its scales, and
 ``family``, both left out together when errors are judged; ``stack``, the software it was measured
-with; ``ms``; ``operators_ms`` and ``engines``, where known, one a kernel, separated by spaces. What
-ran is a ``graph`` (JSON) with its ``input`` (360x640), or ``kernels`` (JSON), for what no graph can
-hold: a single operator, or a file from elsewhere. ``name``, ``ms`` and one of the last two are
-required. ``device``, ``conditions`` and ``space`` are written by `nas latency collect` and tell,
-with ``input``, where a row comes from; a table made by hand need not say it.
+with; ``ms``; ``operators_ms`` and ``engines``, where known, one of each operator, separated by
+spaces. What ran is a ``graph`` (JSON) with its ``input`` (360x640), or ``kernels``, its operators
+(JSON), for what no graph can hold: a single operator, or a file from elsewhere. ``name``, ``ms``
+and one of the last two are required. ``device``, ``conditions`` and ``space`` are written by `nas
+latency collect` and tell, with ``input``, where a row comes from; a table made by hand need not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 
 from search_spaces import Graph, GraphError, InputError, InputSpec, LoweredOperator, lower
 
-from .kernel_json import kernels_from_json, kernels_to_json
+from .operator_json import operators_from_json, operators_to_json
 
 COLUMNS = (
     "name", "network", "family", "stack", "device", "conditions", "space", "input", "ms",
@@ -57,27 +57,27 @@ class Measurement:
     """One time of one network; InputError if it is none."""
 
     name: str
-    kernels: tuple[LoweredOperator, ...] = field(repr=False)
+    operators: tuple[LoweredOperator, ...] = field(repr=False)
     ms: float
     network: str = ""
     family: str = ""
     stack: str = ""
-    #: ms of each kernel as the device tells them, or nothing
+    #: ms of each operator as the device tells them, or nothing
     operators_ms: tuple[float, ...] = field(default=(), repr=False)
-    #: engine of each kernel as the device tells them, or nothing
+    #: engine of each operator as the device tells them, or nothing
     engines: tuple[str, ...] = field(default=(), repr=False)
     #: None in tables made by hand
     origin: Origin | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.name or not self.kernels:
-            raise InputError("a measurement needs a name and at least one kernel")
+        if not self.name or not self.operators:
+            raise InputError("a measurement needs a name and at least one operator")
         if not (math.isfinite(self.ms) and self.ms > 0):
             raise InputError(f"{self.name}: {self.ms} ms is no time; it is finite and positive")
         for what, values in (("times", self.operators_ms), ("engines", self.engines)):
-            if values and len(values) != len(self.kernels):
+            if values and len(values) != len(self.operators):
                 raise InputError(
-                    f"{self.name}: {len(values)} {what} for {len(self.kernels)} operators"
+                    f"{self.name}: {len(values)} {what} for {len(self.operators)} operators"
                 )
         if not all(math.isfinite(ms) and ms >= 0 for ms in self.operators_ms):
             raise InputError(f"{self.name}: operators' times are finite and not negative")
@@ -130,7 +130,7 @@ def write_measurements(rows: Sequence[Measurement]) -> str:
             "ms": f"{row.ms:.6g}",
             "operators_ms": " ".join(f"{ms:.5g}" for ms in row.operators_ms),
             "engines": " ".join(row.engines),
-            "kernels": kernels_to_json(row.kernels),
+            "kernels": operators_to_json(row.operators),
         }  # fmt: skip
         table.writerow([cells.get(column, "") for column in columns])
     return out.getvalue()
@@ -147,7 +147,7 @@ def _measurement(line: dict[str, str | None]) -> Measurement:
         raise InputError(f"not a number ({error})") from None
     return Measurement(
         name=cells["name"],
-        kernels=_kernels(cells),
+        operators=_operators(cells),
         ms=ms,
         network=cells.get("network", ""),
         family=cells.get("family", ""),
@@ -160,16 +160,16 @@ def _measurement(line: dict[str, str | None]) -> Measurement:
     )
 
 
-def _kernels(cells: dict[str, str]) -> tuple[LoweredOperator, ...]:
-    graph, kernels = cells.get("graph", ""), cells.get("kernels", "")
-    if bool(graph) == bool(kernels):
+def _operators(cells: dict[str, str]) -> tuple[LoweredOperator, ...]:
+    graph, operators = cells.get("graph", ""), cells.get("kernels", "")
+    if bool(graph) == bool(operators):
         raise InputError("give either a graph or kernels")
     try:
-        data = json.loads(graph or kernels)
+        data = json.loads(graph or operators)
     except json.JSONDecodeError as error:
-        raise InputError(f"no JSON in {'graph' if graph else 'kernels'}: {error}") from None
-    if kernels:
-        return kernels_from_json(data)
+        raise InputError(f"no JSON in {'graph' if graph else 'operators'}: {error}") from None
+    if operators:
+        return operators_from_json(data)
     if not cells.get("input"):
         raise GraphError("a graph needs its input size, as 360x640")
     return lower(Graph.from_json(data), InputSpec.parse(cells["input"]))

@@ -12,8 +12,8 @@ from search_spaces import InputError, LoweredOperator
 from ...source import UnsupportedOperators
 from ..cpu_fallback import COST_FACTOR
 from .fitted import Fitted, fit, folds
-from .kernel_table import KernelTable
 from .measurements import Measurement
+from .operator_table import OperatorTable
 from .physical import Charges, Physical, on_critical_path
 from .recipe import Recipe
 
@@ -38,8 +38,8 @@ class Fit(Protocol):
     def physical(self) -> Physical:
         """The prices, with the recipe and the factors of other software."""
 
-    def kernel_ms(self, table: KernelTable) -> Floats:
-        """Each kernel's own ms, (kernels,), with the recipe's software."""
+    def operator_ms(self, table: OperatorTable) -> Floats:
+        """Each operator's own ms, (operators,), with the recipe's software."""
 
     def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
         """(networks,) with the recipe's software."""
@@ -47,14 +47,14 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class Predictions:
-    """Times of networks, (networks,), and of their kernels, (kernels,), all in ms."""
+    """Times of networks, (networks,), and of their operators, (operators,), all in ms."""
 
-    table: KernelTable
+    table: OperatorTable
     ms: Floats
     low_ms: Floats
     high_ms: Floats
-    #: a kernel's own time, and the part of it that the network's end waits for
-    kernel_ms: Floats
+    #: an operator's own time, and the part of it that the network's end waits for
+    operator_ms: Floats
     waited_ms: Floats
     #: kinds that the device was never measured with
     unseen: frozenset[str]
@@ -125,13 +125,13 @@ class LatencyModel:
         """Times of ``networks``; UnsupportedOperators names those of which nothing is known."""
         import numpy as np
 
-        table = KernelTable.of(networks)
+        table = OperatorTable.of(networks)
         self._require_known(table)
-        kernel_ms = self.fitted.kernel_ms(table)
+        operator_ms = self.fitted.operator_ms(table)
         unseen = ~np.isin(table.kind, sorted(self.bound.seen))
         least_ms, most_ms = self._unseen_ms(table, unseen)
-        kernel_ms = np.maximum(kernel_ms, least_ms)
-        waited_ms = kernel_ms * on_critical_path(self.recipe, networks, kernel_ms)
+        operator_ms = np.maximum(operator_ms, least_ms)
+        waited_ms = operator_ms * on_critical_path(self.recipe, networks, operator_ms)
         ms = table.per_network(waited_ms)
         distance = np.maximum(self.ms.distance(ms), self.pixels.distance(table.image_pixels))
         spread = np.exp(self.radius + _PER_DISTANCE * distance)
@@ -141,13 +141,13 @@ class LatencyModel:
             ms=ms,
             low_ms=np.maximum(ms - guessed_ms, 0.1 * ms) / spread,
             high_ms=(ms + table.per_network(most_ms)) * spread,
-            kernel_ms=kernel_ms,
+            operator_ms=operator_ms,
             waited_ms=waited_ms,
             unseen=frozenset(table.kind[unseen].tolist()),
         )
 
-    def _unseen_ms(self, table: KernelTable, unseen: Mask) -> tuple[Floats, Floats]:
-        """(kernels,) each: the least and the most that an unseen one takes; 0 for the others."""
+    def _unseen_ms(self, table: OperatorTable, unseen: Mask) -> tuple[Floats, Floats]:
+        """(operators,) each: the least and the most that an unseen one takes; 0 for the others."""
         import numpy as np
 
         moved_mb = np.where(unseen, table.bytes_in + table.bytes_out, 0.0) / 1e6
@@ -159,7 +159,7 @@ class LatencyModel:
             most_ms[of_kind] = moved_mb[of_kind] * rates.slowest * COST_FACTOR
         return least_ms, most_ms
 
-    def _require_known(self, table: KernelTable) -> None:
+    def _require_known(self, table: OperatorTable) -> None:
         kinds = set(table.kind.tolist())
         unknown = sorted(kind for kind in kinds if self.recipe.engine_of(kind) is None)
         if unknown:
@@ -225,7 +225,7 @@ def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> Latency
     """A fit to ``rows`` with half its interval, in logarithms."""
     import numpy as np
 
-    table = KernelTable.of([row.kernels for row in rows])
+    table = OperatorTable.of([row.operators for row in rows])
     return LatencyModel(
         fitted,
         radius,
@@ -243,14 +243,14 @@ def _known_to(part: Part, whole: Fitted) -> list[bool]:
     """
     import numpy as np
 
-    seen = {kernel.kind for row in part.kept for kernel in row.kernels}
+    seen = {operator.kind for row in part.kept for operator in row.operators}
     charges = Charges.of(whole.physical.recipe, part.left_out, whole.physical.padding)
     prices = np.array(whole.physical.coefficients)
     lost = np.array(part.fitted.physical.coefficients) == 0
     missed = charges.table.per_network(charges.matrix @ (prices * lost))
     total = charges.table.per_network(charges.matrix @ prices)
     return [
-        seen.issuperset(kernel.kind for kernel in row.kernels) and share < 0.5
+        seen.issuperset(operator.kind for operator in row.operators) and share < 0.5
         for row, share in zip(part.left_out, (missed / total).tolist(), strict=True)
     ]
 
@@ -268,12 +268,12 @@ def conformal(distances: Sequence[float]) -> float:
     return sorted(distances)[min(rank, len(distances)) - 1]
 
 
-def _bound(fitted: Fit, table: KernelTable) -> UnseenBound:
+def _bound(fitted: Fit, table: OperatorTable) -> UnseenBound:
     """The fastest and the slowest that each engine was seen to get through bytes."""
     import numpy as np
 
     recipe = fitted.physical.recipe
-    rates = fitted.kernel_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
+    rates = fitted.operator_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
     bounds = []
     for engine in recipe.engines:
         paid = rates[np.isin(table.kind, sorted(engine.kinds)) & (rates > 0)]

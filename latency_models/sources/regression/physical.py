@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces import InputError, LoweredOperator
 
-from .kernel_table import KernelTable
 from .measurements import Measurement
+from .operator_table import OperatorTable
 from .quantities import Padding, work
 from .recipe import Recipe
 from .schedule import critical
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-#: Which kernels are waited for depends on the coefficients, and they on it: it settles in a few.
+#: Which operators are waited for depends on the coefficients, and they on it: it settles in a few.
 _ROUNDS = 30
 
 
@@ -38,15 +38,15 @@ class StackFactor:
 
 @dataclass(frozen=True)
 class Physical:
-    """Fitted prices: ms of one kernel are its work times ``coefficients``, (terms,)."""
+    """Fitted prices: ms of one operator are its work times ``coefficients``, (terms,)."""
 
     recipe: Recipe
     padding: Padding
     coefficients: tuple[float, ...]
     stacks: tuple[StackFactor, ...]
 
-    def kernel_ms(self, table: KernelTable) -> Floats:
-        """Each kernel's ms, (kernels,), whether or not another engine hides it."""
+    def operator_ms(self, table: OperatorTable) -> Floats:
+        """Each operator's ms, (operators,), whether or not another engine hides it."""
         import numpy as np
 
         ms: Floats = work_matrix(self.recipe, table, self.padding) @ np.array(self.coefficients)
@@ -59,18 +59,18 @@ class Physical:
 
 @dataclass(frozen=True)
 class Charges:
-    """What a recipe charges measured networks for, at one padding: ``matrix`` (kernels, terms)."""
+    """What networks are charged for, at one padding: ``matrix`` (operators, terms)."""
 
     recipe: Recipe
     padding: Padding
     rows: tuple[Measurement, ...]
-    table: KernelTable
+    table: OperatorTable
     matrix: Floats
 
     @classmethod
     def of(cls, recipe: Recipe, rows: Sequence[Measurement], padding: Padding) -> Charges:
         """The work in ``rows``."""
-        table = KernelTable.of([row.kernels for row in rows])
+        table = OperatorTable.of([row.operators for row in rows])
         return cls(recipe, padding, tuple(rows), table, work_matrix(recipe, table, padding))
 
     def only(self, indices: Sequence[int]) -> Charges:
@@ -83,16 +83,16 @@ class Charges:
 
     def network_ms(self, coefficients: Floats) -> Floats:
         """(rows,) with the recipe's software."""
-        kernel_ms = self.matrix @ coefficients
-        return self.table.per_network(kernel_ms * self.waited(kernel_ms))
+        operator_ms = self.matrix @ coefficients
+        return self.table.per_network(operator_ms * self.waited(operator_ms))
 
-    def waited(self, kernel_ms: Floats) -> Mask:
-        """(kernels,): whether the network's end waits for a kernel."""
-        return on_critical_path(self.recipe, [row.kernels for row in self.rows], kernel_ms)
+    def waited(self, operator_ms: Floats) -> Mask:
+        """(operators,): whether the network's end waits for an operator."""
+        return on_critical_path(self.recipe, [row.operators for row in self.rows], operator_ms)
 
 
-def work_matrix(recipe: Recipe, table: KernelTable, padding: Padding) -> Floats:
-    """(kernels, terms): work that each term charges each kernel for."""
+def work_matrix(recipe: Recipe, table: OperatorTable, padding: Padding) -> Floats:
+    """(operators, terms): work that each term charges each operator for."""
     import numpy as np
 
     matrix = np.zeros((len(table), len(recipe.terms)))
@@ -103,18 +103,18 @@ def work_matrix(recipe: Recipe, table: KernelTable, padding: Padding) -> Floats:
 
 
 def on_critical_path(
-    recipe: Recipe, networks: Sequence[Sequence[LoweredOperator]], kernel_ms: Floats
+    recipe: Recipe, networks: Sequence[Sequence[LoweredOperator]], operator_ms: Floats
 ) -> Mask:
-    """(kernels,): whether the network's end waits for a kernel; all do on a serial device."""
+    """(operators,): whether the network's end waits for an operator; all do on a serial device."""
     import numpy as np
 
     if not recipe.side_by_side:
-        return np.ones(len(kernel_ms), dtype=bool)
+        return np.ones(len(operator_ms), dtype=bool)
     waited: list[bool] = []
-    for kernels in networks:
-        engines = [recipe.engine_of(kernel.kind) or kernel.kind for kernel in kernels]
-        times = kernel_ms[len(waited) : len(waited) + len(kernels)]
-        waited += critical(kernels, engines, times.tolist())
+    for operators in networks:
+        engines = [recipe.engine_of(operator.kind) or operator.kind for operator in operators]
+        times = operator_ms[len(waited) : len(waited) + len(operators)]
+        waited += critical(operators, engines, times.tolist())
     return np.array(waited, dtype=bool)
 
 
@@ -141,10 +141,10 @@ def fit_physical(charges: Charges) -> Physical:
     for _ in range(_ROUNDS):
         design = charges.table.per_network(charges.matrix * waited[:, None])
         coefficients = _prices(recipe, design * (factors / ms)[:, None])
-        kernel_ms = charges.matrix @ coefficients
+        operator_ms = charges.matrix @ coefficients
         before = waited, factors
-        waited = charges.waited(kernel_ms)
-        serial = charges.table.per_network(kernel_ms * waited)
+        waited = charges.waited(operator_ms)
+        serial = charges.table.per_network(operator_ms * waited)
         factors = _stack_factors(recipe, rows, serial, ms)
         error = float(np.mean((serial * factors / ms - 1) ** 2))
         if best is not None and error >= best[0] - 1e-12:

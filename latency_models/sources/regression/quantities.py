@@ -1,4 +1,4 @@
-"""What a kernel can be charged for: each a column of work, priced later by a coefficient."""
+"""What an operator can be charged for: each a column of work, priced later by a coefficient."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces import InputError
 
-from .kernel_table import KernelTable
+from .operator_table import OperatorTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +23,11 @@ _IMAGE_CHANNELS = 3
 
 
 class Quantity(StrEnum):
-    """Work of one kernel; bytes are those of INT8 tensors."""
+    """Work of one operator; bytes are those of INT8 tensors."""
 
-    #: 1 a network, shared by its kernels: what an inference costs before anything is computed
+    #: 1 a network, shared by its operators: what an inference costs before anything is computed
     INFERENCE = "inference"
-    #: 1: the cost of starting a kernel
+    #: 1: the cost of starting an operator
     KERNEL = "kernel"
     #: G multiply-accumulates, channels padded
     MACS = "macs"
@@ -65,8 +65,8 @@ class Padding:
                 raise InputError(f"padding to {value} channels; it must be within 1..256")
 
 
-def work(table: KernelTable, quantity: Quantity, padding: Padding) -> Floats:
-    """Column (kernels,) of ``quantity``."""
+def work(table: OperatorTable, quantity: Quantity, padding: Padding) -> Floats:
+    """Column (operators,) of ``quantity``."""
     import numpy as np
 
     written = table.pixels_out * _up(table.channels_out, padding.memory_channels)
@@ -101,7 +101,7 @@ def work(table: KernelTable, quantity: Quantity, padding: Padding) -> Floats:
     return column
 
 
-def _padded_macs(table: KernelTable, multiple: int) -> Floats:
+def _padded_macs(table: OperatorTable, multiple: int) -> Floats:
     """Multiply-accumulates with each group's channels padded at both ends."""
     import numpy as np
 

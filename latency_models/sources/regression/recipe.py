@@ -20,7 +20,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Term:
-    """One coefficient, never negative: ms for a unit of ``quantity`` of kernels of these kinds."""
+    """One coefficient, never negative: ms for a unit of ``quantity`` of these operators."""
 
     quantity: Quantity
     kinds: frozenset[str]

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .kernel_table import KernelTable
+from .operator_table import OperatorTable
 from .physical import Charges, Physical
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Residual:
     #: all that the table holds
     kinds: tuple[str, ...]
 
-    def correct(self, table: KernelTable, physical_ms: Floats) -> Floats:
-        """(kernels,): ms with what was learned."""
+    def correct(self, table: OperatorTable, physical_ms: Floats) -> Floats:
+        """(operators,): ms with what was learned."""
         import numpy as np
 
         features = _features(table, physical_ms, self.kinds)
@@ -77,7 +77,7 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     measured = np.concatenate(
         [np.array(row.operators_ms) / physical.factor(row.stack) for row in rows]
     )
-    expected = physical.kernel_ms(table)
+    expected = physical.operator_ms(table)
     kinds = tuple(sorted(set(table.kind.tolist())))
     learned = np.isin(table.kind, sorted(physical.recipe.open_kinds))
     offset_ms = _NEGLIGIBLE * float(measured[learned].mean())
@@ -104,8 +104,8 @@ def _learned_together(kinds: Iterable[str]) -> list[frozenset[str]]:
     return [frozenset({kind}) for kind in common] + [others] * bool(others)
 
 
-def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:
-    """(kernels, features): an operator's own figures, then those of the one before and behind."""
+def _features(table: OperatorTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:
+    """(operators, features): an operator's own figures, then those of the one before and behind."""
     import numpy as np
 
     inner, outer = table.channels_in / table.groups, table.channels_out / table.groups
@@ -131,8 +131,8 @@ def _features(table: KernelTable, physical_ms: Floats, kinds: tuple[str, ...]) -
     return np.stack([*own, *others], axis=1).round(_DECIMALS)
 
 
-def _shifted(table: KernelTable, column: Floats, step: int) -> Floats:
-    """The column's value ``step`` kernels earlier in the same network, 0 where there is none."""
+def _shifted(table: OperatorTable, column: Floats, step: int) -> Floats:
+    """The column's value ``step`` operators earlier in the same network, 0 where there is none."""
     import numpy as np
 
     same = np.roll(table.network, step) == table.network

@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 def critical(
-    kernels: Sequence[LoweredOperator], engines: Sequence[str], ms: Sequence[float]
+    operators: Sequence[LoweredOperator], engines: Sequence[str], ms: Sequence[float]
 ) -> list[bool]:
-    """Which kernels the end waits for, if each engine takes its own in order, as they get ready.
+    """Which operators the end waits for, if each engine takes its own in order, as they get ready.
 
     Their times add up to the network's; the others are hidden beside them.
     """
     end: list[float] = []
-    #: the kernel whose end lets this one start
+    #: the operator whose end lets this one start
     awaited: list[int | None] = []
     maker: dict[str, int] = {}
     last_on: dict[str, int] = {}
-    for index, (kernel, engine, time) in enumerate(zip(kernels, engines, ms, strict=True)):
-        before = {maker[tensor.name] for tensor in kernel.inputs if tensor.name in maker}
+    for index, (operator, engine, time) in enumerate(zip(operators, engines, ms, strict=True)):
+        before = {maker[tensor.name] for tensor in operator.inputs if tensor.name in maker}
         if engine in last_on:
             before.add(last_on[engine])
         latest = max(before, key=lambda earlier: (end[earlier], earlier), default=None)
         awaited.append(latest)
         end.append(time + (end[latest] if latest is not None else 0.0))
         last_on[engine] = index
-        maker.update((tensor.name, index) for tensor in kernel.outputs)
+        maker.update((tensor.name, index) for tensor in operator.outputs)
     on_path = [False] * len(end)
     step = max(range(len(end)), key=end.__getitem__, default=None)
     while step is not None:

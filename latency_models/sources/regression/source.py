@@ -1,4 +1,4 @@
-"""A latency by regression: from kernels alone, nothing is converted and nothing runs."""
+"""A latency by regression: from operators alone, nothing is converted and nothing runs."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ class RegressionSource(LatencySource):
 
     def measure_all(self, requests: Sequence[LatencyRequest]) -> list[Latency]:
         """Many at once, in some 0.1 ms each."""
-        said = self.model.predict([request.kernels for request in requests])
+        said = self.model.predict([request.operators for request in requests])
         latencies, first = [], 0
         for index, request in enumerate(requests):
             latencies.append(self._latency(request, said, index, first))
-            first += len(request.kernels)
+            first += len(request.operators)
         return latencies
 
     def _latency(
         self, request: LatencyRequest, said: Predictions, index: int, first: int
     ) -> Latency:
-        waited = said.waited_ms[first : first + len(request.kernels)].tolist()
-        own = said.kernel_ms[first : first + len(request.kernels)].tolist()
+        waited = said.waited_ms[first : first + len(request.operators)].tolist()
+        own = said.operator_ms[first : first + len(request.operators)].tolist()
         rows = tuple(
             OperatorLatency(
-                kernel.name, kernel.kind, self._recipe.engine_of(kernel.kind) or "unknown", ms
+                operator.name, operator.kind, self._recipe.engine_of(operator.kind) or "unknown", ms
             )
-            for kernel, ms in zip(request.kernels, waited, strict=True)
+            for operator, ms in zip(request.operators, waited, strict=True)
         )
-        measured, ms = self._known.measured(request.kernels), float(said.ms[index])
+        measured, ms = self._known.measured(request.operators), float(said.ms[index])
         interval = float(said.low_ms[index]), float(said.high_ms[index])
         within = [ms, *(row.ms for row in measured)] if measured else interval
         return Latency(

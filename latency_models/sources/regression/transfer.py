@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from search_spaces import InputError, LoweredOperator
 
 from .fitted import Fitted, folds
-from .kernel_table import KernelTable
 from .measurements import Measurement
 from .model import LatencyModel, conformal, model_of
+from .operator_table import OperatorTable
 from .physical import Physical, on_critical_path
 from .quantities import Padding, Quantity, work
 from .validation import Prediction, predict_rows
@@ -62,8 +62,8 @@ class Transferred:
         """The donor's: its engines, and how they overlap."""
         return self.donor.physical
 
-    def kernel_ms(self, table: KernelTable) -> Floats:
-        """Each kernel's own ms on the new device, (kernels,)."""
+    def operator_ms(self, table: OperatorTable) -> Floats:
+        """Each operator's own ms on the new device, (operators,)."""
         import numpy as np
 
         columns = _work(self.donor, table)
@@ -75,8 +75,8 @@ class Transferred:
 
     def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
         """(networks,) on the new device."""
-        table = KernelTable.of(networks)
-        times = self.kernel_ms(table)
+        table = OperatorTable.of(networks)
+        times = self.operator_ms(table)
         return table.per_network(times * on_critical_path(self.physical.recipe, networks, times))
 
 
@@ -104,7 +104,7 @@ def _model(moved: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
     distances: list[float] = []
     for kept, left_out in _one_by_one(rows):
         part = _brought(moved.donor, kept)
-        said = part.network_ms([row.kernels for row in left_out]).tolist()
+        said = part.network_ms([row.operators for row in left_out]).tolist()
         distances += [
             abs(math.log(ms / row.ms)) for ms, row in zip(said, left_out, strict=True) if ms > 0
         ]
@@ -135,11 +135,11 @@ def _by_networks(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
     import numpy as np
     from scipy.optimize import nnls
 
-    networks = [row.kernels for row in rows]
-    table = KernelTable.of(networks)
+    networks = [row.operators for row in rows]
+    table = OperatorTable.of(networks)
     columns, ms = _work(donor, table), np.array([row.ms for row in rows])
     recipe = donor.physical.recipe
-    waited = on_critical_path(recipe, networks, donor.kernel_ms(table))
+    waited = on_critical_path(recipe, networks, donor.operator_ms(table))
     ridge = _RIDGE * np.eye(_PRICES)
     target = np.append(np.ones(len(rows)), np.full(_PRICES, _RIDGE / _PRICES))
     for _ in range(_ROUNDS):
@@ -161,7 +161,7 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
     import numpy as np
     from scipy.optimize import nnls
 
-    table = KernelTable.of([row.kernels for row in rows])
+    table = OperatorTable.of([row.operators for row in rows])
     network_ms = np.array([row.ms for row in rows])[table.network]
     shares = np.concatenate([row.operators_ms for row in rows]) / network_ms
     priced = _work(moved.donor, table)
@@ -182,17 +182,17 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
 
 
 def _work_of_kind(columns: Floats, ms: Floats) -> Floats:
-    """(kernels, 3): the ms expected, MACs and traffic, of the ``columns`` of ``_work``."""
+    """(operators, 3): the ms expected, MACs and traffic, of the ``columns`` of ``_work``."""
     import numpy as np
 
     return np.stack([ms, columns[:, 2], columns[:, 3] + columns[:, 4]], axis=1)
 
 
-def _work(donor: Fitted, table: KernelTable) -> Floats:
-    """(kernels, 5): the donor's ms with and without MACs; MACs; traffic with and without them."""
+def _work(donor: Fitted, table: OperatorTable) -> Floats:
+    """(operators, 5): the donor's ms with and without MACs; MACs; traffic with and without them."""
     import numpy as np
 
-    donor_ms, computes = donor.kernel_ms(table), table.macs > 0
+    donor_ms, computes = donor.operator_ms(table), table.macs > 0
     traffic = work(table, Quantity.TRAFFIC, _PADDING)
     macs = work(table, Quantity.MACS, _PADDING)
     columns = [donor_ms * computes, donor_ms * ~computes, macs]

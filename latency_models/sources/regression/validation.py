@@ -105,7 +105,7 @@ def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
 
 def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
     """What ``model`` says of networks whose times are known, each with its own software."""
-    said = model.predict([row.kernels for row in rows])
+    said = model.predict([row.operators for row in rows])
     factors = [model.fitted.physical.factor(row.stack) for row in rows]
     return [
         Prediction(row.name, row.ms, ms * factor, low * factor, high * factor)
@@ -132,7 +132,7 @@ def macs_alone(kept: Sequence[Measurement], left_out: Sequence[Measurement]) -> 
     import numpy as np
 
     def macs(row: Measurement) -> int:
-        return sum(kernel.macs for kernel in row.kernels)
+        return sum(operator.macs for operator in row.operators)
 
     price = float(np.median([row.ms / macs(row) for row in kept if macs(row)]))
     return [

@@ -16,7 +16,12 @@ from ...source import (
     LatencySource,
     OperatorLatency,
 )
-from ...tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_kernels
+from ...tflite.requests import (
+    TfliteModel,
+    read_tflite,
+    require_integer_only,
+    require_same_operators,
+)
 from ..cpu_fallback import COST_FACTOR, CpuFallback
 from .calibration import Calibration
 from .layers import Compiled, Layer
@@ -52,23 +57,24 @@ class RknnSource(LatencySource):
         try:
             model = read_tflite(data)
             require_integer_only(model)
-            require_same_kernels(request, model)
+            require_same_operators(request, model)
         except NasError as error:
             raise LatencyError(f"{request.name} on {self._toolkit.platform}: {error}") from error
         return self.priced(request, model, self._toolkit.compile(data))
 
     def priced(self, request: LatencyRequest, model: TfliteModel, compiled: Compiled) -> Latency:
         """The latency of ``model``, the request's, by what the compiler made of it."""
+        own = assigned(model, compiled.layers)
         shares = [
-            self._share(kernel, own)
-            for kernel, own in zip(request.kernels, assigned(model, compiled.layers), strict=True)
+            self._share(operator, layers)
+            for operator, layers in zip(request.operators, own, strict=True)
         ]
         npu_ms = sum(share.npu_ms for share in shares)
         cpu_ms = sum(share.cpu_ms for share in shares)
         error = self._prices.layer_error
         rows = tuple(
-            OperatorLatency(kernel.name, kernel.kind, share.engine, share.npu_ms + share.cpu_ms)
-            for kernel, share in zip(request.kernels, shares, strict=True)
+            OperatorLatency(operator.name, operator.kind, share.engine, share.npu_ms + share.cpu_ms)
+            for operator, share in zip(request.operators, shares, strict=True)
         )
         return Latency(
             ms=npu_ms + cpu_ms,
@@ -82,21 +88,21 @@ class RknnSource(LatencySource):
             conditions=self._conditions(npu_ms, cpu_ms),
         )
 
-    def _share(self, kernel: LoweredOperator, layers: Sequence[Layer]) -> _Share:
+    def _share(self, operator: LoweredOperator, layers: Sequence[Layer]) -> _Share:
         """What the layers of one operator take; LatencyError if arithmetic has got lost."""
-        if kernel.macs and all(layer.is_transfer for layer in layers):
+        if operator.macs and all(layer.is_transfer for layer in layers):
             raise LatencyError(
-                f"rknn-toolkit2's table holds no layer of {kernel.kind} {kernel.name!r}"
+                f"rknn-toolkit2's table holds no layer of {operator.kind} {operator.name!r}"
             )
         on_npu = [layer for layer in layers if layer.target == "NPU"]
         on_cpu = [layer for layer in layers if layer.target != "NPU" and not layer.is_transfer]
         cpu_ms = sum(self._transfer_ms(layer) for layer in layers if layer.is_transfer)
-        if on_cpu and kernel.macs and on_npu:
+        if on_cpu and operator.macs and on_npu:
             # Not the operator itself, but what prepares it.
             moved_kb = sum(layer.read_kb + layer.written_kb for layer in on_cpu)
             cpu_ms += moved_kb * 1024 / (self._prices.fallback.bandwidth_gb_per_s * 1e6)
         elif on_cpu:
-            cpu_ms += self._prices.fallback.ms(kernel)
+            cpu_ms += self._prices.fallback.ms(operator)
         npu_ms = sum(self._prices.calibration.us(layer) for layer in on_npu) / 1e3
         return _Share(npu_ms, cpu_ms, bool(on_cpu))
 

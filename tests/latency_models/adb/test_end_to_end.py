@@ -67,7 +67,7 @@ def source(
 
 def adds_up(latency: Latency, request: LatencyRequest) -> bool:
     named = [(row.name, row.kind) for row in latency.operators]
-    assert named == [(kernel.name, kernel.kind) for kernel in request.kernels]
+    assert named == [(operator.name, operator.kind) for operator in request.operators]
     return math.isclose(sum(row.ms for row in latency.operators), latency.ms, rel_tol=1e-9)
 
 
@@ -319,7 +319,7 @@ def test_synap_cli(board: DeviceDouble, request_: LatencyRequest, tmp_path: Path
 def test_a_model_that_is_none_never_reaches_the_device(
     board: DeviceDouble, request_: LatencyRequest
 ) -> None:
-    nothing = LatencyRequest("nothing", request_.kernels, request_.input, lambda: b"no model")
+    nothing = LatencyRequest("nothing", request_.operators, request_.input, lambda: b"no model")
     with pytest.raises(LatencyError, match="nothing over adb: not a TFLite file"):
         source(board).measure(nothing)
     assert board.commands == []

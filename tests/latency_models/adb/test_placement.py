@@ -16,16 +16,16 @@ NPU = Delegate("NNAPI", "npu", ())
 CPU = Delegate("XNNPACK", "cpu", ())
 
 
-def kernel(index: int, kind: str) -> LoweredOperator:
+def operator(index: int, kind: str) -> LoweredOperator:
     tensor = Tensor(f"t{index}", (16, 16, 4 * (index + 1)))
     return LoweredOperator(kind, f"k{index}", (tensor,), (tensor,), macs=1000 * index)
 
 
-def kernels(*kinds: str) -> tuple[LoweredOperator, ...]:
-    return tuple(kernel(index, kind) for index, kind in enumerate(kinds))
+def operators(*kinds: str) -> tuple[LoweredOperator, ...]:
+    return tuple(operator(index, kind) for index, kind in enumerate(kinds))
 
 
-NET = kernels("QUANTIZE", "CONV_2D", "CONV_2D", "ADD", "DEPTH_TO_SPACE", "DEQUANTIZE")
+NET = operators("QUANTIZE", "CONV_2D", "CONV_2D", "ADD", "DEPTH_TO_SPACE", "DEQUANTIZE")
 
 
 def delegation(taken: int, delegate: Delegate = NPU, nodes: int = len(NET)) -> Delegation:
@@ -42,13 +42,13 @@ def names(placement: Placement, engine: str) -> list[str]:
 
 
 def adds_up(placement: Placement, ms: float) -> bool:
-    assert [row.name for row in placement.operators] == [kernel.name for kernel in NET]
+    assert [row.name for row in placement.operators] == [operator.name for operator in NET]
     return math.isclose(math.fsum(row.ms for row in placement.operators), ms)
 
 
 def test_whole_without_a_profile() -> None:
     placement = placed_unprofiled(NET, delegation(6), 20.0)
-    assert names(placement, "npu") == [kernel.name for kernel in NET]
+    assert names(placement, "npu") == [operator.name for operator in NET]
     assert placement.on_cpu == ()
     assert adds_up(placement, 20.0)
 
@@ -66,7 +66,7 @@ def test_only_conversions_may_be_left_without_a_profile() -> None:
 def test_a_processor_has_no_fallback() -> None:
     placement = placed_unprofiled(NET, delegation(2, CPU), 20.0)
     assert placement.on_cpu == ()
-    assert names(placement, "cpu") == [kernel.name for kernel in NET]
+    assert names(placement, "cpu") == [operator.name for operator in NET]
     rows = profile(0, 1, 3, each=0.2, kernel="TfLiteXNNPackDelegate")
     placement = placed_by_profile(NET, delegation(3, CPU), rows, 20.0)
     assert placement.on_cpu == ()
@@ -105,7 +105,7 @@ def test_five_percent_may_be_left(each: float) -> None:
 
 
 def test_an_old_profile_names_operators_by_their_order() -> None:
-    rows = tuple(ProfileRow(kernel.kind, None, 1 / 6) for kernel in NET)
+    rows = tuple(ProfileRow(operator.kind, None, 1 / 6) for operator in NET)
     placement = placed_by_profile(NET, delegation(0, CPU), rows, 12.0)
     assert [row.ms for row in placement.operators] == pytest.approx([2.0] * 6)
 

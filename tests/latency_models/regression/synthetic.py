@@ -34,23 +34,23 @@ def recipe(**changes: object) -> Recipe:
     return Recipe(**(values | changes))  # type: ignore[arg-type]
 
 
-def kernel_ms(kernel: LoweredOperator, multiple: int = 1, speed: float = 1.0) -> float:
+def operator_ms(operator: LoweredOperator, multiple: int = 1, speed: float = 1.0) -> float:
     """2 ms a G MAC, channels padded to ``multiple``; 0.5 ms a MB through convs, 1.5 elsewhere."""
-    moved = sum(tensor.bytes for tensor in kernel.inputs + kernel.outputs) / 1e6
-    if not kernel.macs:
+    moved = sum(tensor.bytes for tensor in operator.inputs + operator.outputs) / 1e6
+    if not operator.macs:
         return speed * 1.5 * moved
-    (height, width, outer), inner = kernel.outputs[0].shape, kernel.inputs[0].shape[2]
+    (height, width, outer), inner = operator.outputs[0].shape, operator.inputs[0].shape[2]
     padded = -(-inner // multiple) * -(-outer // multiple) * multiple**2
-    return speed * (2e-9 * height * width * kernel.window**2 * padded + 0.5 * moved)
+    return speed * (2e-9 * height * width * operator.window**2 * padded + 0.5 * moved)
 
 
 def measured(
     name: str, graph: Graph, *, multiple: int = 1, speed: float = 1.0, operators: bool = False
 ) -> Measurement:
     """The row of ``graph`` on the device."""
-    kernels = lower(graph, SPEC)
-    times = tuple(kernel_ms(kernel, multiple, speed) for kernel in kernels)
-    return Measurement(name, kernels, sum(times), operators_ms=times if operators else ())
+    lowered = lower(graph, SPEC)
+    times = tuple(operator_ms(operator, multiple, speed) for operator in lowered)
+    return Measurement(name, lowered, sum(times), operators_ms=times if operators else ())
 
 
 def table(

@@ -9,7 +9,7 @@ import pytest
 from latency_models.sources.regression import Measurement, Quantity
 from latency_models.sources.regression.defaults import default_recipe
 from latency_models.sources.regression.fitted import fit
-from latency_models.sources.regression.kernel_table import KernelTable
+from latency_models.sources.regression.operator_table import OperatorTable
 from search_spaces import LoweredOperator
 
 from .synthetic import OTHER, table
@@ -22,32 +22,32 @@ def with_cpu(cpu_ms: Callable[[LoweredOperator], float]) -> list[Measurement]:
     rows = []
     for row in table(multiple=16, operators=True):
         times = tuple(
-            cpu_ms(kernel) if kernel.kind == PIXELS else ms
-            for kernel, ms in zip(row.kernels, row.operators_ms, strict=True)
+            cpu_ms(operator) if operator.kind == PIXELS else ms
+            for operator, ms in zip(row.operators, row.operators_ms, strict=True)
         )
-        engines = tuple("cpu" if k.kind == PIXELS else "npu" for k in row.kernels)
+        engines = tuple("cpu" if k.kind == PIXELS else "npu" for k in row.operators)
         rows.append(replace(row, ms=sum(times), operators_ms=times, engines=engines))
     return rows
 
 
 def test_a_rule_that_all_operators_keep_is_taken_as_it_is() -> None:
-    rows = with_cpu(lambda kernel: kernel.bytes_moved / 4e5)
+    rows = with_cpu(lambda operator: operator.bytes_moved / 4e5)
     recipe = default_recipe(rows)
     (term,) = (term for term in recipe.terms if PIXELS in term.kinds)
     assert term.quantity is Quantity.MOVED
     assert term.known_ms == pytest.approx(2.5)
     assert recipe.open_kinds == {"CONV_2D", *OTHER} - {PIXELS}
     # Nothing that was learned of the others changes it.
-    columns = KernelTable.of([row.kernels for row in rows])
-    times = fit(recipe, rows).kernel_ms(columns)[columns.kind == PIXELS]
-    known = [kernel.bytes_moved / 4e5 for row in rows for kernel in row.kernels
-             if kernel.kind == PIXELS]  # fmt: skip
+    columns = OperatorTable.of([row.operators for row in rows])
+    times = fit(recipe, rows).operator_ms(columns)[columns.kind == PIXELS]
+    known = [operator.bytes_moved / 4e5 for row in rows for operator in row.operators
+             if operator.kind == PIXELS]  # fmt: skip
     assert times.tolist() == pytest.approx(known)
 
 
 def test_what_keeps_no_rule_is_fitted_apart() -> None:
     slower = itertools.count(1.0, 0.01)
-    rows = with_cpu(lambda kernel: next(slower) * kernel.bytes_moved / 4e5)
+    rows = with_cpu(lambda operator: next(slower) * operator.bytes_moved / 4e5)
     recipe = default_recipe(rows)
     (term,) = (term for term in recipe.terms if PIXELS in term.kinds)
     assert term.kinds == frozenset({PIXELS})
@@ -61,7 +61,7 @@ def test_where_no_operator_tells_its_time_each_kind_has_prices_of_its_own() -> N
     assert all(len(term.kinds) == 1 for term in recipe.terms)
     assert not recipe.residual
     assert 2 * len(recipe.terms) <= len(rows)
-    said = fit(recipe, rows).network_ms([row.kernels for row in rows])
+    said = fit(recipe, rows).network_ms([row.operators for row in rows])
     assert said.tolist() == pytest.approx([row.ms for row in rows], rel=0.02)
     # Too few for that are priced together.
     assert any(len(term.kinds) > 1 for term in default_recipe(rows[:8]).terms)

@@ -87,7 +87,7 @@ def test_vs680_facts_are_fitted() -> None:
     said = {p.name: p for p in predict_rows(model, rows)}
     assert all(abs(p.error) <= 0.15 for p in said.values())
     anchor = said["anchor residual"].ms - said["add, 28 channels"].ms
-    clip = {k.kind: k for row in rows for k in row.kernels if row.name.startswith("PRPSR")}
+    clip = {k.kind: k for row in rows for k in row.operators if row.name.startswith("PRPSR")}
     clip_ms = model.predict([[clip["MINIMUM"], clip["RELU"]]]).ms[0]
     assert said["add, 28 channels"].ms < anchor < clip_ms < said["nearest resize x3"].ms
 
@@ -97,8 +97,8 @@ def test_vs680_hides_the_resize_residual_beside_the_network() -> None:
     settings = load_device("vs680").settings
     assert isinstance(settings, RegressionSettings)
     model = fitted_model(settings.recipe, tuple(rows.values()))
-    kernels = rows["FastSR, inferred"].kernels
-    said = model.predict([kernels])
-    hidden = said.kernel_ms.sum() - said.ms[0]
-    assert said.kernel_ms.max() < said.ms[0]
+    operators = rows["FastSR, inferred"].operators
+    said = model.predict([operators])
+    hidden = said.operator_ms.sum() - said.ms[0]
+    assert said.operator_ms.max() < said.ms[0]
     assert hidden > 0.3 * said.ms[0]

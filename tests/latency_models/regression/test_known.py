@@ -19,7 +19,7 @@ from .synthetic import SPEC, measured, plain, recipe, table
 STACK = "2021"
 
 
-def renamed(kernels: tuple[LoweredOperator, ...], prefix: str) -> tuple[LoweredOperator, ...]:
+def renamed(operators: tuple[LoweredOperator, ...], prefix: str) -> tuple[LoweredOperator, ...]:
     """The same network, whatever its tensors and operators are called."""
 
     def tensors(those: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -27,10 +27,10 @@ def renamed(kernels: tuple[LoweredOperator, ...], prefix: str) -> tuple[LoweredO
 
     return tuple(
         dataclasses.replace(
-            kernel, name=f"{prefix}{kernel.name}", inputs=tensors(kernel.inputs),
-            outputs=tensors(kernel.outputs),
+            operator, name=f"{prefix}{operator.name}", inputs=tensors(operator.inputs),
+            outputs=tensors(operator.outputs),
         )
-        for kernel in kernels
+        for operator in operators
     )  # fmt: skip
 
 
@@ -70,11 +70,11 @@ def test_what_other_software_took_is_no_measurement_of_this_one() -> None:
 @given(st.sampled_from(table()), st.text("xyz", max_size=2))
 def test_a_network_is_known_by_what_runs_and_not_by_names(row: Measurement, prefix: str) -> None:
     known = Known.of(table())
-    assert known.measured(renamed(row.kernels, prefix)) == (row,)
+    assert known.measured(renamed(row.operators, prefix)) == (row,)
 
 
 def test_another_network_of_the_same_operators_is_not_known() -> None:
     known = Known.of(table())
-    assert not known.measured(measured("other", plain(24, 1)).kernels)
-    first, *others = measured("twice", plain(20, 1)).kernels
+    assert not known.measured(measured("other", plain(24, 1)).operators)
+    first, *others = measured("twice", plain(20, 1)).operators
     assert not known.measured((dataclasses.replace(first, macs=first.macs + 1), *others))

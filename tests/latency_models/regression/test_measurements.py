@@ -40,21 +40,21 @@ def graph_row(**cells: str) -> str:
 
 
 @given(st.lists(KERNELS, min_size=1, max_size=4), st.floats(0.001, 1e5))
-def test_what_is_written_is_read_back(kernels: list[LoweredOperator], ms: float) -> None:
-    times = tuple(float(index) for index in range(len(kernels)))
+def test_what_is_written_is_read_back(operators: list[LoweredOperator], ms: float) -> None:
+    times = tuple(float(index) for index in range(len(operators)))
     row = Measurement(
-        "a, name", tuple(kernels), float(f"{ms:.6g}"), "net", "family", "2021", times,
-        ("npu",) * len(kernels),
+        "a, name", tuple(operators), float(f"{ms:.6g}"), "net", "family", "2021", times,
+        ("npu",) * len(operators),
     )  # fmt: skip
     assert read_measurements(write_measurements([row]), "table") == (row,)
 
 
 def test_a_graph_is_lowered_at_its_input_size() -> None:
     (row,) = read_measurements(graph_row(), "table")
-    assert row.kernels == lower(plain(8, 1), SPEC)
+    assert row.operators == lower(plain(8, 1), SPEC)
     assert (row.ms, row.network, row.family) == (5.5, "net", "net")
     (other,) = read_measurements(graph_row(input="32x64"), "table")
-    assert other.kernels == lower(plain(8, 1), InputSpec(32, 64))
+    assert other.operators == lower(plain(8, 1), InputSpec(32, 64))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_compressed_table_is_known_by_its_name(tmp_path: Path) -> None:
     rows, packed = table(), tmp_path / "measurements.csv.gz"
     data = gzip.compress(write_measurements(rows).encode())
     packed.write_bytes(data)
-    assert [row.kernels for row in read_table(packed)] == [row.kernels for row in rows]
+    assert [row.operators for row in read_table(packed)] == [row.operators for row in rows]
     for damaged in (b"", b"name,ms", data[:-40], data[:30] + bytes(9) + data[39:]):
         packed.write_bytes(damaged)
         with pytest.raises(InputError, match=r"measurements\.csv\.gz") as caught:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from latency_models import UnsupportedOperators
 from latency_models.sources.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
 from latency_models.sources.regression.fitted import fit
-from latency_models.sources.regression.kernel_table import KernelTable
 from latency_models.sources.regression.model import fit_model
+from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.physical import require_enough
 from latency_models.sources.regression.quantities import work
 from latency_models.sources.regression.schedule import critical
@@ -91,7 +91,7 @@ def test_nine_of_ten_left_out_networks_are_inside_the_interval() -> None:
     ]
     model = fit_model(recipe(), noisy)
     fresh = [measured(f"f{w}{d}", plain(w, d)) for w in range(4, 37, 2) for d in (1, 2, 3, 4)]
-    said = model.predict([row.kernels for row in fresh])
+    said = model.predict([row.operators for row in fresh])
     times = np.array([row.ms for row in fresh]) * np.exp(random.normal(0, 0.05, len(fresh)))
     inside = (said.low_ms <= times) & (times <= said.high_ms)
     assert inside.mean() >= 0.8
@@ -103,10 +103,11 @@ def test_an_operator_never_measured_is_bounded_or_refused() -> None:
     model = fit_model(recipe(), rows)
     with_anchor = measured("anchor", plain(20, 3, anchor=True))
     (said, plainly) = (
-        model.predict([kernels]) for kernels in (with_anchor.kernels, lower(plain(20, 3), SPEC))
+        model.predict([operators])
+        for operators in (with_anchor.operators, lower(plain(20, 3), SPEC))
     )
     assert said.unseen == {"ADD", "CONCATENATION"}
-    assert (said.kernel_ms > 0).all()
+    assert (said.operator_ms > 0).all()
     assert said.low_ms[0] < with_anchor.ms < said.high_ms[0]
     assert said.high_ms[0] / said.low_ms[0] > 1.2 * plainly.high_ms[0] / plainly.low_ms[0]
 
@@ -141,9 +142,9 @@ def test_a_chain_takes_the_sum_and_branches_the_longer(steps: list[tuple[str, in
 
 
 def test_quantities_of_a_convolution_and_of_the_anchor() -> None:
-    kernels = lower(plain(20, 1, anchor=True), SPEC)
-    columns = KernelTable.of([kernels])
-    index = {kernel.kind: place for place, kernel in enumerate(kernels)}
+    operators = lower(plain(20, 1, anchor=True), SPEC)
+    columns = OperatorTable.of([operators])
+    index = {operator.kind: place for place, operator in enumerate(operators)}
     pixels, padding = SPEC.height * SPEC.width, Padding(16, 16)
 
     def of(quantity: Quantity, kind: str) -> float:
@@ -164,17 +165,17 @@ def test_quantities_of_a_convolution_and_of_the_anchor() -> None:
 def test_the_image_is_kept_until_it_is_read_for_the_last_time() -> None:
     image = SPEC.height * SPEC.width * 3
     for anchor in (False, True):
-        kernels = lower(plain(20, 2, anchor=anchor), SPEC)
-        last = max(i for i, k in enumerate(kernels) if any(t.name == "input" for t in k.inputs))
-        kept = KernelTable.of([kernels]).image_live.tolist()
-        assert kept == [image * (index < last) for index in range(len(kernels))]
+        operators = lower(plain(20, 2, anchor=anchor), SPEC)
+        last = max(i for i, k in enumerate(operators) if any(t.name == "input" for t in k.inputs))
+        kept = OperatorTable.of([operators]).image_live.tolist()
+        assert kept == [image * (index < last) for index in range(len(operators))]
 
 
 def test_a_device_from_ten_measurements_and_anothers_model() -> None:
     donor = fit(recipe(), table(multiple=16))
     rows = table(multiple=16, speed=0.3)
     moved = transfer(donor, rows[5:15])
-    ms = moved.network_ms([row.kernels for row in rows])
+    ms = moved.network_ms([row.operators for row in rows])
     assert np.allclose(ms, [row.ms for row in rows], rtol=0.1)
     with pytest.raises(InputError, match="9 measurements for 5 prices; take 10"):
         transfer(donor, rows[:9])
@@ -186,8 +187,8 @@ def test_a_kind_that_is_dear_on_the_new_device_alone_is_told_by_its_operators() 
 
     def dear(row: Measurement) -> Measurement:
         operators_ms = tuple(
-            ms * (6 if kernel.kind == "CONCATENATION" else 1)
-            for kernel, ms in zip(row.kernels, row.operators_ms, strict=True)
+            ms * (6 if operator.kind == "CONCATENATION" else 1)
+            for operator, ms in zip(row.operators, row.operators_ms, strict=True)
         )
         return dataclasses.replace(row, ms=sum(operators_ms), operators_ms=operators_ms)
 
@@ -195,7 +196,7 @@ def test_a_kind_that_is_dear_on_the_new_device_alone_is_told_by_its_operators() 
     ten, fresh = rows[:10], rows[10:]
 
     def largest_error(known: list[Measurement]) -> float:
-        said = transfer(donor, known).network_ms([row.kernels for row in fresh])
+        said = transfer(donor, known).network_ms([row.operators for row in fresh])
         return float(np.abs(said / [row.ms for row in fresh] - 1).max())
 
     silent = [dataclasses.replace(row, operators_ms=()) for row in ten]
@@ -217,7 +218,7 @@ def test_a_model_from_another_s_says_how_far_off_it_may_be() -> None:
         for w in range(8, 33, 2)
         for d in (2, 3)
     ]
-    said = model.predict([row.kernels for row in fresh])
+    said = model.predict([row.operators for row in fresh])
     inside = [
         low < row.ms < high for row, low, high in zip(fresh, said.low_ms, said.high_ms, strict=True)
     ]
@@ -235,8 +236,8 @@ def test_a_model_from_one_whose_engines_overlap_overlaps_too() -> None:
     donor = fit(side_by_side, rows)
     faster = [dataclasses.replace(row, ms=0.5 * row.ms) for row in rows]
     moved = transfer(donor, faster)
-    serial = moved.kernel_ms(KernelTable.of([row.kernels for row in rows]))
-    ms = moved.network_ms([row.kernels for row in rows])
+    serial = moved.operator_ms(OperatorTable.of([row.operators for row in rows]))
+    ms = moved.network_ms([row.operators for row in rows])
     assert ms.sum() <= serial.sum()
     assert np.allclose(ms, [row.ms for row in faster], rtol=0.15)
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from latency_models.tflite.requests import TfliteTensor, kernels_of_model, read_tflite
+from latency_models.tflite.requests import TfliteTensor, operators_of_model, read_tflite
 from search_spaces import LoweredOperator
 
 ON_CPU = {"DEPTH_TO_SPACE": "DepthToSpace", "SPACE_TO_DEPTH": "SpaceToDepth"}
@@ -19,19 +19,19 @@ ON_NPU = {"CONCATENATION": "Concat", "RESIZE_BILINEAR": "Resize", "SPLIT": "Spli
 FUSED = ("ADD", "RELU", "MINIMUM")
 
 
-def layer(kernel: LoweredOperator, output: TfliteTensor) -> str | None:
+def layer(operator: LoweredOperator, output: TfliteTensor) -> str | None:
     """From the operator's type to its name; None: it is fused."""
-    read_kb, shape = sum(t.bytes for t in kernel.inputs) // 1024, shape_of(output)
-    if kernel.kind in ON_CPU:
-        op = ON_CPU[kernel.kind]
+    read_kb, shape = sum(t.bytes for t in operator.inputs) // 1024, shape_of(output)
+    if operator.kind in ON_CPU:
+        op = ON_CPU[operator.kind]
         return f"{op} INT8 CPU \\ {shape} 0/0/0 {read_kb} {op}:{output.name}_prequant"
-    if kernel.macs:
-        ddr, npu = kernel.bytes_moved // 24, kernel.macs // 1024
+    if operator.macs:
+        ddr, npu = operator.bytes_moved // 24, operator.macs // 1024
         cycles = f"{ddr}/{npu}/{max(ddr, npu)}"
         return f"Conv INT8 NPU \\ {shape} {cycles} {read_kb} Conv:{output.name}_prequant"
-    if kernel.kind in FUSED:
+    if operator.kind in FUSED:
         return None
-    op = ON_NPU[kernel.kind]
+    op = ON_NPU[operator.kind]
     return f"{op} INT8 NPU \\ {shape} 0/0/0 {read_kb} {op}:{output.name}_prequant"
 
 
@@ -43,8 +43,8 @@ def shape_of(tensor: TfliteTensor) -> str:
 def layers(model: Path) -> Iterator[str]:
     read = read_tflite(model.read_bytes())
     yield f"InputOperator INT8 CPU \\ {shape_of(read.inputs[0])} 0/0/0 0 InputOperator:image"
-    for kernel, operator in zip(kernels_of_model(read), read.operators, strict=True):
-        if text := layer(kernel, operator.outputs[0]):
+    for lowered, operator in zip(operators_of_model(read), read.operators, strict=True):
+        if text := layer(lowered, operator.outputs[0]):
             yield text
     yield f"OutputOperator INT8 CPU {shape_of(read.outputs[0])} \\ 0/0/0 162 OutputOperator:pixels"
 

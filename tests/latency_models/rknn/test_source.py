@@ -35,7 +35,7 @@ class TestWithRecordedRule:
     def test_fallback_is_listed_costed_and_bounded(self, worker: Worker, models: Models) -> None:
         request = models.request(GRAPHS["resized"](), InputSpec(360, 640))
         latency = opened(worker).measure(request)
-        pixels = request.kernels[2]
+        pixels = request.operators[2]
         assert pixels.kind == "DEPTH_TO_SPACE"
         assert latency.on_cpu == (pixels.name,)
         assert latency.operators[2].engine == "cpu"
@@ -156,4 +156,4 @@ class TestRealCompiler:
         latency = source.measure(request)
         # The NPU multiplies; the CPU puts zeros between the pixels.
         assert latency.operators[1].engine == "npu"
-        assert latency.on_cpu == (request.kernels[1].name,)
+        assert latency.on_cpu == (request.operators[1].name,)

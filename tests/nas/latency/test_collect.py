@@ -32,7 +32,7 @@ from search_spaces import Graph, GraphError, InputError, InputSpec, LoweredOpera
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
 
-from ...latency_models.regression.synthetic import kernel_ms
+from ...latency_models.regression.synthetic import operator_ms
 from ..studies.finished import candidates, finished_study
 
 
@@ -49,18 +49,18 @@ class Rule(LatencySource):
         if self.asked > self.answers:
             raise LatencyError("the device has gone")
         rows = tuple(
-            OperatorLatency(kernel.name, kernel.kind, _engine(kernel), self._ms(kernel))
-            for kernel in request.kernels
+            OperatorLatency(operator.name, operator.kind, _engine(operator), self._ms(operator))
+            for operator in request.operators
         )
         ms = sum(row.ms for row in rows)
         return Latency(ms, ms, ms, rows, (), "rule", (("rule", "known"),))
 
-    def _ms(self, kernel: LoweredOperator) -> float:
-        return kernel_ms(kernel, 16, self.speed)
+    def _ms(self, operator: LoweredOperator) -> float:
+        return operator_ms(operator, 16, self.speed)
 
 
-def _engine(kernel: LoweredOperator) -> str:
-    return "mac" if kernel.macs else "vector"
+def _engine(operator: LoweredOperator) -> str:
+    return "mac" if operator.macs else "vector"
 
 
 def collection(folder: Path, source: LatencySource, seed: int = 0) -> Collection:
@@ -108,7 +108,7 @@ def test_the_folder_is_a_device_and_judged_on_what_it_has_not_seen(tmp_path: Pat
     with Worker() as worker:
         source = open_source(device, worker)
         fresh = collection(tmp_path / "fresh", Rule(), seed=1).run(10, lambda line: None)
-        request = LatencyRequest("fresh", fresh[0].kernels, device.input, bytes)
+        request = LatencyRequest("fresh", fresh[0].operators, device.input, bytes)
         latency = source.measure(request)
     assert {row.engine for row in latency.operators} == {"mac", "vector"}
     assert isinstance(device.settings, RegressionSettings)

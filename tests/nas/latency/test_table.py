@@ -185,9 +185,9 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_measured(
 def test_a_network_is_known_by_what_runs_in_it(tmp_path: Path) -> None:
     [row] = collection(tmp_path, Rule()).run(1, quiet)
     renamed = Networks.of([replace(row, name="ABPN", network="ABPN")])
-    assert renamed.hold(row.name, row.kernels)
+    assert renamed.hold(row.name, row.operators)
     assert renamed.hold("ABPN", ())
-    assert not renamed.hold("XLSR", row.kernels[1:])
+    assert not renamed.hold("XLSR", row.operators[1:])
 
 
 def test_a_person_s_device_is_not_overwritten(tmp_path: Path, fitted: Path) -> None:

@@ -132,8 +132,8 @@ class Compiler(LatencySource):
     def measure(self, request: LatencyRequest) -> Latency:
         trained = request.name in self._compiled
         self._compiled.add(request.name)
-        ms = 0.5 * request.kernels[0].outputs[0].shape[2] + 0.1 * trained
-        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 0.0) for k in request.kernels)
+        ms = 0.5 * request.operators[0].outputs[0].shape[2] + 0.1 * trained
+        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 0.0) for k in request.operators)
         return Latency(ms, ms, ms, rows, (), "compiler")
 
 
@@ -187,7 +187,7 @@ class Board(LatencySource):
     def measure(self, request: LatencyRequest) -> Latency:
         if not self.plugged:
             raise LatencyError("board 0123 is away")
-        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 1.0) for k in request.kernels)
+        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 1.0) for k in request.operators)
         return Latency(1.0, 1.0, 1.0, rows, (), "board")
 
 

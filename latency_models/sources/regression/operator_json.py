@@ -16,29 +16,29 @@ _NUMBERS = {
 }
 
 
-def kernels_to_json(kernels: Sequence[LoweredOperator]) -> str:
+def operators_to_json(operators: Sequence[LoweredOperator]) -> str:
     """One line; numbers that are the default are left out."""
-    return json.dumps([_to_json(kernel) for kernel in kernels], separators=(",", ":"))
+    return json.dumps([_to_json(operator) for operator in operators], separators=(",", ":"))
 
 
-def kernels_from_json(data: object) -> tuple[LoweredOperator, ...]:
-    """The kernels that ``kernels_to_json`` wrote; InputError names the one at fault."""
+def operators_from_json(data: object) -> tuple[LoweredOperator, ...]:
+    """The operators that ``operators_to_json`` wrote; InputError names the one at fault."""
     if not isinstance(data, list):
         raise InputError(f"kernels are a list, not {type(data).__name__}")
     return tuple(_from_json(row, index) for index, row in enumerate(data))
 
 
-def _to_json(kernel: LoweredOperator) -> dict[str, Any]:
+def _to_json(operator: LoweredOperator) -> dict[str, Any]:
     numbers = {
         key: value
         for key, default in _NUMBERS.items()
-        if (value := getattr(kernel, key)) != default
+        if (value := getattr(operator, key)) != default
     }
     tensors = {
-        key: [[tensor.name, *tensor.shape] for tensor in getattr(kernel, key)]
+        key: [[tensor.name, *tensor.shape] for tensor in getattr(operator, key)]
         for key in ("inputs", "outputs")
     }
-    return {"kind": kernel.kind, "name": kernel.name, **tensors, **numbers}
+    return {"kind": operator.kind, "name": operator.name, **tensors, **numbers}
 
 
 def _from_json(row: object, index: int) -> LoweredOperator:
