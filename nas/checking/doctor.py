@@ -26,7 +26,7 @@ _LEAST_FREE_GB = 2.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineCheck:
     """One thing looked at."""
 
     name: str
@@ -34,41 +34,41 @@ class Finding:
     detail: str
 
 
-def examine() -> list[Finding]:
+def examine() -> list[MachineCheck]:
     """Machine, packages, disk, and one small model through every shipped device's source."""
     versions = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     writable = os.access(Path.cwd(), os.W_OK)
-    findings = [
-        Finding("python", True, f"{platform.python_version()} on {platform.platform()}"),
-        Finding("packages", True, versions),
-        Finding(
+    checks = [
+        MachineCheck("python", True, f"{platform.python_version()} on {platform.platform()}"),
+        MachineCheck("packages", True, versions),
+        MachineCheck(
             "processor",
             True,
             f"{Cores.available().count} cores, bfloat16 {'yes' if has_bfloat16() else 'no'}",
         ),
-        Finding(
+        MachineCheck(
             "disk",
             free_gb >= _LEAST_FREE_GB and writable,
             f"{free_gb:.1f} GB free in {Path.cwd()}{'' if writable else ', not writable'}",
         ),
     ]
     with Worker() as worker:
-        findings.append(_tried("gpu", partial(describe_gpus, worker)))
-        findings.append(_tried("converter", partial(_convert, worker)))
+        checks.append(_tried("gpu", partial(describe_gpus, worker)))
+        checks.append(_tried("converter", partial(_convert, worker)))
         for name in device_names():
-            findings.append(_tried(f"device {name}", partial(_time, name, worker)))
-    findings.append(_tried("adb", attached_devices))
-    return findings
+            checks.append(_tried(f"device {name}", partial(_time, name, worker)))
+    checks.append(_tried("adb", attached_devices))
+    return checks
 
 
-def _tried(name: str, attempt: Callable[[], str]) -> Finding:
+def _tried(name: str, attempt: Callable[[], str]) -> MachineCheck:
     try:
-        return Finding(name, True, attempt())
+        return MachineCheck(name, True, attempt())
     except NoToolkitError as error:
-        return Finding(name, True, f"not set up: {error}")
+        return MachineCheck(name, True, f"not set up: {error}")
     except NasError as error:
-        return Finding(name, False, str(error))
+        return MachineCheck(name, False, str(error))
 
 
 def _convert(worker: Worker) -> str:

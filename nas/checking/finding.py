@@ -22,7 +22,7 @@ class Problem(StrEnum):
     FLOAT = "float"
     DYNAMIC_RANGE = "dynamic range"
     INT16 = "int16"
-    NOT_QUANTISED = "not quantized"
+    NOT_QUANTIZED = "not quantized"
     OPEN_SHAPE = "open shape"
     LEVELS = "levels"
     UNSUPPORTED = "unsupported"

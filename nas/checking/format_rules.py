@@ -65,7 +65,7 @@ def quantised_tensors(subject: Subject) -> Iterator[Finding]:
             if tensor.dtype in _BYTES and not tensor.scales:
                 what = f"{tensor.dtype} tensor {tensor.title} has no scale"
                 advice = "convert the model again with quantization"
-                yield _error(Problem.NOT_QUANTISED, subject, operator, what, advice)
+                yield _error(Problem.NOT_QUANTIZED, subject, operator, what, advice)
 
 
 def open_shapes(subject: Subject) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data.div2k import SERVER, Part
+from ..data.div2k import SERVER, Subset
 from .output import JsonOption, print_json, print_table
 from .progress import progress_bar
 
@@ -28,7 +28,7 @@ def div2k(
         list[int] | None, typer.Option(min=2, max=4, help="Of LR images; may be repeated [3].")
     ] = None,
     part: Annotated[
-        list[Part] | None, typer.Option(help="May be repeated [train and valid].")
+        list[Subset] | None, typer.Option(help="May be repeated [train and valid].")
     ] = None,
     server: Annotated[str, typer.Option(metavar="URL", help="A mirror of the archives.")] = SERVER,
 ) -> None:
@@ -37,7 +37,7 @@ def div2k(
 
     try:
         with progress_bar() as show:
-            folders = fetch(folder, official(part or list(Part), scale or [3]), server, show)
+            folders = fetch(folder, official(part or list(Subset), scale or [3]), server, show)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None

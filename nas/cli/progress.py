@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..evaluation.interim_validation import IntermediateQuality
+    from ..evaluation.validation import ValidationPoint
     from ..training.job import Phase, Progress
 
 Show = Callable[[str, int, int], None]
@@ -79,10 +79,10 @@ class TrainingReporter:
             self._drawn = now
             self._draw(self._describe(progress, now))
 
-    def judged(self, interim: IntermediateQuality) -> None:
+    def judged(self, point: ValidationPoint) -> None:
         """The network in training was judged."""
-        said = "with INT8 rounding" if interim.phase == "int8" else "in floating point"
-        self._keep(f"step {interim.step}: validation {interim.psnr_db:.3f} dB {said}")
+        said = "with INT8 rounding" if point.phase == "int8" else "in floating point"
+        self._keep(f"step {point.step}: validation {point.psnr_db:.3f} dB {said}")
 
     def close(self) -> None:
         """Nothing more will come: a line that changes goes."""

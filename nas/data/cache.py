@@ -59,7 +59,7 @@ def state_of(file: Path) -> list[object]:
 
 
 @dataclass(frozen=True)
-class Origin:
+class CachedFolder:
     """What an entry was made of: a folder, at one scale."""
 
     folder: str
@@ -71,7 +71,7 @@ class CachedImages:
     """An entry: what it was made of (None: its index is damaged), and when it was last used."""
 
     path: Path
-    origin: Origin | None
+    origin: CachedFolder | None
     bytes: int
     last_used: datetime
     in_use: bool
@@ -105,7 +105,7 @@ class ImageCache:
     def fetch(
         self,
         facts: Any,
-        origin: Origin,
+        origin: CachedFolder,
         size: Callable[[], int],
         write: Callable[[IO[bytes]], Index],
     ) -> StoredImages:
@@ -156,7 +156,7 @@ class ImageCache:
         return StoredImages(memory, description.index)
 
     def _build(
-        self, key: str, origin: Origin, size: int, write: Callable[[IO[bytes]], Index]
+        self, key: str, origin: CachedFolder, size: int, write: Callable[[IO[bytes]], Index]
     ) -> StoredImages:
         for leftover in self._parts(key):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -232,7 +232,7 @@ class _Description:
     They are not read for it: a file that was cut or written to has another size or time.
     """
 
-    origin: Origin
+    origin: CachedFolder
     bytes: int
     modified_ns: int
     index: Index = field(repr=False)
@@ -252,7 +252,7 @@ class _Description:
             if content.pop("sha256") != _digest(content):
                 raise ValueError(f"{path}: has another checksum")
             index = Index.from_json(content["index"])
-            origin = Origin(**content["origin"])
+            origin = CachedFolder(**content["origin"])
             description = cls(origin, content["bytes"], content["modified_ns"], index)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from None

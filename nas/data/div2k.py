@@ -32,7 +32,7 @@ _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.5
 
 
-class Part(StrEnum):
+class Subset(StrEnum):
     """One half of the data set."""
 
     TRAIN = "train"
@@ -54,7 +54,7 @@ class Archive:
             raise InputError(f"archive {self.name}: no images, no bytes or no SHA-256")
 
 
-# Part, LR scale or HR, bytes and SHA-256, as TensorFlow Datasets records them
+# Subset, LR scale or HR, bytes and SHA-256, as TensorFlow Datasets records them
 # (datasets/div2k/checksums.tsv); the authors publish none.
 _CHECKSUMS = """
 train HR 3530603713 9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335
@@ -68,22 +68,22 @@ valid 4    31505881 a50a5d1c4b88de4e8d300d8fb2b904c52fe93b2b298a4899697760d7cbb6
 """
 
 
-def _archives(checksums: str) -> Iterator[tuple[tuple[Part, int | None], Archive]]:
+def _archives(checksums: str) -> Iterator[tuple[tuple[Subset, int | None], Archive]]:
     for line in checksums.split("\n")[1:-1]:
         part, kind, size, sha256 = line.split()
-        images = 800 if part == Part.TRAIN else 100
+        images = 800 if part == Subset.TRAIN else 100
         name = folder = f"DIV2K_{part}_HR"
         if kind != "HR":
             folder = f"DIV2K_{part}_LR_bicubic/X{kind}"
             name = folder.replace("/", "_")
         scale = None if kind == "HR" else int(kind)
-        yield (Part(part), scale), Archive(name, folder, images, int(size), sha256)
+        yield (Subset(part), scale), Archive(name, folder, images, int(size), sha256)
 
 
 _OFFICIAL = dict(_archives(_CHECKSUMS))
 
 
-def official(parts: Collection[Part], scales: Collection[int]) -> tuple[Archive, ...]:
+def official(parts: Collection[Subset], scales: Collection[int]) -> tuple[Archive, ...]:
     """HR of each part, and bicubic LR of each scale; InputError if there is no such scale."""
     wrong = sorted(set(scales) - {2, 3, 4})
     if wrong:

@@ -19,7 +19,7 @@ from search_spaces import InputError, NasError
 from search_spaces.naming import path_of
 
 from ..system.files import write_whole
-from .cache import CacheError, ImageCache, Origin, state_of
+from .cache import CachedFolder, CacheError, ImageCache, state_of
 from .layout import SUFFIXES, Layout, find_layout
 from .pictures import image_format, read_picture
 from .pixels import Pixels
@@ -284,7 +284,7 @@ def _cached(layout: Layout, scale: int) -> tuple[StoredImages, tuple[str, ...]]:
     write = partial(_decode, layout.pairs, _left_out(layout), scale)
     try:
         cache = ImageCache.of_user()
-        return cache.fetch(facts, Origin(str(layout.folder), scale), size, write), ()
+        return cache.fetch(facts, CachedFolder(str(layout.folder), scale), size, write), ()
     except CacheError as error:
         reason = str(error)
     if size() > available_bytes():

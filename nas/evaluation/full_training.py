@@ -35,8 +35,8 @@ from ..training.job import Phase, Progress, Weights
 from ..training.recipe import Recipe
 from ..training.weights import require_weights_of
 from .evaluator import CandidateEvaluator, EvaluatedCandidate
-from .interim_validation import IntermediateJudge, IntermediateQuality
 from .training_folder import TrainingFolder
+from .validation import PeriodicValidation, ValidationPoint
 
 if TYPE_CHECKING:
     from ..training.trainer import Checkpoint, Trainer
@@ -125,7 +125,7 @@ class LongTraining:
     def run(
         self,
         observe: Callable[[Progress], None],
-        judged: Callable[[IntermediateQuality], None] = lambda interim: None,
+        judged: Callable[[ValidationPoint], None] = lambda point: None,
     ) -> EvaluatedCandidate:
         """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
 
@@ -134,9 +134,9 @@ class LongTraining:
         """
         files = self.files
 
-        def note(interim: IntermediateQuality) -> None:
-            self._add_to_curve(interim)
-            judged(interim)
+        def note(point: ValidationPoint) -> None:
+            self._add_to_curve(point)
+            judged(point)
 
         with Worker() as worker:
             # What can be refused is refused before hours of training.
@@ -150,7 +150,7 @@ class LongTraining:
                 if not checkpoint.path.exists():
                     files.curve.unlink(missing_ok=True)
                 keeper = _Keeper(
-                    checkpoint, IntermediateJudge(evaluator, note), observe, interrupted
+                    checkpoint, PeriodicValidation(evaluator, note), observe, interrupted
                 )
                 compared = self._trained(evaluator, keeper)
                 evaluated = max(compared, key=lambda one: one.quality.psnr_db)
@@ -252,10 +252,10 @@ class LongTraining:
             threads=Cores.available().count,
         )
 
-    def _add_to_curve(self, interim: IntermediateQuality) -> None:
+    def _add_to_curve(self, point: ValidationPoint) -> None:
         curve = self.files.curve
         before = curve.read_text() if curve.exists() else _CURVE_HEADER
-        write_text(curve, before + f"{interim.phase},{interim.step},{interim.psnr_db:.4f}\n")
+        write_text(curve, before + f"{point.phase},{point.step},{point.psnr_db:.4f}\n")
 
     def _timing(self, evaluator: CandidateEvaluator, tflite: bytes) -> dict[str, Any]:
         """The card's lines on latency; without one they say why: hours of work are not lost."""
@@ -304,7 +304,7 @@ class _Keeper:
     def __init__(
         self,
         checkpoint: CheckpointFile,
-        judge: IntermediateJudge,
+        judge: PeriodicValidation,
         observe: Callable[[Progress], None],
         interrupted: Callable[[], bool],
     ) -> None:

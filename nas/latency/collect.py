@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from latency_models import Latency, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
-from latency_models.sources.regression.defaults import default_recipe
-from latency_models.sources.regression.measurements import Origin
+from latency_models.sources.regression.defaults import default_structure
+from latency_models.sources.regression.measurements import MeasurementOrigin
 from latency_models.sources.regression.model import LatencyModel, doubt
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.settings import RegressionSettings
-from latency_models.sources.regression.source import fitted_parts, read_table
+from latency_models.sources.regression.source import fitted_folds, read_table
 from latency_models.sources.regression.validation import (
     Accuracy,
     Prediction,
@@ -81,7 +81,7 @@ class Collection:
         """Where the measurements go."""
         networks = self.networks or f"{self.space.name} x{self.scale}"
         device = self.device
-        origin = Origin(device.name, device.conditions, str(device.input), networks)
+        origin = MeasurementOrigin(device.name, device.conditions, str(device.input), networks)
         return CollectedTable(self.folder, origin)
 
     def usable(self, rows: Iterable[Measurement]) -> tuple[Measurement, ...]:
@@ -175,11 +175,11 @@ class Collection:
             distance = _distances([row.operators for row in rows], operators)
             return pool[int(distance.argmax())]
         kept = tuple(rows[: len(rows) // _REFIT * _REFIT])
-        seen = default_recipe(kept)
+        seen = default_structure(kept)
         unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in operators]
         if any(unknown):
             return pool[unknown.index(True)]
-        return pool[int(doubt(fitted_parts(seen, kept), operators).argmax())]
+        return pool[int(doubt(fitted_folds(seen, kept), operators).argmax())]
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from latency_models.device import Device
 from latency_models.device_file import device_toml
-from latency_models.sources.regression import Measurement, Recipe, write_measurements
-from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression import CostStructure, Measurement, write_measurements
+from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import fit
 from latency_models.sources.regression.physical import require_enough
 from latency_models.sources.regression.settings import (
@@ -38,16 +38,16 @@ def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accu
     """The model of what was measured on ``device`` alone; its errors by cross-validation.
 
     ``confirm`` is how the device is found again, for a search that measures its best. InputError if
-    the table of ``folder`` is too short for the recipe or of another device, or if a file that a
+    the table of ``folder`` is too short for the structure or of another device, or if a file that a
     person wrote is in the way.
     """
     rows = _rows(folder, device)
-    recipe = default_recipe(rows)
-    require_enough(recipe, rows)
+    structure = default_structure(rows)
+    require_enough(structure, rows)
     keys = [index % _FOLDS for index in range(len(rows))]
-    figures = accuracy(cross_validate(recipe, rows, keys))
+    figures = accuracy(cross_validate(structure, rows, keys))
     how = "Each network predicted by a model of four fifths that do not hold it:"
-    settings = settings_of(recipe).model_copy(update={"confirm": confirm}).with_interval(folder)
+    settings = settings_of(structure).model_copy(update={"confirm": confirm}).with_interval(folder)
     _write(folder, device, settings, _Card(rows, figures, "", how))
     return figures
 
@@ -67,7 +67,7 @@ def transfer_folder(
             "name one of those that `nas latency devices` calls so"
         )
     rows, donor_rows = _rows(folder, device), read_table(donor.folder / theirs.table)
-    fitted = fit(theirs.recipe, donor_rows)
+    fitted = fit(theirs.structure, donor_rows)
     transfer(fitted, rows)  # they may be too few
     figures = accuracy(cross_validate_transfer(fitted, rows))
     write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
@@ -153,24 +153,24 @@ def _write(folder: Path, device: Device, settings: RegressionSettings, card: _Ca
     _device_file(folder).write(device_toml(model))
 
 
-def settings_of(recipe: Recipe) -> RegressionSettings:
-    """``recipe`` as device.toml has it."""
+def settings_of(structure: CostStructure) -> RegressionSettings:
+    """``structure`` as device.toml has it."""
     return RegressionSettings(
         source="regression",
-        engines={engine.name: tuple(sorted(engine.kinds)) for engine in recipe.engines},
+        engines={engine.name: tuple(sorted(engine.kinds)) for engine in structure.engines},
         terms=tuple(
             TermSettings(
                 quantity=term.quantity, kinds=tuple(sorted(term.kinds)), known_ms=term.known_ms
             )
-            for term in recipe.terms
+            for term in structure.terms
         ),
-        side_by_side=recipe.side_by_side,
+        side_by_side=structure.side_by_side,
         paddings=tuple(
             PaddingSettings(
                 compute_channels=padding.compute_channels, memory_channels=padding.memory_channels
             )
-            for padding in recipe.paddings
+            for padding in structure.paddings
         ),
-        residual=recipe.residual,
-        stack=recipe.stack,
+        residual=structure.residual,
+        stack=structure.stack,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latency_models.device import Device
-from latency_models.sources.regression import Measurement, Origin, write_measurements
+from latency_models.sources.regression import Measurement, MeasurementOrigin, write_measurements
 from latency_models.sources.regression.known import Known
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import read_table
@@ -23,7 +23,7 @@ class CollectedTable:
     """The measurements of ``origin`` in ``folder``."""
 
     folder: Path
-    origin: Origin
+    origin: MeasurementOrigin
 
     @property
     def path(self) -> Path:

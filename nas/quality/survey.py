@@ -31,7 +31,7 @@ _TRAIN, _VALID, _WHOLE = "train", "valid", "all"
 
 
 @dataclass(frozen=True)
-class Problem:
+class FileProblem:
     """A file or a folder, and what is wrong with it."""
 
     file: Path
@@ -80,7 +80,7 @@ class Survey:
     scale: int
     parts: tuple[PartSurvey, ...]
     fingerprint: str | None
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
 
 
 def survey(folder: Path, scale: int, observe: Observe = lambda what, done, total: None) -> Survey:
@@ -102,7 +102,7 @@ def survey(folder: Path, scale: int, observe: Observe = lambda what, done, total
     for part in parts:
         if part.usable < needed:
             what = f"{part.usable} usable images, at least {needed} needed"
-            ledger.problems.append(Problem(part.folder, what))
+            ledger.problems.append(FileProblem(part.folder, what))
     return Survey(folder, scale, tuple(parts), ledger.fingerprint, tuple(ledger.problems))
 
 
@@ -110,7 +110,7 @@ def survey(folder: Path, scale: int, observe: Observe = lambda what, done, total
 class _Ledger:
     """What is known of all images together: the fingerprint of both halves, twins, problems."""
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     _usable: int = 0
     _halves: dict[str, Fingerprint] = field(default_factory=dict)
     _first: dict[bytes, Path] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class _Ledger:
         digest = hashlib.sha256(f"{pair.hr.shape}".encode() + pair.hr.tobytes()).digest()
         first = self._first.setdefault(digest, path)
         if first != path:
-            self.problems.append(Problem(path, f"the same pixels as {first}"))
+            self.problems.append(FileProblem(path, f"the same pixels as {first}"))
 
     @property
     def fingerprint(self) -> str | None:
@@ -144,13 +144,13 @@ class _Seen:
 
 def _examine(name: str, folder: Path, scale: int, ledger: _Ledger, observe: Observe) -> PartSurvey:
     layout = find_layout(folder, scale)
-    ledger.problems += [Problem(path, reason) for path, reason in layout.left_out]
+    ledger.problems += [FileProblem(path, reason) for path, reason in layout.left_out]
     seen = []
     for done, (path, low) in enumerate(layout.pairs, 1):
         seen.append(_read(name, path, low, scale, ledger))
         observe(name, done, len(layout.pairs))
     ledger.problems += [
-        Problem(path, "an LR image without its HR image") for path in lonely_lows(layout)
+        FileProblem(path, "an LR image without its HR image") for path in lonely_lows(layout)
     ]
     sizes = [file.size for file in seen if file.size is not None]
     kinds = Counter(file.kind for file in seen if file.kind is not None)
@@ -177,7 +177,7 @@ def _read(part: str, path: Path, low: Path | None, scale: int, ledger: _Ledger) 
     try:
         pair = load_pair(path.name, path, low, scale)
     except InputError as error:
-        ledger.problems.append(Problem(path, str(error).removeprefix(f"{path}: ")))
+        ledger.problems.append(FileProblem(path, str(error).removeprefix(f"{path}: ")))
         return _Seen(None, None, 0)
     with Image.open(path) as image:
         kind = Kind(image.format or "", image.mode, bits_per_channel(image))
@@ -185,12 +185,12 @@ def _read(part: str, path: Path, low: Path | None, scale: int, ledger: _Ledger) 
     ledger.enter(part, path, pair)
     if pair.is_flat:
         what = "flat, all pixels of one color: no network can be told from another by it"
-        ledger.problems.append(Problem(path, what))
+        ledger.problems.append(FileProblem(path, what))
     if low is not None:
         likeness = psnr_db(pair.lr, degrade(pair.hr, scale).lr, border=0)
         if likeness < _SAME_PHOTO_DB:
             what = f"its LR image {low} shows something else ({likeness:.1f} dB)"
-            ledger.problems.append(Problem(path, what))
+            ledger.problems.append(FileProblem(path, what))
     return _Seen(kind, size, pair.hr.shape[0] * pair.hr.shape[1])
 
 

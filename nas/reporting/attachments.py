@@ -20,7 +20,7 @@ from optuna.trial import Trial
 from ..choices import Objective
 from ..studies.study import Study
 from ..system.files import json_text, write_whole
-from .content import Network, ReportContent
+from .content import ReportContent, ReportedNetwork
 from .notes import note_of
 from .plots.style import theme
 from .previews import Previewer
@@ -64,7 +64,7 @@ class Attachments:
             self._save_plots(content)
             self._drawn = drawn
 
-    def attach_previews(self, networks: Iterable[Network], previewer: Previewer) -> None:
+    def attach_previews(self, networks: Iterable[ReportedNetwork], previewer: Previewer) -> None:
         """A picture for each of ``networks`` that has none; NasError if pictures cannot be made."""
         for network in networks:
             name = f"trial{network.trial:04d}-preview.png"
@@ -76,7 +76,7 @@ class Attachments:
                 picture.save(buffer, "PNG")
                 self._attach(network, name, "image/png", buffer.getvalue())
 
-    def _attach(self, network: Network, name: str, mimetype: str, content: bytes) -> None:
+    def _attach(self, network: ReportedNetwork, name: str, mimetype: str, content: bytes) -> None:
         artifact = self._artifact_id(network, name)
         write_whole(self._folder / artifact, content)
         meta = {
@@ -89,17 +89,17 @@ class Attachments:
             study._study_id, self._key(network, name), json_text(meta)
         )
 
-    def _has(self, network: Network, name: str) -> bool:
+    def _has(self, network: ReportedNetwork, name: str) -> bool:
         study = self._study.optuna
         known = study._storage.get_study_system_attrs(study._study_id)
         file = self._folder / self._artifact_id(network, name)
         return self._key(network, name) in known and file.is_file()
 
-    def _key(self, network: Network, name: str) -> str:
+    def _key(self, network: ReportedNetwork, name: str) -> str:
         trial_id = self._trial_id(network)
         return f"dashboard:artifacts:{trial_id}:{self._artifact_id(network, name)}"
 
-    def _artifact_id(self, network: Network, name: str) -> str:
+    def _artifact_id(self, network: ReportedNetwork, name: str) -> str:
         """Always the same for the same file of the same trial."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._study.name}/{network.trial}/{name}"))
 
@@ -109,7 +109,7 @@ class Attachments:
         if self._study.optuna.metric_names != names:
             self._study.optuna.set_metric_names(names)
 
-    def _attach_note(self, content: ReportContent, network: Network) -> None:
+    def _attach_note(self, content: ReportContent, network: ReportedNetwork) -> None:
         """Written anew where it is as we left it; what a person wrote into one stays."""
         study = self._study.optuna
         trial = Trial(study, self._trial_id(network))
@@ -120,7 +120,7 @@ class Attachments:
             optuna_dashboard.save_note(trial, note)
             study._storage.set_study_system_attr(study._study_id, key, _digest(note))
 
-    def _trial_id(self, network: Network) -> int:
+    def _trial_id(self, network: ReportedNetwork) -> int:
         study = self._study.optuna
         return study._storage.get_trial_id_from_study_id_trial_number(
             study._study_id, network.trial

@@ -38,7 +38,7 @@ class TrialStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class Network:
+class ReportedNetwork:
     """A trained network of the study: a finding, or one of the report's systems."""
 
     trial: int
@@ -64,7 +64,7 @@ class TrialLine:
     remark: str
     #: sampled parameters, "depth 3, width_1 8"
     parameters: str
-    network: Network | None
+    network: ReportedNetwork | None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Highlight:
     """A network worth looking at, and what for."""
 
     title: str
-    network: Network
+    network: ReportedNetwork
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class ReportContent:
     elapsed_seconds: float
     #: whose score counts as 1: ABPN's of this study, or the best found where ABPN was left out
     yardstick: str
-    findings: tuple[Network, ...]
-    references: tuple[Network, ...]
+    findings: tuple[ReportedNetwork, ...]
+    references: tuple[ReportedNetwork, ...]
     #: best score first
-    front: tuple[Network, ...]
+    front: tuple[ReportedNetwork, ...]
     highlights: tuple[Highlight, ...]
     history: tuple[Moment, ...]
     lines: tuple[TrialLine, ...]
@@ -106,7 +106,7 @@ class ReportContent:
         return f"score / {self.yardstick}"
 
     @property
-    def shown(self) -> tuple[Network, ...]:
+    def shown(self) -> tuple[ReportedNetwork, ...]:
         """The front, fastest first, and the references: what is drawn one by one."""
         return (*sorted(self.front, key=lambda n: n.result.latency.ms), *self.references)
 
@@ -159,8 +159,8 @@ def _yardstick(records: list[TrialRecord], front: tuple[Finding, ...]) -> tuple[
     return "the best", max((finding.result.log2_score for finding in front), default=0.0)
 
 
-def _network(record: TrialRecord, result: Result, log2_unit: float, device: str) -> Network:
-    return Network(
+def _network(record: TrialRecord, result: Result, log2_unit: float, device: str) -> ReportedNetwork:
+    return ReportedNetwork(
         trial=record.number,
         name=record.baseline or f"trial {record.number}",
         candidate=record.candidate or "",
@@ -173,7 +173,7 @@ def _network(record: TrialRecord, result: Result, log2_unit: float, device: str)
 
 
 def _highlights(
-    found: tuple[Network, ...], front: tuple[Network, ...], settings: Settings
+    found: tuple[ReportedNetwork, ...], front: tuple[ReportedNetwork, ...], settings: Settings
 ) -> tuple[Highlight, ...]:
     """The best score; the fastest that is well above bicubic; the best picture that may be had."""
     if not front:
@@ -191,7 +191,7 @@ def _highlights(
 
 
 def _line(
-    trial: FrozenTrial, record: TrialRecord, network: Network | None, front: frozenset[int]
+    trial: FrozenTrial, record: TrialRecord, network: ReportedNetwork | None, front: frozenset[int]
 ) -> TrialLine:
     remark = record.baseline or ("" if record.within_limit else record.reason)
     if network is None and not record.running and not record.waiting:

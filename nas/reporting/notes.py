@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ..quality.metrics import convention
 from ..quality_model.table import FULL_STEPS
-from .content import Network, ReportContent
+from .content import ReportContent, ReportedNetwork
 
 
-def note_of(content: ReportContent, network: Network) -> str:
+def note_of(content: ReportContent, network: ReportedNetwork) -> str:
     """Quality, latency by kind of operator, and how it was trained."""
     result, latency, settings = network.result, network.result.latency, content.settings
     ratio = [(content.gauge, f"{network.ratio:.2f}")] if content.has_abpn else []

@@ -15,7 +15,7 @@ from ..data.pixels import Pixels
 from ..evaluation.inference import TfliteUpscaler
 from ..quality.baselines import bicubic
 from ..quality.metrics import psnr_db
-from .content import Network, ReportContent
+from .content import ReportContent, ReportedNetwork
 
 if TYPE_CHECKING:
     from latency_models import Worker
@@ -130,7 +130,9 @@ def validation_images(settings: Settings) -> ImageSet:
     return data.validation
 
 
-def upscaler(network: Network, folder: StudyFolder, worker: Worker, threads: int) -> Upscale | None:
+def upscaler(
+    network: ReportedNetwork, folder: StudyFolder, worker: Worker, threads: int
+) -> Upscale | None:
     """The INT8 file of ``network`` as a function of an image; None if it is not on this disk."""
     path = folder.tflite(network.candidate)
     if not path.is_file():

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..data.images import ImageSet
 from ..studies.study import Study
-from .content import Network
+from .content import ReportedNetwork
 from .pictures import Comparison, compare_one, upscaler, validation_images
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Previewer:
     def _images(self) -> ImageSet:
         return validation_images(self._study.settings)
 
-    def preview(self, network: Network) -> Image.Image | None:
+    def preview(self, network: ReportedNetwork) -> Image.Image | None:
         """RGB; None if the network's file is not on this disk.
 
         NasError if the study's images are gone or have changed, or the model cannot be run.

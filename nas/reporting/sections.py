@@ -13,7 +13,7 @@ from .plots.front import front_plot
 from .plots.importance import FEWEST_TRIALS, importance_plot, importances
 from .plots.operators import operators_plot
 from .plots.parallel import parallel_plot
-from .plots.progress import Axis, progress_plot
+from .plots.progress import ProgressAxis, progress_plot
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -87,7 +87,7 @@ def _progress(content: ReportContent) -> Section:
     plots = tuple(
         Plot(f"plot-progress-{axis}", axis, _progress_label(content, axis),
              progress_plot(content, axis))
-        for axis in Axis
+        for axis in ProgressAxis
     )  # fmt: skip
     return Section(
         "progress", "How the search went",
@@ -98,7 +98,7 @@ def _progress(content: ReportContent) -> Section:
     )  # fmt: skip
 
 
-def _progress_label(content: ReportContent, axis: Axis) -> str:
+def _progress_label(content: ReportContent, axis: ProgressAxis) -> str:
     if not content.history:
         return f"Score over {axis}"
     last = content.history[-1]

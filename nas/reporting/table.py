@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .content import Network, ReportContent, TrialLine
+from .content import ReportContent, ReportedNetwork, TrialLine
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _cells(line: TrialLine) -> tuple[Cell, ...]:
     return (number, Cell(line.status), *measured, sampled)
 
 
-def _measured(network: Network) -> tuple[Cell, ...]:
+def _measured(network: ReportedNetwork) -> tuple[Cell, ...]:
     result, latency = network.result, network.result.latency
     return (
         Cell(f"{network.ratio:.3f}", network.ratio),

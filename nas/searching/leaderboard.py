@@ -11,7 +11,7 @@ from ..studies.record import Result, TrialRecord, pareto_front
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """A trained network: trial, reference's name if it is one, and what was measured."""
 
     trial: int
@@ -19,7 +19,7 @@ class Entry:
     result: Result
     within_limit: bool = True
 
-    def ratio_to(self, other: Entry) -> float:
+    def ratio_to(self, other: LeaderboardEntry) -> float:
         """How many times better it scores."""
         return score_ratio(self.result.log2_score, other.result.log2_score)
 
@@ -28,9 +28,9 @@ class Entry:
 class Leaderboard:
     """Trained networks so far, in the order of their trials; the front is fastest first."""
 
-    findings: tuple[Entry, ...]
-    references: tuple[Entry, ...]
-    front: tuple[Entry, ...]
+    findings: tuple[LeaderboardEntry, ...]
+    references: tuple[LeaderboardEntry, ...]
+    front: tuple[LeaderboardEntry, ...]
     #: begun or queued reference trials without a result yet
     references_to_come: int
 
@@ -38,7 +38,9 @@ class Leaderboard:
     def of(cls, records: Sequence[TrialRecord]) -> Leaderboard:
         """From all trials of a study."""
         entries = [
-            Entry(r.number, r.baseline, r.result, r.within_limit) for r in records if r.result
+            LeaderboardEntry(r.number, r.baseline, r.result, r.within_limit)
+            for r in records
+            if r.result
         ]
         on_front = [record.number for record in pareto_front(list(records))]
         by_trial = {entry.trial: entry for entry in entries}
@@ -53,12 +55,12 @@ class Leaderboard:
         )
 
     @property
-    def best(self) -> Entry | None:
+    def best(self) -> LeaderboardEntry | None:
         """The finding within the limit with the best score."""
         found = (entry for entry in self.findings if entry.within_limit)
         return max(found, key=lambda entry: entry.result.log2_score, default=None)
 
-    def reference(self, name: str) -> Entry | None:
+    def reference(self, name: str) -> LeaderboardEntry | None:
         """The network of that name as trained in this study."""
         return next((entry for entry in self.references if entry.baseline == name), None)
 

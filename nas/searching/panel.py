@@ -19,7 +19,7 @@ from search_spaces.zoo import REFERENCES
 
 from ..studies.budget import Budget, format_seconds
 from ..studies.study import Study
-from .leaderboard import Entry, Leaderboard
+from .leaderboard import Leaderboard, LeaderboardEntry
 from .scatter import Mark, scatter
 
 _FRAMES_PER_SECOND = 2
@@ -164,11 +164,11 @@ class View:
         return table
 
 
-def _figures(entry: Entry, yardsticks: list[Entry | None]) -> list[str]:
+def _figures(entry: LeaderboardEntry, yardsticks: list[LeaderboardEntry | None]) -> list[str]:
     ratios = ["-" if unit is None else f"{entry.ratio_to(unit):.2f}" for unit in yardsticks]
     result = entry.result
     return [result.expected.text, result.latency.text, *ratios]
 
 
-def _mark(entry: Entry, symbol: str, style: str) -> Mark:
+def _mark(entry: LeaderboardEntry, symbol: str, style: str) -> Mark:
     return Mark(entry.result.latency.ms, entry.result.expected.psnr_db, symbol, style)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..studies.record import TrialRecord
 from .display import Display
-from .leaderboard import Entry, Leaderboard
+from .leaderboard import Leaderboard, LeaderboardEntry
 
 if TYPE_CHECKING:
     from ..studies.study import Study
@@ -18,7 +18,7 @@ class Reporter:
 
     def __init__(self, study: Study, display: Display, worker: str = "") -> None:
         self._study, self._display, self._worker = study, display, worker
-        self._abpn: Entry | None = None
+        self._abpn: LeaderboardEntry | None = None
 
     def stage(self, number: int, stage: str) -> None:
         """Trial ``number`` has come to ``stage``."""
@@ -37,19 +37,23 @@ class Reporter:
         self._display.line(_describe(record, self._yardstick()))
         self._display.refresh()
 
-    def _yardstick(self) -> Entry | None:
+    def _yardstick(self) -> LeaderboardEntry | None:
         """ABPN, once it is trained; by then it stays as it is."""
         if self._abpn is None:
             self._abpn = Leaderboard.of(self._study.records()).reference("ABPN")
         return self._abpn
 
 
-def _describe(record: TrialRecord, abpn: Entry | None) -> str:
+def _describe(record: TrialRecord, abpn: LeaderboardEntry | None) -> str:
     name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")
     result = record.result
     if result is None:
         return f"{name}: {record.outcome or 'interrupted'}: {record.reason}"
-    ratio = f"{Entry(record.number, None, result).ratio_to(abpn):.2f} x ABPN" if abpn else "-"
+    ratio = (
+        f"{LeaderboardEntry(record.number, None, result).ratio_to(abpn):.2f} x ABPN"
+        if abpn
+        else "-"
+    )
     return (
         f"{name}: {result.psnr_db:.2f} dB INT8 ({result.drop_db:+.3f} from float), "
         f"{result.expected.text} expected, {result.latency.text}, score {ratio}, "

@@ -27,13 +27,13 @@ from search_spaces import (
 
 
 @dataclass(frozen=True)
-class ImageWay:
-    """Nodes on the way, and what becomes of those beside it."""
+class IdentityPath:
+    """Nodes on the path, and what becomes of those beside it."""
 
     nodes: frozenset[str] = frozenset()
-    #: convolutions, on the way or beside it, whose outputs are pixels
+    #: convolutions, on the path or beside it, whose outputs are pixels
     last: tuple[str, ...] = ()
-    #: convolutions on the way that a tanh follows
+    #: convolutions on the path that a tanh follows
     before_tanh: frozenset[str] = frozenset()
     #: convolutions whose result is added to the image, and may be nothing at first
     silent: frozenset[str] = frozenset()
@@ -46,18 +46,18 @@ class ImageWay:
     channels: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def through(cls, graph: Graph) -> ImageWay:
-        """The way with the fewest convolutions; without nodes if there is none."""
-        return _Search(graph).way()
+    def through(cls, graph: Graph) -> IdentityPath:
+        """The path with the fewest convolutions; without nodes if there is none."""
+        return _Search(graph).path()
 
     @property
-    def closed(self) -> ImageWay:
+    def closed(self) -> IdentityPath:
         """Nothing is led anywhere, and no pixel is made at first."""
-        return ImageWay(last=self.last, silent=frozenset(self.last))
+        return IdentityPath(last=self.last, silent=frozenset(self.last))
 
 
-def has_living_way(graph: Graph, dead: frozenset[str]) -> bool:
-    """Does a way through at least one convolution, and none of ``dead``, lead to the output?"""
+def has_living_path(graph: Graph, dead: frozenset[str]) -> bool:
+    """Does a path through at least one convolution, and none of ``dead``, lead to the output?"""
     reached, convolved = {INPUT}, set[str]()
     for node in graph.nodes:
         sources = reached.intersection(node.inputs)
@@ -80,20 +80,20 @@ class _Search:
         #: tensors whose last convolutions are to be quiet
         self._calmed: set[str] = set()
 
-    def way(self) -> ImageWay:
+    def path(self) -> IdentityPath:
         output = self._graph.nodes[-1].name
         convs = [node.name for node in self._graph.nodes if _is_conv(node)]
         pixels = self._pixels()
         last = tuple(name for name in convs if name in pixels)
         if math.isinf(self._lengths[output]):
-            return ImageWay(last=last)
+            return IdentityPath(last=last)
         self._follow(output)
         self._calm_branches()
         carried = not self._nodes.isdisjoint(convs)
         side = self._graph.multiple * 8
         figures = infer(self._graph, InputSpec(side, side)).nodes
         tanhs = [node for node in self._graph.nodes if isinstance(node.operator, Tanh)]
-        return ImageWay(
+        return IdentityPath(
             nodes=frozenset(self._nodes),
             last=last,
             before_tanh=frozenset(node.inputs[0] for node in tanhs) & self._nodes,
@@ -104,7 +104,7 @@ class _Search:
         )
 
     def _count_convs(self) -> dict[str, float]:
-        """How many convolutions the shortest way to each tensor has; infinite if there is none."""
+        """How many convolutions the shortest path to each tensor has; infinite if there is none."""
         lengths: dict[str, float] = {INPUT: 0}
         for node in self._graph.nodes:
             before = [lengths[name] for name in node.inputs]
@@ -154,7 +154,7 @@ class _Search:
         return other
 
     def _calm_branches(self) -> None:
-        """Features beside the way stay as large as they are, however many blocks add to them."""
+        """Features beside the path stay as large as they are, however many blocks add to them."""
         for node in self._graph.nodes:
             if isinstance(node.operator, Add) and node.name not in self._nodes:
                 for name, other in (node.inputs, node.inputs[::-1]):
@@ -196,7 +196,7 @@ class _Search:
                 ahead += self._by_name[name].inputs
 
     def _comes_by(self, name: str, by: str) -> bool:
-        """Is ``by`` on the shortest way to ``name``?"""
+        """Is ``by`` on the shortest path to ``name``?"""
         if by == INPUT:
             return False
         while name != INPUT and self._order[name] > self._order[by]:
@@ -216,7 +216,7 @@ class _Search:
         return ""
 
     def _pixels(self) -> set[str]:
-        """Tensors that come to the output without a convolution on the way."""
+        """Tensors that come to the output without a convolution on the path."""
         pixels = {self._graph.nodes[-1].name}
         for node in reversed(self._graph.nodes):
             if node.name in pixels and not _is_conv(node):

@@ -3,7 +3,7 @@
 Plain nets that must first learn to carry the image spend a short training on that alone, and wide
 ones started at random lose all their ReLUs within the first steps. So the image is led from the
 input to the output by identity kernels in a few channels (as in QuickSRNet, Berger et al.,
-arXiv:2303.04336), by the way with the fewest convolutions, and what an addition puts upon the image
+arXiv:2303.04336), by the path with the fewest convolutions; what an addition puts upon the image
 adds nothing at first. Everything else is He-normal, so that features keep their size through any
 number of convolutions, but quiet where it meets something: the image in a concat, or what a
 residual branch is added to.
@@ -34,7 +34,7 @@ from search_spaces import (
     infer,
 )
 
-from .identity_path import ImageWay
+from .identity_path import IdentityPath
 
 Array = npt.NDArray[np.float32]
 
@@ -79,23 +79,23 @@ class _Image:
 
 def initial_parameters(graph: Graph, seed: int) -> dict[str, Array]:
     """Every variable of ``graph`` by "node/variable", normalized to images of 0..1."""
-    way = ImageWay.through(graph)
-    parameters, images = _parameters(graph, seed, way)
+    path = IdentityPath.through(graph)
+    parameters, images = _parameters(graph, seed, path)
     image = images.get(graph.nodes[-1].name)
     if image is not None and image.whole:
         return parameters
     # The image does not get through: the network starts grey.
-    parameters, _ = _parameters(graph, seed, way.closed)
-    for name in way.last[-1:]:
+    parameters, _ = _parameters(graph, seed, path.closed)
+    for name in path.last[-1:]:
         if f"{name}/bias" in parameters:
             parameters[f"{name}/bias"] += 0.5
     return parameters
 
 
 def _parameters(
-    graph: Graph, seed: int, way: ImageWay
+    graph: Graph, seed: int, path: IdentityPath
 ) -> tuple[dict[str, Array], dict[str, _Image]]:
-    """All values, the image led along ``way``; and where it is."""
+    """All values, the image led along ``path``; and where it is."""
     random = np.random.default_rng(seed)
     side = graph.multiple * 8
     figures = infer(graph, InputSpec(side, side))
@@ -109,13 +109,13 @@ def _parameters(
             for name, shape in node.operator.variables(inputs).items()
         }
         if "kernel" in values:
-            values["kernel"] *= _loudness(node, way)
+            values["kernel"] *= _loudness(node, path)
             if _is_linear(node, graph):
                 values["kernel"] *= _LINEAR
         if isinstance(node.operator, TransposedConv):
             values["bias"] += _NOT_NOTHING
-        if node.name in way.nodes:
-            image = _lead_on(node, values, images, way)
+        if node.name in path.nodes:
+            image = _lead_on(node, values, images, path)
             if image is not None:
                 images[node.name] = image
         if isinstance(node.operator, Conv) and node.operator.branches is not Branches.NONE:
@@ -125,13 +125,13 @@ def _parameters(
     return parameters, images
 
 
-def _loudness(node: Node, way: ImageWay) -> np.float32:
+def _loudness(node: Node, path: IdentityPath) -> np.float32:
     """By what a He-normal kernel is multiplied."""
-    if node.name in way.silent:
+    if node.name in path.silent:
         return np.float32(0.0)
-    if node.name in way.quiet:
+    if node.name in path.quiet:
         return _QUIET
-    return _BESIDE_IMAGE if node.name in way.beside else np.float32(1.0)
+    return _BESIDE_IMAGE if node.name in path.beside else np.float32(1.0)
 
 
 def _is_linear(node: Node, graph: Graph) -> bool:
@@ -165,18 +165,18 @@ def he_deviation(operator: Operator, shape: tuple[int, ...]) -> float:
 
 
 def _lead_on(
-    node: Node, values: dict[str, Array], images: dict[str, _Image], way: ImageWay
+    node: Node, values: dict[str, Array], images: dict[str, _Image], path: IdentityPath
 ) -> _Image | None:
     """Writes identity kernels into a convolution's values; where the image is behind ``node``."""
-    sources = [images.get(name) if name in way.nodes else None for name in node.inputs]
+    sources = [images.get(name) if name in path.nodes else None for name in node.inputs]
     there = [source for source in sources if source is not None]
     if there and "kernel" in values:
-        return _lead_through(node, values["kernel"], there[0], way)
-    return _pass_on(node, sources, there, way) if there else None
+        return _lead_through(node, values["kernel"], there[0], path)
+    return _pass_on(node, sources, there, path) if there else None
 
 
 def _pass_on(
-    node: Node, sources: list[_Image | None], there: list[_Image], way: ImageWay
+    node: Node, sources: list[_Image | None], there: list[_Image], path: IdentityPath
 ) -> _Image | None:
     """Where the image is behind an operator that only moves or adds."""
     match node.operator:
@@ -184,19 +184,19 @@ def _pass_on(
             count = 3 * block**2
             return _Image(1.0, {index: index for index in range(count)}, count)
         case Split(index=index):
-            return _part(there[0], way.channels[node.name], index)
-        case Concat() if node.name in way.channels and set(node.inputs) != {INPUT}:
-            return _side_by_side(sources, [way.channels[name] for name in node.inputs])
+            return _part(there[0], path.channels[node.name], index)
+        case Concat() if node.name in path.channels and set(node.inputs) != {INPUT}:
+            return _side_by_side(sources, [path.channels[name] for name in node.inputs])
     if len(there) > 1 and all(source.channels == there[0].channels for source in there):
         return replace(there[0], gain=sum(source.gain for source in there))
     return there[0] if len(set(node.inputs)) == 1 or len(there) == 1 else None
 
 
-def _lead_through(node: Node, kernel: Array, image: _Image, way: ImageWay) -> _Image | None:
+def _lead_through(node: Node, kernel: Array, image: _Image, path: IdentityPath) -> _Image | None:
     """Writes identity kernels; where the image is behind the convolution."""
-    gain = _TANH_GAIN if node.name in way.before_tanh else 1.0
+    gain = _TANH_GAIN if node.name in path.before_tanh else 1.0
     match node.operator:
-        case Conv() if node.name in way.last:
+        case Conv() if node.name in path.last:
             return _write_pixels(kernel, image)
         case Conv() as conv:
             return _write_identity(kernel, conv.groups, image, gain)

@@ -21,7 +21,7 @@ from ..data.patches import PatchSampler
 from ..data.pixels import Pixels
 from ..quantization.calibration import calibration_crops, largest_values
 from ..quantization.rounding import round_kernels
-from .identity_path import has_living_way
+from .identity_path import has_living_path
 from .initialization import Array, initial_parameters
 from .interpretation import Mode
 from .job import Phase, Progress, TrainingJob, TrainingSeconds, Weights
@@ -202,7 +202,7 @@ class Trainer:
             for name, gradient in zip(kernels, gradients, strict=True)
             if gradient is None or not np.any(gradient.numpy())
         ]
-        if not has_living_way(self.network.graph, frozenset(dead)):
+        if not has_living_path(self.network.graph, frozenset(dead)):
             raise CandidateError(f"training: no gradient reaches {dead[0]!r}, the network is dead")
 
     def _averaged(self) -> dict[str, Array]:

@@ -103,7 +103,7 @@ def fold_residual(graph: Graph) -> Rewrite:
 
 
 @dataclass(frozen=True)
-class Residual:
+class ResidualSum:
     """``sum`` of ``kept``, which the convolution ``last`` makes, and ``image``."""
 
     sum: Node
@@ -118,7 +118,7 @@ class Residual:
         return self.last.operator.filters
 
 
-def find_residual(graph: Graph) -> Residual:
+def find_residual(graph: Graph) -> ResidualSum:
     """The image residual at the end of ``graph``; GraphError if there is none to fold."""
     by_name = {node.name: node for node in graph.nodes}
     node = graph.nodes[-1]
@@ -128,7 +128,7 @@ def find_residual(graph: Graph) -> Residual:
         for kept, image in (node.inputs, node.inputs[::-1]):
             last = _made_by(by_name, kept, image)
             if last is not None and _is_plain(last) and len(graph.readers(last.name)) == 1:
-                return Residual(node, kept, image, last)
+                return ResidualSum(node, kept, image, last)
     raise GraphError(
         f"there is no image residual to fold: node {node.name!r} ({node.operator.kind}) does not "
         "add the repeated input to a convolution"

@@ -19,8 +19,13 @@ from published import DEVICES
 
 from latency_models.device import Device, load_device
 from latency_models.device_file import device_toml
-from latency_models.sources.regression import Measurement, Padding, Recipe, write_measurements
-from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression import (
+    ChannelPadding,
+    CostStructure,
+    Measurement,
+    write_measurements,
+)
+from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import folds
 from latency_models.sources.regression.model import LatencyModel, fit_model
 from latency_models.sources.regression.settings import TABLE
@@ -33,7 +38,7 @@ COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
 FOLDS = 5
 PACKED = f"{TABLE}.gz"
 #: The array of every one of them takes channels by sixteen at one end.
-PADDING = Padding(16, 16)
+PADDING = ChannelPadding(16, 16)
 
 
 def shipped_table(name: str) -> tuple[Measurement, ...]:
@@ -41,9 +46,9 @@ def shipped_table(name: str) -> tuple[Measurement, ...]:
     return read_table(DEVICES / f"{name}-regression" / PACKED)
 
 
-def recipe_of(rows: Sequence[Measurement]) -> Recipe:
+def structure_of(rows: Sequence[Measurement]) -> CostStructure:
     """What is known before the fit."""
-    return replace(default_recipe(rows), paddings=(PADDING,))
+    return replace(default_structure(rows), paddings=(PADDING,))
 
 
 def own_time(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
@@ -51,7 +56,7 @@ def own_time(model: LatencyModel, rows: Sequence[Measurement]) -> list[Predictio
     import numpy as np
 
     said = model.predict([row.operators for row in rows])
-    priced = np.isin(said.table.kind, sorted(model.recipe.open_kinds))
+    priced = np.isin(said.table.kind, sorted(model.structure.open_kinds))
     measured = np.concatenate([row.operators_ms for row in rows])
     ms, told = (
         said.table.per_network(np.where(priced, times, 0.0)).tolist()
@@ -68,7 +73,7 @@ def left_out(rows: Sequence[Measurement]) -> list[Prediction]:
     """Each network by a model of four fifths that do not hold it."""
     predictions: list[Prediction] = []
     for kept, others in folds([index % FOLDS for index in range(len(rows))]):
-        model = fit_model(recipe_of(rows), [rows[index] for index in kept])
+        model = fit_model(structure_of(rows), [rows[index] for index in kept])
         predictions += own_time(model, [rows[index] for index in others])
     return predictions
 
@@ -79,7 +84,7 @@ def write_device(name: str, rows: Sequence[Measurement]) -> None:
     folder.mkdir(exist_ok=True)
     table = write_measurements(rows).encode()
     write_whole(folder / PACKED, gzip.compress(table, compresslevel=9, mtime=0))
-    settings = settings_of(recipe_of(rows)).model_copy(update={"confirm": name, "table": PACKED})
+    settings = settings_of(structure_of(rows)).model_copy(update={"confirm": name, "table": PACKED})
     device = compiled.model_copy(
         update={
             "name": folder.name,

@@ -20,14 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ethos_u import COMPILED, own_time, recipe_of
+from ethos_u import COMPILED, own_time, structure_of
 from page import DIMENSITY, page
 from plot import predicted_against_measured
 from published import DEVICES
 
 from latency_models.device import load_device
-from latency_models.sources.regression import Measurement, Recipe
-from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression import CostStructure, Measurement
+from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import fit, folds
 from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
@@ -59,11 +59,11 @@ def draw(name: str, predictions: Sequence[Prediction]) -> None:
     (DEVICES / name / "predicted.svg").write_text(picture)
 
 
-def load(name: str) -> tuple[Recipe, tuple[Measurement, ...]]:
-    """Recipe and table of a device that comes with the package."""
+def load(name: str) -> tuple[CostStructure, tuple[Measurement, ...]]:
+    """CostStructure and table of a device that comes with the package."""
     device = load_device(name)
     assert isinstance(device.settings, RegressionSettings)
-    return device.settings.recipe, read_table(device.folder / device.settings.table)
+    return device.settings.structure, read_table(device.folder / device.settings.table)
 
 
 def figures(predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -73,10 +73,10 @@ def figures(predictions: Sequence[Prediction]) -> dict[str, float]:
 
 def dimensity(name: str) -> dict[str, Any]:
     """Networks left out with all their scales, then whole families; MACs alone as the control."""
-    recipe, rows = load(name)
+    structure, rows = load(name)
     families = {row.name: row.family for row in rows}
-    left_out = cross_validate(recipe, rows, [row.family for row in rows])
-    by_network = cross_validate(recipe, rows, [row.network for row in rows])
+    left_out = cross_validate(structure, rows, [row.family for row in rows])
+    by_network = cross_validate(structure, rows, [row.network for row in rows])
     draw(name, by_network)
     alone = [
         prediction
@@ -98,9 +98,9 @@ def dimensity(name: str) -> dict[str, Any]:
 
 def vs680() -> dict[str, Any]:
     """Every fact as it is fitted, and as it is predicted from the others alone."""
-    recipe, rows = load("vs680")
-    model = fitted_model(recipe, rows)
-    left_out = {p.name: p for p in cross_validate(recipe, rows, [row.network for row in rows])}
+    structure, rows = load("vs680")
+    model = fitted_model(structure, rows)
+    left_out = {p.name: p for p in cross_validate(structure, rows, [row.network for row in rows])}
     draw("vs680", list(left_out.values()))
     return {
         "facts": [
@@ -113,7 +113,7 @@ def vs680() -> dict[str, Any]:
             }
             for p in predict_rows(model, rows)
         ],
-        "constants": sum(term.known_ms is None for term in recipe.terms)
+        "constants": sum(term.known_ms is None for term in structure.terms)
         + len(model.fitted.physical.stacks),
         "stack_factors": {s.stack: round(s.factor, 3) for s in model.fitted.physical.stacks},
     }
@@ -138,13 +138,13 @@ def ethos_u(tables: Path) -> dict[str, Any]:
     training = {name: on_npu(rows) for name, (_, rows) in shipped.items()}
     unseen = {name: read_table(tables / name / "fresh" / TABLE) for name in COMPILED}
     fresh = {name: on_npu(rows) for name, rows in unseen.items()}
-    recipes = {name: recipe_of(rows) for name, rows in training.items()}
-    for name, (recipe, rows) in shipped.items():
+    structures = {name: structure_of(rows) for name, rows in training.items()}
+    for name, (structure, rows) in shipped.items():
         results[name] = {
             "trained_on": len(rows),
-            "model": figures(own_time(fitted_model(recipe, rows), unseen[name])),
+            "model": figures(own_time(fitted_model(structure, rows), unseen[name])),
             "macs_alone": figures(macs_alone(training[name], fresh[name])),
-            "from_ten_measurements": carried_over(name, training, fresh, recipes),
+            "from_ten_measurements": carried_over(name, training, fresh, structures),
         }
     return results
 
@@ -153,14 +153,14 @@ def carried_over(
     name: str,
     training: dict[str, list[Measurement]],
     fresh: dict[str, list[Measurement]],
-    recipes: dict[str, Recipe],
+    structures: dict[str, CostStructure],
 ) -> dict[str, Any]:
     """``name`` from its first ten measurements and each other device's model."""
     results = {}
     for donor, rows in training.items():
         if donor == name:
             continue
-        moved = transfer(fit(recipes[donor], rows), training[name][:TRANSFERRED])
+        moved = transfer(fit(structures[donor], rows), training[name][:TRANSFERRED])
         said = moved.network_ms([row.operators for row in fresh[name][:FRESH]]).tolist()
         results[f"from {donor}"] = figures(
             [
@@ -182,7 +182,7 @@ def host(tables: Path) -> dict[str, Any]:
     ]
     return {
         "trained_on": len(rows),
-        "model": figures(predict_rows(fit_model(default_recipe(rows), rows), fresh)),
+        "model": figures(predict_rows(fit_model(default_structure(rows), rows), fresh)),
         "macs_alone": figures(macs_alone(rows, fresh)),
         "measured_again": figures(apart),
     }

@@ -89,7 +89,7 @@ def test_div2k_is_fetched_by_part_and_scale(
     small = {
         (part, scale): archive
         for (part, scale), archive in zip(
-            ((part, scale) for scale in (None, 3) for part in div2k.Part), ARCHIVES, strict=True
+            ((part, scale) for scale in (None, 3) for part in div2k.Subset), ARCHIVES, strict=True
         )
     }
     monkeypatch.setattr(div2k, "_OFFICIAL", small)

@@ -1,10 +1,17 @@
 """Latency by regression: a device's measured table and what is known of its engines."""
 
-from .measurements import Measurement, Origin, read_measurements, write_measurements
-from .quantities import Padding, Quantity
-from .recipe import Engine, Recipe, Term
+from .measurements import Measurement, MeasurementOrigin, read_measurements, write_measurements
+from .quantities import ChannelPadding, Quantity
+from .structure import CostStructure, Engine, Term
 
 __all__ = [
-    "Engine", "Measurement", "Origin", "Padding", "Quantity", "Recipe", "Term", "read_measurements",
+    "ChannelPadding",
+    "CostStructure",
+    "Engine",
+    "Measurement",
+    "MeasurementOrigin",
+    "Quantity",
+    "Term",
+    "read_measurements",
     "write_measurements",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The recipe of a device of which nothing is known but its measurements."""
+"""The structure of a device of which nothing is known but its measurements."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from .measurements import Measurement
 from .operator_table import OperatorTable
-from .quantities import Padding, Quantity, work
-from .recipe import Engine, Recipe, Term
+from .quantities import ChannelPadding, Quantity, work
+from .structure import CostStructure, Engine, Term
 
 #: The engine that takes what the others cannot.
 _CPU = "cpu"
@@ -21,10 +21,10 @@ _OF_THE_REST = (Quantity.TRAFFIC, Quantity.PIXELS)
 #: Operators that arrays of multipliers run as another one, with zeros put in.
 _SPREADING = frozenset({"TRANSPOSE_CONV"})
 #: What multiplier arrays and memories are usually built for.
-_PADDINGS = (Padding(1, 1), Padding(8, 8), Padding(16, 16))
+_PADDINGS = (ChannelPadding(1, 1), ChannelPadding(8, 8), ChannelPadding(16, 16))
 
 
-def default_recipe(rows: Sequence[Measurement]) -> Recipe:
+def default_structure(rows: Sequence[Measurement]) -> CostStructure:
     """Arithmetic and traffic of what computes, traffic of the rest, a cost an operator.
 
     Engines are those that most of the measurements name. What is left after the prices is learned
@@ -35,7 +35,7 @@ def default_recipe(rows: Sequence[Measurement]) -> Recipe:
     every = {k.kind for row in rows for k in row.operators}
     apart = _kind_by_kind(computing, every)
     if not any(row.operators_ms for row in rows) and 2 * len(apart) <= len(rows):
-        return Recipe(_engines(rows), apart, paddings=_PADDINGS)
+        return CostStructure(_engines(rows), apart, paddings=_PADDINGS)
     rest = every - computing
     engines = _engines(rows)
     on_cpu = {kind for engine in engines if engine.name == _CPU for kind in engine.kinds}
@@ -50,7 +50,7 @@ def default_recipe(rows: Sequence[Measurement]) -> Recipe:
             Term(Quantity.MOVED, frozenset(rest & on_cpu)),
         )),
     ]  # fmt: skip
-    return Recipe(
+    return CostStructure(
         engines=engines,
         terms=tuple(term for term in terms if term.kinds),
         paddings=_PADDINGS,
@@ -76,7 +76,7 @@ def _settled(term: Term, rows: Sequence[Measurement]) -> Term:
     if not all(row.operators_ms for row in rows):
         return term
     table = OperatorTable.of([row.operators for row in rows])
-    units = work(table, term.quantity, Padding())
+    units = work(table, term.quantity, ChannelPadding())
     paid = np.isin(table.kind, sorted(term.kinds)) & (units > 0)
     prices = np.concatenate([row.operators_ms for row in rows])[paid] / units[paid]
     if not prices.size or prices.max() > prices.min() * _SAME:

@@ -11,8 +11,8 @@ from search_spaces import LoweredOperator
 from .measurements import Measurement
 from .operator_table import OperatorTable
 from .physical import Charges, Physical, fit_physical, on_critical_path
-from .recipe import Recipe
-from .residual import Residual, fit_residual
+from .residual import ResidualTrees, fit_residual
+from .structure import CostStructure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,18 +30,18 @@ class Fitted:
     """A physical part and perhaps a learned one."""
 
     physical: Physical
-    residual: Residual | None
+    residual: ResidualTrees | None
 
     def operator_ms(self, table: OperatorTable) -> Floats:
-        """Each operator's own ms, (operators,), with the recipe's software."""
+        """Each operator's own ms, (operators,), with the device's software."""
         expected = self.physical.operator_ms(table)
         return self.residual.correct(table, expected) if self.residual else expected
 
     def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-        """(networks,) with the recipe's software."""
+        """(networks,) with the device's software."""
         table = OperatorTable.of(networks)
         times = self.operator_ms(table)
-        return table.per_network(times * on_critical_path(self.physical.recipe, networks, times))
+        return table.per_network(times * on_critical_path(self.physical.structure, networks, times))
 
     def measured_ms(self, rows: Sequence[Measurement]) -> Floats:
         """(rows,): what should have been measured, each with its own software."""
@@ -52,12 +52,12 @@ class Fitted:
         return ms
 
 
-def fit(recipe: Recipe, rows: Sequence[Measurement]) -> Fitted:
-    """Of the recipe's paddings the one that predicts best what it has not seen."""
-    charged = [Charges.of(recipe, rows, padding) for padding in recipe.paddings]
+def fit(structure: CostStructure, rows: Sequence[Measurement]) -> Fitted:
+    """Of the structure's paddings the one that predicts best what it has not seen."""
+    charged = [Charges.of(structure, rows, padding) for padding in structure.paddings]
     best = charged[0] if len(charged) == 1 else min(charged, key=_error_unseen)
     physical = fit_physical(best)
-    return Fitted(physical, fit_residual(physical, best) if recipe.residual else None)
+    return Fitted(physical, fit_residual(physical, best) if structure.residual else None)
 
 
 def _error_unseen(charges: Charges) -> float:

@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Origin:
+class MeasurementOrigin:
     """Where a row comes from: rows of other devices, conditions or inputs are not one table."""
 
     device: str
@@ -40,7 +40,7 @@ class Origin:
     #: what the networks were drawn from: "mobile x3"
     space: str
 
-    def difference(self, other: Origin) -> str:
+    def difference(self, other: MeasurementOrigin) -> str:
         """What differs, in words; nothing if it is the same."""
         said = [
             f"{word} {getattr(self, key)}, not {getattr(other, key)}"
@@ -67,7 +67,7 @@ class Measurement:
     #: engine of each operator as the device tells them, or nothing
     engines: tuple[str, ...] = field(default=(), repr=False)
     #: None in tables made by hand
-    origin: Origin | None = field(default=None, repr=False)
+    origin: MeasurementOrigin | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name or not self.operators:
@@ -86,7 +86,7 @@ class Measurement:
                 object.__setattr__(self, key, self.network or self.name)
 
 
-_ORIGIN = tuple(item.name for item in fields(Origin))
+_ORIGIN = tuple(item.name for item in fields(MeasurementOrigin))
 
 
 def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
@@ -154,7 +154,7 @@ def _measurement(line: dict[str, str | None]) -> Measurement:
         stack=cells.get("stack", ""),
         operators_ms=operators_ms,
         engines=tuple(cells.get("engines", "").split()),
-        origin=Origin(**{key: cells.get(key, "") for key in _ORIGIN})
+        origin=MeasurementOrigin(**{key: cells.get(key, "") for key in _ORIGIN})
         if cells.get("device")
         else None,
     )

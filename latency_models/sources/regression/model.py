@@ -15,7 +15,7 @@ from .fitted import Fitted, fit, folds
 from .measurements import Measurement
 from .operator_table import OperatorTable
 from .physical import Charges, Physical, on_critical_path
-from .recipe import Recipe
+from .structure import CostStructure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,13 +36,13 @@ class Fit(Protocol):
 
     @property
     def physical(self) -> Physical:
-        """The prices, with the recipe and the factors of other software."""
+        """The prices, with the structure and the factors of other software."""
 
     def operator_ms(self, table: OperatorTable) -> Floats:
-        """Each operator's own ms, (operators,), with the recipe's software."""
+        """Each operator's own ms, (operators,), with the device's software."""
 
     def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-        """(networks,) with the recipe's software."""
+        """(networks,) with the device's software."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """Fitted to a table; predicts any networks of operators that its recipe knows."""
+    """Fitted to a table; predicts any networks of operators that its structure knows."""
 
     fitted: Fit
     #: half the interval, in logarithms: COVERAGE of left-out networks were no farther off
@@ -117,9 +117,9 @@ class LatencyModel:
     bound: UnseenBound
 
     @property
-    def recipe(self) -> Recipe:
+    def structure(self) -> CostStructure:
         """What the fit was told of the device."""
-        return self.fitted.physical.recipe
+        return self.fitted.physical.structure
 
     def predict(self, networks: Sequence[Sequence[LoweredOperator]]) -> Predictions:
         """Times of ``networks``; UnsupportedOperators names those of which nothing is known."""
@@ -131,7 +131,7 @@ class LatencyModel:
         unseen = ~np.isin(table.kind, sorted(self.bound.seen))
         least_ms, most_ms = self._unseen_ms(table, unseen)
         operator_ms = np.maximum(operator_ms, least_ms)
-        waited_ms = operator_ms * on_critical_path(self.recipe, networks, operator_ms)
+        waited_ms = operator_ms * on_critical_path(self.structure, networks, operator_ms)
         ms = table.per_network(waited_ms)
         distance = np.maximum(self.ms.distance(ms), self.pixels.distance(table.image_pixels))
         spread = np.exp(self.radius + _PER_DISTANCE * distance)
@@ -153,7 +153,7 @@ class LatencyModel:
         moved_mb = np.where(unseen, table.bytes_in + table.bytes_out, 0.0) / 1e6
         least_ms, most_ms = np.zeros(len(table)), np.zeros(len(table))
         for kind in set(table.kind[unseen].tolist()):
-            rates = self.bound.of(self.recipe.engine_of(kind))
+            rates = self.bound.of(self.structure.engine_of(kind))
             of_kind = table.kind == kind
             least_ms[of_kind] = moved_mb[of_kind] * rates.fastest
             most_ms[of_kind] = moved_mb[of_kind] * rates.slowest * COST_FACTOR
@@ -161,7 +161,7 @@ class LatencyModel:
 
     def _require_known(self, table: OperatorTable) -> None:
         kinds = set(table.kind.tolist())
-        unknown = sorted(kind for kind in kinds if self.recipe.engine_of(kind) is None)
+        unknown = sorted(kind for kind in kinds if self.structure.engine_of(kind) is None)
         if unknown:
             raise UnsupportedOperators(
                 f"{', '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} never measured on "
@@ -172,7 +172,7 @@ class LatencyModel:
 
 
 @dataclass(frozen=True)
-class Part:
+class Fold:
     """A fit to a table less some of its networks, each gone with all its scales."""
 
     fitted: Fitted
@@ -180,42 +180,42 @@ class Part:
     left_out: tuple[Measurement, ...]
 
 
-def fit_parts(recipe: Recipe, rows: Sequence[Measurement]) -> tuple[Part, ...]:
-    """Fits of which each has not seen another part of ``rows``."""
-    parts = []
+def fit_folds(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Fold, ...]:
+    """Fits of which each has not seen another fold of ``rows``."""
+    fits = []
     for kept, left_out in folds([row.network for row in rows]):
         seen = tuple(rows[index] for index in kept)
-        parts.append(Part(fit(recipe, seen), seen, tuple(rows[index] for index in left_out)))
-    return tuple(parts)
+        fits.append(Fold(fit(structure, seen), seen, tuple(rows[index] for index in left_out)))
+    return tuple(fits)
 
 
-def doubt(parts: Sequence[Part], networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-    """(networks,): how much parts of a table disagree on a network; 0.1 is 10 %."""
+def doubt(folds: Sequence[Fold], networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
+    """(networks,): how much folds of a table disagree on a network; 0.1 is 10 %."""
     import numpy as np
 
-    times = np.stack([part.fitted.network_ms(networks) for part in parts])
+    times = np.stack([fold.fitted.network_ms(networks) for fold in folds])
     deviation: Floats = np.log(np.maximum(times, 1e-6)).std(axis=0)
     return deviation
 
 
 def fit_model(
-    recipe: Recipe, rows: Sequence[Measurement], radius: float | None = None
+    structure: CostStructure, rows: Sequence[Measurement], radius: float | None = None
 ) -> LatencyModel:
     """A model of ``rows``; networks are left out to see how far off it is, if ``radius`` is not
     known from before.
     """
-    fitted = fit(recipe, rows)
-    return model_of(fitted, _radius(recipe, rows, fitted) if radius is None else radius, rows)
+    fitted = fit(structure, rows)
+    return model_of(fitted, _radius(structure, rows, fitted) if radius is None else radius, rows)
 
 
-def _radius(recipe: Recipe, rows: Sequence[Measurement], fitted: Fitted) -> float:
+def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: Fitted) -> float:
     distances: list[float] = []
-    for part in fit_parts(recipe, rows):
-        known = _known_to(part, fitted)
-        said = part.fitted.measured_ms(part.left_out).tolist()
+    for fold in fit_folds(structure, rows):
+        known = _known_to(fold, fitted)
+        said = fold.fitted.measured_ms(fold.left_out).tolist()
         distances += [
             abs(math.log(ms / row.ms))
-            for ms, row, is_known in zip(said, part.left_out, known, strict=True)
+            for ms, row, is_known in zip(said, fold.left_out, known, strict=True)
             if is_known
         ]
     return conformal(distances)
@@ -236,22 +236,22 @@ def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> Latency
     )
 
 
-def _known_to(part: Part, whole: Fitted) -> list[bool]:
-    """Whether ``part`` has seen what most of each row that it leaves out is made of.
+def _known_to(fold: Fold, whole: Fitted) -> list[bool]:
+    """Whether ``fold`` has seen what most of each row that it leaves out is made of.
 
     Where it has not, the bound of the unseen holds and not the interval.
     """
     import numpy as np
 
-    seen = {operator.kind for row in part.kept for operator in row.operators}
-    charges = Charges.of(whole.physical.recipe, part.left_out, whole.physical.padding)
+    seen = {operator.kind for row in fold.kept for operator in row.operators}
+    charges = Charges.of(whole.physical.structure, fold.left_out, whole.physical.padding)
     prices = np.array(whole.physical.coefficients)
-    lost = np.array(part.fitted.physical.coefficients) == 0
+    lost = np.array(fold.fitted.physical.coefficients) == 0
     missed = charges.table.per_network(charges.matrix @ (prices * lost))
     total = charges.table.per_network(charges.matrix @ prices)
     return [
         seen.issuperset(operator.kind for operator in row.operators) and share < 0.5
-        for row, share in zip(part.left_out, (missed / total).tolist(), strict=True)
+        for row, share in zip(fold.left_out, (missed / total).tolist(), strict=True)
     ]
 
 
@@ -272,10 +272,10 @@ def _bound(fitted: Fit, table: OperatorTable) -> UnseenBound:
     """The fastest and the slowest that each engine was seen to get through bytes."""
     import numpy as np
 
-    recipe = fitted.physical.recipe
+    structure = fitted.physical.structure
     rates = fitted.operator_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
     bounds = []
-    for engine in recipe.engines:
+    for engine in structure.engines:
         paid = rates[np.isin(table.kind, sorted(engine.kinds)) & (rates > 0)]
         if paid.size:
             bounds.append(Rates(engine.name, float(paid.min()), float(paid.max())))

@@ -13,9 +13,9 @@ from search_spaces import InputError, LoweredOperator
 
 from .measurements import Measurement
 from .operator_table import OperatorTable
-from .quantities import Padding, work
-from .recipe import Recipe
+from .quantities import ChannelPadding, work
 from .schedule import critical
+from .structure import CostStructure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ _ROUNDS = 30
 
 @dataclass(frozen=True)
 class StackFactor:
-    """How much longer everything takes with this software than with the recipe's."""
+    """How much longer everything takes with this software than with the device's."""
 
     stack: str
     factor: float
@@ -40,8 +40,8 @@ class StackFactor:
 class Physical:
     """Fitted prices: ms of one operator are its work times ``coefficients``, (terms,)."""
 
-    recipe: Recipe
-    padding: Padding
+    structure: CostStructure
+    padding: ChannelPadding
     coefficients: tuple[float, ...]
     stacks: tuple[StackFactor, ...]
 
@@ -49,11 +49,11 @@ class Physical:
         """Each operator's ms, (operators,), whether or not another engine hides it."""
         import numpy as np
 
-        ms: Floats = work_matrix(self.recipe, table, self.padding) @ np.array(self.coefficients)
+        ms: Floats = work_matrix(self.structure, table, self.padding) @ np.array(self.coefficients)
         return ms
 
     def factor(self, stack: str) -> float:
-        """Of a measurement's software to the recipe's; 1 if it is the recipe's or not known."""
+        """Of a measurement's software to the device's; 1 if it is that or not known."""
         return next((item.factor for item in self.stacks if item.stack == stack), 1.0)
 
 
@@ -61,17 +61,19 @@ class Physical:
 class Charges:
     """What networks are charged for, at one padding: ``matrix`` (operators, terms)."""
 
-    recipe: Recipe
-    padding: Padding
+    structure: CostStructure
+    padding: ChannelPadding
     rows: tuple[Measurement, ...]
     table: OperatorTable
     matrix: Floats
 
     @classmethod
-    def of(cls, recipe: Recipe, rows: Sequence[Measurement], padding: Padding) -> Charges:
+    def of(
+        cls, structure: CostStructure, rows: Sequence[Measurement], padding: ChannelPadding
+    ) -> Charges:
         """The work in ``rows``."""
         table = OperatorTable.of([row.operators for row in rows])
-        return cls(recipe, padding, tuple(rows), table, work_matrix(recipe, table, padding))
+        return cls(structure, padding, tuple(rows), table, work_matrix(structure, table, padding))
 
     def only(self, indices: Sequence[int]) -> Charges:
         """Those of some rows, in their order."""
@@ -82,50 +84,50 @@ class Charges:
         return replace(self, rows=rows, table=self.table.only(indices), matrix=self.matrix[kept])
 
     def network_ms(self, coefficients: Floats) -> Floats:
-        """(rows,) with the recipe's software."""
+        """(rows,) with the device's software."""
         operator_ms = self.matrix @ coefficients
         return self.table.per_network(operator_ms * self.waited(operator_ms))
 
     def waited(self, operator_ms: Floats) -> Mask:
         """(operators,): whether the network's end waits for an operator."""
-        return on_critical_path(self.recipe, [row.operators for row in self.rows], operator_ms)
+        return on_critical_path(self.structure, [row.operators for row in self.rows], operator_ms)
 
 
-def work_matrix(recipe: Recipe, table: OperatorTable, padding: Padding) -> Floats:
+def work_matrix(structure: CostStructure, table: OperatorTable, padding: ChannelPadding) -> Floats:
     """(operators, terms): work that each term charges each operator for."""
     import numpy as np
 
-    matrix = np.zeros((len(table), len(recipe.terms)))
-    for column, term in enumerate(recipe.terms):
+    matrix = np.zeros((len(table), len(structure.terms)))
+    for column, term in enumerate(structure.terms):
         charged = np.isin(table.kind, sorted(term.kinds))
         matrix[:, column] = np.where(charged, work(table, term.quantity, padding), 0.0)
     return matrix
 
 
 def on_critical_path(
-    recipe: Recipe, networks: Sequence[Sequence[LoweredOperator]], operator_ms: Floats
+    structure: CostStructure, networks: Sequence[Sequence[LoweredOperator]], operator_ms: Floats
 ) -> Mask:
     """(operators,): whether the network's end waits for an operator; all do on a serial device."""
     import numpy as np
 
-    if not recipe.side_by_side:
+    if not structure.side_by_side:
         return np.ones(len(operator_ms), dtype=bool)
     waited: list[bool] = []
     for operators in networks:
-        engines = [recipe.engine_of(operator.kind) or operator.kind for operator in operators]
+        engines = [structure.engine_of(operator.kind) or operator.kind for operator in operators]
         times = operator_ms[len(waited) : len(waited) + len(operators)]
         waited += critical(operators, engines, times.tolist())
     return np.array(waited, dtype=bool)
 
 
-def require_enough(recipe: Recipe, rows: Sequence[Measurement]) -> None:
+def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> None:
     """InputError if there are more free constants than half the measurements."""
-    stacks = {row.stack for row in rows} - {recipe.stack}
-    constants = sum(term.known_ms is None for term in recipe.terms) + len(stacks)
+    stacks = {row.stack for row in rows} - {structure.stack}
+    constants = sum(term.known_ms is None for term in structure.terms) + len(stacks)
     if 2 * constants > len(rows):
         raise InputError(
             f"{constants} constants from {len(rows)} measurements; measure {2 * constants} or "
-            "more, or take terms out of the recipe"
+            "more, or leave terms out"
         )
 
 
@@ -133,19 +135,19 @@ def fit_physical(charges: Charges) -> Physical:
     """Coefficients that make the mean squared relative error of the rows least."""
     import numpy as np
 
-    recipe, rows = charges.recipe, charges.rows
+    structure, rows = charges.structure, charges.rows
     ms = np.array([row.ms for row in rows])
     waited = np.ones(len(charges.table), dtype=bool)
     factors = np.ones(len(rows))
     best: tuple[float, Any, Any] | None = None
     for _ in range(_ROUNDS):
         design = charges.table.per_network(charges.matrix * waited[:, None])
-        coefficients = _prices(recipe, design * (factors / ms)[:, None])
+        coefficients = _prices(structure, design * (factors / ms)[:, None])
         operator_ms = charges.matrix @ coefficients
         before = waited, factors
         waited = charges.waited(operator_ms)
         serial = charges.table.per_network(operator_ms * waited)
-        factors = _stack_factors(recipe, rows, serial, ms)
+        factors = _stack_factors(structure, rows, serial, ms)
         error = float(np.mean((serial * factors / ms - 1) ** 2))
         if best is not None and error >= best[0] - 1e-12:
             break
@@ -154,17 +156,17 @@ def fit_physical(charges: Charges) -> Physical:
             break  # the next round would be this one again
     assert best is not None
     named = {row.stack: float(f) for row, f in zip(rows, best[2], strict=True)}
-    stacks = tuple(StackFactor(k, v) for k, v in sorted(named.items()) if k != recipe.stack)
-    return Physical(recipe, charges.padding, tuple(best[1].tolist()), stacks)
+    stacks = tuple(StackFactor(k, v) for k, v in sorted(named.items()) if k != structure.stack)
+    return Physical(structure, charges.padding, tuple(best[1].tolist()), stacks)
 
 
-def _prices(recipe: Recipe, relative: Floats) -> Floats:
+def _prices(structure: CostStructure, relative: Floats) -> Floats:
     """Coefficients that bring ``relative`` (rows, terms) nearest to 1 in every row."""
     import numpy as np
     from scipy.optimize import nnls
 
-    prices = np.array([term.known_ms or 0.0 for term in recipe.terms])
-    free = np.array([term.known_ms is None for term in recipe.terms])
+    prices = np.array([term.known_ms or 0.0 for term in structure.terms])
+    free = np.array([term.known_ms is None for term in structure.terms])
     if free.any():
         # Columns of one size: what is not measured in ms or GB would drown in rounding.
         size = np.maximum(relative[:, free].max(axis=0), 1e-12)
@@ -173,14 +175,14 @@ def _prices(recipe: Recipe, relative: Floats) -> Floats:
 
 
 def _stack_factors(
-    recipe: Recipe, rows: Sequence[Measurement], serial: Floats, ms: Floats
+    structure: CostStructure, rows: Sequence[Measurement], serial: Floats, ms: Floats
 ) -> Floats:
-    """(rows,): least squares of relative errors within each stack; 1 for the recipe's own."""
+    """(rows,): least squares of relative errors within each stack; 1 for the device's own."""
     import numpy as np
 
     factors = np.ones(len(rows))
     stacks = np.array([row.stack for row in rows])
-    for stack in set(stacks.tolist()) - {recipe.stack}:
+    for stack in set(stacks.tolist()) - {structure.stack}:
         of_it = stacks == stack
         ratio = serial[of_it] / ms[of_it]
         factors[of_it] = ratio.sum() / max((ratio**2).sum(), 1e-12)

@@ -53,7 +53,7 @@ class Quantity(StrEnum):
 
 
 @dataclass(frozen=True)
-class Padding:
+class ChannelPadding:
     """Multiples to which channels are padded: in the multiplier array, and in memory."""
 
     compute_channels: int = 1
@@ -65,7 +65,7 @@ class Padding:
                 raise InputError(f"padding to {value} channels; it must be within 1..256")
 
 
-def work(table: OperatorTable, quantity: Quantity, padding: Padding) -> Floats:
+def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> Floats:
     """Column (operators,) of ``quantity``."""
     import numpy as np
 

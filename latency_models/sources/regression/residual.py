@@ -38,7 +38,7 @@ _DECIMALS = 6
 
 
 @dataclass(frozen=True)
-class Residual:
+class ResidualTrees:
     """Trees of the kinds that are learned, and the ms beside which ratios are taken."""
 
     trees: tuple[tuple[frozenset[str], Any], ...]
@@ -65,13 +65,13 @@ class Residual:
         return ms
 
 
-def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
+def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
     """Learned where operators' times are told; None if they are not, or hide each other."""
     import numpy as np
     from sklearn.ensemble import ExtraTreesRegressor
 
     told = [index for index, row in enumerate(charges.rows) if row.operators_ms]
-    if physical.recipe.side_by_side or not told:
+    if physical.structure.side_by_side or not told:
         return None
     rows, table = [charges.rows[index] for index in told], charges.table.only(told)
     measured = np.concatenate(
@@ -79,7 +79,7 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
     )
     expected = physical.operator_ms(table)
     kinds = tuple(sorted(set(table.kind.tolist())))
-    learned = np.isin(table.kind, sorted(physical.recipe.open_kinds))
+    learned = np.isin(table.kind, sorted(physical.structure.open_kinds))
     offset_ms = _NEGLIGIBLE * float(measured[learned].mean())
     ratio = np.log((measured + offset_ms) / (expected + offset_ms))
     # An operator counts by its share of its network: an error of what is long is one of the whole.
@@ -93,7 +93,7 @@ def fit_residual(physical: Physical, charges: Charges) -> Residual | None:
         forest = ExtraTreesRegressor(_TREES, random_state=0)
         forest.fit(features[own], ratio[own], sample_weight=weight[own])
         trees.append((alike, forest))
-    return Residual(tuple(trees), offset_ms, kinds)
+    return ResidualTrees(tuple(trees), offset_ms, kinds)
 
 
 def _learned_together(kinds: Iterable[str]) -> list[frozenset[str]]:

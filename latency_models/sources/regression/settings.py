@@ -1,4 +1,4 @@
-"""A regression as device.toml describes it, and the recipe that it makes."""
+"""A regression as device.toml describes it, and the structure that it makes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ..settings import SettingsTable, SourcePlace, SourceSettings
 from .model import LatencyModel
-from .quantities import Padding, Quantity
-from .recipe import Engine, Recipe, Term
+from .quantities import ChannelPadding, Quantity
 from .source import RegressionSource, fitted_model, read_table, transferred_model
+from .structure import CostStructure, Engine, Term
 
 #: The table in the device's folder, if device.toml names no other.
 TABLE = "measurements.csv"
@@ -38,7 +38,7 @@ class PaddingSettings(SettingsTable):
 class IntervalSettings(SettingsTable):
     """Half the interval, found once: leaving networks out takes several fits more than the model.
 
-    ``of`` says of what: another table, or another recipe, is left out anew.
+    ``of`` says of what: another table, or another structure, is left out anew.
     """
 
     radius: PositiveFloat
@@ -88,8 +88,8 @@ class RegressionSettings(SourceSettings):
         """The model of the tables in ``folder``; InputError says what is wrong or lacking."""
         rows = read_table(folder / self.table)
         if self.transfer_from is None:
-            return fitted_model(self.recipe, rows, self.known_radius(folder))
-        return transferred_model(self.recipe, read_table(folder / self.transfer_from), rows)
+            return fitted_model(self.structure, rows, self.known_radius(folder))
+        return transferred_model(self.structure, read_table(folder / self.transfer_from), rows)
 
     def open(self, place: SourcePlace) -> RegressionSource:
         """What predicts; InputError as for ``fit``."""
@@ -112,14 +112,14 @@ class RegressionSettings(SourceSettings):
 
     def _digest(self, folder: Traversable) -> str:
         """16 hex digits that change with the table and with what it is fitted by."""
-        recipe = self.model_dump_json(exclude={"table"}).encode()
-        return hashlib.sha256(recipe + (folder / self.table).read_bytes()).hexdigest()[:16]
+        settings = self.model_dump_json(exclude={"table"}).encode()
+        return hashlib.sha256(settings + (folder / self.table).read_bytes()).hexdigest()[:16]
 
     @property
-    def recipe(self) -> Recipe:
+    def structure(self) -> CostStructure:
         """The same, checked against itself; InputError if it is at odds."""
         every = {kind for kinds in self.engines.values() for kind in kinds}
-        return Recipe(
+        return CostStructure(
             engines=tuple(Engine(name, frozenset(kinds)) for name, kinds in self.engines.items()),
             terms=tuple(
                 Term(term.quantity, frozenset(term.kinds or every), term.known_ms)
@@ -127,7 +127,8 @@ class RegressionSettings(SourceSettings):
             ),
             side_by_side=self.side_by_side,
             paddings=tuple(
-                Padding(pads.compute_channels, pads.memory_channels) for pads in self.paddings
+                ChannelPadding(pads.compute_channels, pads.memory_channels)
+                for pads in self.paddings
             ),
             residual=self.residual,
             stack=self.stack,

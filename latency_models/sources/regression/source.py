@@ -14,9 +14,9 @@ from ...source import INTERVAL, PREDICTED, Latency, LatencyRequest, LatencySourc
 from .fitted import fit
 from .known import Known
 from .measurements import Measurement, read_measurements
-from .model import COVERAGE, LatencyModel, Part, Predictions, fit_model, fit_parts
+from .model import COVERAGE, Fold, LatencyModel, Predictions, fit_folds, fit_model
 from .physical import require_enough
-from .recipe import Recipe
+from .structure import CostStructure
 from .transfer import transfer_model
 
 
@@ -30,8 +30,8 @@ class RegressionSource(LatencySource):
     def __init__(self, model: LatencyModel, conditions: tuple[tuple[str, str], ...] = ()) -> None:
         """``conditions`` are told with every latency beside the model's own."""
         self.model = model
-        self._recipe = model.recipe
-        self._known = Known.of([row for row in model.rows if row.stack == model.recipe.stack])
+        self._structure = model.structure
+        self._known = Known.of([row for row in model.rows if row.stack == model.structure.stack])
         self._own_conditions = conditions
 
     def measure(self, request: LatencyRequest) -> Latency:
@@ -54,7 +54,10 @@ class RegressionSource(LatencySource):
         own = said.operator_ms[first : first + len(request.operators)].tolist()
         rows = tuple(
             OperatorLatency(
-                operator.name, operator.kind, self._recipe.engine_of(operator.kind) or "unknown", ms
+                operator.name,
+                operator.kind,
+                self._structure.engine_of(operator.kind) or "unknown",
+                ms,
             )
             for operator, ms in zip(request.operators, waited, strict=True)
         )
@@ -83,12 +86,12 @@ class RegressionSource(LatencySource):
             engine.name: sum(
                 ms for row, ms in zip(rows, own_ms, strict=True) if row.engine == engine.name
             )
-            for engine in self._recipe.engines
+            for engine in self._structure.engines
         }
         never = sorted(unseen & {row.kind for row in rows})
         how = (
             "engines side by side: an operator counts for what the end waits for"
-            if self._recipe.side_by_side
+            if self._structure.side_by_side
             else "the sum of the operators"
         )
         interval = (
@@ -103,7 +106,7 @@ class RegressionSource(LatencySource):
             (INTERVAL, interval),
             ("total", how),
             ("busy", ", ".join(f"{name} {ms:.2f} ms" for name, ms in busy.items() if ms)),
-            *((("stack", self._recipe.stack),) if self._recipe.stack else ()),
+            *((("stack", self._structure.stack),) if self._structure.stack else ()),
             *((("never measured", f"{', '.join(never)}: bounded by bytes"),) if never else ()),
         )
 
@@ -122,24 +125,24 @@ def read_table(file: Traversable) -> tuple[Measurement, ...]:
 
 @functools.lru_cache(maxsize=8)
 def fitted_model(
-    recipe: Recipe, rows: tuple[Measurement, ...], radius: float | None = None
+    structure: CostStructure, rows: tuple[Measurement, ...], radius: float | None = None
 ) -> LatencyModel:
     """The model of both, fitted once a process; InputError if the rows are too few."""
-    require_enough(recipe, rows)
-    return fit_model(recipe, rows, radius)
+    require_enough(structure, rows)
+    return fit_model(structure, rows, radius)
 
 
 @functools.lru_cache(maxsize=2)
-def fitted_parts(recipe: Recipe, rows: tuple[Measurement, ...]) -> tuple[Part, ...]:
+def fitted_folds(structure: CostStructure, rows: tuple[Measurement, ...]) -> tuple[Fold, ...]:
     """Fits that know parts of ``rows``, once a process; InputError if the rows are too few."""
-    require_enough(recipe, rows)
-    return fit_parts(recipe, rows)
+    require_enough(structure, rows)
+    return fit_folds(structure, rows)
 
 
 @functools.lru_cache(maxsize=8)
 def transferred_model(
-    recipe: Recipe, donor: tuple[Measurement, ...], rows: tuple[Measurement, ...]
+    structure: CostStructure, donor: tuple[Measurement, ...], rows: tuple[Measurement, ...]
 ) -> LatencyModel:
     """The model of ``donor``'s table brought to the device of ``rows``, once a process."""
-    require_enough(recipe, donor)
-    return transfer_model(fit(recipe, donor), rows)
+    require_enough(structure, donor)
+    return transfer_model(fit(structure, donor), rows)

@@ -21,7 +21,7 @@ from .measurements import Measurement
 from .model import LatencyModel, conformal, model_of
 from .operator_table import OperatorTable
 from .physical import Physical, on_critical_path
-from .quantities import Padding, Quantity, work
+from .quantities import ChannelPadding, Quantity, work
 from .validation import Prediction, predict_rows
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Weight of the ridge against the measurements; not tuned.
 _RIDGE = 0.1
 #: Multipliers come in sixteens on most devices; the donor knows its own better.
-_PADDING = Padding(16, 16)
+_PADDING = ChannelPadding(16, 16)
 _PRICES = 5
 #: Of one kind of operator: the ms that the five prices give it, its MACs and its traffic.
 _PRICES_OF_KIND = 3
@@ -77,7 +77,7 @@ class Transferred:
         """(networks,) on the new device."""
         table = OperatorTable.of(networks)
         times = self.operator_ms(table)
-        return table.per_network(times * on_critical_path(self.physical.recipe, networks, times))
+        return table.per_network(times * on_critical_path(self.physical.structure, networks, times))
 
 
 def transfer(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
@@ -125,7 +125,7 @@ def _brought(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
     """By the networks' times, then by their operators' where each is told and none is hidden."""
     moved = _by_networks(donor, rows)
     told = [row for row in rows if row.operators_ms]
-    if donor.physical.recipe.side_by_side or not told:
+    if donor.physical.structure.side_by_side or not told:
         return moved
     return replace(moved, kinds=_by_kinds(moved, told))
 
@@ -138,15 +138,15 @@ def _by_networks(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
     networks = [row.operators for row in rows]
     table = OperatorTable.of(networks)
     columns, ms = _work(donor, table), np.array([row.ms for row in rows])
-    recipe = donor.physical.recipe
-    waited = on_critical_path(recipe, networks, donor.operator_ms(table))
+    structure = donor.physical.structure
+    waited = on_critical_path(structure, networks, donor.operator_ms(table))
     ridge = _RIDGE * np.eye(_PRICES)
     target = np.append(np.ones(len(rows)), np.full(_PRICES, _RIDGE / _PRICES))
     for _ in range(_ROUNDS):
         relative = table.per_network(columns * waited[:, None]) / ms[:, None]
         size = np.maximum(relative.mean(axis=0), 1e-12)
         prices = nnls(np.vstack([relative / size, ridge]), target)[0] / size
-        before, waited = waited, on_critical_path(recipe, networks, columns @ prices)
+        before, waited = waited, on_critical_path(structure, networks, columns @ prices)
         if (before == waited).all():
             break
     return Transferred(donor, tuple(prices.tolist()))

@@ -10,7 +10,7 @@ from search_spaces import InputError
 from .fitted import folds
 from .measurements import Measurement
 from .model import COVERAGE, LatencyModel, fit_model
-from .recipe import Recipe
+from .structure import CostStructure
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Predi
 
 
 def cross_validate(
-    recipe: Recipe, rows: Sequence[Measurement], keys: Sequence[Hashable]
+    structure: CostStructure, rows: Sequence[Measurement], keys: Sequence[Hashable]
 ) -> list[Prediction]:
     """Each group of one key, predicted by a model of all the others alone."""
     predictions: list[Prediction] = []
     for kept, left_out in folds(keys, most_singly=len(rows)):
-        model = fit_model(recipe, [rows[index] for index in kept])
+        model = fit_model(structure, [rows[index] for index in kept])
         predictions += predict_rows(model, [rows[index] for index in left_out])
     return predictions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..content import Network, ReportContent
+from ..content import ReportContent, ReportedNetwork
 from .style import ACCENT, MUTED, REFERENCE, new_figure
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def drop_plot(content: ReportContent) -> go.Figure:
     return figure
 
 
-def _points(networks: Sequence[Network]) -> dict[str, Any]:
+def _points(networks: Sequence[ReportedNetwork]) -> dict[str, Any]:
     return {
         "x": [network.result.psnr_float_db for network in networks],
         "y": [network.result.drop_db for network in networks],

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..content import Network, ReportContent
+from ..content import ReportContent, ReportedNetwork
 from .style import ACCENT, MUTED, REFERENCE, hover, new_figure
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def front_plot(content: ReportContent) -> go.Figure:
     return figure
 
 
-def _add_others(figure: go.Figure, others: Sequence[Network], gauge: str) -> None:
+def _add_others(figure: go.Figure, others: Sequence[ReportedNetwork], gauge: str) -> None:
     figure.add_scatter(
         **_points(others, gauge), mode="markers", name="trained",
         marker={"color": MUTED, "size": 7, "opacity": 0.55},
@@ -56,7 +56,7 @@ def _add_front(figure: go.Figure, content: ReportContent) -> None:
     )  # fmt: skip
 
 
-def _add_reference(figure: go.Figure, network: Network, symbol: str, gauge: str) -> None:
+def _add_reference(figure: go.Figure, network: ReportedNetwork, symbol: str, gauge: str) -> None:
     figure.add_scatter(
         **_points([network], gauge), **_intervals([network], REFERENCE), mode="markers+text",
         name=f"{network.name}, trained here", text=[f" {network.name}"],
@@ -106,7 +106,7 @@ def _round_numbers(low: float, high: float) -> list[float]:
     return [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
 
 
-def _points(networks: Sequence[Network], gauge: str) -> dict[str, Any]:
+def _points(networks: Sequence[ReportedNetwork], gauge: str) -> dict[str, Any]:
     return {
         "x": [network.result.latency.ms for network in networks],
         "y": [network.result.expected.psnr_db for network in networks],
@@ -115,7 +115,7 @@ def _points(networks: Sequence[Network], gauge: str) -> dict[str, Any]:
     }
 
 
-def _intervals(networks: Sequence[Network], color: str) -> dict[str, Any]:
+def _intervals(networks: Sequence[ReportedNetwork], color: str) -> dict[str, Any]:
     latencies = [network.result.latency for network in networks]
     expected = [network.result.expected for network in networks]
     look = {"type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 4}

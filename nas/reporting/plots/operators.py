@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..content import Network, ReportContent
+from ..content import ReportContent, ReportedNetwork
 from .style import CATEGORIES, MOST_BARS, new_figure
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class BarSegment:
     """What a bar is made of: a kind of operator on one engine, fallen back to the CPU or not."""
 
     kind: str
@@ -51,19 +51,19 @@ def operators_plot(content: ReportContent) -> go.Figure:
     return figure
 
 
-def drawn_networks(content: ReportContent) -> list[Network]:
+def drawn_networks(content: ReportContent) -> list[ReportedNetwork]:
     """The best of the front and the references, fastest first."""
     best = {network.trial for network in content.front[:MOST_BARS]}
     chosen = [network for network in content.shown if network.is_reference or network.trial in best]
     return sorted(chosen, key=lambda network: network.result.latency.ms)
 
 
-def _totals(networks: list[Network]) -> dict[Part, list[float]]:
+def _totals(networks: list[ReportedNetwork]) -> dict[BarSegment, list[float]]:
     """Milliseconds of each part, one figure for each network."""
-    totals: dict[Part, list[float]] = {}
+    totals: dict[BarSegment, list[float]] = {}
     for index, network in enumerate(networks):
         latency = network.result.latency
         for row in latency.operators:
-            part = Part(row.kind, row.engine, row.name in latency.on_cpu)
+            part = BarSegment(row.kind, row.engine, row.name in latency.on_cpu)
             totals.setdefault(part, [0.0] * len(networks))[index] += row.ms
     return totals

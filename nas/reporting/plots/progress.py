@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-class Axis(StrEnum):
+class ProgressAxis(StrEnum):
     """What a search's progress is drawn over."""
 
     TRIALS = "trials"
     TIME = "time"
 
 
-def progress_plot(content: ReportContent, axis: Axis) -> go.Figure:
+def progress_plot(content: ReportContent, axis: ProgressAxis) -> go.Figure:
     """Each trained trial's score and the best so far; below, the front's hypervolume."""
     figure = new_figure("", f"{content.gauge}", height=520)
     x, title = _positions(content.history, axis)
@@ -51,8 +51,8 @@ def progress_plot(content: ReportContent, axis: Axis) -> go.Figure:
     return figure
 
 
-def _positions(history: tuple[Moment, ...], axis: Axis) -> tuple[list[Any], str]:
-    if axis is Axis.TRIALS:
+def _positions(history: tuple[Moment, ...], axis: ProgressAxis) -> tuple[list[Any], str]:
+    if axis is ProgressAxis.TRIALS:
         return list(range(1, len(history) + 1)), "trained trials"
     longest = max((moment.seconds for moment in history), default=0.0)
     if longest < 2 * 3600:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from ..content import Network
+    from ..content import ReportedNetwork
 
 # Against both backgrounds every color has a contrast of at least 3 (WCAG 2.2, 1.4.11).
 ACCENT = "#0d9488"
@@ -64,7 +64,7 @@ def new_figure(x_title: str, y_title: str, height: int = 420) -> go.Figure:
     return figure
 
 
-def hover(network: Network, gauge: str) -> str:
+def hover(network: ReportedNetwork, gauge: str) -> str:
     """What a point tells when it is pointed at."""
     result, latency = network.result, network.result.latency
     return (

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from latency_models.sources.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
+from latency_models.sources.regression import (
+    ChannelPadding,
+    CostStructure,
+    Engine,
+    Measurement,
+    Quantity,
+    Term,
+)
 from search_spaces import Graph, GraphBuilder, InputSpec, LoweredOperator, lower
 
 SPEC = InputSpec(90, 160)
@@ -21,7 +28,7 @@ def plain(width: int, depth: int, *, anchor: bool = False) -> Graph:
     return net.image(net.add(features, image) if anchor else features, 2)
 
 
-def recipe(**changes: object) -> Recipe:
+def structure(**changes: object) -> CostStructure:
     """Two engines; arithmetic, and what everything reads and writes."""
     values: dict[str, object] = {
         "engines": (Engine("mac", CONV), Engine("vector", OTHER)),
@@ -31,7 +38,7 @@ def recipe(**changes: object) -> Recipe:
             Term(Quantity.TRAFFIC, OTHER),
         ),
     }
-    return Recipe(**(values | changes))  # type: ignore[arg-type]
+    return CostStructure(**(values | changes))  # type: ignore[arg-type]
 
 
 def operator_ms(operator: LoweredOperator, multiple: int = 1, speed: float = 1.0) -> float:
@@ -68,4 +75,4 @@ def table(
     )  # fmt: skip
 
 
-PADDINGS = (Padding(1, 1), Padding(8, 1), Padding(16, 1))
+PADDINGS = (ChannelPadding(1, 1), ChannelPadding(8, 1), ChannelPadding(16, 1))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from latency_models.sources.regression import Measurement, Quantity
-from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import fit
 from latency_models.sources.regression.operator_table import OperatorTable
 from search_spaces import LoweredOperator
@@ -32,14 +32,14 @@ def with_cpu(cpu_ms: Callable[[LoweredOperator], float]) -> list[Measurement]:
 
 def test_a_rule_that_all_operators_keep_is_taken_as_it_is() -> None:
     rows = with_cpu(lambda operator: operator.bytes_moved / 4e5)
-    recipe = default_recipe(rows)
-    (term,) = (term for term in recipe.terms if PIXELS in term.kinds)
+    structure = default_structure(rows)
+    (term,) = (term for term in structure.terms if PIXELS in term.kinds)
     assert term.quantity is Quantity.MOVED
     assert term.known_ms == pytest.approx(2.5)
-    assert recipe.open_kinds == {"CONV_2D", *OTHER} - {PIXELS}
+    assert structure.open_kinds == {"CONV_2D", *OTHER} - {PIXELS}
     # Nothing that was learned of the others changes it.
     columns = OperatorTable.of([row.operators for row in rows])
-    times = fit(recipe, rows).operator_ms(columns)[columns.kind == PIXELS]
+    times = fit(structure, rows).operator_ms(columns)[columns.kind == PIXELS]
     known = [operator.bytes_moved / 4e5 for row in rows for operator in row.operators
              if operator.kind == PIXELS]  # fmt: skip
     assert times.tolist() == pytest.approx(known)
@@ -48,26 +48,26 @@ def test_a_rule_that_all_operators_keep_is_taken_as_it_is() -> None:
 def test_what_keeps_no_rule_is_fitted_apart() -> None:
     slower = itertools.count(1.0, 0.01)
     rows = with_cpu(lambda operator: next(slower) * operator.bytes_moved / 4e5)
-    recipe = default_recipe(rows)
-    (term,) = (term for term in recipe.terms if PIXELS in term.kinds)
+    structure = default_structure(rows)
+    (term,) = (term for term in structure.terms if PIXELS in term.kinds)
     assert term.kinds == frozenset({PIXELS})
     assert term.known_ms is None
-    assert PIXELS in recipe.open_kinds
+    assert PIXELS in structure.open_kinds
 
 
 def test_where_no_operator_tells_its_time_each_kind_has_prices_of_its_own() -> None:
     rows = [replace(row, operators_ms=()) for row in table(multiple=8)]
-    recipe = default_recipe(rows)
-    assert all(len(term.kinds) == 1 for term in recipe.terms)
-    assert not recipe.residual
-    assert 2 * len(recipe.terms) <= len(rows)
-    said = fit(recipe, rows).network_ms([row.operators for row in rows])
+    structure = default_structure(rows)
+    assert all(len(term.kinds) == 1 for term in structure.terms)
+    assert not structure.residual
+    assert 2 * len(structure.terms) <= len(rows)
+    said = fit(structure, rows).network_ms([row.operators for row in rows])
     assert said.tolist() == pytest.approx([row.ms for row in rows], rel=0.02)
     # Too few for that are priced together.
-    assert any(len(term.kinds) > 1 for term in default_recipe(rows[:8]).terms)
+    assert any(len(term.kinds) > 1 for term in default_structure(rows[:8]).terms)
 
 
 def test_without_a_cpu_nothing_is_apart() -> None:
-    recipe = default_recipe(table())
-    assert [engine.name for engine in recipe.engines] == ["device"]
-    assert recipe.open_kinds == {"CONV_2D", *OTHER}
+    structure = default_structure(table())
+    assert [engine.name for engine in structure.engines] == ["device"]
+    assert structure.open_kinds == {"CONV_2D", *OTHER}

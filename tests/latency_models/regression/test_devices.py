@@ -38,7 +38,7 @@ def left_out(name: str, by: str) -> list[tuple[str, Prediction]]:
     rows = read_table(load_device(name).folder / TABLE)
     families = {row.name: row.family for row in rows}
     keys = [getattr(row, by) for row in rows]
-    return [(families[p.name], p) for p in cross_validate(settings.recipe, rows, keys)]
+    return [(families[p.name], p) for p in cross_validate(settings.structure, rows, keys)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -83,7 +83,7 @@ def test_vs680_facts_are_fitted() -> None:
     device = load_device("vs680")
     assert isinstance(device.settings, RegressionSettings)
     rows = read_table(device.folder / TABLE)
-    model = fitted_model(device.settings.recipe, rows)
+    model = fitted_model(device.settings.structure, rows)
     said = {p.name: p for p in predict_rows(model, rows)}
     assert all(abs(p.error) <= 0.15 for p in said.values())
     anchor = said["anchor residual"].ms - said["add, 28 channels"].ms
@@ -96,7 +96,7 @@ def test_vs680_hides_the_resize_residual_beside_the_network() -> None:
     rows = {row.name: row for row in read_table(load_device("vs680").folder / TABLE)}
     settings = load_device("vs680").settings
     assert isinstance(settings, RegressionSettings)
-    model = fitted_model(settings.recipe, tuple(rows.values()))
+    model = fitted_model(settings.structure, tuple(rows.values()))
     operators = rows["FastSR, inferred"].operators
     said = model.predict([operators])
     hidden = said.operator_ms.sum() - said.ms[0]

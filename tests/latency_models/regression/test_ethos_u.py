@@ -10,8 +10,8 @@ import pytest
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
-from latency_models.sources.regression import Padding
-from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression import ChannelPadding
+from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.measurements import write_measurements
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import read_table
@@ -49,7 +49,9 @@ def test_it_names_the_compiler_and_keeps_to_its_table(name: str) -> None:
     rows = read_table(device.folder / settings.table)
     assert len(rows) == 300
     assert all(math.isclose(sum(row.operators_ms), row.ms, rel_tol=1e-3) for row in rows)
-    assert settings.recipe == replace(default_recipe(rows), paddings=(Padding(16, 16),))
+    assert settings.structure == replace(
+        default_structure(rows), paddings=(ChannelPadding(16, 16),)
+    )
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -72,7 +74,7 @@ def test_an_interval_that_is_written_down_is_that_of_the_networks_left_out() -> 
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_what_the_cpu_takes_is_known_and_not_fitted(name: str) -> None:
-    recipe = settings_of(name).recipe
-    (cpu,) = (engine for engine in recipe.engines if engine.name == "cpu")
-    assert cpu.kinds.isdisjoint(recipe.open_kinds)
+    structure = settings_of(name).structure
+    (cpu,) = (engine for engine in structure.engines if engine.name == "cpu")
+    assert cpu.kinds.isdisjoint(structure.open_kinds)
     assert cpu.kinds >= {"DEPTH_TO_SPACE", "SPACE_TO_DEPTH"}

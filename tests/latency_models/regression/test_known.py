@@ -14,7 +14,7 @@ from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.source import RegressionSource
 from search_spaces import Graph, LoweredOperator, Tensor
 
-from .synthetic import SPEC, measured, plain, recipe, table
+from .synthetic import SPEC, measured, plain, structure, table
 
 STACK = "2021"
 
@@ -35,7 +35,7 @@ def renamed(operators: tuple[LoweredOperator, ...], prefix: str) -> tuple[Lowere
 
 
 def said_of(rows: list[Measurement], graph: Graph) -> Latency:
-    source = RegressionSource(fit_model(recipe(stack=STACK), rows))
+    source = RegressionSource(fit_model(structure(stack=STACK), rows))
     return source.measure(LatencyRequest.of_graph(graph, SPEC, bytes))
 
 

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import UnsupportedOperators
-from latency_models.sources.regression import Engine, Measurement, Padding, Quantity, Recipe, Term
+from latency_models.sources.regression import (
+    ChannelPadding,
+    CostStructure,
+    Engine,
+    Measurement,
+    Quantity,
+    Term,
+)
 from latency_models.sources.regression.fitted import fit
 from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.operator_table import OperatorTable
@@ -24,17 +31,17 @@ from latency_models.sources.regression.transfer import (
 from latency_models.sources.regression.validation import accuracy, cross_validate, macs_alone
 from search_spaces import InputError, InputSpec, LoweredOperator, Tensor, lower
 
-from .synthetic import CONV, OTHER, PADDINGS, SPEC, measured, plain, recipe, table
+from .synthetic import CONV, OTHER, PADDINGS, SPEC, measured, plain, structure, table
 
 
 def test_prices_of_a_device_that_keeps_the_rule_are_found() -> None:
-    physical = fit(recipe(), table()).physical
+    physical = fit(structure(), table()).physical
     assert np.allclose(physical.coefficients, [2, 0.5, 1.5], rtol=1e-6)
 
 
 def test_padding_is_told_from_the_times() -> None:
-    fitted = fit(recipe(paddings=PADDINGS), table(multiple=16))
-    assert fitted.physical.padding == Padding(16, 1)
+    fitted = fit(structure(paddings=PADDINGS), table(multiple=16))
+    assert fitted.physical.padding == ChannelPadding(16, 1)
     rows = [measured("fresh", plain(24, 2), multiple=16)]
     assert np.allclose(fitted.measured_ms(rows), rows[0].ms)
 
@@ -45,15 +52,15 @@ def test_another_stack_is_a_factor() -> None:
         dataclasses.replace(row, name=f"{row.name}, later", stack="later", ms=0.6 * row.ms)
         for row in rows[:4]
     ]
-    physical = fit(recipe(), [*rows, *later]).physical
+    physical = fit(structure(), [*rows, *later]).physical
     assert physical.factor("later") == pytest.approx(0.6)
     assert physical.factor("") == 1
 
 
 def test_a_known_price_is_kept() -> None:
     known = Term(Quantity.MACS, CONV, known_ms=3.0)
-    terms = (known, *recipe().terms[1:])
-    assert fit(recipe(terms=terms), table()).physical.coefficients[0] == 3.0
+    terms = (known, *structure().terms[1:])
+    assert fit(structure(terms=terms), table()).physical.coefficients[0] == 3.0
 
 
 def test_steps_that_no_price_explains_are_learned_from_operators_times() -> None:
@@ -61,24 +68,24 @@ def test_steps_that_no_price_explains_are_learned_from_operators_times() -> None
     fresh = [measured(f"f{width}", plain(width, 2), multiple=16) for width in (4, 12, 20, 28, 36)]
     errors = {}
     for residual in (False, True):
-        said = fit(recipe(residual=residual), rows).measured_ms(fresh)
+        said = fit(structure(residual=residual), rows).measured_ms(fresh)
         errors[residual] = np.abs(said / [row.ms for row in fresh] - 1).mean()
     assert errors[True] < errors[False] / 3
 
 
 def test_constants_are_at_most_half_the_measurements() -> None:
-    require_enough(recipe(), table()[:6])
+    require_enough(structure(), table()[:6])
     with pytest.raises(InputError, match="3 constants from 5 measurements; measure 6"):
-        require_enough(recipe(), table()[:5])
+        require_enough(structure(), table()[:5])
 
 
 def test_no_left_out_row_reaches_its_prediction() -> None:
     rows = table(multiple=8)[::2]
     keys = [row.name for row in rows]
-    before = {p.name: p.ms for p in cross_validate(recipe(paddings=PADDINGS), rows, keys)}
+    before = {p.name: p.ms for p in cross_validate(structure(paddings=PADDINGS), rows, keys)}
     changed = [dataclasses.replace(rows[3], ms=9 * rows[3].ms)]
     wrong = [*rows[:3], *changed, *rows[4:]]
-    after = {p.name: p.ms for p in cross_validate(recipe(paddings=PADDINGS), wrong, keys)}
+    after = {p.name: p.ms for p in cross_validate(structure(paddings=PADDINGS), wrong, keys)}
     assert after[rows[3].name] == before[rows[3].name]
     assert after[rows[4].name] != before[rows[4].name]
 
@@ -89,7 +96,7 @@ def test_nine_of_ten_left_out_networks_are_inside_the_interval() -> None:
         dataclasses.replace(row, ms=row.ms * float(np.exp(random.normal(0, 0.05))))
         for row in table()
     ]
-    model = fit_model(recipe(), noisy)
+    model = fit_model(structure(), noisy)
     fresh = [measured(f"f{w}{d}", plain(w, d)) for w in range(4, 37, 2) for d in (1, 2, 3, 4)]
     said = model.predict([row.operators for row in fresh])
     times = np.array([row.ms for row in fresh]) * np.exp(random.normal(0, 0.05, len(fresh)))
@@ -100,7 +107,7 @@ def test_nine_of_ten_left_out_networks_are_inside_the_interval() -> None:
 
 def test_an_operator_never_measured_is_bounded_or_refused() -> None:
     rows = [row for row in table() if not row.name.endswith("a")]
-    model = fit_model(recipe(), rows)
+    model = fit_model(structure(), rows)
     with_anchor = measured("anchor", plain(20, 3, anchor=True))
     (said, plainly) = (
         model.predict([operators])
@@ -117,7 +124,7 @@ def test_an_operator_never_measured_is_bounded_or_refused() -> None:
 
 
 def test_beyond_the_table_the_interval_grows() -> None:
-    model = fit_model(recipe(), table(multiple=8))
+    model = fit_model(structure(), table(multiple=8))
     within, beyond, smaller = (
         model.predict([lower(plain(width, 3), spec)])
         for width, spec in ((20, SPEC), (200, SPEC), (40, InputSpec(SPEC.height // 4, SPEC.width)))
@@ -145,7 +152,7 @@ def test_quantities_of_a_convolution_and_of_the_anchor() -> None:
     operators = lower(plain(20, 1, anchor=True), SPEC)
     columns = OperatorTable.of([operators])
     index = {operator.kind: place for place, operator in enumerate(operators)}
-    pixels, padding = SPEC.height * SPEC.width, Padding(16, 16)
+    pixels, padding = SPEC.height * SPEC.width, ChannelPadding(16, 16)
 
     def of(quantity: Quantity, kind: str) -> float:
         return float(work(columns, quantity, padding)[index[kind]])
@@ -172,7 +179,7 @@ def test_the_image_is_kept_until_it_is_read_for_the_last_time() -> None:
 
 
 def test_a_device_from_ten_measurements_and_anothers_model() -> None:
-    donor = fit(recipe(), table(multiple=16))
+    donor = fit(structure(), table(multiple=16))
     rows = table(multiple=16, speed=0.3)
     moved = transfer(donor, rows[5:15])
     ms = moved.network_ms([row.operators for row in rows])
@@ -183,7 +190,7 @@ def test_a_device_from_ten_measurements_and_anothers_model() -> None:
 
 def test_a_kind_that_is_dear_on_the_new_device_alone_is_told_by_its_operators() -> None:
     """Six times as dear: concatenations, in networks where they are a small part for the donor."""
-    donor = fit(recipe(), table(multiple=16))
+    donor = fit(structure(), table(multiple=16))
 
     def dear(row: Measurement) -> Measurement:
         operators_ms = tuple(
@@ -206,7 +213,7 @@ def test_a_kind_that_is_dear_on_the_new_device_alone_is_told_by_its_operators() 
 
 def test_a_model_from_another_s_says_how_far_off_it_may_be() -> None:
     random = np.random.default_rng(1)
-    donor = fit(recipe(), table(multiple=16))
+    donor = fit(structure(), table(multiple=16))
     rows = [
         dataclasses.replace(row, ms=row.ms * float(np.exp(random.normal(0, 0.05))))
         for row in table(multiple=16, speed=3.0)
@@ -231,7 +238,7 @@ def test_a_model_from_another_s_says_how_far_off_it_may_be() -> None:
 
 def test_a_model_from_one_whose_engines_overlap_overlaps_too() -> None:
     """A conv and, beside it, a slower resize: another device that is twice as fast in all."""
-    side_by_side = recipe(side_by_side=True)
+    side_by_side = structure(side_by_side=True)
     rows = table()
     donor = fit(side_by_side, rows)
     faster = [dataclasses.replace(row, ms=0.5 * row.ms) for row in rows]
@@ -242,7 +249,7 @@ def test_a_model_from_one_whose_engines_overlap_overlaps_too() -> None:
     assert np.allclose(ms, [row.ms for row in faster], rtol=0.15)
 
 
-def test_operators_times_of_other_software_are_brought_to_the_recipe_s() -> None:
+def test_operators_times_of_other_software_are_brought_to_the_device_s() -> None:
     rows = table(multiple=16, operators=True)
     later = [
         dataclasses.replace(
@@ -254,14 +261,14 @@ def test_operators_times_of_other_software_are_brought_to_the_recipe_s() -> None
     silent = [dataclasses.replace(row, name=f"{row.name}, silent", operators_ms=()) for row in rows]
     fresh = [measured(f"f{width}", plain(width, 2), multiple=16) for width in (4, 12, 20, 28, 36)]
     for others in (later, silent):
-        said = fit(recipe(residual=True), [*rows, *others]).measured_ms(fresh)
+        said = fit(structure(residual=True), [*rows, *others]).measured_ms(fresh)
         assert np.allclose(said, [row.ms for row in fresh], rtol=0.05)
 
 
 def test_accuracy_of_macs_alone_is_worse_where_they_are_not_all() -> None:
     rows = table(multiple=16)[::2]
     keys = [row.name for row in rows]
-    model = accuracy(cross_validate(recipe(paddings=PADDINGS), rows, keys))
+    model = accuracy(cross_validate(structure(paddings=PADDINGS), rows, keys))
     control = accuracy(macs_alone(rows[:5], rows[5:]))
     assert model.mape_percent < control.mape_percent / 5
     assert model.kendall <= model.spearman <= 1
@@ -278,7 +285,9 @@ def test_accuracy_of_macs_alone_is_worse_where_they_are_not_all() -> None:
         ({"paddings": ()}, "no padding"),
     ],
 )
-def test_a_recipe_at_odds_with_itself_is_refused(changes: dict[str, object], message: str) -> None:
+def test_a_structure_at_odds_with_itself_is_refused(
+    changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        recipe(**changes)
-    assert isinstance(recipe(), Recipe)
+        structure(**changes)
+    assert isinstance(structure(), CostStructure)

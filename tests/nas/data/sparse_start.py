@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from nas.data.cache import ImageCache, Origin
+from nas.data.cache import CachedFolder, ImageCache
 from nas.data.images import SharedImages
 from nas.data.patches import PatchSampler
 from nas.data.shared_memory import Half, Index, IndexedPair
@@ -40,8 +40,8 @@ def peak_bytes() -> int:
 
 def main(folder: str) -> None:
     cache = ImageCache(Path(folder), 10**12)
-    cache.fetch("sparse", Origin("photos", 3), lambda: 0, write)
-    stored = cache.fetch("sparse", Origin("photos", 3), lambda: 0, write_nothing)
+    cache.fetch("sparse", CachedFolder("photos", 3), lambda: 0, write)
+    stored = cache.fetch("sparse", CachedFolder("photos", 3), lambda: 0, write_nothing)
     images = SharedImages(3, stored=stored)
     opened = {
         "images": len(images.pairs),

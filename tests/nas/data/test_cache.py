@@ -16,7 +16,7 @@ import pytest
 
 from latency_models import Worker, WorkerError
 from nas.data import images as data
-from nas.data.cache import CacheError, ImageCache, Origin
+from nas.data.cache import CachedFolder, CacheError, ImageCache
 from nas.data.images import (
     Data,
     ImageSet,
@@ -32,7 +32,7 @@ from nas.quality.notes import cautions
 from search_spaces import InputError, NasError
 
 SIDE = 120
-ORIGIN = Origin("photos", 3)
+ORIGIN = CachedFolder("photos", 3)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def fetch(
     cache: ImageCache, name: str, value: int = 0, side: int = 10, size: int | None = None
 ) -> StoredImages:
     said = size_of(side) if size is None else size
-    return cache.fetch("facts", Origin(name, 3), lambda: said, writing(value, side))
+    return cache.fetch("facts", CachedFolder(name, 3), lambda: said, writing(value, side))
 
 
 def value_of(stored: StoredImages) -> int:
@@ -217,7 +217,7 @@ def killed_while_writing(cache: ImageCache, name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    cache.fetch("facts", Origin(name, 3), lambda: 0, write)
+    cache.fetch("facts", CachedFolder(name, 3), lambda: 0, write)
 
 
 @pytest.mark.parametrize("next_one", ["the same", "another"])

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from nas.data import div2k
-from nas.data.div2k import Archive, Part, fetch, official
+from nas.data.div2k import Archive, Subset, fetch, official
 from nas.data.images import load_data
 from search_spaces import InputError, NasError
 
@@ -252,11 +252,11 @@ def test_a_folder_that_holds_something_else(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_official_archives() -> None:
-    everything = official(list(Part), [2, 3, 4])
+    everything = official(list(Subset), [2, 3, 4])
     assert len({archive.sha256 for archive in everything}) == len(everything) == 8
     assert {archive.images for archive in everything} == {800, 100}
-    assert [archive.folder for archive in official([Part.VALID], [4])] == [
+    assert [archive.folder for archive in official([Subset.VALID], [4])] == [
         "DIV2K_valid_HR", "DIV2K_valid_LR_bicubic/X4",
     ]  # fmt: skip
     with pytest.raises(InputError, match="scale 8"):
-        official(list(Part), [8])
+        official(list(Subset), [8])

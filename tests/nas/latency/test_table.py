@@ -19,11 +19,11 @@ from latency_models.device import Device, load_device
 from latency_models.device_file import device_toml
 from latency_models.sources.regression import (
     Measurement,
-    Origin,
+    MeasurementOrigin,
     read_measurements,
     write_measurements,
 )
-from latency_models.sources.regression.defaults import default_recipe
+from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.settings import TABLE
 from latency_models.sources.regression.source import read_table
 from nas.latency.collect import Collection, JudgedModel, validate
@@ -87,7 +87,9 @@ def test_a_table_by_hand_is_taken_and_gone_on_with(tmp_path: Path) -> None:
 
 def test_what_a_row_says_of_itself_comes_back(tmp_path: Path) -> None:
     [row] = collection(tmp_path, Rule()).run(1, quiet)
-    assert row.origin == Origin("ethos-u65-512", DEVICE.conditions, "90x160", "anchor x2")
+    assert row.origin == MeasurementOrigin(
+        "ethos-u65-512", DEVICE.conditions, "90x160", "anchor x2"
+    )
     assert read_measurements(write_measurements([row]), "t")[0].origin == row.origin
     [cells] = csv.DictReader(io.StringIO((tmp_path / TABLE).read_text()))
     assert (cells["device"], cells["input"], cells["space"]) == (
@@ -143,7 +145,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model as ``fit`` writes it, of a recipe that is fitted in no time."""
     folder = tmp_path_factory.mktemp("fitted")
     rows = collection(folder, Rule()).run(FEW, quiet)
-    settings = settings_of(replace(default_recipe(rows), residual=False))
+    settings = settings_of(replace(default_structure(rows), residual=False))
     device = DEVICE.model_copy(update={"name": "fitted", "settings": settings})
     GeneratedFile(folder / "device.toml", "nas latency fit").write(device_toml(device))
     GeneratedFile(folder / "README.md", "nas latency fit", ("<!--", "-->")).write("# A model")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.training.identity_path import has_living_way
+from nas.training.identity_path import has_living_path
 from search_spaces import Graph, GraphBuilder, zoo
 
 
@@ -24,12 +24,12 @@ def with_branch() -> Graph:
 def test_a_network_lives_while_one_way_does(dead: tuple[str, ...], lives: bool) -> None:
     graph = with_branch()
     assert {"conv_1", "conv_2", "conv_3", "conv_5"} <= {node.name for node in graph.nodes}
-    assert has_living_way(graph, frozenset(dead)) is lives
+    assert has_living_path(graph, frozenset(dead)) is lives
 
 
 def test_the_image_alone_is_no_living_way() -> None:
     """Of ABPN without its convolutions nearest-neighbor enlargement is left."""
     graph = zoo.find("ABPN").build(3).graph
     convolutions = frozenset(node.name for node in graph.nodes if "conv" in node.operator.kind)
-    assert has_living_way(graph, frozenset())
-    assert not has_living_way(graph, convolutions)
+    assert has_living_path(graph, frozenset())
+    assert not has_living_path(graph, convolutions)

@@ -21,7 +21,7 @@ SHARE = 0.02
 
 
 @dataclass(frozen=True)
-class IntermediateQuality:
+class ValidationPoint:
     """Mean PSNR of the averaged weights on the validation images after a step."""
 
     phase: Phase
@@ -29,7 +29,7 @@ class IntermediateQuality:
     psnr_db: float
 
 
-class IntermediateJudge:
+class PeriodicValidation:
     """Judges a network now and then between two steps, and tells ``tell``.
 
     In floating point, or with INT8 rounding once the training runs with it; as the integer file, on
@@ -39,7 +39,7 @@ class IntermediateJudge:
     def __init__(
         self,
         evaluator: CandidateEvaluator,
-        tell: Callable[[IntermediateQuality], None],
+        tell: Callable[[ValidationPoint], None],
         every_seconds: float = EVERY_SECONDS,
     ) -> None:
         self._evaluator, self._tell, self._every = evaluator, tell, every_seconds
@@ -50,7 +50,7 @@ class IntermediateJudge:
         started = time.monotonic()
         if started < self._due:
             return
-        found = IntermediateQuality(progress.phase, progress.step, self._psnr_db(trainer))
+        found = ValidationPoint(progress.phase, progress.step, self._psnr_db(trainer))
         ended = time.monotonic()
         self._due = ended + max(self._every, (ended - started) / SHARE)
         self._tell(found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from search_spaces import InputError
 
-from .quantities import Padding, Quantity
+from .quantities import ChannelPadding, Quantity
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CostStructure:
     """How a device's times are put together; InputError if it contradicts itself."""
 
     engines: tuple[Engine, ...]
@@ -41,7 +41,7 @@ class Recipe:
     #: engines work at the same time on what does not depend on each other
     side_by_side: bool = False
     #: the fit takes the one that predicts networks best that it has not seen
-    paddings: tuple[Padding, ...] = (Padding(),)
+    paddings: tuple[ChannelPadding, ...] = (ChannelPadding(),)
     #: learn what the terms leave of each operator's time, where the table gives operators' times
     residual: bool = False
     #: software that a prediction is for, among those of the table

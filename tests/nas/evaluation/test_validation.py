@@ -9,7 +9,7 @@ import pytest
 
 from nas.choices import RecipeName
 from nas.evaluation.evaluator import MAX_PARITY_GAP_DB, CandidateEvaluator
-from nas.evaluation.interim_validation import IntermediateJudge, IntermediateQuality
+from nas.evaluation.validation import PeriodicValidation, ValidationPoint
 from nas.quality.metrics import evaluate
 from nas.training.job import Phase, Progress
 from nas.training.recipe import Recipe, recipe_named
@@ -33,11 +33,11 @@ def test_what_is_said_on_the_way_is_what_is_found_in_the_end(evaluator: Candidat
     candidate = Candidate(anchor.build([(8, 1), (8, 1)], 3, residual="anchor", tail="single"))
     job = evaluator.job(candidate, 1)
     trainers: list[Trainer] = []
-    found: list[IntermediateQuality] = []
+    found: list[ValidationPoint] = []
 
     def observe(progress: Progress) -> None:
         if progress.step == progress.steps:
-            IntermediateJudge(evaluator, found.append, 0.0).observe(trainers[-1], progress)
+            PeriodicValidation(evaluator, found.append, 0.0).observe(trainers[-1], progress)
 
     disturbed = train_phases(job, evaluator.data.training, tuple(Phase), trainers.append, observe)
     undisturbed = train_phases(
@@ -53,7 +53,7 @@ def test_what_is_said_on_the_way_is_what_is_found_in_the_end(evaluator: Candidat
     assert [(i.phase, i.step) for i in found] == [
         (Phase.FLOAT, RECIPE.steps), (Phase.INT8, steps), (Phase.TWIN, steps),
     ]  # fmt: skip
-    last = {interim.phase: interim.psnr_db for interim in found}
+    last = {point.phase: point.psnr_db for point in found}
     for phase in (Phase.FLOAT, Phase.TWIN):
         quality = float_quality(job, disturbed.weights[phase], evaluator.data.validation)
         assert last[phase] == quality.psnr_db
@@ -65,10 +65,12 @@ def test_what_is_said_on_the_way_is_what_is_found_in_the_end(evaluator: Candidat
 
 def test_judging_takes_a_small_part_of_the_time(evaluator: CandidateEvaluator) -> None:
     candidate = Candidate(anchor.build([(8, 1)], 3, residual="anchor", tail="single"))
-    found: list[IntermediateQuality] = []
+    found: list[ValidationPoint] = []
     trainer = Trainer(evaluator.job(candidate, 1), evaluator.data.training)
     progress = Progress(Phase.FLOAT, 1, RECIPE.steps, 1.0)
-    eager, patient = (IntermediateJudge(evaluator, found.append, seconds) for seconds in (0.0, 1e6))
+    eager, patient = (
+        PeriodicValidation(evaluator, found.append, seconds) for seconds in (0.0, 1e6)
+    )
     for _ in range(20):
         eager.observe(trainer, progress)
         patient.observe(trainer, progress)
