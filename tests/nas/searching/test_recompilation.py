@@ -31,7 +31,7 @@ class Compiler(LatencySource):
         self.asked += 1
         if request.graph_hash == self.lost:
             raise LatencyError("it crashed")
-        ms = self.ms_per_gmac * sum(kernel.macs for kernel in request.operators) / 1e9
+        ms = self.ms_per_gmac * sum(operator.macs for operator in request.operators) / 1e9
         return Latency(ms, ms, ms, (), (), f"vela {self.version}", (("interval", "none"),))
 
 
