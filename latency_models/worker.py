@@ -140,16 +140,17 @@ class Worker:
 
     def follow(
         self,
-        hear: Callable[[Any], None],
+        on_message: Callable[[Any], None],
         patience: Callable[[], float],
         function: Callable[P, T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """As ``call``, as long as the function goes on saying something by ``tell``, to ``hear``.
+        """As ``call``, as long as the function goes on sending messages.
 
-        ``patience`` gives the seconds that it may now be silent; then the child is stopped, and
-        WorkerError raised. What ``hear`` raises ends the child, too.
+        ``on_message`` gets what the function gives to ``send``. ``patience`` says how many seconds
+        it may now be silent; then the child is stopped, and WorkerError raised. What ``on_message``
+        raises ends the child, too.
         """
         with self._guarded(function):
             future = self._started().submit(function, *args, **kwargs)
@@ -158,7 +159,7 @@ class Worker:
             try:
                 while not future.done() or self._said.poll():
                     if self._said.poll(_HEARING_SECONDS):
-                        hear(self._said.recv())
+                        on_message(self._said.recv())
                         silent_seconds = 0.0
                         continue
                     # Counted, not read off a clock: while both sleep, or wait for the processor,
@@ -228,9 +229,9 @@ class Worker:
 _listeners: list[Connection] = []
 
 
-def tell(message: object) -> None:
+def send(message: object) -> None:
     """Within a worker: gives ``message``, small and picklable, to who follows this call."""
-    assert _listeners, "tell: this is no worker process"
+    assert _listeners, "send: this is no worker process"
     _listeners[0].send(message)
 
 

@@ -41,18 +41,18 @@ def list_spaces(as_json: JsonOption = False) -> None:
 @app.command()
 def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """Its parameters, their choices, and of how many of 500 random networks each is asked."""
-    from search_spaces.spaces.enumeration import questions
+    from search_spaces.spaces.enumeration import parameters
     from search_spaces.spaces.fingerprint import fingerprint
     from search_spaces.spaces.loading import load_space
 
     loaded = load_space(space)
-    asked, mark = questions(loaded, scale), fingerprint(loaded, scale)
+    asked, mark = parameters(loaded, scale), fingerprint(loaded, scale)
     if as_json:
         print_json(
             {
                 "name": loaded.name, "version": loaded.version, "fingerprint": mark,
                 "parameters": [
-                    {**question.to_json(), "asked": share} for question, share in asked.items()
+                    {**parameter.to_json(), "asked": share} for parameter, share in asked.items()
                 ],
             }
         )  # fmt: skip
@@ -60,7 +60,7 @@ def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> No
     print(f"{loaded.name}, version {loaded.version}, fingerprint {mark} at x{scale}")
     print_table(
         ("parameter", "choices", "asked"),
-        [(question.name, question.text, f"{share:.0%}") for question, share in asked.items()],
+        [(parameter.name, parameter.text, f"{share:.0%}") for parameter, share in asked.items()],
     )
 
 
@@ -81,8 +81,8 @@ def sample(
     for walk, candidate in samples(load_space(space), scale, number, seed):
         figures = infer(candidate.deployed, InputSpec.parse(_INPUT))
         parameters = {
-            question.name: question.choices[answer]
-            for question, answer in zip(walk.questions, walk.answers, strict=True)
+            parameter.name: parameter.choices[index]
+            for parameter, index in zip(walk.parameters, walk.indices, strict=True)
         }
         rows.append((candidate, figures, parameters))
     if as_json:

@@ -226,15 +226,15 @@ def _import_tensorflow() -> None:
 
 
 def _run_training(job: TrainingJob, data: Data) -> TrainingResult:
-    from ..training.training_run import run_training, told
+    from ..training.training_run import run_reporting, run_training
 
-    return told(partial(run_training, job, data))
+    return run_reporting(partial(run_training, job, data))
 
 
 def _run_int8_training(job: TrainingJob, data: Data, before: TrainingResult) -> TrainingResult:
-    from ..training.training_run import run_int8_training, told
+    from ..training.training_run import run_int8_training, run_reporting
 
-    return told(partial(run_int8_training, job, data, before))
+    return run_reporting(partial(run_int8_training, job, data, before))
 
 
 def _convert(

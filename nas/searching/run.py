@@ -24,10 +24,9 @@ from ..system.cores import Cores
 from ..system.passwords import holds_password
 from ..system.signals import terminable
 from ..training.gpus import describe_gpus
-from .display import Display, Lines
+from .display import Display, Lines, Reporter
 from .recompilation import recompile
 from .remeasurement import remeasure_best, require_known
-from .reporter import Reporter
 from .stopping import Run, SearchState
 from .study_setup import prepare_study
 from .worker_loop import Resources, work

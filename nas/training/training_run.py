@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from latency_models.worker import tell
+from latency_models.worker import send
 from search_spaces import CandidateError, Graph, InputSpec, Tiling, tiling_of
 
 from ..data.images import Data, ImageSet
@@ -26,8 +26,8 @@ from .trainer import Trainer
 
 #: Enough to see that a file is not the network it was made from.
 _PARITY_IMAGES = 2
-#: Between two words about a training that runs apart.
-_TELLING_SECONDS = 0.5
+#: Between two messages about a training that runs apart.
+_SENDING_SECONDS = 0.5
 Observe = Callable[[Progress], None]
 
 
@@ -88,16 +88,16 @@ def judged(
     )
 
 
-def told(run: Callable[[Observe], TrainingResult]) -> TrainingResult:
-    """What ``run`` gives in a worker process, which tells its Progress now and then."""
-    told_at = 0.0
+def run_reporting(run: Callable[[Observe], TrainingResult]) -> TrainingResult:
+    """What ``run`` gives in a worker process, which sends its Progress now and then."""
+    sent_at = 0.0
 
     def observe(progress: Progress) -> None:
-        nonlocal told_at
+        nonlocal sent_at
         now = time.monotonic()
-        if progress.step == progress.steps or now - told_at > _TELLING_SECONDS:
-            told_at = now
-            tell(progress)
+        if progress.step == progress.steps or now - sent_at > _SENDING_SECONDS:
+            sent_at = now
+            send(progress)
 
     try:
         return run(observe)

@@ -51,8 +51,8 @@ _LISTED = 1000
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a space asks a trial, and the answers it may get, in order.
+class Parameter:
+    """What a space asks a trial for, and the values that it may get, in order.
 
     A tuple of choices; a ``range`` of very many whole numbers; ``Numbers`` for others.
     """
@@ -98,14 +98,14 @@ class Count:
 
 
 class RandomTrial:
-    """A trial that answers with given choices, by their index, then at random; it remembers."""
+    """A trial that takes the given choices, by their index, then random ones; it remembers them."""
 
-    def __init__(self, rng: random.Random, indices: Sequence[int] = ()) -> None:
-        self._rng, self._indices = rng, indices
-        self.questions: list[Question] = []
-        self.answers: list[int] = []
+    def __init__(self, rng: random.Random, given: Sequence[int] = ()) -> None:
+        self._rng, self._given = rng, given
+        self.parameters: list[Parameter] = []
+        self.indices: list[int] = []
         self.number = 0
-        #: what was answered, by name
+        #: the values, by name
         self.params: dict[str, Any] = {}
         self.user_attrs: dict[str, Any] = {}
 
@@ -114,7 +114,7 @@ class RandomTrial:
     ) -> int:
         numbers = range(low, high + 1, step)
         choices = tuple(numbers) if len(numbers) <= _LISTED else numbers
-        return int(self._answer(Question(name, choices, log)))
+        return int(self._suggest(Parameter(name, choices, log)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -124,7 +124,7 @@ class RandomTrial:
         else:
             count = math.floor((high - low) / step + 1e-9) + 1
             high = low + (count - 1) * step
-        return float(self._answer(Question(name, Numbers(low, high, count, log), log)))
+        return float(self._suggest(Parameter(name, Numbers(low, high, count, log), log)))
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
         return self.suggest_float(name, low, high)
@@ -136,25 +136,25 @@ class RandomTrial:
         return self.suggest_float(name, low, high, step=q)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._answer(Question(name, tuple(choices)))
+        return self._suggest(Parameter(name, tuple(choices)))
 
     def set_user_attr(self, key: str, value: Any) -> None:
         self.user_attrs[key] = value
 
-    def _answer(self, question: Question) -> Any:
-        if question.name in self.params:  # Optuna gives the same answer again
-            return self.params[question.name]
-        place = len(self.answers)
-        given = place < len(self._indices)
-        index = self._indices[place] if given else self._draw(question)
-        self.questions.append(question)
-        self.answers.append(index)
-        self.params[question.name] = question.choices[index]
-        return question.choices[index]
+    def _suggest(self, parameter: Parameter) -> Any:
+        if parameter.name in self.params:  # Optuna gives the same value again
+            return self.params[parameter.name]
+        place = len(self.indices)
+        given = place < len(self._given)
+        index = self._given[place] if given else self._draw(parameter)
+        self.parameters.append(parameter)
+        self.indices.append(index)
+        self.params[parameter.name] = parameter.choices[index]
+        return parameter.choices[index]
 
-    def _draw(self, question: Question) -> int:
-        choices = question.choices
-        if question.log and not isinstance(choices, Numbers):
+    def _draw(self, parameter: Parameter) -> int:
+        choices = parameter.choices
+        if parameter.log and not isinstance(choices, Numbers):
             ends = math.log(choices[0] - 0.5), math.log(choices[-1] + 0.5)
             number = round(math.exp(self._rng.uniform(*ends)))
             return int(min(max(number - choices[0], 0), len(choices) - 1))
@@ -163,9 +163,9 @@ class RandomTrial:
     @property
     def combinations(self) -> float:
         """Product of the numbers of choices that were met; infinite with a real number."""
-        if any(question.is_real for question in self.questions):
+        if any(parameter.is_real for parameter in self.parameters):
             return math.inf
-        return math.prod(len(question.choices) for question in self.questions)
+        return math.prod(len(parameter.choices) for parameter in self.parameters)
 
 
 def samples(
@@ -186,13 +186,13 @@ def samples(
         count -= 1
 
 
-def questions(space: Space, scale: int, trials: int = 500) -> dict[Question, float]:
+def parameters(space: Space, scale: int, trials: int = 500) -> dict[Parameter, float]:
     """What ``space`` asks, with the share of random networks of which it does."""
-    seen: dict[Question, int] = {}
+    seen: dict[Parameter, int] = {}
     for trial, _ in samples(space, scale, trials, seed=0):
-        for question in trial.questions:
-            seen[question] = seen.get(question, 0) + 1
-    return {question: number / trials for question, number in seen.items()}
+        for parameter in trial.parameters:
+            seen[parameter] = seen.get(parameter, 0) + 1
+    return {parameter: number / trials for parameter, number in seen.items()}
 
 
 def count(space: Space, scale: int) -> Count:
@@ -228,10 +228,10 @@ def _played(space: Space, scale: int, trial: RandomTrial) -> RandomTrial:
 
 
 def _following(trial: RandomTrial) -> list[int] | None:
-    """Indices of the next trial in order: the last answer that has another, and none after it."""
-    for place in reversed(range(len(trial.answers))):
-        if trial.answers[place] + 1 < len(trial.questions[place].choices):
-            return [*trial.answers[:place], trial.answers[place] + 1]
+    """Indices of the next trial in order: none behind the last that can be raised."""
+    for place in reversed(range(len(trial.indices))):
+        if trial.indices[place] + 1 < len(trial.parameters[place].choices):
+            return [*trial.indices[:place], trial.indices[place] + 1]
     return None
 
 

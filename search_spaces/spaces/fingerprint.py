@@ -17,14 +17,14 @@ from .space import Space
 _NETWORKS = 200
 #: Of a space that refuses most combinations.
 _MOST_DRAWS = 2000
-#: Networks that are drawn a second time, by the same answers.
+#: Networks that are drawn a second time, by the same choices.
 _REPEATED = 3
 
 
 def fingerprint(space: Space, scale: int) -> str:
-    """Of ``space`` at ``scale``, its version, questions and networks, by random draws of one seed.
+    """Of ``space`` at ``scale``, its version, parameters and networks, by random draws of one seed.
 
-    InputError if the same answers do not always give the same network.
+    InputError if the same choices do not always give the same network.
     """
     rng = random.Random(0)
     rows: list[object] = []
@@ -33,14 +33,14 @@ def fingerprint(space: Space, scale: int) -> str:
         trial = RandomTrial(rng)
         drawn = _drawn(space, scale, trial)
         if drawn and networks < _REPEATED:
-            again = _drawn(space, scale, RandomTrial(rng, trial.answers))
+            again = _drawn(space, scale, RandomTrial(rng, trial.indices))
             if again != drawn:
                 raise InputError(
                     f"search space {space.name}: the same parameters gave two different networks; "
                     "sample() may depend on its trial alone"
                 )
         networks += bool(drawn)
-        rows.append([[question.to_json() for question in trial.questions], trial.answers, drawn])
+        rows.append([[parameter.to_json() for parameter in trial.parameters], trial.indices, drawn])
     text = json.dumps([space.version, rows], default=lambda value: type(value).__name__)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

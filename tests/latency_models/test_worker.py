@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from latency_models import Worker, WorkerError
-from latency_models.worker import tell
+from latency_models.worker import send
 from search_spaces import InputError
 
 
@@ -46,7 +46,7 @@ def give_up() -> None:
 
 def count_to(last: int) -> int:
     for number in range(last):
-        tell(number)
+        send(number)
     return last
 
 
@@ -135,7 +135,7 @@ def test_who_says_nothing_more_is_stopped(frail: Worker) -> None:
 def speak_slowly(words: int) -> int:
     for number in range(words):
         time.sleep(0.3)
-        tell(number)
+        send(number)
     return words
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces import GraphError
-from search_spaces.spaces.enumeration import Question, count, questions, samples
+from search_spaces.spaces.enumeration import Parameter, count, parameters, samples
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
 
@@ -49,10 +49,10 @@ def test_a_large_one_is_estimated(tmp_path: Path) -> None:
 
 
 def test_what_is_asked(tmp_path: Path) -> None:
-    asked = questions(space(tmp_path), 3)
-    assert asked[Question("kind", ("short", "long", "never"))] == 1
-    assert 0.3 < asked[Question("depth", (2, 3, 4))] < 0.7
-    assert 0 < asked[Question("width_3", (4, 8, 12))] < asked[Question("width_1", (4, 8, 12))]
+    asked = parameters(space(tmp_path), 3)
+    assert asked[Parameter("kind", ("short", "long", "never"))] == 1
+    assert 0.3 < asked[Parameter("depth", (2, 3, 4))] < 0.7
+    assert 0 < asked[Parameter("width_3", (4, 8, 12))] < asked[Parameter("width_1", (4, 8, 12))]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_asked(tmp_path: Path) -> None:
     ],
 )
 def test_choices_as_text(choices: tuple[object, ...], text: str) -> None:
-    assert Question("any", choices).text == text
+    assert Parameter("any", choices).text == text
 
 
 def test_a_space_that_refuses_everything_says_why(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_space_may_ask_all_that_optuna_offers(tmp_path: Path) -> None:
     assert set(widths) <= set(range(4, 65))
     assert 0.35 < sum(width < 16 for width in widths) / 200 < 0.65  # by logarithms, half way
     assert sum(trial.params["rate"] < 10**-2.5 for trial in drawn) in range(60, 140)
-    asked = {question.name: question for question in questions(asking, 3, trials=5)}
+    asked = {parameter.name: parameter for parameter in parameters(asking, 3, trials=5)}
     assert [asked[name].text for name in ("width", "ratio", "step", "rate", "oldest")] == [
         "4 to 64, log", "0.5 to 2", "0 to 1, step 0.1", "0.0001 to 0.1, log", "0 to 1, step 0.25",
     ]  # fmt: skip

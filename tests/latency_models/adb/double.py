@@ -14,7 +14,7 @@ from pathlib import Path
 from .adbd import Daemon
 
 TOOL = "/data/local/tmp/benchmark_model"
-_STAND_IN = Path(__file__).with_name("stand_in.py")
+_FAKE_TOOL = Path(__file__).with_name("fake_benchmark_model.py")
 _OWN_PATH = re.compile(r"(?<![\w/.-])/(data|sys|vendor)(?=/)")
 
 
@@ -87,7 +87,7 @@ class DeviceDouble:
 
     def install(self, *options: str, path: str = TOOL) -> None:
         """The stand-in of benchmark_model, which times models with LiteRT on this machine."""
-        command = shlex.join([sys.executable, str(_STAND_IN), *options])
+        command = shlex.join([sys.executable, str(_FAKE_TOOL), *options])
         self.write(path, f'#!/bin/sh\nexec {command} "$@"\n')
 
     def install_text(self, text: str, path: str = TOOL, code: int = 0) -> None:

@@ -266,17 +266,17 @@ def test_one_device_asked_twice_at_once_answers_in_turn(
 
 def test_drift_is_noticed_and_waited_out(board: DeviceDouble, models: Models) -> None:
     """Paces: warm-up and runs of the model, then of the reference."""
-    paces = board.place("/data/paces")
-    board.install("--us=10000", f"--paces={paces}")
+    factors = board.place("/data/factors")
+    board.install("--us=10000", f"--factors={factors}")
     opened = source(board, profile_runs=0, drift_percent=3.0)
     request = models.request(GRAPHS["tiny"]())
 
     assert dict(opened.measure(request).conditions)["drift"] == "+0.0%"
-    paces.write_text("1 1.5  1 1.2   1 1.1  1 1.02")
+    factors.write_text("1 1.5  1 1.2   1 1.1  1 1.02")
     latency = opened.measure(request)
     assert latency.ms == pytest.approx(11.0)
     assert dict(latency.conditions)["drift"] == "+2.0%"
-    paces.write_text("1.04 " * 12)
+    factors.write_text("1.04 " * 12)
     with pytest.raises(DeviceError, match=r"drifts: .* takes \+4.0% .* after 3 attempts"):
         opened.measure(request)
 

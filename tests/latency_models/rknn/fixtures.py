@@ -10,7 +10,7 @@ import pytest
 
 from latency_models.sources.rknn.toolkit import VARIABLE
 
-STAND_IN = Path(__file__).with_name("stand_in.py")
+FAKE_TOOLKIT = Path(__file__).with_name("fake_toolkit.py")
 
 Script = Callable[[str], Path]
 
@@ -31,7 +31,7 @@ def script(tmp_path: Path) -> Script:
 @pytest.fixture
 def rknn_interpreter(script: Script, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in, named in the environment."""
-    path = script(f'exec "{sys.executable}" -m tests.latency_models.rknn.stand_in "$@"')
+    path = script(f'exec "{sys.executable}" -m tests.latency_models.rknn.fake_toolkit "$@"')
     monkeypatch.setenv(VARIABLE, str(path))
-    monkeypatch.setenv("PYTHONPATH", str(STAND_IN.parents[3]))
+    monkeypatch.setenv("PYTHONPATH", str(FAKE_TOOLKIT.parents[3]))
     return path

@@ -19,8 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.searching.display import EventPipe, Lines, SearchEvent
-from nas.searching.reporter import Reporter
+from nas.searching.display import EventPipe, Lines, Reporter, SearchEvent
 from nas.searching.worker_processes import run_worker_processes
 from nas.studies.record import Outcome, TrialRecord
 from nas.system.cores import Cores

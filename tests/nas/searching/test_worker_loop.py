@@ -25,8 +25,7 @@ from latency_models import (
 from nas.choices import Objective, Precision, SamplerKind
 from nas.evaluation.evaluator import EvaluatedCandidate, Stages
 from nas.quality.metrics import ImageQuality, Quality
-from nas.searching.display import Lines
-from nas.searching.reporter import Reporter
+from nas.searching.display import Lines, Reporter
 from nas.searching.stopping import Run
 from nas.searching.study_setup import prepare_study
 from nas.searching.worker_loop import Resources, work

@@ -4,7 +4,7 @@ Options of its own say what cannot be had without an accelerator:
 
 - ``--left=KIND``: operators that the delegate leaves to the CPU; ``--left_share=X``: of the time
 - ``--us=N``: a time in place of the measured one, times the first number that it takes from the
-  file of ``--paces=FILE``
+  file of ``--factors=FILE``
 - ``--hang=SECONDS``: before anything is run
 - ``--old``: a build that knows no flags for images
 - ``--lie=KIND``: what it writes for an image is not what the model makes of it
@@ -131,7 +131,7 @@ def say_delegation(label: str, kernel: str, nodes: int, taken: int) -> None:
 def timed(graph: str, flags: dict[str, str], count: int) -> list[int]:
     """Microseconds of each run."""
     if "us" in flags:
-        return [round(float(flags["us"]) * next_pace(flags.get("paces")))] * count
+        return [round(float(flags["us"]) * next_factor(flags.get("factors")))] * count
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
@@ -147,7 +147,7 @@ def timed(graph: str, flags: dict[str, str], count: int) -> list[int]:
     return times
 
 
-def next_pace(file: str | None) -> float:
+def next_factor(file: str | None) -> float:
     if file is None or not Path(file).exists():
         return 1.0
     first, *rest = Path(file).read_text().split() or ["1.0"]
