@@ -138,17 +138,23 @@ class Slice(Operator):
 
 
 @dataclass(frozen=True)
-class DepthToSpace(Operator):
-    """Channels to pixels, block by block, TensorFlow's order."""
+class _Blockwise(Operator):
+    """Channels and pixels change places, block by block."""
 
-    kind = "depth_to_space"
-    tflite_name = "DEPTH_TO_SPACE"
     keeps_scale = True
     carries_image = True
     block: int = 2
 
     def __post_init__(self) -> None:
         require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
+
+
+@dataclass(frozen=True)
+class DepthToSpace(_Blockwise):
+    """Channels to pixels, block by block, TensorFlow's order."""
+
+    kind = "depth_to_space"
+    tflite_name = "DEPTH_TO_SPACE"
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
@@ -163,17 +169,11 @@ class DepthToSpace(Operator):
 
 
 @dataclass(frozen=True)
-class SpaceToDepth(Operator):
+class SpaceToDepth(_Blockwise):
     """Pixels to channels, block by block, TensorFlow's order."""
 
     kind = "space_to_depth"
     tflite_name = "SPACE_TO_DEPTH"
-    keeps_scale = True
-    carries_image = True
-    block: int = 2
-
-    def __post_init__(self) -> None:
-        require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
