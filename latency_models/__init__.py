@@ -5,6 +5,7 @@ from .source import (
     LatencyError,
     LatencyRequest,
     LatencySource,
+    NeverTaken,
     OperatorLatency,
     UnsupportedOperators,
     WeightGranularity,
@@ -12,6 +13,6 @@ from .source import (
 from .worker import Worker, WorkerError
 
 __all__ = [
-    "Latency", "LatencyError", "LatencyRequest", "LatencySource", "OperatorLatency",
-    "UnsupportedOperators", "WeightGranularity", "Worker", "WorkerError",
+    "Latency", "LatencyError", "LatencyRequest", "LatencySource", "NeverTaken",
+    "OperatorLatency", "UnsupportedOperators", "WeightGranularity", "Worker", "WorkerError",
 ]  # fmt: skip

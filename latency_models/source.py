@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from search_spaces import CandidateError, Graph, InputSpec, LoweredOperator, lower
 
@@ -22,12 +23,44 @@ class LatencyError(CandidateError):
     """No trustworthy latency for this model from this source, and why."""
 
 
-class UnsupportedOperators(LatencyError):
-    """The device does not take ``kinds``, TFLite's names: it never will, whoever asks again."""
+class NeverTaken(LatencyError):
+    """The device takes no such network: it never will, whoever asks again."""
+
+    #: what it has too much of, for a search that learns from it
+    constraint: ClassVar[str]
+
+    @property
+    @abc.abstractmethod
+    def excess(self) -> float:
+        """By how much, more than 0."""
+
+
+class UnsupportedOperators(NeverTaken):
+    """The device does not take ``kinds``, TFLite's names."""
+
+    constraint = "unsupported_operators"
 
     def __init__(self, message: str, kinds: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.kinds = tuple(sorted(kinds))
+
+    @property
+    def excess(self) -> float:
+        return len(self.kinds)
+
+
+class DoesNotFit(NeverTaken):
+    """The device's memory is smaller than what the network needs by ``excess``, a part of it."""
+
+    constraint = "excess_memory"
+
+    def __init__(self, message: str, excess: float) -> None:
+        super().__init__(message)
+        self._excess = excess
+
+    @property
+    def excess(self) -> float:
+        return self._excess
 
 
 @dataclass(frozen=True)

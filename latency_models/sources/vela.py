@@ -6,36 +6,63 @@ from the CPU's speed that the device states.
 
 from __future__ import annotations
 
-import configparser
 import importlib.metadata
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from search_spaces import InputError, LoweredOperator, NasError
 
-from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySource, OperatorLatency
+from ..source import (
+    INTERVAL,
+    DoesNotFit,
+    Latency,
+    LatencyError,
+    LatencyRequest,
+    LatencySource,
+    OperatorLatency,
+)
 from ..tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_operators
 from ..worker import Worker
 from .cpu_fallback import COST_FACTOR, CpuFallback
 from .settings import SourcePlace, SourceSettings
+from .vela_config import VelaConfig
 
 #: Vela is called by its internal interface, which may change with every minor version.
 SUPPORTED = "5.2"
 _NPU_OPERATOR = "CUSTOM:ethos-u"
+#: Vela takes a section that does not say its clock, at 1 Hz.
+_MIN_CLOCK_HZ = 1e6
+
+
+Accelerator: TypeAlias = Literal[
+    "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256",
+    "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024",
+    "ethos-u85-2048",
+]  # fmt: skip
+
+
+def accelerator_named(name: str) -> Accelerator:
+    """InputError lists those that Vela has."""
+    known: tuple[Accelerator, ...] = get_args(Accelerator)
+    for accelerator in known:
+        if accelerator == name.lower():
+            return accelerator
+    raise InputError(f"Vela has no accelerator {name!r}; it has {', '.join(known)}")
 
 
 @dataclass(frozen=True)
 class VelaTarget:
-    """What to compile for, in the names of Vela and of the sections of Arm's vela.ini."""
+    """What to compile for, in the names of Vela and of the sections of a configuration file."""
 
     accelerator: str
     system_config: str
     memory_mode: str
+    #: a configuration file of one's own; None: Arm's
+    config: VelaConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +72,8 @@ class CompiledCycles:
     cycles: tuple[int, ...]
     on_cpu: frozenset[int]
     clock_hz: float
+    #: the most that is in use of the SRAM at a time
+    sram_bytes: int
 
 
 class VelaSource(LatencySource):
@@ -60,12 +89,19 @@ class VelaSource(LatencySource):
         fallback: CpuFallback,
         worker: Worker,
         *,
+        sram_kb: int | None = None,
         timeout_seconds: float = 120.0,
     ) -> None:
-        """NasError if a supported Vela is not installed, InputError if it has no such target."""
+        """NasError if a supported Vela is not installed, InputError if it has no such target.
+
+        Networks that need more SRAM than ``sram_kb`` (1024 bytes) are refused.
+        """
         self._version = _installed_version()
         _require_known(target)
+        if target.config is not None:
+            worker.call(timeout_seconds, clock_hz_of, target)
         self._target = target
+        self._sram_kb = sram_kb
         self._fallback = fallback
         self._worker = worker
         self._timeout_seconds = timeout_seconds
@@ -87,10 +123,22 @@ class VelaSource(LatencySource):
             )
         except NasError as error:
             raise LatencyError(f"{request.name} on {self._target.accelerator}: {error}") from error
+        self._require_fitting(request, compiled)
         rows = tuple(
             self._row(operator, index, compiled) for index, operator in enumerate(request.operators)
         )
-        return self._latency(rows, compiled.clock_hz)
+        return self._latency(rows, compiled)
+
+    def _require_fitting(self, request: LatencyRequest, compiled: CompiledCycles) -> None:
+        if self._sram_kb is None or compiled.sram_bytes <= 1024 * self._sram_kb:
+            return
+        needed_kb = -(-compiled.sram_bytes // 1024)
+        raise DoesNotFit(
+            f"{request.name} at {request.input} needs {needed_kb} KB of SRAM, and the device has "
+            f"{self._sram_kb}; take a smaller input or fewer channels, or sram_kb out of "
+            "device.toml if yours has more",
+            needed_kb / self._sram_kb - 1,
+        )
 
     def _row(
         self, operator: LoweredOperator, index: int, compiled: CompiledCycles
@@ -100,7 +148,7 @@ class VelaSource(LatencySource):
         ms = 1e3 * compiled.cycles[index] / compiled.clock_hz
         return OperatorLatency(operator.name, operator.kind, "npu", ms)
 
-    def _latency(self, rows: tuple[OperatorLatency, ...], clock_hz: float) -> Latency:
+    def _latency(self, rows: tuple[OperatorLatency, ...], compiled: CompiledCycles) -> Latency:
         npu_ms = sum(row.ms for row in rows if row.engine == "npu")
         cpu_ms = sum(row.ms for row in rows if row.engine == "cpu")
         return Latency(
@@ -115,7 +163,8 @@ class VelaSource(LatencySource):
                 ("system_config", self._target.system_config),
                 ("memory_mode", self._target.memory_mode),
                 (INTERVAL, "what the CPU takes may be half or double" if cpu_ms else "none"),
-                ("clock_mhz", f"{clock_hz / 1e6:g}"),
+                ("clock_mhz", f"{compiled.clock_hz / 1e6:g}"),
+                ("sram_kb", f"{-(-compiled.sram_bytes // 1024)} in use at most"),
                 ("cpu_bandwidth_gb_per_s", f"{self._fallback.bandwidth_gb_per_s:g}"),
                 ("cpu_gmac_per_s", f"{self._fallback.gmac_per_s:g}"),
             ),
@@ -128,24 +177,31 @@ class VelaSettings(SourceSettings):
     compiles: ClassVar[bool] = True
 
     source: Literal["vela"]
-    accelerator: Literal[
-        "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256",
-        "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024",
-        "ethos-u85-2048",
-    ]  # fmt: skip
+    accelerator: Accelerator
     system_config: str
     memory_mode: str
+    #: a configuration file beside device.toml; without it, Arm's vela.ini, which Vela ships
+    config: Annotated[str, Field(pattern=r"^[^/\\]+\.ini$")] | None = None
+    #: what the NPU has of SRAM, units of 1024 bytes; networks that need more are refused
+    sram_kb: PositiveInt | None = None
     #: speed of the processor that takes what the NPU does not; assumed, see the card
     cpu_bandwidth_gb_per_s: PositiveFloat
     cpu_gmac_per_s: PositiveFloat
     timeout_seconds: PositiveFloat = 120.0
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The configuration, if it has one of its own."""
+        return () if self.config is None else (self.config,)
+
     def open(self, place: SourcePlace) -> VelaSource:
         """The compiler, in the worker; NasError if it is not installed."""
+        config = None if self.config is None else VelaConfig.read(place.folder / self.config)
         return VelaSource(
-            VelaTarget(self.accelerator, self.system_config, self.memory_mode),
+            VelaTarget(self.accelerator, self.system_config, self.memory_mode, config),
             CpuFallback(self.cpu_bandwidth_gb_per_s, self.cpu_gmac_per_s),
             place.worker,
+            sram_kb=self.sram_kb,
             timeout_seconds=self.timeout_seconds,
         )
 
@@ -164,20 +220,15 @@ def _installed_version() -> str:
 
 
 def _require_known(target: VelaTarget) -> None:
-    ini = configparser.ConfigParser()
-    ini.read_string(_ini().read_text())
-    for prefix, name in (
-        ("System_Config.", target.system_config),
-        ("Memory_Mode.", target.memory_mode),
-    ):
-        if prefix + name not in ini:
-            known = [s.removeprefix(prefix) for s in ini.sections() if s.startswith(prefix)]
-            raise InputError(f"Vela has no {prefix}{name}; it has {', '.join(known)}")
+    config = target.config or VelaConfig.of_arm()
+    config.system(target.system_config)
+    config.memory_mode(target.memory_mode)
 
 
-def _ini() -> Traversable:
-    """Arm's own description of its reference systems, as Vela ships it."""
-    return files("ethosu") / "config_files" / "Arm" / "vela.ini"
+def clock_hz_of(target: VelaTarget) -> float:
+    """The NPU's clock; InputError if Vela does not take the configuration. Runs in the worker."""
+    architecture, _, _ = _configuration(target)
+    return float(architecture.core_clock)
 
 
 def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledCycles:
@@ -201,27 +252,24 @@ def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledC
             f"{compiled.perf_report.totalCycles}: its interface has changed"
         )
     _require_all_seen(read_tflite(data), read_tflite(bytes(compiled.model)), on_cpu)
-    return CompiledCycles(cycles, on_cpu, float(architecture.core_clock))
+    used = compiled.perf_report.memories.get("Sram")
+    sram_bytes = 0 if used is None else int(used.peakUsage)
+    return CompiledCycles(cycles, on_cpu, float(architecture.core_clock), sram_bytes)
 
 
 def _configuration(target: VelaTarget) -> tuple[Any, str, str]:
-    """Architecture, its description for the compiler, and Vela's usual options."""
-    from ethosu.vela.architecture_features import ArchitectureFeatures
+    """Architecture, its description for the compiler, and Vela's usual options.
+
+    InputError if Vela does not take the target's configuration.
+    """
     from ethosu.vela.vela import get_compiler_config
 
-    architecture = ArchitectureFeatures(
-        vela_config_files=[str(_ini())],
-        accelerator_config=target.accelerator,
-        system_config=target.system_config,
-        memory_mode=target.memory_mode,
-        max_blockdep=ArchitectureFeatures.MAX_BLOCKDEP,
-        verbose_config=False,
-        arena_cache_size=None,
-    )
+    config_text = (target.config or VelaConfig.of_arm()).text
+    architecture = _architecture(target, config_text)
     config = (
         f"[architecture]\nmacs={architecture.num_macs_per_cycle}\ncores={architecture.ncores}\n"
         f"[vela]\nsystem_config_name={target.system_config}\n"
-        f"memory_mode_name={target.memory_mode}\n{_ini().read_text()}"
+        f"memory_mode_name={target.memory_mode}\n{config_text}"
     )
     options = get_compiler_config(
         enable_debug_db=True,
@@ -250,6 +298,38 @@ def _configuration(target: VelaTarget) -> tuple[Any, str, str]:
         softmax_int16_neg_exp_range=10.0,
     )
     return architecture, config, options
+
+
+def _architecture(target: VelaTarget, config_text: str) -> Any:
+    from ethosu.vela.architecture_features import ArchitectureFeatures
+    from ethosu.vela.errors import VelaError
+
+    with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="utf-8") as file:
+        file.write(config_text)
+        file.flush()
+        where = target.config.where if target.config else "Vela"
+        try:
+            architecture = ArchitectureFeatures(
+                vela_config_files=[file.name],
+                accelerator_config=target.accelerator,
+                system_config=target.system_config,
+                memory_mode=target.memory_mode,
+                max_blockdep=ArchitectureFeatures.MAX_BLOCKDEP,
+                verbose_config=False,
+                arena_cache_size=None,
+            )
+        except (VelaError, KeyError, ValueError) as error:
+            reason = " ".join(str(getattr(error, "error_msg", repr(error))).split())
+            raise InputError(
+                f"{where}: Vela does not take System_Config.{target.system_config} with "
+                f"Memory_Mode.{target.memory_mode} for {target.accelerator}: {reason}"
+            ) from None
+    if not architecture.core_clock >= _MIN_CLOCK_HZ:
+        raise InputError(
+            f"{where}: System_Config.{target.system_config} has a core_clock of "
+            f"{architecture.core_clock:g} Hz; write it as 500e6"
+        )
+    return architecture
 
 
 def _by_operator(tables: Any, operators: int) -> tuple[tuple[int, ...], frozenset[int]]:

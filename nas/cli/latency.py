@@ -9,7 +9,7 @@ import typer
 
 from search_spaces.naming import shortened
 
-from . import latency_building
+from . import latency_building, latency_device
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="How long a model takes on a device.", no_args_is_help=True, rich_markup_mode=None
 )
 latency_building.register(app)
+latency_device.register(app)
 Model = Annotated[
     str,
     typer.Argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from latency_models import Latency, UnsupportedOperators
+from latency_models import Latency, NeverTaken
 from search_spaces import Graph
 from search_spaces.graph.capacity import IMAGE_VALUES, values_per_pixel
 
@@ -92,9 +92,9 @@ def over_budget(number: int, macs: int, search: SearchState) -> Ended | None:
     return None if reason is None else Ended(Outcome.OVER_BUDGET, reason)
 
 
-def unsupported(error: UnsupportedOperators) -> Ended:
-    """The device never takes some of its operators."""
-    constraint = Constraint("unsupported_operators", len(error.kinds))
+def never_taken(error: NeverTaken) -> Ended:
+    """The device never takes it: some of its operators, or what it needs of memory."""
+    constraint = Constraint(error.constraint, error.excess)
     return Ended(Outcome.INFEASIBLE, str(error), (constraint,))
 
 

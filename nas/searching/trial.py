@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from latency_models import Latency, UnsupportedOperators
+from latency_models import Latency, NeverTaken
 from search_spaces import Candidate, CandidateError, Figures, Graph, GraphError, infer
 
 from ..evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, candidate_seed
@@ -26,10 +26,10 @@ from .refusals import (
     bottleneck,
     duplicate,
     latency_constraints,
+    never_taken,
     over_budget,
     over_limit,
     too_slow_to_win,
-    unsupported,
 )
 from .stopping import SearchState
 
@@ -135,8 +135,8 @@ def time(
     """
     try:
         latency = evaluator.latency(proposal.candidate.deployed)
-    except UnsupportedOperators as error:
-        return unsupported(error)
+    except NeverTaken as error:
+        return never_taken(error)
     timed = Timed(latency, monotonic() - proposal.started)
     if proposal.is_reference:
         return timed

@@ -27,6 +27,11 @@ def test_your_own_device(reader: Reader, board: DeviceDouble) -> None:
     assert (reader.folder / "board-model/README.md").exists()
 
 
+def test_a_vela_configuration(reader: Reader) -> None:
+    reader.follow(DOCS / "vela-devices.md")
+    assert (reader.folder / "my-board/README.md").exists()
+
+
 def test_many_machines(reader: Reader, postgres: str) -> None:
     real = {"postgresql+psycopg://user@host/studies": postgres}
     Reader(reader.folder, real).follow(DOCS / "many-machines.md")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import Latency, UnsupportedOperators
+from latency_models.source import DoesNotFit
 from nas.choices import Objective
 from nas.searching.refusals import (
     CREDIT_DB,
@@ -13,11 +14,11 @@ from nas.searching.refusals import (
     bottleneck,
     duplicate,
     excess_ms,
+    never_taken,
     over_budget,
     over_limit,
     psnr_needed_db,
     too_slow_to_win,
-    unsupported,
 )
 from nas.searching.stopping import Run, SearchState
 from nas.studies.budget import Budget
@@ -106,9 +107,15 @@ def test_what_the_budget_leaves_no_room_for_is_forgotten_by_the_sampler() -> Non
 
 
 def test_what_a_device_does_not_take_is_infeasible_by_the_number_of_kinds() -> None:
-    refused = unsupported(UnsupportedOperators("takes no TANH, EXP", ("TANH", "EXP")))
+    refused = never_taken(UnsupportedOperators("takes no TANH, EXP", ("TANH", "EXP")))
     assert refused.is_pruned
     assert refused.constraints == (Constraint("unsupported_operators", 2),)
+
+
+def test_what_does_not_fit_is_infeasible_by_how_much_is_lacking() -> None:
+    refused = never_taken(DoesNotFit("needs 3 KB, has 2", 0.5))
+    assert refused.outcome is Outcome.INFEASIBLE
+    assert refused.constraints == (Constraint("excess_memory", 0.5),)
 
 
 @given(MS, MS)
