@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from pathlib import Path
 
+#: Begins the word for what a Python program handed over as an object, as a space's function.
+_OBJECT = "python:"
 #: Letters of a name in a table or a message.
 _LONGEST = 60
 
@@ -13,6 +15,16 @@ def shortened(name: str) -> str:
     """For people: a name of hundreds of characters, as converters make them, without its middle."""
     half = _LONGEST // 2
     return name if len(name) <= _LONGEST else f"{name[: half - 1]}...{name[2 - half :]}"
+
+
+def object_word(name: str) -> str:
+    """What stands for an object of a Python program where others have a name or a path."""
+    return f"{_OBJECT}{name}"
+
+
+def is_object_word(word: str) -> bool:
+    """Does ``word`` stand for an object that only a Python program has?"""
+    return word.startswith(_OBJECT)
 
 
 def path_of(word: str, built_in: Container[str]) -> Path | None:

@@ -33,14 +33,9 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Is a model integer-only, in range, taken by the device, and what is slow; 1 if not clean."""
-    from latency_models import Worker
-    from latency_models.device import load_device
+    from ..api.models import check as check_model
 
-    from ..checking.check import check_file
-
-    target = None if device is None else load_device(device)
-    with Worker() as worker:
-        report = check_file(model, target, worker)
+    report = check_model(model, device)
     if as_json:
         print_json(_to_json(report))
     else:

@@ -40,24 +40,18 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write models of any size, weights, card, example, commands; each model is judged again."""
-    from latency_models import Worker
-    from search_spaces import InputSpec
-
-    from ..exporting.export import Export
-    from ..exporting.source import find_sources
-
-    sizes = dict.fromkeys(InputSpec.parse(text) for text in input.split(",")) if input else ()
+    from ..api.studies import export as export_folder
 
     def observe(model: ExportedModel) -> None:
         if not as_json:
             print(f"{model.file}: {model.psnr_db:.3f} dB (RGB, border left out)")
 
-    sources = find_sources(what, storage)
-    with Worker() as worker:
-        files = Export(tuple(sizes), data).run(sources, to, worker, observe)
-    for note in dict.fromkeys(note for source in sources for note in source.notes):
+    written = export_folder(
+        what, to, input=input or None, data=data, storage=storage, observe=observe
+    )
+    for note in written.notes:
         print(note, file=sys.stderr)
     if as_json:
-        print_json([str(path) for path in files])
+        print_json([str(path) for path in written.files])
     else:
-        print("\n".join(map(str, files)))
+        print("\n".join(map(str, written.files)))

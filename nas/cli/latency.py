@@ -15,6 +15,8 @@ from .output import JsonOption, print_json, print_table
 if TYPE_CHECKING:
     from latency_models import Latency
 
+    from ..latency.verification import Agreement
+
 app = typer.Typer(
     help="How long a model takes on a device.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -66,12 +68,10 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """The latency by the device's compiler or model, operator by operator; nothing is run on it."""
-    from latency_models.device import load_device
-    from search_spaces import InputError
+    from ..api.latencies import predict_latency
 
-    if load_device(device).measured:
-        raise InputError(f"device {device} can only be measured: `nas latency measure`")
-    _answer(model, device, input, scale, as_json=as_json)
+    latency = predict_latency(model, device, input=input, scale=scale)
+    _tell(model, device, latency, as_json=as_json)
 
 
 @app.command()
@@ -91,35 +91,28 @@ def measure(
     """The latency measured on the device itself."""
     from latency_models.device import load_device
     from latency_models.sources.adb import DeviceError
-    from search_spaces import InputError
 
+    from ..api.latencies import measure_latency
+    from ..latency.query import measure_verified
     from ..system.files import write_whole
 
-    if not load_device(device).measured:
-        raise InputError(
-            f"device {device} is a compiler's or a model's, there is nothing to run on: "
-            "`nas latency predict`"
-        )
     try:
-        _answer(model, device, input, scale, as_json=as_json, verified=verify)
+        if verify:
+            latency, agreement = measure_verified(model, load_device(device), input, scale)
+        else:
+            latency, agreement = measure_latency(model, device, input=input, scale=scale), None
     except DeviceError as error:
         if log:
             write_whole(log, error.text.encode())
         raise
+    _tell(model, device, latency, agreement, as_json=as_json)
 
 
-def _answer(
-    model: str, device: str, size: str | None, scale: int, *, as_json: bool, verified: bool = False
+def _tell(
+    model: str, device: str, latency: Latency, agreement: Agreement | None = None, *, as_json: bool
 ) -> None:
     from latency_models.source import INTERVAL
 
-    from ..latency.query import time_model, time_verified_model
-
-    agreement = None
-    if verified:
-        latency, agreement = time_verified_model(model, device, size, scale)
-    else:
-        latency = time_model(model, device, size, scale)
     if as_json:
         answer = _to_json(device, latency)
         print_json(answer if agreement is None else answer | {"verified": vars(agreement)})

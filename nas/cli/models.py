@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..choices import Loss, Quantization, RecipeName
+from ..training.recipe import BOUNDS
 from .output import JsonOption, print_json, print_notes, print_table
 from .progress import TrainingReporter
 from .searching import StorageOption
 
 if TYPE_CHECKING:
     from ..data.images import ImageSet
-    from ..evaluation.full_training import Figures, LongTraining
     from ..quality.metrics import ImageQuality, Quality
-    from ..studies.study import Study
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -39,15 +37,25 @@ def train(
         typer.Option(help="full: 200000 steps of 64x64 crops; proxy: 250 of 32x32, as a search."),
     ] = RecipeName.FULL,
     steps: Annotated[
-        int | None, typer.Option(min=10, help="Gradient steps in floating point [the recipe's].")
+        int | None,
+        typer.Option(
+            min=BOUNDS["steps"][0], help="Gradient steps in floating point [the recipe's]."
+        ),
     ] = None,
     scale: Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")] = 3,
     batch: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Crops a step [the recipe's].")
+        int | None,
+        typer.Option(
+            min=BOUNDS["batch"][0], max=BOUNDS["batch"][1], help="Crops a step [the recipe's]."
+        ),
     ] = None,
     patch: Annotated[
         int | None,
-        typer.Option(min=8, max=256, help="Side of an LR crop, pixels [the recipe's]."),
+        typer.Option(
+            min=BOUNDS["patch"][0],
+            max=BOUNDS["patch"][1],
+            help="Side of an LR crop, pixels [the recipe's].",
+        ),
     ] = None,
     loss: Annotated[Loss, typer.Option(help="What is minimized.")] = Loss.L1,
     quantize: Annotated[
@@ -69,49 +77,41 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train one architecture at length; the same command goes on from its checkpoint."""
-    from latency_models.device import load_device
-
-    from ..data.images import load_data
-    from ..data.named_sets import VALIDATION, load_named_sets
-    from ..evaluation.full_training import Figures, LongTraining
-    from ..latency.model_reference import find_network
+    from ..api.training import train as train_at_length
+    from ..data.named_sets import VALIDATION
     from ..quality.metrics import convention
     from ..quality.notes import notes, skipped_as_json
-    from ..searching.study_setup import DEFAULT_DEVICE
-    from ..system.cores import has_bfloat16
-    from ..training.recipe import recipe_named
 
-    found = find_network(what, scale, storage)
-    target = load_device(device or found.device or DEFAULT_DEVICE)
-    scale = found.candidate.graph.scale
-    tests = load_named_sets(test or [], scale)
-    images = load_data(data, scale)
-    given = {"steps": steps, "batch": batch, "patch": patch}
-    training = LongTraining(
-        name=found.name,
-        candidate=found.candidate,
-        data=images,
-        recipe=replace(
-            recipe_named(recipe),
-            **{name: value for name, value in given.items() if value is not None},
+    reporter = TrainingReporter()
+    try:
+        outcome = train_at_length(
+            what,
+            data,
+            recipe=recipe,
+            steps=steps,
+            scale=scale,
+            batch=batch,
+            patch=patch,
             loss=loss,
-            quantization=quantize,
-            bfloat16=has_bfloat16(),
-        ),
-        device=target,
-        seed=seed,
-        folder=out or Path("trained") / found.name,
-    )
-    reporter = TrainingReporter(notes({"training": images.training, VALIDATION: images.validation}))
-    finished = training.finished
-    if finished:
-        finished.require_for(target, training.folder)
-        print(f"{training.folder}: this training is finished, nothing to do", file=sys.stderr)
-    judged = {VALIDATION: finished or _trained(training, reporter)}
-    if found.study is not None:
-        _tell_study(found.study, training, judged[VALIDATION])
-    judged |= {name: Figures.of(*training.test(images)) for name, images in tests.items()}
-    sets = {VALIDATION: images.validation, **tests}
+            quantize=quantize,
+            device=device,
+            test=test or (),
+            seed=seed,
+            folder=out,
+            storage=storage,
+            observer=reporter,
+        )
+    except KeyboardInterrupt:
+        reporter.close()
+        print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
+        raise typer.Exit(130) from None
+    reporter.close()
+    if outcome.was_finished:
+        print(f"{outcome.folder}: this training is finished, nothing to do", file=sys.stderr)
+    if outcome.study is not None:
+        name = outcome.study.name
+        print(f"study {name}: expectations know this training from now on", file=sys.stderr)
+    judged, sets = outcome.figures, outcome.images
     if as_json:
         print_json(
             [
@@ -129,7 +129,7 @@ def train(
             ]
         )
         return
-    print(f"{convention(scale)}:")
+    print(f"{convention(outcome.training.candidate.graph.scale)}:")
     print_table(
         ("images", "PSNR INT8", "PSNR FP32", "drop", "SSIM INT8", "SSIM FP32"),
         [
@@ -140,35 +140,8 @@ def train(
             for label, f in judged.items()
         ],
     )  # fmt: skip
-    print_notes(notes(tests))
-    print(f"model, weights and card: {training.folder}")
-
-
-def _trained(training: LongTraining, reporter: TrainingReporter) -> Figures:
-    from ..evaluation.full_training import Figures
-
-    try:
-        evaluated = training.run(reporter.observe, reporter.judged)
-    except KeyboardInterrupt:
-        reporter.close()
-        print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)
-        raise typer.Exit(130) from None
-    reporter.close()
-    return Figures.of(evaluated.quality, evaluated.float_quality)
-
-
-def _tell_study(study: Study, training: LongTraining, figures: Figures) -> None:
-    """What its network came to, for what the study expects of the others."""
-    from ..quality_model.table import FULL_STEPS
-    from ..studies.expectations import KnownPsnr
-
-    recipe, of_study = training.recipe, study.settings.recipe
-    crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)
-    same_images = training.data.fingerprint == study.settings.data_fingerprint
-    if not (recipe.steps == FULL_STEPS and crops and same_images):
-        return
-    study.note_full_training(KnownPsnr(training.candidate.hash, figures.psnr_db))
-    print(f"study {study.name}: expectations know this training from now on", file=sys.stderr)
+    print_notes(notes({name: images for name, images in sets.items() if name != VALIDATION}))
+    print(f"model, weights and card: {outcome.folder}")
 
 
 def evaluate(
@@ -180,18 +153,12 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """PSNR and SSIM of an INT8 model, image by image."""
-    from latency_models.worker import Worker
-
-    from ..data.images import load_validation
-    from ..evaluation.inference import open_enlarger
+    from ..evaluation.file_quality import judge_file
     from ..quality.metrics import convention
-    from ..quality.metrics import evaluate as judge
     from ..quality.notes import cautions, origin
 
-    with Worker() as worker:
-        upscaler = open_enlarger(model, worker)
-        images = load_validation(data, upscaler.scale)
-        quality = judge(upscaler.upscale, images, luma=luma)
+    judged = judge_file(model, data, luma=luma)
+    quality, images = judged.quality, judged.images
     if as_json:
         print_json(_as_json(quality, images))
         return

@@ -57,15 +57,18 @@ def progress_bar() -> Iterator[Show]:
 class TrainingReporter:
     """How far a training is, how well, and how long still: a line that changes, or one at times."""
 
-    def __init__(self, opening: Sequence[str] = ()) -> None:
-        """``opening`` are lines that are shown once the training has begun."""
-        self._opening = opening
+    def __init__(self) -> None:
+        self._opening: Sequence[str] = ()
         self._live = sys.stderr.isatty()
         self._every_seconds = 0.5 if self._live else 30.0
         self._drawn = float("-inf")
         self._phase: Phase | None = None
         self._began = 0.0
         self._first = 0
+
+    def begins(self, notes: Sequence[str]) -> None:
+        """``notes`` are shown once the first step is made."""
+        self._opening = notes
 
     def observe(self, progress: Progress) -> None:
         """A step is made."""

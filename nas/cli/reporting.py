@@ -26,13 +26,13 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML file about a study: front, pictures, plots, all trials."""
-    from ..reporting.report import write_report
-    from ..studies.study import load_study
+    from ..api.studies import report as report_on
     from .progress import progress_bar
 
-    opened = load_study(study, storage)
     with progress_bar() as show:
-        written = write_report(opened, out, lambda done, total: show("pictures", done, total))
+        written = report_on(
+            study, out, storage=storage, observe=lambda done, n: show("pictures", done, n)
+        )
     if as_json:
         print_json(
             {

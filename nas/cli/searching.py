@@ -40,9 +40,11 @@ def search(
 ) -> None:
     """Search a space for the best INT8 networks; the same command continues a study."""
     from ..searching.run import run_search
+    from ..system.signals import terminable
 
     options = _options(config, given)
-    outcome = run_search(options)
+    with terminable():
+        outcome = run_search(options, catch_interrupt=True)
     if as_json:
         print_json([finding.row() for finding in outcome.findings])
     else:
@@ -159,12 +161,16 @@ def _print_next(study: Study, *, has_storage: bool) -> None:
             f"  {highlight.title:30}{network.name}: {network.result.expected.text} expected, "
             f"{network.result.latency.text}, {network.ratio:.2f} x {content.yardstick}"
         )
-    best = f"{study.name}#{content.highlights[0].network.trial}"
+    name = study.folder.word
+    best = f"{name}#{content.highlights[0].network.trial}"
     storage = " --storage URL" if has_storage else ""
     print("next:")
     for command, purpose in (
-        (f"nas report {study.name}", "one HTML file: front, pictures, why a model is slow"),
-        (f"nas dashboard {study.name}", "Optuna's dashboard with our plots, models and cards"),
+        (f"nas report {name}", "one HTML file: front, pictures, why a model is slow"),
+        (
+            f"nas dashboard {name}",
+            "Optuna's dashboard with our plots, models and cards",
+        ),
         (f"nas export {best} --to DIR", "all that a mobile engineer needs"),
         (f"nas train {best} --data DIR", "full-length training"),
     ):

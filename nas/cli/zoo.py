@@ -125,7 +125,9 @@ def bench(
     for network in networks:
         print(f"{network.name}:", file=sys.stderr)
         try:
-            trained = trial.train(network, TrainingReporter(opening).observe)
+            reporter = TrainingReporter()
+            reporter.begins(opening)
+            trained = trial.train(network, reporter.observe)
             opening = []
             systems.append(trial.time(network, trained))
         except CandidateError as error:

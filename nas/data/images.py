@@ -78,9 +78,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pairs of one scale, what was left out, and where all was read (None: with the package).
+    """Pairs of one scale, what was left out, and where all was read.
 
-    ``remarks`` are what else is to be told of them.
+    ``remarks`` are what else is to be told of them; ``place`` is where they are if no folder's.
     """
 
     scale: int
@@ -88,6 +88,7 @@ class ImageSet:
     skipped: tuple[Skipped, ...] = ()
     layout: Layout | None = None
     remarks: tuple[str, ...] = ()
+    place: str = "that come with the packages"
 
     def __post_init__(self) -> None:
         _require_some(self.pairs, self.skipped)
@@ -142,7 +143,7 @@ class SharedImages(ImageSet):
 
     def __reduce__(self) -> tuple[object, ...]:
         make = partial(SharedImages, stored=self.stored, half=self.half)
-        return make, (self.scale, self.skipped, self.layout, self.remarks)
+        return make, (self.scale, self.skipped, self.layout, self.remarks, self.place)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -171,6 +172,17 @@ class Data:
         return f"{self.training.fingerprint}-{self.validation.fingerprint}"
 
 
+def held_out(name: str, whole: SharedImages) -> Data:
+    """Every tenth image for validation, the others for training; InputError if there is one."""
+    if len(whole.pairs) < 2:
+        raise InputError(f"{name}: one usable image; at least 2 are needed, to hold one out")
+    return Data(
+        name,
+        replace(whole, half=Half.TRAINING),
+        replace(whole, half=Half.VALIDATION, skipped=(), remarks=()),
+    )
+
+
 def load_data(name: str, scale: int) -> Data:
     """``embedded``, or a folder: its own train and valid parts, else every tenth image held out.
 
@@ -183,14 +195,7 @@ def load_data(name: str, scale: int) -> Data:
     parts = parts_of(folder)
     if parts is not None:
         return Data(name, *(load_images(part, scale) for part in parts))
-    whole = load_images(folder, scale)
-    if len(whole.pairs) < 2:
-        raise InputError(f"{folder}: one usable image; at least 2 are needed, to hold one out")
-    return Data(
-        name,
-        replace(whole, half=Half.TRAINING),
-        replace(whole, half=Half.VALIDATION, skipped=(), remarks=()),
-    )
+    return held_out(name, load_images(folder, scale))
 
 
 def load_validation(name: str, scale: int) -> ImageSet:
@@ -341,17 +346,23 @@ def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
 
     InputError says what is wrong with either.
     """
-    hr = read_rgb(path)
+    made = replace(make_pair(read_rgb(path), scale), name=name)
+    return made if low is None else with_lr(made, read_rgb(low), f"its LR image {low}")
+
+
+def make_pair(hr: Pixels, scale: int) -> ImagePair:
+    """As ``degrade``, of an image that leaves something to train on; InputError if it does not."""
     height, width = hr.shape[:2]
     if min(height, width) // scale < MIN_LR_SIDE:
         raise InputError(
             f"{width}x{height} is too small: each side needs {MIN_LR_SIDE * scale} pixels"
         )
-    made = degrade(hr, scale)
-    lr = made.lr if low is None else read_rgb(low)
+    return degrade(hr, scale)
+
+
+def with_lr(made: ImagePair, lr: Pixels, what: str) -> ImagePair:
+    """The pair with an LR image of its own; InputError if that is of another size."""
     if lr.shape != made.lr.shape:
         (given_height, given_width), (height, width) = lr.shape[:2], made.lr.shape[:2]
-        raise InputError(
-            f"its LR image {low} is {given_width}x{given_height}, not {width}x{height}"
-        )
-    return ImagePair(name, lr, made.hr)
+        raise InputError(f"{what} is {given_width}x{given_height}, not {width}x{height}")
+    return replace(made, lr=lr)

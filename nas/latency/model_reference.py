@@ -12,6 +12,7 @@ from latency_models import WeightGranularity
 from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec, zoo
 
+from ..studies.folder import is_study
 from ..studies.trial_reference import TrialReference
 from ..system.files import read_json, reading
 
@@ -49,13 +50,14 @@ class NamedNetwork:
 
 #: What may be a folder's name.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_TRIAL = re.compile(r"[^/]+#[0-9]+")
+_TRIAL = re.compile(r"(?P<study>.+)#[0-9]+")
 
 
 def network_path(what: str) -> Path | None:
     """The file that ``what`` means; None for STUDY#TRIAL and for a network of the zoo."""
-    named = _TRIAL.fullmatch(what) or zoo.is_known(what)
-    return None if named else Path(what)
+    trial = _TRIAL.fullmatch(what)
+    is_trial = trial is not None and ("/" not in what or is_study(trial["study"]))
+    return None if is_trial or zoo.is_known(what) else Path(what)
 
 
 def find_network(what: str, scale: int, storage_url: str | None = None) -> NamedNetwork:
@@ -79,7 +81,7 @@ def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNet
     study = load_study(study_name, storage_url)
     for record in study.records():
         if record.number == number and record.architecture is not None:
-            name, device = f"{study_name}-{number}", study.settings.device
+            name, device = f"{study.name}-{number}", study.settings.device
             return NamedNetwork(name, record.network, device, _trained(study, record), study)
     raise InputError(
         f"{study_name}#{number}: the study has no such trial, or it never sampled a network"

@@ -1,72 +1,101 @@
-"""The latency of a model that a person names: a file, a zoo network, or a study's trial."""
+"""The latency of a model that a person names, or that a program has: predicted, or measured."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
 
 from latency_models import Latency, LatencyRequest, LatencySource, Worker
-from latency_models.device import Device, load_device, open_source
+from latency_models.device import Device, open_source
 from latency_models.tflite.requests import (
     read_tflite,
     request_of_file,
     require_integer_only,
     with_fixed_sizes,
 )
-from search_spaces import InputSpec
+from search_spaces import Candidate, Graph, InputError, InputSpec
 
 from ..evaluation.evaluator import untrained_request
 from ..system.files import reading
 from .model_reference import find_network, network_path
 from .verification import Agreement, verify
 
+#: A file, the name of a zoo network, STUDY#TRIAL, GRAPH.json, or a network itself.
+Model: TypeAlias = str | Path | Graph | Candidate
 
-def time_model(what: str, device_name: str, size: str | None, scale: int) -> Latency:
-    """Time on the device of that name, at ``size`` (HxW) or at the device's own input size.
+
+def predict(model: Model, device: Device, size: str | None, scale: int) -> Latency:
+    """Time by the device's compiler or model, at ``size`` (HxW) or at the device's own input size.
 
     Of a trained trial its own file is timed, where it is here and fits the device; any other
-    network is converted with weights that stand in for trained ones.
+    network is converted with weights that stand in for trained ones. InputError if the device can
+    only be measured.
     """
-    with _opened(what, device_name, size, scale) as (request, source, _):
+    if device.measured:
+        raise InputError(f"device {device.name} can only be measured: `nas latency measure`")
+    with _opened(model, device, size, scale) as (request, source, _):
         return source.measure(request)
 
 
-def time_verified_model(
-    what: str, device_name: str, size: str | None, scale: int
+def measure(model: Model, device: Device, size: str | None, scale: int) -> Latency:
+    """As ``predict``, on the device itself; InputError if there is none to run on."""
+    _require_measured(device)
+    with _opened(model, device, size, scale) as (request, source, _):
+        return source.measure(request)
+
+
+def measure_verified(
+    model: Model, device: Device, size: str | None, scale: int
 ) -> tuple[Latency, Agreement]:
-    """As ``time_model``, once the device has computed what this machine computes.
+    """As ``measure``, once the device has computed what this machine computes.
 
     LatencyError if it has not, by more than rounding.
     """
-    with _opened(what, device_name, size, scale) as (request, source, worker):
+    _require_measured(device)
+    with _opened(model, device, size, scale) as (request, source, worker):
         data = request.make_tflite()
         converted = replace(request, make_tflite=lambda: data)  # once for all
         agreement = verify(converted, source, worker)
         return source.measure(converted), agreement
 
 
+def _require_measured(device: Device) -> None:
+    if not device.measured:
+        raise InputError(
+            f"device {device.name} is a compiler's or a model's, there is nothing to run on: "
+            "`nas latency predict`"
+        )
+
+
 @contextlib.contextmanager
 def _opened(
-    what: str, device_name: str, size: str | None, scale: int
+    model: Model, device: Device, size: str | None, scale: int
 ) -> Iterator[tuple[LatencyRequest, LatencySource, Worker]]:
-    device = load_device(device_name)
     spec = InputSpec.parse(size) if size else None
     with Worker() as worker:
-        request = _request(what, device, spec, scale, worker)
+        request = _request(model, device, spec, scale, worker)
         yield request, open_source(device, worker), worker
 
 
 def _request(
-    what: str, device: Device, spec: InputSpec | None, scale: int, worker: Worker
+    model: Model, device: Device, spec: InputSpec | None, scale: int, worker: Worker
 ) -> LatencyRequest:
+    asked = spec or device.input
+    if isinstance(model, Graph | Candidate):
+        graph = model.deployed if isinstance(model, Candidate) else model
+        return untrained_request(worker, graph, asked, device.weights)
+    # A path is one, though it be called like a network of the zoo.
+    what = model if isinstance(model, str) else str(model.absolute())
     path = network_path(what)
     if path and (path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json")):
         with reading(path):
             data = path.read_bytes()
             require_integer_only(read_tflite(data))
             return request_of_file(what, with_fixed_sizes(data, worker, spec), spec)
-    named, asked = find_network(what, scale), spec or device.input
+    named = find_network(what, scale)
     graph, trained = named.candidate.deployed, named.trained
     if trained is not None and trained.fits(asked, device.weights):
         return LatencyRequest.of_graph(graph, asked, trained.path.read_bytes, what)

@@ -11,7 +11,7 @@ from .metrics import MAX_PSNR_DB
 def origin(images: ImageSet) -> str:
     """One line: how many images, of which folder, and where LR comes from."""
     count = f"{len(images.pairs)} image{'s' * (len(images.pairs) > 1)}"
-    place = "that come with the packages" if images.layout is None else f"of {images.layout.folder}"
+    place = images.place if images.layout is None else f"of {images.layout.folder}"
     return f"{count} {place}, {lr_origin(images)}"
 
 

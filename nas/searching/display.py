@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
@@ -15,6 +16,7 @@ from .leaderboard import Leaderboard, LeaderboardEntry
 if TYPE_CHECKING:
     from ..studies.study import Study
     from ..training.job import Progress
+    from .objects import Callback
 
 
 class Display(Protocol):
@@ -109,10 +111,17 @@ class EventPipe(Lines):
 
 
 class Reporter:
-    """Tells ``display`` of one worker's trials; an observer of the search."""
+    """Tells ``display`` of one worker's trials, then ``callbacks``; an observer of the search."""
 
-    def __init__(self, study: Study, display: Display, worker: str = "") -> None:
+    def __init__(
+        self,
+        study: Study,
+        display: Display,
+        worker: str = "",
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
         self._study, self._display, self._worker = study, display, worker
+        self._callbacks = callbacks
         self._abpn: LeaderboardEntry | None = None
 
     def stage(self, number: int, stage: str) -> None:
@@ -131,6 +140,8 @@ class Reporter:
         self._display.stage(self._worker, "next trial")
         self._display.line(_describe(record, self._yardstick()))
         self._display.refresh()
+        for callback in self._callbacks:
+            callback(self._study, record)
 
     def _yardstick(self) -> LeaderboardEntry | None:
         """ABPN, once it is trained; by then it stays as it is."""

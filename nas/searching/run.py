@@ -1,13 +1,21 @@
-"""Runs a search: worker processes that share the cores, and this one, which shows how they do."""
+"""Runs a search: worker processes that share the cores, and this one, which shows how they do.
+
+For a Python program, one worker is this process itself: what it has as objects need go nowhere.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import optuna
 
 from latency_models import Worker
-from latency_models.device import Device
 from latency_models.worker import import_for_workers
 from search_spaces import NasError
 
@@ -18,13 +26,14 @@ from ..quality.notes import notes
 from ..studies.budget import Budget
 from ..studies.config import write_config
 from ..studies.options import SearchOptions
-from ..studies.results import Finding, write_pareto
+from ..studies.results import Finding, nothing_found, write_pareto
 from ..studies.study import Study, join_study
 from ..system.cores import Cores
 from ..system.passwords import holds_password
 from ..system.signals import terminable
 from ..training.gpus import describe_gpus
 from .display import Display, Lines, Reporter
+from .objects import NO_OBJECTS, SearchObjects
 from .recompilation import recompile
 from .remeasurement import remeasure_best, require_known
 from .stopping import Run, SearchState
@@ -38,40 +47,70 @@ _INTERRUPTED = "interrupted; the same command goes on from here"
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """How a run of a search ended."""
+    """How a run of a search ended: the study, its Pareto front, best score first, and why."""
 
     study: Study
     findings: tuple[Finding, ...]
     reason: str
     interrupted: bool
 
+    @property
+    def folder(self) -> Path:
+        """The study's folder: its database, its models, and ``pareto`` with the front."""
+        return self.study.folder.path
 
-def run_search(options: SearchOptions) -> SearchOutcome:
+    @property
+    def best(self) -> Finding:
+        """What has the best score; NasError if nothing was found."""
+        if not self.findings:
+            raise NasError(nothing_found(self.study))
+        return self.findings[0]
+
+
+def run_search(
+    options: SearchOptions,
+    objects: SearchObjects = NO_OBJECTS,
+    *,
+    in_this_process: bool = False,
+    catch_interrupt: bool = False,
+) -> SearchOutcome:
     """Finds or makes the study, works on it until its budget is used up, and writes the front.
 
-    A study's budget is its total: a run of a finished study does nothing more.
+    A study's budget is its total: a run of a finished study does nothing more. With
+    ``in_this_process``, a single worker is this process. KeyboardInterrupt leaves the study whole,
+    and ends the outcome's search with ``catch_interrupt``; else it is raised.
     """
     budget = Budget.parse(options.budget or "")
     workers = options.workers or 1
+    objects.require_passable(workers)
     require_known(options.confirm)
     shares = Cores.available().divided(workers)
-    with terminable():
-        # The proxy is timed on what each worker will have.
-        with shares[0].applied():
-            study, device, introduction = _prepare(options)
-        study.set_budget(budget)
-        _write_config(study, options)
-        with _open_display(study, budget) as display:
-            display.line(introduction)
-            try:
-                recompile(study, device, display.line)
+    # Before the first worker, which ``_prepare`` begins.
+    works_here = in_this_process and workers == 1
+    if works_here:
+        import_for_workers(IMPORTS_OF_WORKERS)
+    # The proxy is timed on what each worker will have.
+    with _quiet_optuna(), shares[0].applied():
+        study, resources = _prepare(options, objects)
+    study.set_budget(budget)
+    _write_config(study, options)
+    with _quiet_optuna(), _open_display(study, budget) as display:
+        display.line(_introduction(study, resources))
+        try:
+            recompile(study, resources.device, display.line)
+            if works_here:
+                reason = _work_here(study, budget, resources, objects, display)
+            else:
                 reason = _supervise(study, budget, shares, options.storage, display)
-                remeasure_best(study, device, options.confirm, display.line)
-                interrupted = False
-            except KeyboardInterrupt:
-                _settle(study)
-                reason, interrupted = _INTERRUPTED, True
-    return SearchOutcome(study, write_pareto(study), reason, interrupted)
+            remeasure_best(study, resources.device, options.confirm, display.line)
+            interrupted = False
+        except KeyboardInterrupt:
+            _settle(study)
+            reason, interrupted = _INTERRUPTED, True
+    outcome = SearchOutcome(study, write_pareto(study), reason, interrupted)
+    if interrupted and not catch_interrupt:
+        raise KeyboardInterrupt
+    return outcome
 
 
 def run_worker(
@@ -87,6 +126,7 @@ def run_worker(
     label = f"worker {cores or os.getpid()}"
     display = report_to_supervisor() if is_supervised() else Lines(label)
     study = join_study(name, storage_url)
+    NO_OBJECTS.require_for(study)
     study.folder.create()
     budget = study.budget()
     with terminable(), Worker() as worker, display:
@@ -105,11 +145,35 @@ def run_worker(
     return False
 
 
-def _prepare(options: SearchOptions) -> tuple[Study, Device, str]:
-    """The study, its device, and how it is introduced; its images are the workers' business."""
+def _prepare(options: SearchOptions, objects: SearchObjects) -> tuple[Study, Resources]:
     with Worker() as worker:
-        study, resources = prepare_study(options.study, options, options.storage, worker)
-    return study, resources.device, _introduction(study, resources)
+        return prepare_study(options.study, options, options.storage, worker, objects)
+
+
+def _work_here(
+    study: Study, budget: Budget, resources: Resources, objects: SearchObjects, display: Display
+) -> str:
+    """Works as the only worker."""
+    run, reason = _begin(study, budget)
+    if reason is not None:
+        return reason
+    reporter = Reporter(study, display, callbacks=objects.callbacks)
+    with Worker() as worker:
+        display.line(describe_gpus(worker))
+        return work(study, budget, run, resources, worker, reporter)
+
+
+@contextlib.contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Within, Optuna says nothing of every trial, as the display does, nor of experiments."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _settle(study: Study) -> None:
@@ -121,14 +185,17 @@ def _settle(study: Study) -> None:
 def _write_config(study: Study, options: SearchOptions) -> None:
     """What repeats this very search; a password is not written down."""
     secret = options.storage is not None and holds_password(options.storage)
+    remarks = ["--storage is to be said with it: it holds a password"] if secret else []
+    if study.settings.objects:
+        values = [f"{name} {getattr(study.settings, name)}" for name in study.settings.objects]
+        remarks.append(f"by nas.search alone, which is given {' and '.join(values)}")
     repeating = replace(
         SearchOptions.repeating(study),
         workers=options.workers or 1,
         storage=None if secret else options.storage,
         confirm=options.confirm,
     )
-    remark = "--storage is to be said with it: it holds a password" if secret else ""
-    write_config(study.folder.path / CONFIG_FILE, repeating, remark)
+    write_config(study.folder.path / CONFIG_FILE, repeating, "; ".join(remarks))
 
 
 def _open_display(study: Study, budget: Budget) -> Display:
@@ -144,13 +211,10 @@ def _supervise(
     study: Study, budget: Budget, shares: list[Cores], storage_url: str | None, display: Display
 ) -> str:
     """One ``nas worker`` for each share of the cores; they end when this process does."""
-    _settle(study)
-    run = Run.beginning(study.records())
-    state = _state(study, budget, run)
-    reason = state.reason_to_stop()
-    if reason is not None and not state.awaits_baseline():
+    run, reason = _begin(study, budget)
+    if reason is not None:
         return reason
-    command = [sys.executable, "-m", "nas", "worker", "--study", study.name]
+    command = [sys.executable, "-m", "nas", "worker", "--study", study.folder.word]
     command += ["--storage", storage_url] if storage_url else []
     command += ["--since", str(run.first)]
     codes = run_worker_processes(command, shares, display)
@@ -161,6 +225,14 @@ def _supervise(
         )
     # Another machine may have trained since what this one's workers did not get.
     return reason or "this machine's workers are done; others go on"
+
+
+def _begin(study: Study, budget: Budget) -> tuple[Run, str | None]:
+    """A run, and why it is over already, if it is."""
+    _settle(study)
+    run = Run.beginning(study.records())
+    state = _state(study, budget, run)
+    return run, None if state.awaits_baseline() else state.reason_to_stop()
 
 
 def _state(study: Study, budget: Budget, run: Run) -> SearchState:

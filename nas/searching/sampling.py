@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+from typing import Any
+
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.search_space import intersection_search_space
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from ..choices import SamplerKind
 from ..studies.record import is_baseline
@@ -25,23 +27,69 @@ def make_sampler(kind: SamplerKind, seed: int) -> BaseSampler:
                 n_startup_trials=_STARTUP_TRIALS, multivariate=True, group=True, seed=seed
             )
         case SamplerKind.NSGA2:
-            return _CandidateNsga2(population_size=_POPULATION, seed=seed)
+            return OfCandidates(NSGAIISampler(population_size=_POPULATION, seed=seed))
         case SamplerKind.RANDOM:
             return RandomSampler(seed=seed)
 
 
-class _CandidateNsga2(NSGAIISampler):
-    """NSGA-II over the candidates alone."""
+class OfCandidates(BaseSampler):
+    """A sampler that sees candidates alone.
+
+    Of a reference trial, without any parameter, most samplers conclude that no parameter is common
+    to all trials, and draw at random.
+    """
+
+    def __init__(self, sampler: BaseSampler) -> None:
+        self._sampler = sampler
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        space = intersection_search_space(_candidates(study.get_trials(deepcopy=False)))
-        return {name: values for name, values in space.items() if not values.single()}
+        return self._sampler.infer_relative_search_space(_Candidates(study), trial)
 
-    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        return _candidates(super().get_population(study, generation))
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._sampler.sample_relative(_Candidates(study), trial, search_space)
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self._sampler.sample_independent(
+            _Candidates(study), trial, param_name, param_distribution
+        )
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._sampler.before_trial(_Candidates(study), trial)
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        self._sampler.after_trial(_Candidates(study), trial, state, values)
+
+    def reseed_rng(self) -> None:
+        self._sampler.reseed_rng()
 
 
-def _candidates(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    return [trial for trial in trials if not is_baseline(trial)]
+class _Candidates(optuna.Study):
+    """The same study, reference trials left out of its trials."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.__dict__ = study.__dict__
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        trials = super()._get_trials(deepcopy, states, use_cache)
+        return [trial for trial in trials if not is_baseline(trial)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from search_spaces.spaces.fingerprint import fingerprint
 from search_spaces.spaces.loading import load_space, space_path
 
 from ..choices import Objective, Precision, Quantization, RecipeName, SamplerKind
+from ..data.arrays import load_arrays, save_arrays
 from ..data.images import EMBEDDED, ImageSet, data_path, load_data
 from ..quality.baselines import bicubic, nearest
 from ..quality.metrics import evaluate
@@ -24,6 +26,7 @@ from ..studies.study import Study, create_study, find_study
 from ..system.cores import has_bfloat16
 from ..system.versions import installed_versions
 from ..training.recipe import Recipe, recipe_named
+from .objects import NO_OBJECTS, SearchObjects
 from .preflight import require_searchable
 from .worker_loop import Resources
 
@@ -36,7 +39,11 @@ _TIMING_TIMEOUT_SECONDS = 300.0
 
 
 def prepare_study(
-    name: str | None, request: StudyRequest, storage_url: str | None, worker: Worker
+    name: str | None,
+    request: StudyRequest,
+    storage_url: str | None,
+    worker: Worker,
+    objects: SearchObjects = NO_OBJECTS,
 ) -> tuple[Study, Resources]:
     """The study of that name, made if it is not there; InputError if it was made otherwise.
 
@@ -44,15 +51,16 @@ def prepare_study(
     continues the same study. If another search makes it meanwhile, this one joins that.
     """
     request = canonical(request)
-    folder = StudyFolder.named(_default_name(request) if name is None else name)
+    folder = objects.study_folder(_default_name(request, objects) if name is None else name)
     study = find_study(folder, storage_url)
     if study is None:
-        settings, resources = _settle(request, worker)
+        settings, resources = _settle(request, worker, objects, folder)
         study = create_study(folder, storage_url, settings)
         if study.settings == settings:
             return study, resources
     study.settings.refuse_other(folder.name, request)
-    return study, Resources.of(study.settings)
+    objects.require_for(study)
+    return study, Resources.of(study.settings, objects)
 
 
 def canonical(request: StudyRequest) -> StudyRequest:
@@ -70,9 +78,13 @@ def canonical(request: StudyRequest) -> StudyRequest:
     )
 
 
-def _default_name(request: StudyRequest) -> str:
+def _default_name(request: StudyRequest, objects: SearchObjects) -> str:
     space = Path(_said(request.space, DEFAULT_SPACE)).stem
+    if objects.space is not None:
+        space = re.sub(r"\W+", "", objects.space.name.rpartition(".")[2])
     device = Path(_said(request.device, DEFAULT_DEVICE)).name
+    if objects.device is not None:
+        device = objects.device.name
     return f"{space}-{device}-x{_said(request.scale, DEFAULT_SCALE)}"
 
 
@@ -81,31 +93,39 @@ def _said(value: T | None, default: T) -> T:
     return default if value is None else value
 
 
-def _settle(request: StudyRequest, worker: Worker) -> tuple[Settings, Resources]:
-    space_name, device_name = (
-        _said(request.space, DEFAULT_SPACE),
-        _said(request.device, DEFAULT_DEVICE),
-    )
-    device, space = load_device(device_name), load_space(space_name)
+def _settle(
+    request: StudyRequest, worker: Worker, objects: SearchObjects, folder: StudyFolder
+) -> tuple[Settings, Resources]:
+    words = objects.words
+    space_name = words.get("space") or _said(request.space, DEFAULT_SPACE)
+    device_name = words.get("device") or _said(request.device, DEFAULT_DEVICE)
+    device = objects.device or load_device(device_name)
+    space = objects.space or load_space(space_name)
     open_source(device, worker)  # its settings may be refused
-    scale, data_name = _said(request.scale, DEFAULT_SCALE), _said(request.data, EMBEDDED)
+    scale = _said(request.scale, DEFAULT_SCALE)
     input_spec = device.input if request.input is None else InputSpec.parse(request.input)
-    data = load_data(data_name, scale)
+    if objects.images is None:
+        data = load_data(_said(request.data, EMBEDDED), scale)
+    else:
+        data = load_arrays(objects.images, scale)
     baselines = _said(request.baselines, True)
     require_searchable(space, input_spec, data.validation, baselines=baselines)
     recipe = _recipe(request, data.training, device.weights, worker)
+    if objects.images is not None:  # later commands, and other processes, find them there
+        folder.create()
+        data = save_arrays(objects.images, folder.images, scale)
     settings = Settings(
         space=space_name,
         space_version=space.version,
         space_fingerprint=fingerprint(space, scale),
         device=device_name,
         device_fingerprint=device.fingerprint,
-        data=data_name,
+        data=data.name,
         data_fingerprint=data.fingerprint,
         input=str(input_spec),
         scale=scale,
         objective=_said(request.objective, Objective.SCORE),
-        sampler=_said(request.sampler, SamplerKind.TPE),
+        sampler=words.get("sampler") or _said(request.sampler, SamplerKind.TPE),
         quantize=recipe.quantization,
         max_latency_ms=request.max_latency_ms,
         seed=_said(request.seed, 0),
@@ -115,7 +135,7 @@ def _settle(request: StudyRequest, worker: Worker) -> tuple[Settings, Resources]
         references=_references(data.validation),
         versions=installed_versions(),
     )
-    return settings, Resources(space, device, data)
+    return settings, Resources(space, device, data, objects.sampler)
 
 
 def _recipe(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
+from optuna.samplers import BaseSampler
 
 from latency_models import Worker
 from latency_models.device import Device, load_device, open_source
@@ -20,6 +21,8 @@ from search_spaces.spaces.fingerprint import fingerprint
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
 
+from ..choices import SamplerKind
+from ..data.arrays import load_arrays
 from ..data.images import Data, load_data
 from ..evaluation.evaluator import CandidateEvaluator
 from ..studies.budget import Budget
@@ -28,11 +31,14 @@ from ..studies.settings import Settings
 from ..studies.study import Study
 from ..studies.worker_locks import worker_label, worker_lock
 from ..system.cores import Cores
+from .objects import NO_OBJECTS, SearchObjects
 from .remeasurement import known_device
-from .sampling import make_sampler
+from .sampling import OfCandidates, make_sampler
 from .stopping import Run, SearchState
 from .trial_runner import SearchObserver, TrialEnded, TrialRunner
 
+#: Why a search ended that a callback ends.
+STOPPED = "a callback ends the search"
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
 #: TensorFlow's kernels keep what they compiled for every shape that a process has met.
@@ -46,17 +52,23 @@ class Resources:
     space: Space
     device: Device
     data: Data
+    #: a Python program's own
+    sampler: BaseSampler | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> Resources:
+    def of(cls, settings: Settings, objects: SearchObjects = NO_OBJECTS) -> Resources:
         """InputError if one of them is no longer what the study was made with."""
-        space, device = load_space(settings.space), load_device(settings.device)
+        space = objects.space or load_space(settings.space)
+        device = objects.device or load_device(settings.device)
         mark = fingerprint(space, settings.scale)
         _require_same(f"space {settings.space}", mark, settings.space_fingerprint)
         _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
-        data = load_data(settings.data, settings.scale)
+        if objects.images is None:
+            data = load_data(settings.data, settings.scale)
+        else:
+            data = load_arrays(objects.images, settings.scale, settings.data)
         _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)
-        return cls(space, device, data)
+        return cls(space, device, data, objects.sampler)
 
 
 def _require_same(what: str, now: str, made_with: str) -> None:
@@ -90,7 +102,11 @@ def work(
         granularity=device.weights,
         threads=cores.count,
     )
-    study.optuna.sampler = make_sampler(settings.sampler, _sampler_seed(study, cores))
+    study.optuna.sampler = (
+        make_sampler(SamplerKind(settings.sampler), _sampler_seed(study, cores))
+        if resources.sampler is None
+        else OfCandidates(resources.sampler)
+    )
     with worker_lock(study.folder) as name, _noted_session(study, name):
         label = worker_label(study.folder, name)
         evaluator.start()
@@ -108,7 +124,7 @@ class _Loop:
     observer: SearchObserver
 
     def work(self) -> str:
-        while True:
+        while not self.study.is_stopped:
             with contextlib.ExitStack() as beginning:
                 beginning.enter_context(self.study.beginning())
                 self.study.recover()
@@ -122,6 +138,7 @@ class _Loop:
             if reason is not None:
                 return reason
             time.sleep(_POLL_SECONDS)
+        return STOPPED
 
     def _run_trial(self, beginning: contextlib.ExitStack) -> None:
         numbers: list[int] = []

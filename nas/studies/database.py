@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,15 @@ class _Storage(RDBStorage):
     """Optuna's storage; whenever it is used and fails, it raises DatabaseError."""
 
     def __init__(self, url: str, place: Place, connect: dict[str, Any]) -> None:
-        super().__init__(
-            url,
-            engine_kwargs={"connect_args": connect},
-            heartbeat_interval=_HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-        )
+        with warnings.catch_warnings():
+            # The heartbeat's: it may change with another version of Optuna.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            super().__init__(
+                url,
+                engine_kwargs={"connect_args": connect},
+                heartbeat_interval=_HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+            )
 
         def tell(context: ExceptionContext) -> None:
             if not isinstance(context.original_exception, Exception):

@@ -13,27 +13,49 @@ from search_spaces import InputError
 from ..system.files import write_whole
 from ..system.passwords import shown_url
 
+_STUDIES = Path("studies")
 _MARK = b"*\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """``studies/NAME`` under the current folder: where a study keeps its files on this machine."""
+    """Where a study keeps its files on this machine: ``studies/NAME``, if nothing else is said."""
 
     path: Path
 
     @classmethod
     def named(cls, name: str) -> StudyFolder:
         """InputError if ``name`` cannot be a folder's, or the folder is somebody else's."""
-        if not _NAME.fullmatch(name):
-            raise InputError(
-                f"study name {shown_url(name)!r}: use letters, digits, dot, dash and underscore"
-            )
-        folder = cls(Path("studies") / name)
-        if folder.path.exists() and not folder.is_ours:
-            raise InputError(f"{folder.path} exists and is not a study of nas; choose another name")
-        return folder
+        _require_name(name)
+        return cls(_STUDIES / name)._own()
+
+    @classmethod
+    def at(cls, path: Path) -> StudyFolder:
+        """A folder anywhere, whose name is the study's; InputError as of ``named``.
+
+        One that is there and empty will do.
+        """
+        _require_name(path.name)
+        folder = cls(path)
+        is_empty = path.is_dir() and not any(path.iterdir())
+        return folder if is_empty else folder._own()
+
+    @classmethod
+    def found(cls, word: str) -> StudyFolder:
+        """The study that is in the folder ``word``, written with a slash; or as of ``named``."""
+        folder = cls(Path(word))
+        return folder if os.sep in word and folder.is_ours else cls.named(word)
+
+    def _own(self) -> StudyFolder:
+        if self.path.exists() and not self.is_ours:
+            raise InputError(f"{self.path} exists and is not a study of nas; choose another name")
+        return self
+
+    @property
+    def word(self) -> str:
+        """What ``found`` finds it by, from the current folder."""
+        return self.name if self.path == _STUDIES / self.name else str(self.path)
 
     @property
     def name(self) -> str:
@@ -61,6 +83,11 @@ class StudyFolder:
     def takes_files(self) -> bool:
         """May anything be written into it?"""
         return os.access(self.path, os.W_OK) if self.path.exists() else True
+
+    @property
+    def images(self) -> Path:
+        """The photographs, where a Python program had them in memory."""
+        return self.path / "images"
 
     @property
     def database(self) -> Path:
@@ -109,6 +136,14 @@ class StudyFolder:
             write_whole(self.marker, _MARK)
 
 
-def is_study(name: str) -> bool:
-    """Is there a folder of a study of that name here?"""
-    return _NAME.fullmatch(name) is not None and StudyFolder(Path("studies") / name).is_ours
+def is_study(word: str) -> bool:
+    """Is there a study of that name here, or in the folder ``word``, written with a slash?"""
+    path = Path(word) if os.sep in word else _STUDIES / word
+    return _NAME.fullmatch(path.name) is not None and StudyFolder(path).is_ours
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"study name {shown_url(name)!r}: use letters, digits, dot, dash and underscore"
+        )

@@ -75,12 +75,16 @@ class SearchOptions(StudyRequest):
 
     @classmethod
     def repeating(cls, study: Study) -> Self:
-        """What makes ``study`` again, or goes on with it: every value as it was really used."""
+        """What makes ``study`` again, or goes on with it: every value as it was really used.
+
+        Without objects of Python, which options cannot name.
+        """
         conditions = {
             field.name: getattr(study.settings, field.name) for field in fields(StudyRequest)
         }
         conditions["trial_seconds"] = None  # of another machine: the steps are said
-        return cls(**conditions, budget=study.budget().option or None, study=study.name)
+        conditions |= dict.fromkeys(study.settings.objects)
+        return cls(**conditions, budget=study.budget().option or None, study=study.folder.word)
 
     @property
     def said(self) -> Iterator[tuple[str, Any]]:

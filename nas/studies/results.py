@@ -31,6 +31,8 @@ class Finding:
     ratio_to_abpn: float | None
     #: the device that its latency is of
     device: str
+    #: the INT8 model, on the machine that trained it
+    path: Path
     #: references of the same study with at least its PSNR in less time, or more in the same
     beaten_by: tuple[str, ...] = ()
 
@@ -87,6 +89,7 @@ def findings(study: Study) -> tuple[Finding, ...]:
             result=result,
             ratio_to_abpn=None if reference is None else score_ratio(result.log2_score, reference),
             device=record.timed_on or study.settings.device,
+            path=study.folder.tflite(record.candidate or ""),
             beaten_by=tuple(
                 reference.baseline
                 for reference in records

@@ -9,6 +9,7 @@ from annotated_types import Ge, Interval
 from typing_extensions import Doc
 
 from search_spaces import InputError, NasError
+from search_spaces.naming import is_object_word
 
 from ..choices import Objective, Precision, Quantization, SamplerKind
 from ..training.recipe import MIN_SEARCH_STEPS, Recipe
@@ -74,7 +75,8 @@ class Settings:
     input: str
     scale: int
     objective: Objective
-    sampler: SamplerKind
+    #: or the word for an object of a Python program
+    sampler: SamplerKind | str
     quantize: Quantization
     max_latency_ms: float | None
     seed: int
@@ -94,6 +96,12 @@ class Settings:
     def precision(self) -> Precision:
         """What convolutions are trained in."""
         return self.recipe.precision
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the values that a Python program had as objects: no command can name them."""
+        words = {field.name: getattr(self, field.name) for field in fields(StudyRequest)}
+        return tuple(name for name, word in words.items() if is_object_word(str(word)))
 
     def refuse_other(self, name: str, request: StudyRequest) -> None:
         """InputError if ``request`` names a value that study ``name`` was not made with."""

@@ -69,6 +69,7 @@ class Study:
         #: running trials without a worker's name, and when this process first saw them
         self._nameless: dict[int, float] = {}
         self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
+        self._stopped = False
 
     @property
     def name(self) -> str:
@@ -78,6 +79,18 @@ class Study:
     def is_shared(self) -> bool:
         """May workers of other machines have part in it?"""
         return self._storage_url is not None
+
+    def stop(self) -> None:
+        """Ends the search that this was handed to a callback of: no other trial is begun.
+
+        The study may be gone on with later.
+        """
+        self._stopped = True
+
+    @property
+    def is_stopped(self) -> bool:
+        """Was ``stop`` called?"""
+        return self._stopped
 
     def records(self) -> list[TrialRecord]:
         """All trials in the order in which they were begun.
@@ -274,7 +287,7 @@ def load_study(name: str, storage_url: str | None = None) -> Study:
 
     Nothing is made, and where its disk takes no writing it is read from a copy.
     """
-    folder = StudyFolder.named(name)
+    folder = StudyFolder.found(name)
     if storage_url is None:
         storage = open_to_read(folder.database)
     else:
@@ -285,7 +298,7 @@ def load_study(name: str, storage_url: str | None = None) -> Study:
 
 def join_study(name: str, storage_url: str | None = None) -> Study:
     """The study of that name, to be gone on with; InputError lists the known ones."""
-    return _required(name, storage_url, find_study(StudyFolder.named(name), storage_url))
+    return _required(name, storage_url, find_study(StudyFolder.found(name), storage_url))
 
 
 def _required(name: str, storage_url: str | None, study: Study | None) -> Study:

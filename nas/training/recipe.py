@@ -8,6 +8,8 @@ from ..choices import Loss, Precision, Quantization, RecipeName
 
 #: Below this a schedule has no room for a warm-up and a fall to zero.
 MIN_SEARCH_STEPS = 50
+#: What may be asked of a full training: the least and the most.
+BOUNDS = {"steps": (10, 1_000_000_000), "batch": (1, 256), "patch": (8, 256)}
 #: Up to so many steps the rate of kernels is what the recipe says; beyond, it falls with this power
 #: of the steps. At the rate of brief trainings narrow layers die within some thousand steps, while
 #: ABPN has the same PSNR after 10,000 steps at 0.004 and at 0.008 (studies/training_speed).

@@ -7,10 +7,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from ..errors import InputError, NasError
 from ..graph.graph import Graph
+from ..naming import object_word
 from ..transforms.candidate import Candidate
 
 
@@ -38,6 +39,12 @@ class Space:
     name: str
     version: int
     sample: Callable[..., Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def of_function(cls, sample: Callable[..., Graph | Candidate]) -> Self:
+        """A function as a space, called by its module and its name."""
+        name = getattr(sample, "__qualname__", type(sample).__qualname__)
+        return cls(object_word(f"{sample.__module__}.{name}"), 1, sample)
 
     def draw(self, trial: Trial, scale: int) -> Candidate:
         """One network for ``scale``; a space may return a bare Graph, deployed as it is.

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import nas
-from search_spaces import Candidate, InputError, InputSpec, NasError, infer
+from latency_models.device import load_device
+from nas.api.training import TrainingOutcome
+from nas.evaluation.validation import ValidationPoint
+from nas.training.job import Progress
+from search_spaces import Candidate, Graph, GraphBuilder, InputError, InputSpec, infer
 
-from .commands import ROOT, SMALL_PHOTOS, SMALL_SPACE, run_json, work_here
+from .commands import ROOT, execute, run_json
 from .console import write_photos
 from .tiny_model import make_tflite
 
@@ -21,7 +29,7 @@ def test_the_import_loads_nothing_until_it_is_used() -> None:
         "import sys, nas; names = set(nas.__all__); assert names <= set(dir(nas))\n"
         "print([m for m in ('numpy', 'optuna', 'pydantic', 'tensorflow') if m in sys.modules])\n"
         "print(nas.zoo.find('abpn').name)\n"
-        "assert all(callable(getattr(nas, name)) for name in names - {'zoo'})\n"
+        "assert all(callable(getattr(nas, name)) for name in names - {'zoo', 'errors'})\n"
         "print('tensorflow' in sys.modules)"
     )
     result = subprocess.run(
@@ -61,22 +69,133 @@ def test_predict_latency_of_a_name_a_graph_and_a_file(tmp_path: Path) -> None:
         nas.predict_latency("ABPN", "nope")
 
 
-def test_a_search_and_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nas.searching.run.run_worker_processes", work_here)
-    outcome = nas.search(
-        "1", study="s", device="vs680", input="90x160", steps=50, precision="float32",
-        baselines=False, objective="pareto", space=str(SMALL_SPACE), data=str(SMALL_PHOTOS),
-    )  # fmt: skip
-    assert not outcome.interrupted
-    study = nas.load_study("s")
-    assert nas.findings(study) == outcome.findings
-    [record] = [record for record in study.records() if record.is_finding]
-    assert record.result is not None
-    assert record.result.psnr_db == outcome.findings[0].result.psnr_db
-    with pytest.raises(InputError, match="should be 'score' or 'pareto'"):
-        nas.search("1", objective="speed")
-    with pytest.raises(InputError, match="made with device vs680"):
-        nas.search("1", study="s", device="host")
-    with pytest.raises(NasError, match="no study 'other'"):
+def test_predicting_and_measuring_refuse_each_other() -> None:
+    with pytest.raises(InputError, match="can only be measured"):
+        nas.predict_latency("ABPN", "host")
+    with pytest.raises(InputError, match="nothing to run on"):
+        nas.measure_latency("ABPN", "vs680")
+
+
+def test_a_device_object_is_what_its_name_is(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(make_tflite())
+    device = load_device("host")
+    latency = nas.measure_latency(tmp_path / "m.tflite", device)
+    assert latency.ms > 0
+    vs680 = load_device("vs680")
+    assert nas.predict_latency("ABPN", vs680) == nas.predict_latency("ABPN", "vs680")
+
+
+def test_a_path_is_a_file_though_it_be_called_like_a_network(tmp_path: Path) -> None:
+    (tmp_path / "ABPN").write_bytes(make_tflite())
+    latency = nas.predict_latency(tmp_path / "ABPN", "vs680")
+    assert [row.kind for row in latency.operators] == ["RESIZE_NEAREST_NEIGHBOR"]
+
+
+def test_evaluate_on_arrays_as_on_their_files(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(make_tflite())
+    write_photos(tmp_path / "photos")
+    files = sorted((tmp_path / "photos").iterdir())
+    arrays = [np.asarray(Image.open(file)) for file in files]
+    of_files = nas.evaluate(tmp_path / "m.tflite", tmp_path / "photos")
+    for data in (arrays, nas.Images(arrays), nas.Images(arrays[:1], validation=nas.Images(arrays))):
+        quality = nas.evaluate(tmp_path / "m.tflite", data)
+        assert quality.psnr_db == of_files.psnr_db
+        assert [i.ssim for i in quality.images] == [i.ssim for i in of_files.images]
+
+
+def test_check_as_the_command_does(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(make_tflite())
+    report = nas.check(tmp_path / "m.tflite", "vs680")
+    told = execute(tmp_path, "check", "m.tflite", "--device", "vs680", "--json")
+    answer = json.loads(told.output)
+    assert report.clean is answer["clean"] is (told.code == 0)
+    assert report.latency is not None
+    assert report.latency.ms == answer["ms"]
+    assert nas.check(str(tmp_path / "m.tflite")).device is None
+    with pytest.raises(InputError, match="unknown device"):
+        nas.check(tmp_path / "m.tflite", "nope")
+
+
+def test_upscale_pixels_a_file_and_a_folder(tmp_path: Path) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(make_tflite())
+    write_photos(tmp_path / "photos", side=40)
+    (tmp_path / "photos/broken.png").write_bytes(b"no image")
+    pixels = np.asarray(Image.open(tmp_path / "photos/0.png"))
+    enlarged = nas.upscale(model, pixels)
+    assert enlarged.shape == (80, 80, 3)
+    one = nas.upscale(model, tmp_path / "photos/0.png", tmp_path / "large.png")
+    assert (np.asarray(Image.open(one.written[0].target)) == enlarged).all()
+    all_of_them = nas.upscale(model, str(tmp_path / "photos"), tmp_path / "out", side_by_side=True)
+    assert [(one.target.name, one.width) for one in all_of_them.written] == [
+        ("0.png", 160), ("1.png", 160),
+    ]  # fmt: skip
+    [(left_out, reason)] = all_of_them.left_out
+    assert left_out.name == "broken.png"
+    assert "broken.png" in reason
+    with pytest.raises(InputError, match="say where"):
+        nas.upscale(model, tmp_path / "photos/0.png")  # type: ignore[call-overload]
+    with pytest.raises(InputError, match="a picture of float32"):
+        nas.upscale(model, np.zeros((9, 9, 3), np.float32))
+    with pytest.raises(InputError, match=r"broken\.png"):
+        nas.upscale(model, tmp_path / "photos/broken.png", tmp_path / "large.png")
+
+
+def test_train_a_network_on_arrays_then_export_it(tmp_path: Path) -> None:
+    graph = small_graph()
+    hr = list(np.random.default_rng(0).integers(0, 256, (4, 105, 105, 3), np.uint8))
+    seen = Steps()
+
+    def train(steps: int = 10, count: int = 4) -> TrainingOutcome:
+        return nas.train(
+            graph, nas.Images(hr[:count]), device="vs680", quantize="ptq", folder=tmp_path / "t",
+            steps=steps, batch=1, patch=8, observer=seen,
+        )  # fmt: skip
+
+    outcome = train()
+    assert seen.steps == list(range(1, 11))
+    assert seen.notes[0].startswith("training: 3 images in memory")
+    assert outcome.path.is_file()
+    assert outcome.card.is_file()
+    assert not outcome.was_finished
+    assert train().was_finished
+    assert nas.evaluate(outcome.path, nas.Images(hr[:1])).psnr_db == pytest.approx(
+        outcome.figures["validation"].psnr_db, abs=1e-3
+    )
+    exported = nas.export(outcome.folder, tmp_path / "e", input=["40x40"])
+    assert {path.name for path in exported.files} >= {"int8_40x40.tflite", "card.json"}
+    with pytest.raises(InputError, match="other images"):
+        train(count=3)
+    with pytest.raises(InputError, match="steps 9: choose 10 to"):
+        train(steps=9)
+    with pytest.raises(InputError, match="loss 'l3': choose one of l1, charbonnier"):
+        nas.train("ABPN", loss="l3")
+
+
+class Steps:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.steps: list[int] = []
+
+    def begins(self, notes: Sequence[str]) -> None:
+        self.notes = list(notes)
+
+    def observe(self, progress: Progress) -> None:
+        self.steps.append(progress.step)
+
+    def judged(self, point: ValidationPoint) -> None:
+        pass
+
+
+def small_graph() -> Graph:
+    net = GraphBuilder()
+    return net.image(net.conv(net.conv(net.input, 8, relu=True), 27), 3)
+
+
+def test_errors_are_those_of_the_packages() -> None:
+    assert nas.errors.InputError is InputError
+    assert issubclass(nas.errors.LatencyError, nas.errors.CandidateError)
+    with pytest.raises(nas.errors.NasError, match="no study 'other'"):
         nas.load_study("other")

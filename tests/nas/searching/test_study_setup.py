@@ -11,6 +11,7 @@ import pytest
 from latency_models import Worker
 from nas.choices import Precision
 from nas.searching import study_setup as setup
+from nas.searching.objects import SearchObjects
 from nas.searching.study_setup import prepare_study
 from nas.searching.worker_loop import Resources
 from nas.studies.folder import StudyFolder
@@ -32,8 +33,10 @@ def overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settle = setup._settle
 
-    def overtake(request: StudyRequest, worker: Worker) -> tuple[Settings, Resources]:
-        settings, resources = settle(request, worker)
+    def overtake(
+        request: StudyRequest, worker: Worker, objects: SearchObjects, folder: StudyFolder
+    ) -> tuple[Settings, Resources]:
+        settings, resources = settle(request, worker, objects, folder)
         study = create_study(StudyFolder.named("s"), None, replace(settings, seed=7))
         study.optuna.add_trial(optuna.create_trial(value=1.0))
         return settings, resources

@@ -1,0 +1,267 @@
+"""Searches, and what is made of their studies: findings, a report, an export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from optuna.samplers import BaseSampler
+
+from latency_models import Worker
+from latency_models.device import Device, find_device
+from search_spaces import InputError, InputSpec
+from search_spaces.spaces.space import Space
+
+from ..choices import Objective, Precision, Quantization, SamplerKind
+from ..data.arrays import DataSource, split_source
+from ..exporting.export import Export
+from ..exporting.model_card import ExportedModel
+from ..exporting.source import find_sources
+from ..reporting.report import Written, write_report
+from ..searching.objects import Callback, SearchObjects
+from ..searching.run import SearchOutcome, run_search
+from ..studies import results
+from ..studies.options import SearchOptions
+from ..studies.results import Finding
+from ..studies.study import Study
+from ..studies.study import load_study as _load_study
+from .arguments import DeviceSource, SpaceSource, word_of
+
+
+def search(
+    budget: str,
+    *,
+    space: SpaceSource | None = None,
+    device: DeviceSource | None = None,
+    data: DataSource | None = None,
+    study: str | None = None,
+    folder: str | Path | None = None,
+    sampler: SamplerKind | str | BaseSampler | None = None,
+    callbacks: Sequence[Callback] = (),
+    input: str | None = None,
+    scale: int | None = None,
+    objective: Objective | str | None = None,
+    quantize: Quantization | str | None = None,
+    max_latency_ms: float | None = None,
+    confirm: str | None = None,
+    seed: int | None = None,
+    trial_seconds: float | None = None,
+    steps: int | None = None,
+    precision: Precision | str | None = None,
+    baselines: bool | None = None,
+    workers: int = 1,
+    storage: str | None = None,
+    catch_interrupt: bool = False,
+) -> SearchOutcome:
+    """Searches a space for the best INT8 networks; the same call continues its study.
+
+    Arguments:
+        budget: the study's total: "30m", "50" trained trials, or "50,2h".
+        space: a name, a FILE.py, or a function ``sample(trial)`` or ``sample(trial, scale)`` that
+            returns a ``Graph`` or a ``Candidate``.
+        device: a name, a folder, "adb:SERIAL", or a ``Device``.
+        data: a folder of photographs, "embedded", ``nas.Images``, or HR arrays, uint8 (H, W, 3), of
+            which every tenth is held out. Arrays are kept in the study's folder as PNG files.
+        study: its name; its files go to ./studies/STUDY.
+        folder: a folder for it instead, whose name is the study's.
+        sampler: "tpe", "nsga2", "random", or one of Optuna's or your own; it sees candidates, and
+            no reference trials.
+        callbacks: called as ``callback(study, record)`` after each trial, however it ended, in
+            this process; ``study.stop()`` in one ends the search.
+        input: the LR size in pixels, "360x640".
+        scale: 2, 3 or 4.
+        objective: "score", or "pareto": PSNR and runtime side by side.
+        quantize: "auto", "qat" or "ptq".
+        max_latency_ms: what is slower is not trained.
+        confirm: a device that measures the best, where the latencies are predictions.
+        seed: of the study.
+        trial_seconds: those that gradient steps of one ABPN take, in place of ``steps``.
+        steps: gradient steps of each candidate.
+        precision: what convolutions are trained in, "float32" or "bfloat16".
+        baselines: whether ABPN and XLSR are trained for comparison.
+        workers: one is this process, more are processes that share its cores; they can be given
+            names and files, but no objects.
+        storage: a database's URL, in place of a file in the folder.
+        catch_interrupt: Ctrl-C ends the search with what it has found; else it is KeyboardInterrupt
+            once all that was found is written.
+
+    None: what the study was made with, or the default that ``nas search --help`` tells. Progress
+    goes to standard error.
+
+    Returns the study and its Pareto front, best score first, where the score is 2^(2 PSNR) / (C ms)
+    of the Mobile AI 2021 report (arXiv:2105.07825, section 2.5), on the study's own images. Its
+    ``best`` is the first of them, ``path`` of each the INT8 TFLite file, ``folder`` the study's.
+
+    Raises InputError if an argument is wrong or is not what the study was made with. Objects are
+    held to that by their fingerprints: a space's networks, a device's settings, images' pixels.
+
+    Example::
+
+        outcome = nas.search("30m", space=sample, device="vs680", study="first")
+        print(outcome.best.path)
+
+    """
+    space_word, space_object = _split_space(space)
+    device_word, device_object = _split_device(device)
+    data_word, images = (None, None) if data is None else split_source(data)
+    is_object = isinstance(sampler, BaseSampler)
+    options = SearchOptions.of(
+        {
+            "budget": budget,
+            "study": _study_name(study, folder),
+            "space": space_word,
+            "device": device_word,
+            "data": data_word,
+            "sampler": None if is_object else sampler,
+            "input": input,
+            "scale": scale,
+            "objective": objective,
+            "quantize": quantize,
+            "max_latency_ms": max_latency_ms,
+            "confirm": confirm,
+            "seed": seed,
+            "trial_seconds": trial_seconds,
+            "steps": steps,
+            "precision": precision,
+            "baselines": baselines,
+            "workers": workers,
+            "storage": storage,
+        }
+    )
+    objects = SearchObjects(
+        space=space_object,
+        device=device_object,
+        images=images,
+        sampler=sampler if isinstance(sampler, BaseSampler) else None,
+        callbacks=tuple(callbacks),
+        folder=None if folder is None else Path(folder),
+    )
+    return run_search(options, objects, in_this_process=True, catch_interrupt=catch_interrupt)
+
+
+def load_study(name: str | Path, storage: str | None = None) -> Study:
+    """The study ``./studies/NAME``, that of a folder, or that of a shared database.
+
+    ``records()`` are its trials with their results, PSNR in dB and runtimes in ms; ``findings`` of
+    it is the Pareto front.
+
+    Raises InputError if there is no such study, and lists those that are; NasError if its database
+    is damaged or out of reach.
+
+    Example::
+
+        study = nas.load_study("first")
+        print(len(study.trained()), study.folder.path)
+    """
+    return _load_study(word_of(name), storage)
+
+
+def findings(study: Study) -> tuple[Finding, ...]:
+    """The Pareto front of a study, best score first; ``path`` of each is its INT8 TFLite file.
+
+    Raises NasError if the study's database is damaged or out of reach.
+
+    Example::
+
+        for finding in nas.findings(nas.load_study("first")):
+            print(finding.trial, finding.result.psnr_db, finding.result.latency.ms, finding.path)
+    """
+    return results.findings(study)
+
+
+def report(
+    study: str | Path | Study,
+    to: str | Path | None = None,
+    *,
+    storage: str | None = None,
+    observe: Callable[[int, int], None] = lambda done, total: None,
+) -> Written:
+    """Writes one HTML file about a study, and returns its ``path``: front, pictures, all trials.
+
+    ``study`` is a name, a folder, or what ``load_study`` or a search returned; ``to`` the file
+    (report.html in the study's folder). ``observe`` is told how many photographs are done, of how
+    many. Without the images or the models there are no pictures, and ``no_pictures`` says why.
+
+    Raises InputError if there is no such study, or ``to`` is a folder.
+
+    Example::
+
+        print(nas.report("first").path)
+    """
+    opened = study if isinstance(study, Study) else load_study(study, storage)
+    return write_report(opened, None if to is None else Path(to), observe)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote, and what it could not hold, and why."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def export(
+    what: str | Path,
+    to: str | Path,
+    *,
+    input: str | Sequence[str] | None = None,
+    data: str | Path | None = None,
+    storage: str | None = None,
+    observe: Callable[[ExportedModel], None] = lambda model: None,
+) -> Exported:
+    """Writes a folder that a mobile engineer can use, and returns its ``files``.
+
+    INT8 models with int8 and with uint8 at both ends and of any size, weights, card, example and
+    commands; each model is judged again. ``what`` is "STUDY" for its Pareto front, "STUDY#TRIAL",
+    or a folder of ``train``; ``input`` are LR sizes, "360x640" (that which the model was judged
+    at); ``data`` is where the images are now that it was judged on. ``observe`` is told of each
+    model as it has been judged.
+
+    Raises InputError if ``to`` is in the way or the images are others, CandidateError if a model is
+    not as good as its card.
+
+    Example::
+
+        nas.export("first#7", "for-the-phone", input=["360x640", "720x1280"]).files
+    """
+    texts = input.split(",") if isinstance(input, str) else input or ()
+    sizes = tuple(dict.fromkeys(InputSpec.parse(text) for text in texts))
+    sources = find_sources(word_of(what), storage)
+    with Worker() as worker:
+        asked = Export(sizes, None if data is None else word_of(data))
+        files = asked.run(sources, Path(to), worker, observe)
+    notes = dict.fromkeys(note for source in sources for note in source.notes)
+    return Exported(tuple(files), tuple(notes))
+
+
+def _study_name(study: str | None, folder: str | Path | None) -> str | None:
+    name = None if folder is None else Path(folder).name
+    if study is not None and name is not None and study != name:
+        raise InputError(
+            f"study {study!r} in folder {folder}: a folder's name is its study's; leave one out"
+        )
+    return study or name
+
+
+def _split_space(source: SpaceSource | None) -> tuple[str | None, Space | None]:
+    """The word for a space, or the space that no word is for."""
+    if source is None or isinstance(source, str | Path):
+        return (None if source is None else word_of(source)), None
+    if isinstance(source, Space):
+        return None, source
+    if not callable(source):
+        raise InputError(f"space {source!r}: give a name, a FILE.py or a function sample(trial)")
+    return None, Space.of_function(source)
+
+
+def _split_device(source: DeviceSource | None) -> tuple[str | None, Device | None]:
+    """The same of a device; one that is as its folder has it is called by that."""
+    if source is None or isinstance(source, str | Path):
+        return (None if source is None else word_of(source)), None
+    if not isinstance(source, Device):
+        raise InputError(f"device {source!r}: give a name, a folder, or what load_device returns")
+    found = find_device(source.reference, source.name)
+    if found is not None and found.fingerprint == source.fingerprint:
+        return source.reference, None
+    return None, source

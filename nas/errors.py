@@ -1,0 +1,9 @@
+"""The errors that every function raises: each says what happened, the value, and what to do."""
+
+from latency_models import LatencyError, UnsupportedOperators, WorkerError
+from search_spaces import CandidateError, GraphError, InputError, NasError
+
+__all__ = [
+    "CandidateError", "GraphError", "InputError", "LatencyError", "NasError",
+    "UnsupportedOperators", "WorkerError",
+]  # fmt: skip

@@ -1,0 +1,29 @@
+"""The quality of a TFLite file, whoever made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency_models import Worker
+
+from ..data.arrays import DataSource, validation_of
+from ..data.images import ImageSet
+from ..quality.metrics import Quality, evaluate
+from .inference import open_enlarger
+
+
+@dataclass(frozen=True)
+class FileQuality:
+    """A model's quality, and the images that it was judged on."""
+
+    quality: Quality
+    images: ImageSet
+
+
+def judge_file(model: Path, data: DataSource, *, luma: bool) -> FileQuality:
+    """On images of the model's own scale; InputError if either cannot be used."""
+    with Worker() as worker:
+        upscaler = open_enlarger(model, worker)
+        images = validation_of(data, upscaler.scale)
+        return FileQuality(evaluate(upscaler.upscale, images, luma=luma), images)

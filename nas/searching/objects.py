@@ -1,0 +1,83 @@
+"""What only a Python program can hand to a search: objects where a command has words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from optuna.samplers import BaseSampler
+
+from latency_models.device import Device
+from search_spaces import InputError
+from search_spaces.naming import is_object_word, object_word
+from search_spaces.spaces.space import Space
+
+from ..data.arrays import Images
+from ..studies.folder import StudyFolder
+from ..studies.record import TrialRecord
+from ..studies.study import Study
+
+#: Called with the study and a trial that is over, one way or another.
+Callback = Callable[[Study, TrialRecord], None]
+#: What a study cannot be gone on with without: its settings have a word for each.
+_NEEDED = ("space", "device", "sampler")
+
+
+@dataclass(frozen=True)
+class SearchObjects:
+    """Objects for a search; None where its options have a word, or nothing is said."""
+
+    space: Space | None = None
+    device: Device | None = None
+    images: Images | None = None
+    sampler: BaseSampler | None = None
+    callbacks: tuple[Callback, ...] = ()
+    #: of the study, in place of ./studies/STUDY
+    folder: Path | None = None
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the study's settings say of each object that it cannot be gone on with without."""
+        words = {}
+        if self.space is not None:
+            words["space"] = self.space.name
+        if self.device is not None:
+            words["device"] = object_word(self.device.name)
+        if self.sampler is not None:
+            words["sampler"] = object_word(type(self.sampler).__name__)
+        return words
+
+    def study_folder(self, name: str) -> StudyFolder:
+        """Where the study of that name is, or goes; InputError if that is somebody else's."""
+        return StudyFolder.found(name) if self.folder is None else StudyFolder.at(self.folder)
+
+    def require_passable(self, workers: int) -> None:
+        """InputError if worker processes could not be told of one of the objects."""
+        own = [field.name for field in fields(self) if field.name not in ("folder", "images")]
+        given = [name for name in own if getattr(self, name)]
+        if workers > 1 and given:
+            raise InputError(
+                f"{' and '.join(given)}: objects of this process, which {workers} worker processes "
+                "cannot have; say workers=1, or give a file or a name"
+            )
+
+    def require_for(self, study: Study) -> None:
+        """InputError if ``study`` was made with an object that is not here, or another sampler."""
+        words = self.words
+        for name in _NEEDED:
+            word = str(getattr(study.settings, name))
+            if name == "sampler" and words.get(name, word) != word:
+                raise InputError(
+                    f"study {study.name!r} was made with sampler {word}, not {words[name]}; "
+                    "leave it out, or start another study"
+                )
+            if is_object_word(word) and name not in words:
+                raise InputError(
+                    f"study {study.name!r} was made from Python with {name} {word}: go on with it "
+                    f"there, by nas.search(..., {name}=...)"
+                )
+
+
+#: As a command has it.
+NO_OBJECTS = SearchObjects()
