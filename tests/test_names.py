@@ -1,9 +1,10 @@
-"""Names: none that only this project knows."""
+"""Names: none that only this project knows, and one thing for one name."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,13 @@ def test_no_module_or_symbol_has_a_private_name() -> None:
     for path in paths(*PACKAGES, "studies", "tests"):
         names = {path.stem, *(node.name for node in definitions(path))}
         assert PRIVATE.isdisjoint(map(plain, names)), path
+
+
+def test_a_class_s_name_is_that_of_no_other() -> None:
+    """Nor of one in another package: who searches for it finds one thing."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in paths(*PACKAGES):
+        for node in definitions(path):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    assert not {name: found for name, found in places.items() if len(found) > 1}

@@ -23,7 +23,7 @@ from ..searching.objects import Callback, SearchObjects
 from ..searching.run import SearchOutcome, run_search
 from ..studies import results
 from ..studies.options import SearchOptions
-from ..studies.results import Finding
+from ..studies.results import ParetoPoint
 from ..studies.study import Study
 from ..studies.study import load_study as _load_study
 from .arguments import DeviceSource, SpaceSource, word_of
@@ -157,7 +157,7 @@ def load_study(name: str | Path, storage: str | None = None) -> Study:
     return _load_study(word_of(name), storage)
 
 
-def findings(study: Study) -> tuple[Finding, ...]:
+def findings(study: Study) -> tuple[ParetoPoint, ...]:
     """The Pareto front of a study, best score first; ``path`` of each is its INT8 TFLite file.
 
     Raises NasError if the study's database is damaged or out of reach.

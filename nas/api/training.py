@@ -13,7 +13,7 @@ from ..choices import Loss, Quantization, RecipeName
 from ..data.arrays import DataSource, load_arrays, save_arrays, split_source
 from ..data.images import EMBEDDED, Data, ImageSet, load_data
 from ..data.named_sets import VALIDATION, load_named_sets
-from ..evaluation.full_training import Figures, LongTraining
+from ..evaluation.full_training import LongTraining, QualityMeans
 from ..evaluation.validation import ValidationPoint
 from ..latency.model_reference import NamedNetwork, find_network
 from ..quality.notes import notes
@@ -52,7 +52,7 @@ class TrainingOutcome:
     """
 
     training: LongTraining
-    figures: Mapping[str, Figures]
+    figures: Mapping[str, QualityMeans]
     images: Mapping[str, ImageSet]
     was_finished: bool
     study: Study | None = None
@@ -132,7 +132,7 @@ def train(
         finished.require_for(target, training.folder)
     figures = {VALIDATION: finished or _trained(training, data, observer or _Silent())}
     learned = found.study is not None and _tell(found.study, training, figures[VALIDATION])
-    figures |= {name: Figures.of(*training.test(images)) for name, images in tests.items()}
+    figures |= {name: QualityMeans.of(*training.test(images)) for name, images in tests.items()}
     return TrainingOutcome(
         training=training,
         figures=figures,
@@ -184,17 +184,19 @@ def _recipe(
     )
 
 
-def _trained(training: LongTraining, source: DataSource, observer: TrainingObserver) -> Figures:
+def _trained(
+    training: LongTraining, source: DataSource, observer: TrainingObserver
+) -> QualityMeans:
     data = training.data
     observer.begins(notes({"training": data.training, VALIDATION: data.validation}))
     evaluated = training.run(observer.observe, observer.judged)
     images = split_source(source)[1]
     if images is not None:
         save_arrays(images, training.folder / IMAGES, training.candidate.graph.scale)
-    return Figures.of(evaluated.quality, evaluated.float_quality)
+    return QualityMeans.of(evaluated.quality, evaluated.float_quality)
 
 
-def _tell(study: Study, training: LongTraining, figures: Figures) -> bool:
+def _tell(study: Study, training: LongTraining, figures: QualityMeans) -> bool:
     """What its network came to, if that tells what the study may expect of the others."""
     recipe, of_study = training.recipe, study.settings.recipe
     crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)

@@ -14,7 +14,7 @@ from .options import with_options
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
-    from ..studies.results import Finding
+    from ..studies.results import ParetoPoint
     from ..studies.study import Study
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study under ./studies.")]
@@ -112,7 +112,7 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
         _print_front(opened, found)
 
 
-def _print_front(study: Study, found: tuple[Finding, ...]) -> None:
+def _print_front(study: Study, found: tuple[ParetoPoint, ...]) -> None:
     from ..quality.metrics import convention
     from ..quality_model.table import FULL_STEPS
     from ..studies.results import nothing_found

@@ -45,7 +45,7 @@ _CURVE_HEADER = "phase,step,psnr_db\n"
 
 
 @dataclass(frozen=True)
-class Figures:
+class QualityMeans:
     """Means over a set of images: of the INT8 file, and of the floating-point network."""
 
     psnr_db: float
@@ -54,9 +54,9 @@ class Figures:
     ssim_float: float
 
     @classmethod
-    def of(cls, int8: Quality, plain: Quality) -> Figures:
+    def of(cls, int8: Quality, plain: Quality) -> QualityMeans:
         """Those of two qualities."""
-        return Figures(int8.psnr_db, int8.ssim, plain.psnr_db, plain.ssim)
+        return QualityMeans(int8.psnr_db, int8.ssim, plain.psnr_db, plain.ssim)
 
     @property
     def drop_db(self) -> float:
@@ -72,7 +72,7 @@ class _HowTrained:
 
 
 @dataclass(frozen=True)
-class FinishedCard(Figures):
+class FinishedCard(QualityMeans):
     """What a finished training's card says of it, on its validation images."""
 
     device: str

@@ -51,7 +51,7 @@ class SetQuality:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedSystem:
     """What does not depend on any device: a system's row as far as its training goes."""
 
     name: str
@@ -82,7 +82,7 @@ class Trained:
 class System:
     """A trained system, and its times on the host and on the device."""
 
-    trained: Trained
+    trained: TrainedSystem
     host: Latency
     device: Latency
 
@@ -142,7 +142,7 @@ class Bench:
     seed: int
     folder: Path
 
-    def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> Trained:
+    def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> TrainedSystem:
         """Trains and judges one system; CandidateError if it cannot be."""
         training = self.training(network)
         path = training.folder / "row.json"
@@ -155,7 +155,7 @@ class Bench:
         write_json(path, {"identity": identity, "trained": asdict(trained)})
         return trained
 
-    def time(self, network: ZooNetwork, trained: Trained) -> System:
+    def time(self, network: ZooNetwork, trained: TrainedSystem) -> System:
         """Times a system on this machine and on the device, with weights like trained ones."""
         graph, spec = network.build(self.data.training.scale).deployed, self.device.input
         with Worker() as worker:
@@ -185,7 +185,7 @@ class Bench:
             folder=self.folder / network.name,
         )
 
-    def _judge(self, training: LongTraining, network: ZooNetwork) -> Trained:
+    def _judge(self, training: LongTraining, network: ZooNetwork) -> TrainedSystem:
         from ..training.training_run import float_quality
 
         finished, files = training.finished, training.files
@@ -208,17 +208,17 @@ class Bench:
                 for name, images in self.tests.items()
             )
         figures = infer(training.candidate.deployed, _AT)
-        return Trained(
+        return TrainedSystem(
             network.name, training.recipe.steps, figures.parameters, figures.macs,
             len(tflite) / 1000, sets,
         )  # fmt: skip
 
 
-def _kept_row(path: Path, identity: dict[str, Any]) -> Trained | None:
+def _kept_row(path: Path, identity: dict[str, Any]) -> TrainedSystem | None:
     """What a bench before this one found; None if it trained or judged otherwise."""
     try:
         kept = read_json(path)
-        return Trained.from_json(kept["trained"]) if kept["identity"] == identity else None
+        return TrainedSystem.from_json(kept["trained"]) if kept["identity"] == identity else None
     except (InputError, KeyError, TypeError) as error:
         reason = str(error).removeprefix(f"{path}: ")
         raise InputError(

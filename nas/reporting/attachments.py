@@ -59,7 +59,7 @@ class Attachments:
             if model.is_file() and not self._has(network, name):
                 self._attach(network, name, _TFLITE, model.read_bytes())
         self._name_objectives(content)
-        drawn = tuple((network.trial, network.result.latency.ms) for network in content.findings)
+        drawn = tuple((network.trial, network.result.latency.ms) for network in content.candidates)
         if drawn != self._drawn:
             self._save_plots(content)
             self._drawn = drawn

@@ -11,7 +11,7 @@ from ..quality.score import score_ratio
 from ..studies.budget import Budget
 from ..studies.options import SearchOptions
 from ..studies.record import Result, TrialRecord
-from ..studies.results import Finding, findings
+from ..studies.results import ParetoPoint, findings
 from ..studies.settings import Settings
 from .history import Moment, history_of
 
@@ -85,14 +85,14 @@ class ReportContent:
     elapsed_seconds: float
     #: whose score counts as 1: ABPN's of this study, or the best found where ABPN was left out
     yardstick: str
-    findings: tuple[ReportedNetwork, ...]
+    candidates: tuple[ReportedNetwork, ...]
     references: tuple[ReportedNetwork, ...]
     #: best score first
     front: tuple[ReportedNetwork, ...]
     highlights: tuple[Highlight, ...]
     history: tuple[Moment, ...]
     lines: tuple[TrialLine, ...]
-    #: the trials of ``findings``, for what Optuna says about parameters
+    #: the trials of ``candidates``, for what Optuna says about parameters
     trials: tuple[FrozenTrial, ...]
     command: str
 
@@ -113,7 +113,7 @@ class ReportContent:
     @property
     def timed_elsewhere(self) -> tuple[tuple[str, int], ...]:
         """Devices other than the study's, with how many networks have a latency of theirs."""
-        devices = Counter(network.device for network in (*self.findings, *self.references))
+        devices = Counter(network.device for network in (*self.candidates, *self.references))
         return tuple((d, n) for d, n in devices.items() if d != self.settings.device)
 
 
@@ -137,7 +137,7 @@ def collect(study: Study) -> ReportContent:
         budget=study.budget(),
         elapsed_seconds=study.elapsed_seconds(),
         yardstick=yardstick,
-        findings=found,
+        candidates=found,
         references=tuple(network for network in networks.values() if network.is_reference),
         front=front,
         highlights=_highlights(found, front, study.settings),
@@ -151,7 +151,7 @@ def collect(study: Study) -> ReportContent:
     )
 
 
-def _yardstick(records: list[TrialRecord], front: tuple[Finding, ...]) -> tuple[str, float]:
+def _yardstick(records: list[TrialRecord], front: tuple[ParetoPoint, ...]) -> tuple[str, float]:
     """Name and binary logarithm of the score that counts as 1."""
     for record in records:
         if record.baseline == ABPN and record.result:

@@ -36,7 +36,7 @@ def history_of(
     ended = sorted(
         (record.ended, record.number, record.result, record.within_limit)
         for record in records
-        if record.is_finding and record.result and record.ended is not None
+        if record.is_trained_candidate and record.result and record.ended is not None
     )
     clock = _Clock(
         (record.begun, record.ended)

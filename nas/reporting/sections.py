@@ -67,7 +67,7 @@ def _front(content: ReportContent) -> Section:
     fastest = min((n.result.latency.ms for n in content.front), default=0.0)
     best_db = max((n.result.expected.psnr_db for n in content.front), default=0.0)
     label = (
-        f"Expected PSNR over runtime: {len(content.findings)} networks, {len(content.front)} of "
+        f"Expected PSNR over runtime: {len(content.candidates)} networks, {len(content.front)} of "
         f"them on the front, from {fastest:.2f} ms up to {best_db:.2f} dB expected"
     )
     equal = " On the dotted line a network scores just as ABPN does." if content.has_abpn else ""
@@ -123,7 +123,7 @@ def _parameters(content: ReportContent) -> Section:
         "Which sampled parameters decide the score (PED-ANOVA), and what good networks have in "
         "common: drag along an axis to pick trials. Trials without a parameter meet at “none”.",
         tuple(groups),
-        f"Too few trials to tell: {len(content.findings)} trained, {FEWEST_TRIALS} are needed.",
+        f"Too few trials to tell: {len(content.candidates)} trained, {FEWEST_TRIALS} are needed.",
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def _operators(content: ReportContent) -> Section:
 
 
 def _drop(content: ReportContent) -> Section:
-    worst = max((network.result.drop_db for network in content.findings), default=0.0)
+    worst = max((network.result.drop_db for network in content.candidates), default=0.0)
     label = f"INT8 drop over PSNR in floating point, at most {worst:.3f} dB"
     return Section(
         "drop", "What INT8 cost",
@@ -150,4 +150,4 @@ def _drop(content: ReportContent) -> Section:
 
 
 def _if_any(content: ReportContent, group: Group) -> tuple[Group, ...]:
-    return (group,) if content.findings or content.references else ()
+    return (group,) if content.candidates or content.references else ()

@@ -28,7 +28,7 @@ class LeaderboardEntry:
 class Leaderboard:
     """Trained networks so far, in the order of their trials; the front is fastest first."""
 
-    findings: tuple[LeaderboardEntry, ...]
+    candidates: tuple[LeaderboardEntry, ...]
     references: tuple[LeaderboardEntry, ...]
     front: tuple[LeaderboardEntry, ...]
     #: begun or queued reference trials without a result yet
@@ -45,7 +45,7 @@ class Leaderboard:
         on_front = [record.number for record in pareto_front(list(records))]
         by_trial = {entry.trial: entry for entry in entries}
         return cls(
-            findings=tuple(entry for entry in entries if entry.baseline is None),
+            candidates=tuple(entry for entry in entries if entry.baseline is None),
             references=tuple(entry for entry in entries if entry.baseline is not None),
             front=tuple(by_trial[number] for number in on_front),
             references_to_come=sum(
@@ -57,7 +57,7 @@ class Leaderboard:
     @property
     def best(self) -> LeaderboardEntry | None:
         """The finding within the limit with the best score."""
-        found = (entry for entry in self.findings if entry.within_limit)
+        found = (entry for entry in self.candidates if entry.within_limit)
         return max(found, key=lambda entry: entry.result.log2_score, default=None)
 
     def reference(self, name: str) -> LeaderboardEntry | None:
@@ -68,7 +68,7 @@ class Leaderboard:
         """The part of the budget that is used up, from 0 to 1."""
         parts = [0.0]
         if budget.trials is not None:
-            parts.append(len(self.findings) / budget.trials)
+            parts.append(len(self.candidates) / budget.trials)
         if budget.seconds is not None:
             parts.append(elapsed_seconds / budget.seconds)
         return min(1.0, max(parts))
@@ -81,8 +81,8 @@ class Leaderboard:
         ends = []
         if budget.seconds is not None:
             ends.append(budget.seconds - elapsed_seconds)
-        trained = len(self.findings) + len(self.references)
+        trained = len(self.candidates) + len(self.references)
         if budget.trials is not None and trained:
-            to_train = budget.trials - len(self.findings) + self.references_to_come
+            to_train = budget.trials - len(self.candidates) + self.references_to_come
             ends.append(elapsed_seconds / trained * to_train)
         return max(0.0, min(ends)) if ends else None

@@ -98,12 +98,12 @@ class View:
     def draw(self, width: int, height: int) -> Panel:
         """For a terminal of so many columns and rows; a low one has no plot."""
         parts: list[RenderableType] = [self._budget(), self._scores()]
-        if self.leaderboard.findings and height >= _ROOM:
+        if self.leaderboard.candidates and height >= _ROOM:
             parts += [self._front(width - 4), self._legend(), Text()]
         return Panel(Group(*parts, self._workers()), title=self.title, width=width)
 
     def _budget(self) -> RenderableType:
-        trained, said = len(self.leaderboard.findings), []
+        trained, said = len(self.leaderboard.candidates), []
         if self.budget.trials is not None:
             said.append(f"{trained} of {self.budget.trials} trials")
         else:
@@ -140,7 +140,7 @@ class View:
 
     def _front(self, width: int) -> Text:
         on_front = {entry.trial for entry in self.leaderboard.front}
-        others = [entry for entry in self.leaderboard.findings if entry.trial not in on_front]
+        others = [entry for entry in self.leaderboard.candidates if entry.trial not in on_front]
         marks = [_mark(entry, *_TRAINED) for entry in others]
         marks += [_mark(e, (e.baseline or "?")[0], _REFERENCE) for e in self.leaderboard.references]
         marks += [_mark(entry, *_FRONT) for entry in self.leaderboard.front]

@@ -106,7 +106,7 @@ class _Remeasurement:
         """Reference trials and the best candidates that are not measured yet."""
         done = self._latencies().measured_trials
         records = [record for record in self.study.records() if record.result]
-        hopeful = (r for r in records if r.is_finding and self._may_be_within_limit(r))
+        hopeful = (r for r in records if r.is_trained_candidate and self._may_be_within_limit(r))
         found = sorted(hopeful, key=_log2, reverse=True)[:BEST]
         references = [record for record in records if record.baseline]
         return [record for record in (*references, *found) if record.number not in done]

@@ -26,7 +26,7 @@ from ..quality.notes import notes
 from ..studies.budget import Budget
 from ..studies.config import write_config
 from ..studies.options import SearchOptions
-from ..studies.results import Finding, nothing_found, write_pareto
+from ..studies.results import ParetoPoint, nothing_found, write_pareto
 from ..studies.study import Study, join_study
 from ..system.cores import Cores
 from ..system.passwords import holds_password
@@ -50,7 +50,7 @@ class SearchOutcome:
     """How a run of a search ended: the study, its Pareto front, best score first, and why."""
 
     study: Study
-    findings: tuple[Finding, ...]
+    findings: tuple[ParetoPoint, ...]
     reason: str
     interrupted: bool
 
@@ -60,7 +60,7 @@ class SearchOutcome:
         return self.study.folder.path
 
     @property
-    def best(self) -> Finding:
+    def best(self) -> ParetoPoint:
         """What has the best score; NasError if nothing was found."""
         if not self.findings:
             raise NasError(nothing_found(self.study))

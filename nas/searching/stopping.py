@@ -59,7 +59,7 @@ class SearchState:
     @property
     def trained(self) -> int:
         """Trials that count towards the budget."""
-        return sum(record.is_finding for record in self.records)
+        return sum(record.is_trained_candidate for record in self.records)
 
     @property
     def seconds_left(self) -> float:

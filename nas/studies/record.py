@@ -171,7 +171,7 @@ class TrialRecord:
         return self.complete or self.outcome not in (None, Outcome.TRAINED)
 
     @property
-    def is_finding(self) -> bool:
+    def is_trained_candidate(self) -> bool:
         """Trained by the search, not put in as a reference."""
         return self.complete and self.baseline is None
 
@@ -193,7 +193,9 @@ def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
     """Findings within the limit that no other beats in expected PSNR and runtime, fastest first."""
     front: list[TrialRecord] = []
     best_db = float("-inf")
-    found = [(r, r.result) for r in records if r.is_finding and r.within_limit and r.result]
+    found = [
+        (r, r.result) for r in records if r.is_trained_candidate and r.within_limit and r.result
+    ]
     fastest_first = sorted(found, key=lambda pair: (pair[1].latency.ms, -_expected_db(pair[1])))
     for record, result in fastest_first:
         if _expected_db(result) > best_db:

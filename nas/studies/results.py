@@ -19,7 +19,7 @@ from .study import Study
 
 
 @dataclass(frozen=True)
-class Finding:
+class ParetoPoint:
     """A point of the Pareto front, ranked by challenge score."""
 
     rank: int
@@ -73,7 +73,7 @@ class Finding:
         }
 
 
-def findings(study: Study) -> tuple[Finding, ...]:
+def findings(study: Study) -> tuple[ParetoPoint, ...]:
     """The study's Pareto front, best score first."""
     records = study.records()
     abpn = next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
@@ -81,7 +81,7 @@ def findings(study: Study) -> tuple[Finding, ...]:
     front = [(record, record.result) for record in pareto_front(records) if record.result]
     ranked = sorted(front, key=lambda pair: pair[1].log2_score, reverse=True)
     return tuple(
-        Finding(
+        ParetoPoint(
             rank=index + 1,
             trial=record.number,
             candidate=record.candidate or "",
@@ -109,7 +109,7 @@ def nothing_found(study: Study) -> str:
     return f"study {study.name}: none of its {trained} trained networks is within {limit}"
 
 
-def write_pareto(study: Study) -> tuple[Finding, ...]:
+def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
     """Brings ``pareto/`` up to date; returns what stands in it.
 
     A model that another machine trained and that is not on this disk is left out of the folder, not
@@ -136,7 +136,7 @@ def write_pareto(study: Study) -> tuple[Finding, ...]:
     return found
 
 
-def make_card(study: Study, finding: Finding) -> dict[str, Any]:
+def make_card(study: Study, finding: ParetoPoint) -> dict[str, Any]:
     """All that is known of one model, as plain values."""
     settings, result, latency = study.settings, finding.result, finding.result.latency
     return {

@@ -25,7 +25,7 @@ class StudyStatus:
     @property
     def trained(self) -> int:
         """Trained candidates, without the reference trials."""
-        return sum(record.is_finding for record in self.records)
+        return sum(record.is_trained_candidate for record in self.records)
 
     def to_json(self) -> dict[str, Any]:
         """Counts, times, and a row for each trial."""

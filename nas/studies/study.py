@@ -122,7 +122,7 @@ class Study:
 
     def trained(self) -> list[TrialRecord]:
         """Trained candidates: what a budget of trials counts."""
-        return [record for record in self.records() if record.is_finding]
+        return [record for record in self.records() if record.is_trained_candidate]
 
     def elapsed_seconds(self) -> float:
         """Wall-clock time with a worker alive, over all runs."""

@@ -16,7 +16,7 @@ def drop_plot(content: ReportContent) -> go.Figure:
     """The loss over the PSNR in floating point; a gain is below zero."""
     figure = new_figure("PSNR in floating point, dB", "INT8 drop, dB (a gain is negative)", 400)
     on_front = {network.trial for network in content.front}
-    others = [network for network in content.findings if network.trial not in on_front]
+    others = [network for network in content.candidates if network.trial not in on_front]
     figure.add_scatter(
         **_points(others), name="trained", mode="markers",
         marker={"color": MUTED, "size": 7, "opacity": 0.55},

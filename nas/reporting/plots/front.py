@@ -23,11 +23,11 @@ def front_plot(content: ReportContent) -> go.Figure:
     The runtime's axis is logarithmic: networks of equal score lie on straight lines.
     """
     figure = new_figure("runtime, ms", "expected PSNR of the INT8 file, dB", height=480)
-    times = [n.result.latency.ms for n in (*content.findings, *content.references)]
+    times = [n.result.latency.ms for n in (*content.candidates, *content.references)]
     ticks = _round_numbers(min(times, default=1.0), max(times, default=1.0))
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     on_front = {network.trial for network in content.front}
-    others = [network for network in content.findings if network.trial not in on_front]
+    others = [network for network in content.candidates if network.trial not in on_front]
     _add_others(figure, others, content.gauge)
     _add_equal_scores(figure, content)
     _add_front(figure, content)
@@ -70,7 +70,7 @@ def _add_equal_scores(figure: go.Figure, content: ReportContent) -> None:
     abpn = next((n for n in content.references if n.name == content.yardstick), None)
     if abpn is None:
         return
-    times = [n.result.latency.ms for n in (*content.findings, *content.references)]
+    times = [n.result.latency.ms for n in (*content.candidates, *content.references)]
     ends = [min(times) / 1.1, max(times) * 1.1]
     # Twice the time costs as much as half a dB: 2 PSNR - log2(ms) is ABPN's all along.
     here = abpn.result

@@ -24,8 +24,8 @@ def importances(content: ReportContent) -> dict[str, float]:
     """
     import optuna
 
-    ratios = {network.ratio for network in content.findings}
-    if len(content.findings) < FEWEST_TRIALS or len(ratios) < 2:
+    ratios = {network.ratio for network in content.candidates}
+    if len(content.candidates) < FEWEST_TRIALS or len(ratios) < 2:
         return {}
     # In memory, with scores as values, whatever was searched for.
     study = optuna.create_study(direction="maximize")
@@ -34,7 +34,7 @@ def importances(content: ReportContent) -> dict[str, float]:
             optuna.create_trial(
                 params=trial.params, distributions=trial.distributions, value=network.ratio
             )
-            for trial, network in zip(content.trials, content.findings, strict=True)
+            for trial, network in zip(content.trials, content.candidates, strict=True)
         ]
     )
     return optuna.importance.get_param_importances(study)

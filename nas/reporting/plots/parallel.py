@@ -29,10 +29,10 @@ def parallel_plot(content: ReportContent, shares: dict[str, float]) -> go.Figure
     import plotly.graph_objects as go
 
     names = dict.fromkeys(name for trial in content.trials for name in trial.params)
-    if len(content.findings) < 2 or not names:
+    if len(content.candidates) < 2 or not names:
         return None
     shown = sorted(names, key=lambda name: -shares.get(name, 0.0))[:_MOST_AXES]
-    ratios = [network.ratio for network in content.findings]
+    ratios = [network.ratio for network in content.candidates]
     figure = new_figure("", "", height=440)
     figure.add_trace(
         go.Parcoords(

@@ -32,7 +32,7 @@ def test_the_front_is_that_of_the_study_with_scores_over_abpn_s(study: Study) ->
     assert content.yardstick == "ABPN"
     assert {network.name: network.ratio for network in content.references}["ABPN"] == 1.0
     assert content.highlights[0].network == content.front[0]
-    assert content.history[-1].best_ratio == max(n.ratio for n in content.findings)
+    assert content.history[-1].best_ratio == max(n.ratio for n in content.candidates)
 
 
 def test_without_abpn_the_best_network_is_the_unit(
@@ -42,7 +42,7 @@ def test_without_abpn_the_best_network_is_the_unit(
     content = collect(make_study("alone", 12, baselines=False))
     assert not content.has_abpn
     assert content.references == ()
-    assert max(network.ratio for network in content.findings) == pytest.approx(1.0)
+    assert max(network.ratio for network in content.candidates) == pytest.approx(1.0)
 
 
 def test_every_trial_has_a_line_and_every_column_a_cell(study: Study) -> None:
@@ -58,7 +58,7 @@ def test_every_trial_has_a_line_and_every_column_a_cell(study: Study) -> None:
     assert {len(row.cells) for row in table} == {len(columns(content))}
     scores = [row.cells[2].sort for row in table if row.cells[2].sort is not None]
     assert scores == sorted(scores, reverse=True)
-    assert len(scores) == len(content.findings) + 2
+    assert len(scores) == len(content.candidates) + 2
 
 
 def test_a_study_without_a_trained_trial_has_a_report_too(
@@ -99,7 +99,7 @@ def test_parallel_coordinates_keep_trials_that_lack_a_parameter(study: Study) ->
     figure = parallel_plot(content, {"width_2": 1.0})
     assert figure is not None
     axes = {axis.label: axis for axis in figure.data[0].dimensions}
-    assert {len(axis["values"]) for axis in axes.values()} == {len(content.findings)}
+    assert {len(axis["values"]) for axis in axes.values()} == {len(content.candidates)}
     axis = axes["width_2"]
     absent = axis.tickvals[axis.ticktext.index("none")]
     assert sum(value == absent for value in axis["values"]) == len(lacking)

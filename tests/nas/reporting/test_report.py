@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from nas.reporting.report import write_report
-from nas.studies.results import Finding, findings
+from nas.studies.results import ParetoPoint, findings
 
 from ..console import Console
 from .browser import Visit, draw_all, keep_sections, visiting
@@ -35,7 +35,7 @@ class Report:
 
     path: Path
     trials: int
-    findings: tuple[Finding, ...]
+    findings: tuple[ParetoPoint, ...]
 
     @property
     def address(self) -> str:

@@ -28,7 +28,7 @@ RECORDS = [
 
 def test_the_best_the_front_and_the_references() -> None:
     leaderboard = Leaderboard.of(RECORDS)
-    assert [entry.trial for entry in leaderboard.findings] == [2, 4, 5]
+    assert [entry.trial for entry in leaderboard.candidates] == [2, 4, 5]
     assert [entry.trial for entry in leaderboard.front] == [4, 2]
     abpn, xlsr = leaderboard.reference("ABPN"), leaderboard.reference("XLSR")
     assert leaderboard.best is not None

@@ -84,7 +84,7 @@ def test_the_best_are_measured_and_the_others_predicted_anew(study: Study, tmp_p
     remeasure_best(study, DEVICE, board, told.append)
 
     records = study.records()
-    best = sorted((r for r in records if r.is_finding), key=ms_of)[:BEST]
+    best = sorted((r for r in records if r.is_trained_candidate), key=ms_of)[:BEST]
     references = [record for record in records if record.baseline]
     for record in [*best, *references]:
         assert ms_of(record) == true_ms(record.network)
@@ -134,8 +134,8 @@ def capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 def test_what_is_measured_over_the_limit_leaves_the_front(capped: Study) -> None:
     limit_ms = capped.settings.max_latency_ms
     assert limit_ms is not None
-    over = [r for r in capped.records() if r.is_finding and not r.within_limit]
-    within = [r for r in capped.records() if r.is_finding and r.within_limit]
+    over = [r for r in capped.records() if r.is_trained_candidate and not r.within_limit]
+    within = [r for r in capped.records() if r.is_trained_candidate and r.within_limit]
     assert len(over) >= 3
     assert len(within) >= 3
     for record in over:
@@ -146,7 +146,7 @@ def test_what_is_measured_over_the_limit_leaves_the_front(capped: Study) -> None
     assert front
     assert {finding.trial for finding in front} <= {record.number for record in within}
     assert Leaderboard.of(capped.records()).best in [
-        entry for entry in Leaderboard.of(capped.records()).findings if entry.within_limit
+        entry for entry in Leaderboard.of(capped.records()).candidates if entry.within_limit
     ]
     lines = summarize(capped).lines()
     assert sum("is over the limit" in line for line in lines) >= len(over)
@@ -156,14 +156,14 @@ def test_those_that_may_be_within_the_limit_are_measured_in_place_of_those_that_
     capped: Study, tmp_path: Path
 ) -> None:
     measured = read_latencies(capped.folder.latencies).measured_trials
-    within = [r for r in capped.records() if r.is_finding and r.within_limit]
+    within = [r for r in capped.records() if r.is_trained_candidate and r.within_limit]
     assert {record.number for record in within} <= measured
     assert len(measured) > 2 + BEST
 
 
 def test_report_and_notes_name_the_device_that_measured(capped: Study, tmp_path: Path) -> None:
     content, board = collect(capped), str(tmp_path / "board")
-    over = {r.number for r in capped.records() if r.is_finding and not r.within_limit}
+    over = {r.number for r in capped.records() if r.is_trained_candidate and not r.within_limit}
     assert {line.number for line in content.lines if line.status == "over the limit"} == over
     assert all("over the limit" in content.lines[number].remark for number in over)
     for highlight in content.highlights:
