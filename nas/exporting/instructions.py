@@ -1,6 +1,6 @@
 """How to time an exported model on a device: commands to copy, and the AI Benchmark app's steps.
 
-benchmark_model and synap_cli are called as the ``adb`` source calls them. The app's steps are those
+Programs are called as the ``adb`` source calls them. The app's steps are those
 of Ignatov et al., arXiv:2105.07825, section 2.2.
 """
 
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from latency_models.device import Device
+from latency_models.sources.adb.converter import filled_in
 from latency_models.sources.adb.settings import (
     AdbSettings,
     BenchmarkModelSettings,
     ExternalDelegate,
     GpuDelegate,
+    LitertBenchmarkSettings,
     NnapiDelegate,
     SynapCliSettings,
     XnnpackDelegate,
 )
-from latency_models.sources.adb.synap_cli import filled_in
 
 from .model_card import ExportedModel
 
@@ -38,11 +40,59 @@ _SYNAP = SynapCliSettings(
 )
 _USUAL = (
     ("The processor", XnnpackDelegate(kind="xnnpack")),
-    ("The NPU by Android's NNAPI (accelerators: `adb shell dumpsys neuralnetworks`)",
+    ("The NPU by Android's NNAPI, deprecated from Android 15 on (accelerators: "
+     "`adb shell dumpsys neuralnetworks`)",
      NnapiDelegate(kind="nnapi", accelerator="vsi-npu")),
     ("The NPU by its vendor's delegate, here VeriSilicon's",
      ExternalDelegate(kind="external", library="/vendor/lib64/libvx_delegate.so")),
     ("The GPU", GpuDelegate(kind="gpu")),
+)  # fmt: skip
+
+_LITERT = "/data/local/tmp/litert"
+_APPLY_PLUGIN = (
+    "apply_plugin_main", "--cmd=apply", "--libs=.", "--soc_manufacturer=Google",
+    "--soc_model=Tensor_G5", "--model={model}", "--o={folder}/compiled.tflite",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Vendor:
+    """What LiteRT needs of a maker of NPUs, beside ``files`` in the folder of its libraries."""
+
+    title: str
+    files: tuple[str, ...]
+    settings: LitertBenchmarkSettings
+
+
+def _litert_of(*, convert: tuple[str, ...] | None = None, prefix: str) -> LitertBenchmarkSettings:
+    return LitertBenchmarkSettings(
+        tool="litert_benchmark_model",
+        dispatch_folder=_LITERT,
+        plugin_folder=None if convert else _LITERT,
+        convert=convert,
+        prefix=prefix,
+    )
+
+
+_VENDORS = (
+    _Vendor(
+        "Qualcomm, compiled on the phone (libQnn* of its AI Engine Direct SDK; V79 is Snapdragon 8 "
+        "Elite's)",
+        ("libLiteRtDispatch_Qualcomm.so", "libLiteRtCompilerPlugin_Qualcomm.so", "libQnnSystem.so",
+         "libQnnHtp.so", "libQnnHtpPrepare.so", "libQnnHtpV79Stub.so", "libQnnHtpV79Skel.so"),
+        _litert_of(prefix=f"LD_LIBRARY_PATH={_LITERT} ADSP_LIBRARY_PATH={_LITERT}"),
+    ),
+    _Vendor(
+        "MediaTek, compiled on the phone",
+        ("libLiteRtDispatch_MediaTek.so", "libLiteRtCompilerPlugin_MediaTek.so"),
+        _litert_of(prefix=f"LD_LIBRARY_PATH={_LITERT}"),
+    ),
+    _Vendor(
+        "Google Tensor, compiled on this machine (libLiteRtCompilerPlugin_google_tensor.so in the "
+        "current folder)",
+        ("libLiteRtDispatch_GoogleTensor.so",),
+        _litert_of(convert=_APPLY_PLUGIN, prefix=f"LD_LIBRARY_PATH={_LITERT}"),
+    ),
 )  # fmt: skip
 
 
@@ -65,12 +115,20 @@ def instructions(models: Sequence[ExportedModel], device: Device | None) -> str:
     parts += [
         'Read "Inference (avg)", and see that the log says the delegate was applied to the whole '
         "graph: else the time is the processor's.",
+        "## LiteRT's benchmark_model",
+        "NPUs of phones with Android 15 and later: LiteRT's own tool, with its vendor's dispatch "
+        "library and compiler plugin.",
+        _block(["adb push benchmark_model /data/local/tmp/litert_benchmark_model",
+                "adb shell chmod +x /data/local/tmp/litert_benchmark_model"]),
+        *_litert_parts(files),
+        'Read "Inference (avg)", and see that "DispatchDelegate" replaces every node and no plugin '
+        "failed: where it does not, the CPU runs the rest, and nothing else says so.",
         "## synap_cli",
         "Synaptics' boards (VS680): compiled by Synaptics' converter on this machine, timed on the "
         "board.",
         _block(_synap(files, _SYNAP)),
         _AI_BENCHMARK,
-    ]
+    ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,6 +136,8 @@ def _own(files: Sequence[str], settings: AdbSettings) -> str:
     runner = settings.runner
     if isinstance(runner, SynapCliSettings):
         return _block(_synap(files, runner))
+    if isinstance(runner, LitertBenchmarkSettings):
+        return _block(_litert(files, runner))
     push = shlex.join(["adb", "push", *files, f"{runner.folder}/"])
     return _block([push, *_benchmark_model(files, runner)])
 
@@ -94,6 +154,27 @@ def _benchmark_model(files: Sequence[str], settings: BenchmarkModelSettings) -> 
             )
         )
         yield _on_device(settings.prefix, settings.path, arguments)
+
+
+def _litert_parts(files: Sequence[str]) -> Iterator[str]:
+    for vendor in _VENDORS:
+        push = shlex.join(["adb", "push", *vendor.files, f"{_LITERT}/"])
+        yield f"{vendor.title}:"
+        yield _block([push, *_litert(files, vendor.settings)])
+
+
+def _litert(files: Sequence[str], settings: LitertBenchmarkSettings) -> Iterator[str]:
+    runner = settings.runner()
+    for file in files:
+        pushed = file
+        if settings.convert is not None:
+            folder = f"{file.removesuffix('.tflite')}_litert"
+            yield f"mkdir -p {shlex.quote(folder)}"
+            yield shlex.join(filled_in(settings.convert, file, folder))
+            pushed = f"{folder}/compiled.tflite"
+        on_phone = f"{settings.folder}/{file}"
+        yield shlex.join(["adb", "push", pushed, on_phone])
+        yield _on_device(settings.prefix, settings.path, runner.arguments(on_phone))
 
 
 def _synap(files: Sequence[str], settings: SynapCliSettings) -> Iterator[str]:

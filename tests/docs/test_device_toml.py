@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[SettingsTable]] = {
     'kind = "stable"': adb.StableDelegate,
     'kind = "gpu"': adb.GpuDelegate,
     'kind = "xnnpack"': adb.XnnpackDelegate,
+    'tool = "litert_benchmark_model"': adb.LitertBenchmarkSettings,
     'tool = "synap_cli"': adb.SynapCliSettings,
     'source = "csv"': CsvSettings,
     'source = "host"': HostSettings,

@@ -16,7 +16,7 @@ from .profile import ProfileRow
 
 _CPU = "cpu"
 #: Left to the CPU, these make a time say nothing of the accelerator.
-_ESSENTIAL = frozenset({
+ESSENTIAL = frozenset({
     "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "ADD", "CONCATENATION",
 })  # fmt: skip
 _PROFILED = "the tool's profile; the delegate's time shared out by bytes and MACs"
@@ -40,7 +40,10 @@ def placed_whole(operators: Sequence[LoweredOperator], engine: str, ms: float) -
 
 
 def placed_unprofiled(
-    operators: Sequence[LoweredOperator], delegation: Delegation, ms: float
+    operators: Sequence[LoweredOperator],
+    delegation: Delegation,
+    ms: float,
+    remedy: str = "set profile_runs, with a tool that can profile",
 ) -> Placement:
     """Without a profile the CPU may have the conversions at the ends, and nothing else."""
     delegate, left = delegation.delegate, delegation.nodes - delegation.taken
@@ -50,7 +53,7 @@ def placed_unprofiled(
     if left != len(ends):
         raise DeviceError(
             f"the {delegate.label} delegate left {left} of {len(operators)} operators to the CPU "
-            "without a profile to tell which; set profile_runs, with a tool that can profile",
+            f"without a profile to tell which; {remedy}",
             delegation.text,
         )
     rows = tuple(
@@ -116,7 +119,7 @@ def _require_accelerated(
     operators: Sequence[LoweredOperator], on_cpu: Mapping[int, float], delegation: Delegation
 ) -> None:
     label = delegation.delegate.label
-    essential = [operators[index] for index in on_cpu if operators[index].kind in _ESSENTIAL]
+    essential = [operators[index] for index in on_cpu if operators[index].kind in ESSENTIAL]
     if essential:
         named = ", ".join(f"{operator.kind} {operator.name!r}" for operator in essential[:3])
         raise OperatorsOnCpu(

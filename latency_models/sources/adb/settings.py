@@ -26,13 +26,16 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 from ..settings import SettingsTable, SourcePlace, SourceSettings
 from .benchmark_model import BenchmarkModel
 from .connection import Connection
+from .converter import Converter
 from .delegation import Delegate
 from .drift import DriftPolicy
+from .litert_benchmark import LitertBenchmark
 from .runner import Program, Runner
 from .source import AdbSource
 from .synap_cli import SynapCli
@@ -43,6 +46,7 @@ SHORTHAND = "adb:"
 _NO_XNNPACK = "--use_xnnpack=false"
 Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 DevicePath = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
+VendorFlag = Annotated[str, Field(pattern=r"^--[\w.-]+=.*$")]
 
 
 def _no_reference_accelerator(name: str) -> str:
@@ -154,6 +158,54 @@ def _names_the_model(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+class LitertBenchmarkSettings(_ProgramSettings):
+    """LiteRT's benchmark_model, for NPUs on Android 15 and later.
+
+    Models are compiled on the device, by the plugin in ``plugin_folder``, or on this machine, by
+    ``convert``.
+    """
+
+    tool: Literal["litert_benchmark_model"]
+    path: DevicePath = "/data/local/tmp/litert_benchmark_model"
+    #: folder on the device with libLiteRtDispatch_*.so
+    dispatch_folder: DevicePath
+    #: folder on the device with libLiteRtCompilerPlugin_*.so
+    plugin_folder: DevicePath | None = None
+    #: LiteRT's apply_plugin on this machine, or another command that makes {folder}/compiled.tflite
+    convert: Annotated[Words, AfterValidator(_names_the_model)] | None = None
+    convert_timeout_seconds: PositiveFloat = 600.0
+    #: further ones of the vendor, as --qualcomm_htp_performance_mode=burst
+    flags: Annotated[tuple[VendorFlag, ...], Field(strict=False)] = ()
+    threads: PositiveInt = 1
+    warmup_runs: PositiveInt = 5
+    runs: PositiveInt = 50
+
+    @model_validator(mode="after")
+    def _one_compiler(self) -> LitertBenchmarkSettings:
+        if (self.plugin_folder is None) == (self.convert is None):
+            raise ValueError(
+                "name plugin_folder, to compile on the device, or convert, to compile here"
+            )
+        return self
+
+    def runner(self) -> LitertBenchmark:
+        converter = None
+        if self.convert is not None:
+            converter = Converter(
+                self.convert, "compiled.tflite", "LiteRT", self.convert_timeout_seconds
+            )
+        return LitertBenchmark(
+            program=self._program(self.path),
+            dispatch_folder=self.dispatch_folder,
+            plugin_folder=self.plugin_folder,
+            converter=converter,
+            flags=self.flags,
+            threads=self.threads,
+            warmup_runs=self.warmup_runs,
+            runs=self.runs,
+        )
+
+
 class SynapCliSettings(_ProgramSettings):
     """Synaptics' synap_cli."""
 
@@ -173,10 +225,11 @@ class SynapCliSettings(_ProgramSettings):
         return SynapCli(
             program=self._program(self.path),
             image_program=self._program(self.image_path),
-            convert=self.convert,
+            converter=Converter(
+                self.convert, "model.synap", "Synaptics", self.convert_timeout_seconds
+            ),
             runs=self.runs,
             profile_runs=self.profile_runs,
-            convert_timeout_seconds=self.convert_timeout_seconds,
         )
 
 
@@ -188,7 +241,10 @@ class AdbSettings(SourceSettings):
     source: Literal["adb"]
     #: as ``adb devices`` prints it; without it, the only device that is attached
     serial: Annotated[str, Field(min_length=1)] | None = None
-    runner: Annotated[BenchmarkModelSettings | SynapCliSettings, Field(discriminator="tool")]
+    runner: Annotated[
+        BenchmarkModelSettings | LitertBenchmarkSettings | SynapCliSettings,
+        Field(discriminator="tool"),
+    ]
     #: how long a device that vanishes is waited for; time enough to start again
     reconnect_seconds: PositiveFloat = 120.0
     #: by how much a reference model may change in between, and how long the device rests if it does

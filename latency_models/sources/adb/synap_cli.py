@@ -6,46 +6,30 @@ The converter comes with a license and a container of its own, so the user names
 from __future__ import annotations
 
 import posixpath
-import re
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from search_spaces import LoweredOperator
 
 from ...tflite.requests import TfliteModel, require_super_resolution
 from .connection import Connection
+from .converter import Converter
 from .errors import DeviceError
 from .placement import Placement, placed_whole
 from .runner import Program, Runner, TimedRun
 from .synap_output import read_npu_layers, read_synap_timings, summed_by_kind
 
-_COMPILED = "model.synap"
-_PLACE = re.compile(r"\{model\}|\{folder\}")
-
-
-def filled_in(convert: Sequence[str], model: str, folder: str) -> list[str]:
-    """The converter's words with {model} and {folder}; any other brace stands for itself."""
-    values = {"{model}": model, "{folder}": folder}
-    return [_PLACE.sub(lambda match: values[match[0]], word) for word in convert]
-
 
 @dataclass(frozen=True)
 class SynapCli(Runner):
-    """``convert`` is a command of this machine that makes FOLDER/model.synap.
-
-    Its words may hold {model} and {folder}.
-    """
+    """``converter`` makes model.synap on this machine."""
 
     program: Program
     #: synap_cli_ip, which writes the image that a model makes
     image_program: Program
-    convert: tuple[str, ...]
+    converter: Converter
     runs: int
     profile_runs: int
-    convert_timeout_seconds: float
     suffix = ".synap"
 
     @property
@@ -54,32 +38,7 @@ class SynapCli(Runner):
 
     def prepare(self, tflite: bytes) -> bytes:
         """DeviceError, with what the converter printed, if it fails."""
-        with tempfile.TemporaryDirectory(prefix="nas-synap-") as name:
-            folder = Path(name)
-            model = folder / "model.tflite"
-            model.write_bytes(tflite)
-            words = filled_in(self.convert, str(model), str(folder))
-            try:
-                done = subprocess.run(
-                    words, capture_output=True, text=True, errors="replace", check=False,
-                    timeout=self.convert_timeout_seconds,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                raise DeviceError(
-                    f"{words[0]}: no end within {self.convert_timeout_seconds:g} s"
-                ) from None
-            except OSError as error:
-                raise DeviceError(
-                    f"{words[0]} cannot be started ({error.strerror}); name Synaptics' converter "
-                    "as convert in device.toml"
-                ) from None
-            compiled = folder / _COMPILED
-            if done.returncode or not compiled.is_file():
-                raise DeviceError(
-                    f"{words[0]} made no {_COMPILED} (exit code {done.returncode})",
-                    done.stdout + done.stderr,
-                )
-            return compiled.read_bytes()
+        return self.converter.convert(tflite)
 
     def time(self, connection: Connection, path: str) -> TimedRun:
         text = self.program.call(connection, f"-m {path} -r {self.runs} random").text

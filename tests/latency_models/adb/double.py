@@ -15,6 +15,8 @@ from .adbd import Daemon
 
 TOOL = "/data/local/tmp/benchmark_model"
 _FAKE_TOOL = Path(__file__).with_name("fake_benchmark_model.py")
+LITERT_TOOL = "/data/local/tmp/litert_benchmark_model"
+_FAKE_LITERT_TOOL = Path(__file__).with_name("fake_litert_benchmark.py")
 _OWN_PATH = re.compile(r"(?<![\w/.-])/(data|sys|vendor)(?=/)")
 
 
@@ -87,7 +89,14 @@ class DeviceDouble:
 
     def install(self, *options: str, path: str = TOOL) -> None:
         """The stand-in of benchmark_model, which times models with LiteRT on this machine."""
-        command = shlex.join([sys.executable, str(_FAKE_TOOL), *options])
+        self._install(_FAKE_TOOL, options, path)
+
+    def install_litert(self, *options: str) -> None:
+        """The fake of LiteRT's own benchmark_model, for an NPU."""
+        self._install(_FAKE_LITERT_TOOL, options, LITERT_TOOL)
+
+    def _install(self, fake: Path, options: tuple[str, ...], path: str) -> None:
+        command = shlex.join([sys.executable, str(fake), *options])
         self.write(path, f'#!/bin/sh\nexec {command} "$@"\n')
 
     def install_text(self, text: str, path: str = TOOL, code: int = 0) -> None:

@@ -11,9 +11,9 @@ from latency_models import Worker
 from latency_models.device import load_device, open_source
 from latency_models.sources.adb import AdbSource
 from latency_models.sources.adb.benchmark_model import BenchmarkModel
+from latency_models.sources.adb.converter import filled_in
 from latency_models.sources.adb.delegation import Delegate
 from latency_models.sources.adb.settings import AdbSettings
-from latency_models.sources.adb.synap_cli import filled_in
 from search_spaces import InputError
 
 GOOD = """

@@ -176,6 +176,14 @@ def test_the_commands_name_the_files(exported: Path) -> None:
         assert f"--graph=/data/local/tmp/int8_{size}.tflite" in text
         assert f"adb shell synap_cli -m /data/local/tmp/int8_{size}.synap" in text
     assert "--nnapi_accelerator_name=" in text
+    for vendor in ("Qualcomm", "MediaTek", "GoogleTensor"):
+        assert f"libLiteRtDispatch_{vendor}.so" in text
+    dispatch = "--use_npu=true --dispatch_library_path=/data/local/tmp/litert"
+    plugin = "--compiler_plugin_library_path=/data/local/tmp/litert"
+    assert text.count(f"{dispatch} {plugin}\n") == 2 * 2  # compiled on the phone
+    assert text.count(dispatch) == 3 * 2
+    assert "--cmd=apply --libs=. --soc_manufacturer=Google" in text
+    assert f"adb push int8_{SPEC}_litert/compiled.tflite" in text
     assert "model.tflite" in text
     assert "PRO mode" in text
 

@@ -1,0 +1,58 @@
+"""A command of this machine that makes a device's file of a TFLite file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import DeviceError
+
+_PLACE = re.compile(r"\{model\}|\{folder\}")
+
+
+def filled_in(convert: Sequence[str], model: str, folder: str) -> list[str]:
+    """The converter's words with {model} and {folder}; any other brace stands for itself."""
+    values = {"{model}": model, "{folder}": folder}
+    return [_PLACE.sub(lambda match: values[match[0]], word) for word in convert]
+
+
+@dataclass(frozen=True)
+class Converter:
+    """``words`` may hold {model} and {folder}, in which the command makes the file ``made``."""
+
+    words: tuple[str, ...]
+    made: str
+    #: whose program it is, for messages
+    maker: str
+    timeout_seconds: float
+
+    def convert(self, tflite: bytes) -> bytes:
+        """The file; DeviceError, with what the command printed, if it fails."""
+        with tempfile.TemporaryDirectory(prefix="nas-convert-") as name:
+            folder = Path(name)
+            model = folder / "model.tflite"
+            model.write_bytes(tflite)
+            words = filled_in(self.words, str(model), str(folder))
+            try:
+                done = subprocess.run(
+                    words, capture_output=True, text=True, errors="replace", check=False,
+                    timeout=self.timeout_seconds,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                raise DeviceError(f"{words[0]}: no end within {self.timeout_seconds:g} s") from None
+            except OSError as error:
+                raise DeviceError(
+                    f"{words[0]} cannot be started ({error.strerror}); name {self.maker}'s "
+                    "converter as convert in device.toml"
+                ) from None
+            made = folder / self.made
+            if done.returncode or not made.is_file():
+                raise DeviceError(
+                    f"{words[0]} made no {self.made} (exit code {done.returncode})",
+                    done.stdout + done.stderr,
+                )
+            return made.read_bytes()
