@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 _SAFE_PATH = "PYTHONSAFEPATH"
 #: For so long may what a followed call says, or its end, go unnoticed.
-_HEARING_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 class _Process(ForkServerProcess):
@@ -111,7 +111,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
-        self._said, self._saying = multiprocessing.Pipe(duplex=False)
+        self._receiver, self._sender = multiprocessing.Pipe(duplex=False)
         self._followed = 0
 
     @property
@@ -157,14 +157,14 @@ class Worker:
             self._followed += 1
             silent_seconds = 0.0
             try:
-                while not future.done() or self._said.poll():
-                    if self._said.poll(_HEARING_SECONDS):
-                        on_message(self._said.recv())
+                while not future.done() or self._receiver.poll():
+                    if self._receiver.poll(_POLL_SECONDS):
+                        on_message(self._receiver.recv())
                         silent_seconds = 0.0
                         continue
                     # Counted, not read off a clock: while both sleep, or wait for the processor,
                     # the child misses nothing.
-                    silent_seconds += _HEARING_SECONDS
+                    silent_seconds += _POLL_SECONDS
                     if silent_seconds > patience():
                         raise WorkerError(
                             f"{function.__name__}: no sign of life within {silent_seconds:.3g} s; "
@@ -205,8 +205,8 @@ class Worker:
             for process in list((pool._processes or {}).values()):
                 process.kill()
             pool.shutdown(wait=True, cancel_futures=True)
-        while self._said.poll():  # nobody follows the call any more
-            self._said.recv()
+        while self._receiver.poll():  # nobody follows the call any more
+            self._receiver.recv()
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -214,7 +214,7 @@ class Worker:
                 1,
                 mp_context=_SERVER,
                 initializer=_settle,
-                initargs=(self._saying, os.sched_getaffinity(0)),
+                initargs=(self._sender, os.sched_getaffinity(0)),
             )
         return self._pool
 

@@ -357,6 +357,8 @@ def _rows(table: Any) -> list[dict[str, str]]:
 def _require_all_seen(source: TfliteModel, compiled: TfliteModel, on_cpu: frozenset[int]) -> None:
     """What the compiled file still asks of the CPU is what the table said."""
     left = Counter(op.kind for op in compiled.operators if op.kind != _NPU_OPERATOR)
-    said = Counter(source.operators[index].kind for index in on_cpu)
-    if left != said:
-        raise LatencyError(f"Vela leaves {dict(left)} to the CPU, but its table says {dict(said)}")
+    listed = Counter(source.operators[index].kind for index in on_cpu)
+    if left != listed:
+        raise LatencyError(
+            f"Vela leaves {dict(left)} to the CPU, but its table says {dict(listed)}"
+        )

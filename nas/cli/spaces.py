@@ -46,13 +46,13 @@ def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> No
     from search_spaces.spaces.loading import load_space
 
     loaded = load_space(space)
-    asked, mark = parameters(loaded, scale), fingerprint(loaded, scale)
+    shares, mark = parameters(loaded, scale), fingerprint(loaded, scale)
     if as_json:
         print_json(
             {
                 "name": loaded.name, "version": loaded.version, "fingerprint": mark,
                 "parameters": [
-                    {**parameter.to_json(), "asked": share} for parameter, share in asked.items()
+                    {**parameter.to_json(), "asked": share} for parameter, share in shares.items()
                 ],
             }
         )  # fmt: skip
@@ -60,7 +60,7 @@ def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> No
     print(f"{loaded.name}, version {loaded.version}, fingerprint {mark} at x{scale}")
     print_table(
         ("parameter", "choices", "asked"),
-        [(parameter.name, parameter.text, f"{share:.0%}") for parameter, share in asked.items()],
+        [(parameter.name, parameter.text, f"{share:.0%}") for parameter, share in shares.items()],
     )
 
 

@@ -143,11 +143,11 @@ class CandidateEvaluator:
         watch = StallWatch(judging_steps(self.recipe, self.data.validation))
         started = time.monotonic()
 
-        def hear(progress: Progress) -> None:
-            watch.hear(progress, time.monotonic() - started)
+        def note(progress: Progress) -> None:
+            watch.observe(progress, time.monotonic() - started)
             observe(progress)
 
-        return self.worker.follow(hear, watch.patience, train, *args, **kwargs)
+        return self.worker.follow(note, watch.patience, train, *args, **kwargs)
 
     def complete(self, job: TrainingJob, result: TrainingResult) -> EvaluatedCandidate:
         """The integer-only file of a trained network, and how good it is."""

@@ -83,10 +83,10 @@ def _opened(
 def _request(
     model: Model, device: Device, spec: InputSpec | None, scale: int, worker: Worker
 ) -> LatencyRequest:
-    asked = spec or device.input
+    size = spec or device.input
     if isinstance(model, Graph | Candidate):
         graph = model.deployed if isinstance(model, Candidate) else model
-        return untrained_request(worker, graph, asked, device.weights)
+        return untrained_request(worker, graph, size, device.weights)
     # A path is one, though it be called like a network of the zoo.
     what = model if isinstance(model, str) else str(model.absolute())
     path = network_path(what)
@@ -97,6 +97,6 @@ def _request(
             return request_of_file(what, with_fixed_sizes(data, worker, spec), spec)
     named = find_network(what, scale)
     graph, trained = named.candidate.deployed, named.trained
-    if trained is not None and trained.fits(asked, device.weights):
-        return LatencyRequest.of_graph(graph, asked, trained.path.read_bytes, what)
-    return untrained_request(worker, graph, asked, device.weights, what)
+    if trained is not None and trained.fits(size, device.weights):
+        return LatencyRequest.of_graph(graph, size, trained.path.read_bytes, what)
+    return untrained_request(worker, graph, size, device.weights, what)

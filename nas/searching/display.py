@@ -65,7 +65,7 @@ class SearchEvent:
     stage: str | None = None
     line: str | None = None
 
-    def tell(self, display: Display, worker: str) -> None:
+    def show_on(self, display: Display, worker: str) -> None:
         """Makes the call that it stands for; neither stage nor line: the study has changed."""
         if self.stage is not None:
             display.stage(worker, self.stage)

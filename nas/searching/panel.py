@@ -103,22 +103,22 @@ class View:
         return Panel(Group(*parts, self._workers()), title=self.title, width=width)
 
     def _budget(self) -> RenderableType:
-        trained, said = len(self.leaderboard.candidates), []
+        trained, parts = len(self.leaderboard.candidates), []
         if self.budget.trials is not None:
-            said.append(f"{trained} of {self.budget.trials} trials")
+            parts.append(f"{trained} of {self.budget.trials} trials")
         else:
-            said.append(f"{trained} trials")
+            parts.append(f"{trained} trials")
         elapsed = format_seconds(self.elapsed_seconds)
         limit = self.budget.seconds
-        said.append(elapsed if limit is None else f"{elapsed} of {format_seconds(limit)}")
+        parts.append(elapsed if limit is None else f"{elapsed} of {format_seconds(limit)}")
         left = self.leaderboard.seconds_left(self.budget, self.elapsed_seconds)
         if left is not None:
-            said.append(f"about {format_seconds(left)} left")
+            parts.append(f"about {format_seconds(left)} left")
         done = self.leaderboard.done(self.budget, self.elapsed_seconds)
         row = Table.grid(expand=True, padding=(0, 1))
         row.add_column(no_wrap=True)
         row.add_column(ratio=1)
-        row.add_row(", ".join(said), ProgressBar(total=1.0, completed=done))
+        row.add_row(", ".join(parts), ProgressBar(total=1.0, completed=done))
         return Group(row, Text())
 
     def _scores(self) -> RenderableType:

@@ -109,12 +109,12 @@ def over_limit(latency: Latency, limit_ms: float | None) -> Ended | None:
     """It is, or may be, slower than the study allows."""
     if limit_ms is None or excess_ms(latency, limit_ms) <= 0:
         return None
-    said = (
+    took = (
         f"up to {latency.high_ms:.2f} ms ({latency.ms:.2f} predicted)"
         if latency.is_predicted
         else f"{latency.ms:.2f} ms"
     )
-    reason = f"{said} is over the limit of {limit_ms:g} ms"
+    reason = f"{took} is over the limit of {limit_ms:g} ms"
     return Ended(Outcome.INFEASIBLE, reason, latency_constraints(latency, limit_ms))
 
 

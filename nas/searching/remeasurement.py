@@ -50,8 +50,8 @@ def known_device(folder: StudyFolder, device: Device) -> Device:
     return load_device(folder.refitted)
 
 
-def remeasure_best(study: Study, device: Device, asked: str | None, tell: Tell) -> None:
-    """Measures the best of ``study`` on the device ``asked`` for.
+def remeasure_best(study: Study, device: Device, chosen: str | None, tell: Tell) -> None:
+    """Measures the best of ``study`` on the device ``chosen``.
 
     Without one, on the device that measured for the study before, or that ``device`` names. Where
     it is not at hand nothing is done, and ``tell`` hears of it; what one candidate fails with is
@@ -59,11 +59,11 @@ def remeasure_best(study: Study, device: Device, asked: str | None, tell: Tell) 
     """
     settings = device.settings
     if not isinstance(settings, RegressionSettings):
-        if asked:
-            tell(f"latencies of {device.name} are no predictions: {asked} is not asked for them")
+        if chosen:
+            tell(f"latencies of {device.name} are no predictions: {chosen} is not asked for them")
         return
     before = read_latencies(study.folder.latencies).measured_on
-    named = asked or before or settings.confirm or ""
+    named = chosen or before or settings.confirm or ""
     name = from_anywhere(named, device_path(named))
     if not name:
         tell(f"latencies are predictions for {device.name}; --confirm DEVICE measures the best")
@@ -172,7 +172,7 @@ class _Remeasurement:
         stack = self.settings.stack if same else self.reference.stack
         rows = [
             *read_table(self.device.folder / self.settings.table),
-            *self._rows(latencies, stack, told=same),
+            *self._rows(latencies, stack, per_operator=same),
         ]
         device = self.device.model_copy(
             update={
@@ -196,8 +196,8 @@ class _Remeasurement:
         write_whole(folder / TABLE, write_measurements(rows).encode())
         return load_device(folder)
 
-    def _rows(self, latencies: Latencies, stack: str, *, told: bool) -> list[Measurement]:
-        """What was measured, as rows of the table; operators' times where they are ``told``."""
+    def _rows(self, latencies: Latencies, stack: str, *, per_operator: bool) -> list[Measurement]:
+        """What was measured, as rows of the table; operators' times if ``per_operator``."""
         records = {record.number: record for record in self.study.records()}
         rows = []
         for timed in latencies.measured:
@@ -209,8 +209,8 @@ class _Remeasurement:
                     operators=request.operators,
                     ms=timed.latency.ms,
                     stack=stack,
-                    operators_ms=timed.latency.operator_ms if told else (),
-                    engines=tuple(row.engine for row in operators) if told else (),
+                    operators_ms=timed.latency.operator_ms if per_operator else (),
+                    engines=tuple(row.engine for row in operators) if per_operator else (),
                 )
             )
         return rows
@@ -234,9 +234,9 @@ def _log2(record: TrialRecord) -> float:
 
 def _described(record: TrialRecord, latency: Latency, device: str) -> str:
     assert record.result is not None  # only such are measured
-    said = record.result.latency
+    predicted = record.result.latency
     name = record.baseline or f"trial {record.number}"
     return (
-        f"{name}: {latency.ms:.2f} ms on {device}; {said.ms:.2f} "
-        f"({said.low_ms:.2f} to {said.high_ms:.2f}) predicted"
+        f"{name}: {latency.ms:.2f} ms on {device}; {predicted.ms:.2f} "
+        f"({predicted.low_ms:.2f} to {predicted.high_ms:.2f}) predicted"
     )

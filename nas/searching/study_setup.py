@@ -79,16 +79,16 @@ def canonical(request: StudyRequest) -> StudyRequest:
 
 
 def _default_name(request: StudyRequest, objects: SearchObjects) -> str:
-    space = Path(_said(request.space, DEFAULT_SPACE)).stem
+    space = Path(_or_default(request.space, DEFAULT_SPACE)).stem
     if objects.space is not None:
         space = re.sub(r"\W+", "", objects.space.name.rpartition(".")[2])
-    device = Path(_said(request.device, DEFAULT_DEVICE)).name
+    device = Path(_or_default(request.device, DEFAULT_DEVICE)).name
     if objects.device is not None:
         device = objects.device.name
-    return f"{space}-{device}-x{_said(request.scale, DEFAULT_SCALE)}"
+    return f"{space}-{device}-x{_or_default(request.scale, DEFAULT_SCALE)}"
 
 
-def _said(value: T | None, default: T) -> T:
+def _or_default(value: T | None, default: T) -> T:
     """An empty word is a word, and no default."""
     return default if value is None else value
 
@@ -97,18 +97,18 @@ def _settle(
     request: StudyRequest, worker: Worker, objects: SearchObjects, folder: StudyFolder
 ) -> tuple[Settings, Resources]:
     words = objects.words
-    space_name = words.get("space") or _said(request.space, DEFAULT_SPACE)
-    device_name = words.get("device") or _said(request.device, DEFAULT_DEVICE)
+    space_name = words.get("space") or _or_default(request.space, DEFAULT_SPACE)
+    device_name = words.get("device") or _or_default(request.device, DEFAULT_DEVICE)
     device = objects.device or load_device(device_name)
     space = objects.space or load_space(space_name)
     open_source(device, worker)  # its settings may be refused
-    scale = _said(request.scale, DEFAULT_SCALE)
+    scale = _or_default(request.scale, DEFAULT_SCALE)
     input_spec = device.input if request.input is None else InputSpec.parse(request.input)
     if objects.images is None:
-        data = load_data(_said(request.data, EMBEDDED), scale)
+        data = load_data(_or_default(request.data, EMBEDDED), scale)
     else:
         data = load_arrays(objects.images, scale)
-    baselines = _said(request.baselines, True)
+    baselines = _or_default(request.baselines, True)
     require_searchable(space, input_spec, data.validation, baselines=baselines)
     recipe = _recipe(request, data.training, device.weights, worker)
     if objects.images is not None:  # later commands, and other processes, find them there
@@ -124,11 +124,11 @@ def _settle(
         data_fingerprint=data.fingerprint,
         input=str(input_spec),
         scale=scale,
-        objective=_said(request.objective, Objective.SCORE),
-        sampler=words.get("sampler") or _said(request.sampler, SamplerKind.TPE),
+        objective=_or_default(request.objective, Objective.SCORE),
+        sampler=words.get("sampler") or _or_default(request.sampler, SamplerKind.TPE),
         quantize=recipe.quantization,
         max_latency_ms=request.max_latency_ms,
-        seed=_said(request.seed, 0),
+        seed=_or_default(request.seed, 0),
         trial_seconds=request.trial_seconds,
         baselines=baselines,
         recipe=recipe,
@@ -155,8 +155,8 @@ def _recipe(
         )
     return replace(
         recipe,
-        steps=_said(request.steps, recipe.steps),
-        quantization=_said(request.quantize, Quantization.AUTO),
+        steps=_or_default(request.steps, recipe.steps),
+        quantization=_or_default(request.quantize, Quantization.AUTO),
         bfloat16=recipe.bfloat16 if precision is None else precision is Precision.BFLOAT16,
     )
 

@@ -90,7 +90,7 @@ def _listen(
             open_streams -= 1
         else:
             name, event = message
-            event.tell(display, name)
+            event.show_on(display, name)
 
 
 def is_supervised() -> bool:

@@ -51,7 +51,7 @@ def write_config(path: Path, options: SearchOptions, remark: str = "") -> None:
     document.add(tomlkit.comment("goes on with this study, and makes it again where it is not"))
     if remark:
         document.add(tomlkit.comment(remark))
-    for name, value in options.said:
+    for name, value in options.given:
         plain = isinstance(value, bool | int | float)
         document.add(name, value if plain else printable(str(value)))
     write_text(path, tomlkit.dumps(document))

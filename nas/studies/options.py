@@ -58,9 +58,9 @@ class SearchOptions(StudyRequest):
             options = TypeAdapter(cls).validate_json(text, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
-            name, said = str(first["loc"][0]), first["msg"]
+            name, message = str(first["loc"][0]), first["msg"]
             raise OptionError(
-                name, f"{option_name(name)} {values[name]!r}: {said[0].lower()}{said[1:]}"
+                name, f"{option_name(name)} {values[name]!r}: {message[0].lower()}{message[1:]}"
             ) from None
         if options.steps is not None and options.trial_seconds is not None:
             raise OptionError("steps", "steps and trial-seconds: leave one of them out")
@@ -87,7 +87,7 @@ class SearchOptions(StudyRequest):
         return cls(**conditions, budget=study.budget().option or None, study=study.folder.word)
 
     @property
-    def said(self) -> Iterator[tuple[str, Any]]:
+    def given(self) -> Iterator[tuple[str, Any]]:
         """Options by name that have a value: the study and its budget first."""
         run = ("study", "budget")
         names = [*run, *(field.name for field in fields(self) if field.name not in run)]
@@ -99,7 +99,7 @@ class SearchOptions(StudyRequest):
     def command(self) -> str:
         """The ``nas search`` of these options."""
         words = ["nas", "search"]
-        for name, value in self.said:
+        for name, value in self.given:
             if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
             else:

@@ -29,7 +29,7 @@ class StallWatch:
         self._judging_steps = judging_steps
         self._expected_seconds = 0.0
 
-    def hear(self, progress: Progress, seconds: float) -> None:
+    def observe(self, progress: Progress, seconds: float) -> None:
         """``seconds`` after it was begun the training has come so far."""
         ahead = self._judging_steps if progress.step == progress.steps else 1
         self._expected_seconds = seconds / progress.step * ahead

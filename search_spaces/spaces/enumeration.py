@@ -74,8 +74,8 @@ class Parameter:
         if len(choices) <= 4 or not all(type(choice) in (int, float) for choice in choices[:5]):
             return ", ".join(map(_plain, choices))
         step = choices[1] - choices[0]
-        told = "" if step == 1 or self.is_real else f", step {_plain(step)}"
-        return f"{_plain(choices[0])} to {_plain(choices[-1])}{told}{', log' * self.log}"
+        step_text = "" if step == 1 or self.is_real else f", step {_plain(step)}"
+        return f"{_plain(choices[0])} to {_plain(choices[-1])}{step_text}{', log' * self.log}"
 
     def to_json(self) -> dict[str, Any]:
         """All choices, or the ends of what is too long to write down."""

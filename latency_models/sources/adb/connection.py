@@ -83,18 +83,18 @@ class Connection:
         DeviceLost if the device goes away, DeviceError after ``timeout_seconds``; both carry what
         was printed until then.
         """
-        said = bytearray()
+        output = bytearray()
         deadline = time.monotonic() + timeout_seconds
         try:
-            code = self._shell(command, said, deadline)
+            code = self._shell(command, output, deadline)
         except adb_errors() as error:
-            text = said.decode(errors="replace")
+            text = output.decode(errors="replace")
             if time.monotonic() >= deadline:
                 raise DeviceError(f"no end within {timeout_seconds:g} s; stopped", text) from None
             raise DeviceLost(
                 f"device {self.serial} vanished over a command ({reason(error)})", text
             ) from None
-        text = said.decode(errors="replace")
+        text = output.decode(errors="replace")
         if code is not None:
             return ToolOutput(text, code)
         text, mark, digits = text.rpartition(_EXIT_MARK)
@@ -152,14 +152,14 @@ class Connection:
                 f"device {self.serial} vanished over the transfer of a model ({reason(error)})"
             ) from None
 
-    def _shell(self, command: str, said: bytearray, deadline: float) -> int | None:
-        """Fills ``said``; the exit code, None if the device's daemon does not tell it."""
+    def _shell(self, command: str, output: bytearray, deadline: float) -> int | None:
+        """Fills ``output``; the exit code, None if the device's daemon does not tell it."""
         features = within(PROMPT_SECONDS, self._device().get_features).split(",")
         if "shell_v2" not in features:
             service = f"shell:( {command}\n) 2>&1; echo {shlex.quote(_EXIT_MARK)}$?"
             with self._opened(service, deadline) as stream:
                 while chunk := stream.conn.recv(65536):
-                    said += chunk
+                    output += chunk
                     stream.conn.settimeout(_left(deadline))
             return None
         with self._opened(f"shell,v2:{command}", deadline) as stream:
@@ -167,7 +167,7 @@ class Connection:
                 header = stream.read_exact(5)
                 data = stream.read_exact(int.from_bytes(header[1:], "little"))
                 if header[0] in (_STDOUT, _STDERR):
-                    said += data
+                    output += data
                 elif header[0] == _EXIT:
                     return int(data[0])
                 stream.conn.settimeout(_left(deadline))

@@ -85,11 +85,12 @@ def read_npu_layers(text: str) -> tuple[NpuLayer, ...]:
     DeviceError if there are not as many as the table says.
     """
     lines = complete_lines(text)
-    said = [int(match[1]) for match in map(_HEADER.fullmatch, lines) if match]
+    counts = [int(match[1]) for match in map(_HEADER.fullmatch, lines) if match]
     rows = [match.groups() for match in map(_LAYER.fullmatch, lines) if match]
-    if (said or rows) and said[-1:] != [len(rows)]:
+    if (counts or rows) and counts[-1:] != [len(rows)]:
         raise DeviceError(
-            f"the NPU's profile is cut off or garbled: {len(rows)} layers of {said or 'none'}", text
+            f"the NPU's profile is cut off or garbled: {len(rows)} layers of {counts or 'none'}",
+            text,
         )
     return tuple(
         NpuLayer(kind.strip(" |"), int(cycles), int(us) / 1e3) for cycles, us, kind in rows

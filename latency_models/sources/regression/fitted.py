@@ -70,8 +70,8 @@ def _error_unseen(charges: Charges) -> float:
         others = charges.only(left_out)
         factors = np.array([physical.factor(row.stack) for row in others.rows])
         ms = np.array([row.ms for row in others.rows])
-        said = others.network_ms(np.array(physical.coefficients)) * factors
-        errors.append(np.abs(said / ms - 1))
+        predicted = others.network_ms(np.array(physical.coefficients)) * factors
+        errors.append(np.abs(predicted / ms - 1))
     return float(np.mean(np.concatenate(errors)))
 
 

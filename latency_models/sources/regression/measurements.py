@@ -42,14 +42,14 @@ class MeasurementOrigin:
 
     def difference(self, other: MeasurementOrigin) -> str:
         """What differs, in words; nothing if it is the same."""
-        said = [
+        differences = [
             f"{word} {getattr(self, key)}, not {getattr(other, key)}"
             for key, word in (("device", "device"), ("input", "input"), ("space", "networks of"))
             if getattr(self, key) != getattr(other, key)
         ]
-        if not said and self.conditions != other.conditions:
+        if not differences and self.conditions != other.conditions:
             return f"device {self.device} with other settings or software, as device.toml had them"
-        return "; ".join(said)
+        return "; ".join(differences)
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def write_measurements(rows: Sequence[Measurement]) -> str:
     """The text of a table that reads back as ``rows``."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    told = any(row.origin for row in rows)
-    left_out = {"graph"} if told else {"graph", *_ORIGIN}
+    has_origin = any(row.origin for row in rows)
+    left_out = {"graph"} if has_origin else {"graph", *_ORIGIN}
     columns = [column for column in COLUMNS if column not in left_out]
     table.writerow(columns)
     for row in rows:

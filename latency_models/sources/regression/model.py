@@ -212,10 +212,10 @@ def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: Fitte
     distances: list[float] = []
     for fold in fit_folds(structure, rows):
         known = _known_to(fold, fitted)
-        said = fold.fitted.measured_ms(fold.left_out).tolist()
+        predicted = fold.fitted.measured_ms(fold.left_out).tolist()
         distances += [
             abs(math.log(ms / row.ms))
-            for ms, row, is_known in zip(said, fold.left_out, known, strict=True)
+            for ms, row, is_known in zip(predicted, fold.left_out, known, strict=True)
             if is_known
         ]
     return conformal(distances)

@@ -70,10 +70,10 @@ def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
     import numpy as np
     from sklearn.ensemble import ExtraTreesRegressor
 
-    told = [index for index, row in enumerate(charges.rows) if row.operators_ms]
-    if physical.structure.side_by_side or not told:
+    with_times = [index for index, row in enumerate(charges.rows) if row.operators_ms]
+    if physical.structure.side_by_side or not with_times:
         return None
-    rows, table = [charges.rows[index] for index in told], charges.table.only(told)
+    rows, table = [charges.rows[index] for index in with_times], charges.table.only(with_times)
     measured = np.concatenate(
         [np.array(row.operators_ms) / physical.factor(row.stack) for row in rows]
     )

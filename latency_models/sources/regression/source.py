@@ -40,18 +40,18 @@ class RegressionSource(LatencySource):
 
     def measure_all(self, requests: Sequence[LatencyRequest]) -> list[Latency]:
         """Many at once, in some 0.1 ms each."""
-        said = self.model.predict([request.operators for request in requests])
+        predicted = self.model.predict([request.operators for request in requests])
         latencies, first = [], 0
         for index, request in enumerate(requests):
-            latencies.append(self._latency(request, said, index, first))
+            latencies.append(self._latency(request, predicted, index, first))
             first += len(request.operators)
         return latencies
 
     def _latency(
-        self, request: LatencyRequest, said: Predictions, index: int, first: int
+        self, request: LatencyRequest, predicted: Predictions, index: int, first: int
     ) -> Latency:
-        waited = said.waited_ms[first : first + len(request.operators)].tolist()
-        own = said.operator_ms[first : first + len(request.operators)].tolist()
+        waited = predicted.waited_ms[first : first + len(request.operators)].tolist()
+        own = predicted.operator_ms[first : first + len(request.operators)].tolist()
         rows = tuple(
             OperatorLatency(
                 operator.name,
@@ -61,8 +61,8 @@ class RegressionSource(LatencySource):
             )
             for operator, ms in zip(request.operators, waited, strict=True)
         )
-        measured, ms = self._known.measured(request.operators), float(said.ms[index])
-        interval = float(said.low_ms[index]), float(said.high_ms[index])
+        measured, ms = self._known.measured(request.operators), float(predicted.ms[index])
+        interval = float(predicted.low_ms[index]), float(predicted.high_ms[index])
         within = [ms, *(row.ms for row in measured)] if measured else interval
         return Latency(
             ms=ms,
@@ -71,7 +71,7 @@ class RegressionSource(LatencySource):
             operators=rows,
             on_cpu=tuple(row.name for row in rows if row.engine == "cpu"),
             source=PREDICTED,
-            conditions=self._conditions(rows, own, said.unseen, measured),
+            conditions=self._conditions(rows, own, predicted.unseen, measured),
         )
 
     def _conditions(

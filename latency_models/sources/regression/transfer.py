@@ -104,9 +104,11 @@ def _model(moved: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
     distances: list[float] = []
     for kept, left_out in _one_by_one(rows):
         part = _brought(moved.donor, kept)
-        said = part.network_ms([row.operators for row in left_out]).tolist()
+        predicted = part.network_ms([row.operators for row in left_out]).tolist()
         distances += [
-            abs(math.log(ms / row.ms)) for ms, row in zip(said, left_out, strict=True) if ms > 0
+            abs(math.log(ms / row.ms))
+            for ms, row in zip(predicted, left_out, strict=True)
+            if ms > 0
         ]
     return model_of(moved, conformal(distances), rows)
 
@@ -124,10 +126,10 @@ def _one_by_one(
 def _brought(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
     """By the networks' times, then by their operators' where each is told and none is hidden."""
     moved = _by_networks(donor, rows)
-    told = [row for row in rows if row.operators_ms]
-    if donor.physical.structure.side_by_side or not told:
+    with_times = [row for row in rows if row.operators_ms]
+    if donor.physical.structure.side_by_side or not with_times:
         return moved
-    return replace(moved, kinds=_by_kinds(moved, told))
+    return replace(moved, kinds=_by_kinds(moved, with_times))
 
 
 def _by_networks(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:

@@ -89,15 +89,15 @@ def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
     if len(predictions) < 2:
         raise InputError(f"{len(predictions)} predictions have no ranks; give at least two")
     errors = 100 * np.abs([prediction.error for prediction in predictions])
-    said = [prediction.ms for prediction in predictions]
+    predicted = [prediction.ms for prediction in predictions]
     measured = [prediction.measured_ms for prediction in predictions]
     return Accuracy(
         networks=len(predictions),
         mape_percent=float(errors.mean()),
         within_5_percent=float(100 * (errors <= 5).mean()),
         within_10_percent=float(100 * (errors <= 10).mean()),
-        spearman=float(spearmanr(said, measured).statistic),
-        kendall=float(kendalltau(said, measured).statistic),
+        spearman=float(spearmanr(predicted, measured).statistic),
+        kendall=float(kendalltau(predicted, measured).statistic),
         largest_error_percent=float(errors.max()),
         coverage_percent=100 * sum(p.covered for p in predictions) / len(predictions),
     )
@@ -105,12 +105,13 @@ def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
 
 def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
     """What ``model`` says of networks whose times are known, each with its own software."""
-    said = model.predict([row.operators for row in rows])
+    predicted = model.predict([row.operators for row in rows])
     factors = [model.fitted.physical.factor(row.stack) for row in rows]
     return [
         Prediction(row.name, row.ms, ms * factor, low * factor, high * factor)
         for row, factor, ms, low, high in zip(
-            rows, factors, said.ms.tolist(), said.low_ms.tolist(), said.high_ms.tolist(),
+            rows, factors,
+            predicted.ms.tolist(), predicted.low_ms.tolist(), predicted.high_ms.tolist(),
             strict=True,
         )
     ]  # fmt: skip

@@ -94,7 +94,7 @@ def test_what_goes_through_a_pipe_is_what_comes_out(stage: str, line: str) -> No
     pipe.line(line)
     pipe.refresh()
     for text in stream.getvalue().splitlines():
-        SearchEvent.from_json(text).tell(heard, "worker 1")
+        SearchEvent.from_json(text).show_on(heard, "worker 1")
     assert heard.stages == [("worker 1", stage)]
     assert heard.lines == [f"[worker 1] {line}"]
     assert heard.refreshed == 1

@@ -20,9 +20,9 @@ def test_before_the_first_step_there_is_time_to_begin() -> None:
 
 def test_a_step_may_take_many_times_what_the_others_took() -> None:
     watch = StallWatch(100)
-    watch.hear(float_step(1), seconds=40)  # it was compiled
+    watch.observe(float_step(1), seconds=40)  # it was compiled
     assert watch.patience() == FLOOR_SECONDS + FACTOR * 40
-    watch.hear(float_step(400), seconds=200)
+    watch.observe(float_step(400), seconds=200)
     assert watch.patience() == FLOOR_SECONDS + FACTOR * 0.5
 
 
@@ -30,14 +30,14 @@ def test_a_step_may_take_many_times_what_the_others_took() -> None:
 def test_no_machine_is_too_slow(seconds_per_step: float) -> None:
     watch = StallWatch(100)
     for step in range(1, 20):
-        watch.hear(float_step(step), seconds=seconds_per_step * step)
+        watch.observe(float_step(step), seconds=seconds_per_step * step)
         assert watch.patience() >= FACTOR * seconds_per_step
 
 
 def test_after_the_last_step_the_network_is_judged_for_as_long_as_there_are_images() -> None:
     watch = StallWatch(judging_steps=100)
     for step in (999, 1000):
-        watch.hear(float_step(step), seconds=2 * step)
+        watch.observe(float_step(step), seconds=2 * step)
     assert watch.patience() == FLOOR_SECONDS + FACTOR * 2 * 100
 
 
