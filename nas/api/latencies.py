@@ -31,15 +31,26 @@ def predict_latency(
 
 
 def measure_latency(
-    model: Model, device: DeviceSource, *, input: str | None = None, scale: int = 3
+    model: Model,
+    device: DeviceSource,
+    *,
+    input: str | None = None,
+    scale: int = 3,
+    verify: bool = False,
 ) -> Latency:
     """As ``predict_latency``, measured on the device itself: "host", "adb:SERIAL" or a folder's.
 
+    With ``verify`` it is measured only once the device's output for a photograph is this machine's.
+
     Raises InputError for an unknown model or device, or one that there is nothing to run on of,
-    LatencyError if the device gives no time; what a board's tool said is ``text`` of that.
+    LatencyError if the device gives no time, what a board's tool said being its ``text``, or if it
+    computes something else by more than rounding.
 
     Example::
 
         nas.measure_latency("studies/first/pareto/rank01-trial0007.tflite", "host").ms
     """
-    return query.measure(model, device_of(device), input, scale)
+    target = device_of(device)
+    if verify:
+        return query.measure_verified(model, target, input, scale)[0]
+    return query.measure(model, target, input, scale)

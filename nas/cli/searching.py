@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ..studies.results import ParetoPoint
     from ..studies.study import Study
 
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study under ./studies.")]
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="Name of a study under ./studies, or a folder.")
+]
 StorageOption = Annotated[
     str | None,
     typer.Option("--storage", help="Database URL that machines share (PostgreSQL)."),

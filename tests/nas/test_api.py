@@ -79,8 +79,8 @@ def test_predicting_and_measuring_refuse_each_other() -> None:
 def test_a_device_object_is_what_its_name_is(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(make_tflite())
     device = load_device("host")
-    latency = nas.measure_latency(tmp_path / "m.tflite", device)
-    assert latency.ms > 0
+    assert nas.measure_latency(tmp_path / "m.tflite", device).ms > 0
+    assert nas.measure_latency(tmp_path / "m.tflite", device, verify=True).ms > 0
     vs680 = load_device("vs680")
     assert nas.predict_latency("ABPN", vs680) == nas.predict_latency("ABPN", "vs680")
 

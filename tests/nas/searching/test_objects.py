@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from optuna.samplers import RandomSampler, TPESampler
 
 import nas
 from latency_models.device import Device, load_device
+from nas.data.images import load_data
 from nas.searching.run import SearchOutcome
 from nas.searching.worker_loop import STOPPED
 from nas.studies.record import TrialRecord
-from nas.studies.study import Study
-from search_spaces import Graph, GraphBuilder, InputError
+from nas.studies.study import Study, load_study
+from nas.system.cores import Cores
+from search_spaces import Graph, GraphBuilder, InputError, NasError
 from search_spaces.spaces.space import Trial
 
 from ..commands import QUICK, SMALL_PHOTOS, SMALL_SPACE, execute, run, run_json
@@ -171,6 +174,26 @@ def test_what_other_processes_cannot_have_is_refused(
     with pytest.raises(InputError, match="device 7: give a name"):
         search(device=7)
     assert not list(tmp_path.iterdir())
+
+
+def test_other_processes_find_the_folder_and_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Sequence[str]] = []
+
+    def note(command: Sequence[str], *_: object) -> list[int]:
+        begun.append(command)
+        return [0, 0]
+
+    monkeypatch.setattr("nas.searching.run.run_worker_processes", note)
+    monkeypatch.setattr(Cores, "available", lambda: Cores((0, 1)))
+    monkeypatch.setattr(Cores, "apply", lambda _: None)
+    outcome = search("9", workers=2, space=SMALL_SPACE, data=photographs(0), folder=tmp_path / "w")
+    assert begun[0][begun[0].index("--study") + 1] == str(tmp_path / "w")
+    study = load_study(str(tmp_path / "w"))
+    assert load_data(study.settings.data, 3).fingerprint == study.settings.data_fingerprint
+    with pytest.raises(NasError, match="no trained trial yet"):
+        outcome.best  # noqa: B018
 
 
 def interrupt(study: Study, record: TrialRecord) -> None:
