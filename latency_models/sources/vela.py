@@ -164,7 +164,7 @@ class VelaSource(LatencySource):
                 ("memory_mode", self._target.memory_mode),
                 (INTERVAL, "what the CPU takes may be half or double" if cpu_ms else "none"),
                 ("clock_mhz", f"{compiled.clock_hz / 1e6:g}"),
-                ("sram_kb", f"{-(-compiled.sram_bytes // 1024)} in use at most"),
+                ("sram_kb_used", str(-(-compiled.sram_bytes // 1024))),
                 ("cpu_bandwidth_gb_per_s", f"{self._fallback.bandwidth_gb_per_s:g}"),
                 ("cpu_gmac_per_s", f"{self._fallback.gmac_per_s:g}"),
             ),
