@@ -77,8 +77,8 @@ def run_search(
     """Finds or makes the study, works on it until its budget is used up, and writes the front.
 
     A study's budget is its total: a run of a finished study does nothing more. With
-    ``in_this_process``, a single worker is this process. KeyboardInterrupt leaves the study whole,
-    and ends the outcome's search with ``catch_interrupt``; else it is raised.
+    ``in_this_process``, a single worker is this process. KeyboardInterrupt leaves the study whole;
+    it is raised again or, with ``catch_interrupt``, told by the outcome.
     """
     budget = Budget.parse(options.budget or "")
     workers = options.workers or 1
@@ -92,17 +92,21 @@ def run_search(
     # The proxy is timed on what each worker will have.
     with _quiet_optuna(), shares[0].applied():
         study, resources = _prepare(options, objects)
+    device, introduction = resources.device, _introduction(study, resources)
+    # Images are kept in memory by who trains on them.
+    here = resources if works_here else None
+    del resources
     study.set_budget(budget)
     _write_config(study, options)
     with _quiet_optuna(), _open_display(study, budget) as display:
-        display.line(_introduction(study, resources))
+        display.line(introduction)
         try:
-            recompile(study, resources.device, display.line)
-            if works_here:
-                reason = _work_here(study, budget, resources, objects, display)
+            recompile(study, device, display.line)
+            if here is not None:
+                reason = _work_here(study, budget, here, objects, display)
             else:
                 reason = _supervise(study, budget, shares, options.storage, display)
-            remeasure_best(study, resources.device, options.confirm, display.line)
+            remeasure_best(study, device, options.confirm, display.line)
             interrupted = False
         except KeyboardInterrupt:
             _settle(study)
