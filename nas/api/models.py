@@ -11,7 +11,7 @@ from ..checking.finding import Report
 from ..data.arrays import DataSource
 from ..data.images import EMBEDDED
 from ..evaluation.file_quality import judge_file
-from ..quality.metrics import Quality
+from ..quality.image_quality import Quality
 from .arguments import DeviceSource, device_of
 
 

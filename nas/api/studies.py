@@ -16,7 +16,7 @@ from search_spaces.spaces.space import Space
 from ..choices import Objective, Precision, Quantization, SamplerKind
 from ..data.arrays import DataSource, split_source
 from ..exporting.export import Export
-from ..exporting.model_card import ExportedModel
+from ..exporting.models import ExportedModel
 from ..exporting.source import find_sources
 from ..reporting.report import Written, write_report
 from ..searching.objects import Callback, SearchObjects

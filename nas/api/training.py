@@ -13,9 +13,10 @@ from ..choices import Loss, Quantization, RecipeName
 from ..data.arrays import DataSource, load_arrays, save_arrays, split_source
 from ..data.images import EMBEDDED, Data, ImageSet, load_data
 from ..data.named_sets import VALIDATION, load_named_sets
-from ..evaluation.full_training import LongTraining, QualityMeans
+from ..evaluation.full_training import LongTraining
 from ..evaluation.validation import ValidationPoint
 from ..latency.model_reference import NamedNetwork, find_network
+from ..quality.image_quality import ModelQuality
 from ..quality.notes import notes
 from ..quality_model.table import FULL_STEPS
 from ..searching.study_setup import DEFAULT_DEVICE
@@ -52,7 +53,7 @@ class TrainingOutcome:
     """
 
     training: LongTraining
-    figures: Mapping[str, QualityMeans]
+    figures: Mapping[str, ModelQuality]
     images: Mapping[str, ImageSet]
     was_finished: bool
     study: Study | None = None
@@ -128,11 +129,13 @@ def train(
         folder=goes_to,
     )
     finished = training.finished
-    if finished:
-        finished.require_for(target, training.folder)
-    figures = {VALIDATION: finished or _trained(training, data, observer or _Silent())}
+    if finished is not None:
+        training.require_own_device(finished)
+        figures = {VALIDATION: finished.quality}
+    else:
+        figures = {VALIDATION: _trained(training, data, observer or _Silent())}
     learned = found.study is not None and _tell(found.study, training, figures[VALIDATION])
-    figures |= {name: QualityMeans.of(*training.test(images)) for name, images in tests.items()}
+    figures |= {name: training.test(images) for name, images in tests.items()}
     return TrainingOutcome(
         training=training,
         figures=figures,
@@ -186,22 +189,22 @@ def _recipe(
 
 def _trained(
     training: LongTraining, source: DataSource, observer: TrainingObserver
-) -> QualityMeans:
+) -> ModelQuality:
     data = training.data
     observer.begins(notes({"training": data.training, VALIDATION: data.validation}))
     evaluated = training.run(observer.observe, observer.judged)
     images = split_source(source)[1]
     if images is not None:
         save_arrays(images, training.folder / IMAGES, training.candidate.graph.scale)
-    return QualityMeans.of(evaluated.quality, evaluated.float_quality)
+    return evaluated.means
 
 
-def _tell(study: Study, training: LongTraining, figures: QualityMeans) -> bool:
+def _tell(study: Study, training: LongTraining, quality: ModelQuality) -> bool:
     """What its network came to, if that tells what the study may expect of the others."""
     recipe, of_study = training.recipe, study.settings.recipe
     crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)
     same_images = training.data.fingerprint == study.settings.data_fingerprint
     if not (recipe.steps == FULL_STEPS and crops and same_images):
         return False
-    study.note_full_training(KnownPsnr(training.candidate.hash, figures.psnr_db))
+    study.note_full_training(KnownPsnr(training.candidate.hash, quality.psnr_db))
     return True

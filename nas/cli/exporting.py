@@ -11,7 +11,7 @@ import typer
 from .output import JsonOption, print_json
 
 if TYPE_CHECKING:
-    from ..exporting.model_card import ExportedModel
+    from ..exporting.models import ExportedModel
 
 
 def register(app: typer.Typer) -> None:

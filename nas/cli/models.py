@@ -16,7 +16,7 @@ from .searching import StorageOption
 
 if TYPE_CHECKING:
     from ..data.images import ImageSet
-    from ..quality.metrics import ImageQuality, Quality
+    from ..quality.image_quality import ImageQuality, Quality
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
 
@@ -79,7 +79,7 @@ def train(
     """Train one architecture at length; the same command goes on from its checkpoint."""
     from ..api.training import train as train_at_length
     from ..data.named_sets import VALIDATION
-    from ..quality.metrics import convention
+    from ..quality.metrics import METRICS, convention
     from ..quality.notes import notes, skipped_as_json
 
     reporter = TrainingReporter()
@@ -117,29 +117,23 @@ def train(
             [
                 {
                     "data": label,
-                    "psnr_db": figures.psnr_db,
-                    "psnr_float_db": figures.psnr_float_db,
-                    "drop_db": figures.drop_db,
-                    "ssim": figures.ssim,
-                    "ssim_float": figures.ssim_float,
+                    **quality.to_json(),
                     "images": len(sets[label].pairs),
                     "skipped": skipped_as_json(sets[label].skipped),
                 }
-                for label, figures in judged.items()
+                for label, quality in judged.items()
             ]
         )
         return
     print(f"{convention(outcome.training.candidate.graph.scale)}:")
+    kinds = [f"{metric.name} {kind}" for kind in ("INT8", "FP32") for metric in METRICS]
     print_table(
-        ("images", "PSNR INT8", "PSNR FP32", "drop", "SSIM INT8", "SSIM FP32"),
+        ("images", *kinds, "drop"),
         [
-            (
-                label, f"{f.psnr_db:.3f}", f"{f.psnr_float_db:.3f}", f"{f.drop_db:+.3f}",
-                f"{f.ssim:.4f}", f"{f.ssim_float:.4f}",
-            )
-            for label, f in judged.items()
+            (label, *q.int8.texts(), *q.float32.texts(), f"{q.drop_db:+.3f}")
+            for label, q in judged.items()
         ],
-    )  # fmt: skip
+    )
     print_notes(notes({name: images for name, images in sets.items() if name != VALIDATION}))
     print(f"model, weights and card: {outcome.folder}")
 
@@ -154,7 +148,7 @@ def evaluate(
 ) -> None:
     """PSNR and SSIM of an INT8 model, image by image."""
     from ..evaluation.file_quality import judge_file
-    from ..quality.metrics import convention
+    from ..quality.metrics import METRICS, convention
     from ..quality.notes import cautions, origin
 
     judged = judge_file(model, data, luma=luma)
@@ -163,18 +157,13 @@ def evaluate(
         print_json(_as_json(quality, images))
         return
     print(f"{origin(images)}; {convention(images.scale)}:")
-    rows = [(i.name, i.psnr_db, i.ssim, i.luma) for i in quality.images]
-    rows.append(("mean", quality.psnr_db, quality.ssim, quality.luma))
+    headings = [metric.heading for metric in METRICS]
+    rows = [(i.name, i.rgb, i.luma) for i in quality.images]
+    rows.append(("mean", quality.rgb, quality.luma))
     print_table(
-        ("image", "PSNR dB", "SSIM", *(("Y PSNR dB", "Y SSIM") if luma else ())),
-        [
-            (
-                name, f"{psnr:.3f}", f"{ssim:.4f}",
-                *((f"{y.psnr_db:.3f}", f"{y.ssim:.4f}") if y else ()),
-            )
-            for name, psnr, ssim, y in rows
-        ],
-    )  # fmt: skip
+        ("image", *headings, *(f"Y {heading}" for heading in headings if luma)),
+        [(name, *rgb.texts(), *(y.texts() if y else ())) for name, rgb, y in rows],
+    )
     print_notes(cautions(images))
 
 
@@ -183,8 +172,8 @@ def _as_json(quality: Quality, images: ImageSet) -> dict[str, Any]:
     from ..quality.notes import lr_origin, skipped_as_json
 
     def figures(one: Quality | ImageQuality) -> dict[str, Any]:
-        luma = {"luma": vars(one.luma)} if one.luma else {}
-        return {"psnr_db": one.psnr_db, "ssim": one.ssim, **luma}
+        luma = {"luma": one.luma.to_json()} if one.luma else {}
+        return {**one.rgb.to_json(), **luma}
 
     return {
         **figures(quality),

@@ -146,17 +146,22 @@ def bench(
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
+    from ..quality.metrics import METRICS
+
     print_table(
         (
-            "network", "parameters", "GMAC", "KB", "FP32 dB", "PTQ dB", "QAT dB", "drop", "SSIM",
-            "host ms", "device ms", "speed-up", "score / ABPN's",
+            "network", "parameters", "GMAC", "KB", "FP32 dB", "PTQ dB", "QAT dB", "drop PTQ",
+            "drop QAT", *(metric.heading for metric in METRICS), "host ms", "device ms",
+            "speed-up", "score / ABPN's",
         ),
         [
             (
                 row["name"], f"{row['parameters']:,}", f"{row['macs'] / 1e9:.2f}",
                 f"{row['tflite_kb']:.0f}", f"{row['psnr_float_db']:.3f}",
-                f"{row['psnr_ptq_db']:.3f}", f"{row['psnr_qat_db']:.3f}", f"{row['drop_db']:+.3f}",
-                f"{row['ssim_int8']:.4f}", f"{row['host_ms']:.1f}", f"{row['device_ms']:.1f}",
+                f"{row['psnr_ptq_db']:.3f}", f"{row['psnr_qat_db']:.3f}",
+                f"{row['drop_ptq_db']:+.3f}", f"{row['drop_qat_db']:+.3f}",
+                *(metric.text(row.get(metric.key_of("int8"))) for metric in METRICS),
+                f"{row['host_ms']:.1f}", f"{row['device_ms']:.1f}",
                 f"{row['speed_up']:.1f}",
                 "-" if row["score_to_abpn"] is None else f"{row['score_to_abpn']:.2f}",
             )

@@ -7,3 +7,5 @@ import numpy.typing as npt
 
 #: uint8 RGB, (height, width, 3)
 Pixels = npt.NDArray[np.uint8]
+#: Those of an image, or of its luma, (height, width) and not rounded.
+ImageArray = npt.NDArray[np.uint8] | npt.NDArray[np.float64]

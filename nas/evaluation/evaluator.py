@@ -17,7 +17,7 @@ from search_spaces import Candidate, CandidateError, Graph, InputSpec
 from ..choices import Quantization
 from ..data.images import Data
 from ..data.pixels import Pixels
-from ..quality.metrics import Quality, evaluate
+from ..quality.image_quality import ModelQuality, Quality, evaluate
 from ..training.job import Progress, TrainingJob, TrainingResult, Weights
 from ..training.recipe import Recipe
 from ..training.stalling import StallWatch, judging_steps
@@ -73,9 +73,14 @@ class EvaluatedCandidate:
         return self.training.float_quality
 
     @property
+    def means(self) -> ModelQuality:
+        """Of both, as they are written down."""
+        return ModelQuality.of(self.quality, self.float_quality)
+
+    @property
     def drop_db(self) -> float:
         """What INT8 cost, positive for a loss."""
-        return self.float_quality.psnr_db - self.quality.psnr_db
+        return self.means.drop_db
 
 
 @dataclass(frozen=True)

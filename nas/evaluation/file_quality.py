@@ -9,7 +9,7 @@ from latency_models import Worker
 
 from ..data.arrays import DataSource, validation_of
 from ..data.images import ImageSet
-from ..quality.metrics import Quality, evaluate
+from ..quality.image_quality import Quality, evaluate
 from .inference import open_enlarger
 
 

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from latency_models import Worker
 from latency_models.device import Device, open_source
-from latency_models.latency_json import latency_to_json
-from search_spaces import Candidate, CandidateError, InputError, InputSpec, infer
+from search_spaces import Candidate, CandidateError, InputError, InputSpec
 from search_spaces.naming import from_anywhere
 
 from ..choices import Quantization
 from ..data.images import Data, ImageSet, data_path
 from ..data.patches import PatchSampler
-from ..quality.metrics import Quality, convention, evaluate
+from ..quality.image_quality import ModelQuality, evaluate
 from ..quality.tiles import require_tiles
 from ..system.cores import Cores
 from ..system.files import (
     read_arrays,
-    read_json,
     reading,
     write_arrays,
     write_json,
@@ -35,6 +33,7 @@ from ..training.job import Phase, Progress, Weights
 from ..training.recipe import Recipe
 from ..training.weights import require_weights_of
 from .evaluator import CandidateEvaluator, EvaluatedCandidate
+from .model_card import ModelCard, read_card
 from .training_folder import TrainingFolder
 from .validation import PeriodicValidation, ValidationPoint
 
@@ -42,51 +41,6 @@ if TYPE_CHECKING:
     from ..training.trainer import Checkpoint, Trainer
 
 _CURVE_HEADER = "phase,step,psnr_db\n"
-
-
-@dataclass(frozen=True)
-class QualityMeans:
-    """Means over a set of images: of the INT8 file, and of the floating-point network."""
-
-    psnr_db: float
-    ssim: float
-    psnr_float_db: float
-    ssim_float: float
-
-    @classmethod
-    def of(cls, int8: Quality, plain: Quality) -> QualityMeans:
-        """Those of two qualities."""
-        return QualityMeans(int8.psnr_db, int8.ssim, plain.psnr_db, plain.ssim)
-
-    @property
-    def drop_db(self) -> float:
-        """What INT8 cost, positive for a loss."""
-        return self.psnr_float_db - self.psnr_db
-
-
-@dataclass(frozen=True)
-class _HowTrained:
-    """Was the file that was kept trained with INT8 rounding?"""
-
-    int8_trained: bool
-
-
-@dataclass(frozen=True)
-class FinishedCard(QualityMeans):
-    """What a finished training's card says of it, on its validation images."""
-
-    device: str
-    input: str
-    training: _HowTrained
-
-    def require_for(self, device: Device, folder: Path) -> None:
-        """InputError if the files are for another device or size than ``device``'s."""
-        if (self.device, self.input) != (device.name, str(device.input)):
-            raise InputError(
-                f"{folder}: this training is finished, for {self.device} at {self.input}, not for "
-                f"{device.name} at {device.input}; `nas export --input` makes files of other "
-                "sizes, `nas latency` times them, and another --out trains anew"
-            )
 
 
 @dataclass(frozen=True)
@@ -154,8 +108,7 @@ class LongTraining:
                 )
                 compared = self._trained(evaluator, keeper)
                 evaluated = max(compared, key=lambda one: one.quality.psnr_db)
-                card = self._card(evaluated, self._timing(evaluator, evaluated.tflite))
-                self._write(evaluated, compared, card)
+                self._write(evaluated, compared, self._card(evaluated, evaluator))
         return evaluated
 
     def _trained(
@@ -188,7 +141,7 @@ class LongTraining:
         self,
         evaluated: EvaluatedCandidate,
         compared: tuple[EvaluatedCandidate, ...],
-        card: dict[str, Any],
+        card: ModelCard,
     ) -> None:
         """The card last, which tells that all is there."""
         files = self.files
@@ -199,23 +152,23 @@ class LongTraining:
                 write_whole(files.other_model, one.tflite)
         write_arrays(files.weights, evaluated.training.int8)
         write_whole(files.model, evaluated.tflite)
-        write_json(files.card, card)
+        write_json(files.card, {**card.to_json(), "identity": self.identity})
         files.checkpoint.unlink(missing_ok=True)
 
     @property
-    def finished(self) -> FinishedCard | None:
+    def finished(self) -> ModelCard | None:
         """What the card says, once all is there; InputError if the folder is another training's."""
-        from pydantic import TypeAdapter, ValidationError
+        return read_card(self.files.card) if self.files.finished else None
 
-        if not self.files.finished:
-            return None
-        values = read_json(self.files.card)
-        with reading(self.files.card):
-            try:
-                return TypeAdapter(FinishedCard).validate_python(values)
-            except ValidationError as error:
-                first = error.errors()[0]
-                raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    def require_own_device(self, card: ModelCard) -> None:
+        """InputError if the files of the finished training are for another device or size."""
+        device = self.device
+        if (card.device, card.input) != (device.name, device.input):
+            raise InputError(
+                f"{self.folder}: this training is finished, for {card.device} at {card.input}, not "
+                f"for {device.name} at {device.input}; `nas export --input` makes files of other "
+                "sizes, `nas latency` times them, and another --out trains anew"
+            )
 
     def float_weights(self, *, int8_trained: bool) -> Weights:
         """What a finished training left of a floating-point network."""
@@ -225,20 +178,18 @@ class LongTraining:
             require_weights_of(self.candidate.deployed, weights)
         return weights
 
-    def test(self, images: ImageSet) -> tuple[Quality, Quality]:
-        """Quality on other images of the finished INT8 file, and of its floating-point network."""
+    def test(self, images: ImageSet) -> ModelQuality:
+        """On other images, of the finished INT8 file and of its floating-point network."""
         from ..training.training_run import float_quality
 
         finished = self.finished
         assert finished is not None  # it has run
-        float32 = self.float_weights(int8_trained=finished.training.int8_trained)
+        float32 = self.float_weights(int8_trained=is_int8_trained(finished))
         with Worker() as worker:
             evaluator = self.evaluator(worker)
             job = evaluator.job(self.candidate, self.seed)
-            return (
-                evaluate(evaluator.upscaler(self.files.model.read_bytes()), images),
-                float_quality(job, float32, images),
-            )
+            int8 = evaluate(evaluator.upscaler(self.files.model.read_bytes()), images)
+            return ModelQuality.of(int8, float_quality(job, float32, images))
 
     def evaluator(self, worker: Worker) -> CandidateEvaluator:
         """What converts and judges this training's network; its work is done in ``worker``."""
@@ -257,45 +208,43 @@ class LongTraining:
         before = curve.read_text() if curve.exists() else _CURVE_HEADER
         write_text(curve, before + f"{point.phase},{point.step},{point.psnr_db:.4f}\n")
 
-    def _timing(self, evaluator: CandidateEvaluator, tflite: bytes) -> dict[str, Any]:
-        """The card's lines on latency; without one they say why: hours of work are not lost."""
-        device = {"device": self.device.name, "device_found_as": self.device.reference}
+    def _card(self, evaluated: EvaluatedCandidate, evaluator: CandidateEvaluator) -> ModelCard:
+        """Without a latency it says why: hours of work are not lost for it."""
+        latency, no_latency = None, ""
         try:
-            latency = evaluator.latency_of_file(self.candidate.deployed, tflite)
+            latency = evaluator.latency_of_file(self.candidate.deployed, evaluated.tflite)
         except CandidateError as error:
-            return {**device, "latency": None, "no_latency": str(error)}
-        return {**device, "latency": latency_to_json(latency)}
-
-    def _card(self, evaluated: EvaluatedCandidate, timing: dict[str, Any]) -> dict[str, Any]:
-        figures = infer(self.candidate.deployed, self.input)
-        return {
-            "name": self.name,
-            "psnr_db": evaluated.quality.psnr_db,
-            "ssim": evaluated.quality.ssim,
-            "psnr_float_db": evaluated.float_quality.psnr_db,
-            "ssim_float": evaluated.float_quality.ssim,
-            "drop_db": evaluated.drop_db,
-            "convention": convention(self.candidate.graph.scale),
-            "data": {
-                "name": from_anywhere(self.data.name, data_path(self.data.name)),
-                "fingerprint": self.data.fingerprint,
-            },
-            "scale": self.candidate.graph.scale,
-            "input": str(self.input),
-            **timing,
-            "levels": "int8 in and out: grey level g is byte g - 128",
-            "parameters": figures.parameters,
-            "macs": figures.macs,
-            "architecture": self.candidate.to_json(),
-            "training": {
+            no_latency = str(error)
+        return ModelCard(
+            name=self.name,
+            origin="`nas train`, at full length",
+            candidate=self.candidate,
+            input=self.input,
+            granularity=self.device.weights,
+            quality=evaluated.means,
+            data=from_anywhere(self.data.name, data_path(self.data.name)),
+            data_fingerprint=self.data.fingerprint,
+            tflite_kb=len(evaluated.tflite) / 1000,
+            device=self.device.name,
+            device_found_as=self.device.reference,
+            latency=latency,
+            no_latency=no_latency,
+            training={
                 **vars(self.recipe),
                 "seed": self.seed,
                 "int8_trained": evaluated.training.int8_trained,
             },
-            "identity": self.identity,
-            "seconds": vars(evaluated.stages),
-            "versions": installed_versions(),
-        }
+            seconds=vars(evaluated.stages),
+            versions=installed_versions(),
+        )
+
+
+def is_int8_trained(card: ModelCard) -> bool:
+    """Was the file that a training kept trained with INT8 rounding? InputError if it says not."""
+    value = card.training.get("int8_trained")
+    if not isinstance(value, bool):
+        raise InputError(f"the card of {card.name}: training.int8_trained is {value}, no yes or no")
+    return value
 
 
 class _Keeper:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from ..quality.metrics import psnr_db
+from ..quality.similarity import psnr_db
 from ..training.job import Phase, Progress
 from .evaluator import CandidateEvaluator
 

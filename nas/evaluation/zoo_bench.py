@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,13 +14,13 @@ from search_spaces import InputError, InputSpec, infer
 from search_spaces.zoo import ZooNetwork
 
 from ..data.images import Data, ImageSet
-from ..quality.metrics import Quality, evaluate
+from ..quality.image_quality import MetricValues, Quality, evaluate
 from ..quality.score import log2_score, score_ratio
 from ..system.cores import has_bfloat16
 from ..system.files import json_text, read_json, write_json
 from ..training.recipe import Recipe
 from .evaluator import untrained_request
-from .full_training import LongTraining
+from .full_training import LongTraining, is_int8_trained
 
 if TYPE_CHECKING:
     from ..training.job import Progress
@@ -35,19 +34,41 @@ _AT = InputSpec(360, 640)
 class SetQuality:
     """A system on one set of images: in floating point, quantized, and trained on as INT8.
 
-    ``twin`` is the floating-point network that was trained for as long as the INT8 one.
+    ``twin`` is the floating-point network that was trained for as long as the INT8 one; ``int8``
+    is whichever of both files validates better.
     """
 
     name: str
     images: int
-    psnr_float_db: float
-    psnr_ptq_db: float
-    psnr_twin_db: float
-    psnr_qat_db: float
-    #: of whichever of both files validates better, and of the floating-point network beside it
-    psnr_int8_db: float
-    ssim_int8: float
-    ssim_float: float
+    float32: MetricValues
+    ptq: MetricValues
+    twin: MetricValues
+    qat: MetricValues
+    int8: MetricValues
+
+    @property
+    def drop_ptq_db(self) -> float:
+        """What quantizing after training cost."""
+        return self.float32.psnr_db - self.ptq.psnr_db
+
+    @property
+    def drop_qat_db(self) -> float:
+        """What INT8 training left of it."""
+        return self.twin.psnr_db - self.qat.psnr_db
+
+    @property
+    def by_kind(self) -> dict[str, MetricValues]:
+        """By the word of each kind in a row's keys."""
+        return {
+            "float": self.float32, "ptq": self.ptq, "twin": self.twin, "qat": self.qat,
+            "int8": self.int8,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """What ``dataclasses.asdict`` made of one."""
+        kinds = ("float32", "ptq", "twin", "qat", "int8")
+        return cls(**{**values, **{kind: MetricValues(**values[kind]) for kind in kinds}})
 
 
 @dataclass(frozen=True)
@@ -64,18 +85,19 @@ class TrainedSystem:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """What ``dataclasses.asdict`` made of one."""
-        return cls(**{**data, "sets": tuple(SetQuality(**part) for part in data["sets"])})
+        return cls(**{**data, "sets": tuple(SetQuality.from_json(part) for part in data["sets"])})
 
     @property
     def all_sets(self) -> SetQuality:
         """The mean over all images of all sets."""
         count = sum(part.images for part in self.sets)
+        weights = [part.images / count for part in self.sets]
 
-        def mean(key: str) -> float:
-            return math.fsum(getattr(part, key) * part.images for part in self.sets) / count
+        def mean(kind: str) -> MetricValues:
+            return MetricValues.mean([getattr(part, kind) for part in self.sets], weights)
 
-        keys = [field.name for field in fields(SetQuality) if field.name not in ("name", "images")]
-        return SetQuality("all", count, **{key: mean(key) for key in keys})
+        kinds = [field.name for field in fields(SetQuality) if field.name not in ("name", "images")]
+        return SetQuality("all", count, **{kind: mean(kind) for kind in kinds})
 
 
 @dataclass(frozen=True)
@@ -89,15 +111,16 @@ class System:
     @property
     def log2_score(self) -> float:
         """Of the challenge's score on the device, on the images of this bench."""
-        return log2_score(self.trained.all_sets.psnr_int8_db, self.device.ms)
+        return log2_score(self.trained.all_sets.int8.psnr_db, self.device.ms)
 
     def row(self, reference: System | None) -> dict[str, Any]:
         """One line of the table; ``reference`` is ABPN, if it is there."""
         quality = self.trained.all_sets
         sets = {
-            f"{part.name.lower()}_psnr_{kind}_db": getattr(part, f"psnr_{kind}_db")
+            f"{part.name.lower()}_{key}": value
             for part in self.trained.sets
             for kind in ("float", "ptq", "qat", "int8")
+            for key, value in part.by_kind[kind].to_json(kind).items()
         }
         ratio = None if reference is None else score_ratio(self.log2_score, reference.log2_score)
         return {
@@ -106,16 +129,13 @@ class System:
             "macs": self.trained.macs,
             "tflite_kb": self.trained.tflite_kb,
             "steps": self.trained.steps,
-            "psnr_float_db": quality.psnr_float_db,
-            "psnr_ptq_db": quality.psnr_ptq_db,
-            "psnr_twin_db": quality.psnr_twin_db,
-            "psnr_qat_db": quality.psnr_qat_db,
-            "psnr_int8_db": quality.psnr_int8_db,
-            "drop_ptq_db": quality.psnr_float_db - quality.psnr_ptq_db,
-            "drop_qat_db": quality.psnr_twin_db - quality.psnr_qat_db,
-            "ssim_float": quality.ssim_float,
-            "ssim_int8": quality.ssim_int8,
-            "drop_ssim": quality.ssim_float - quality.ssim_int8,
+            **{
+                key: value
+                for kind, values in quality.by_kind.items()
+                for key, value in values.to_json(kind).items()
+            },
+            "drop_ptq_db": quality.drop_ptq_db,
+            "drop_qat_db": quality.drop_qat_db,
             "host_ms": self.host.ms,
             "device_ms": self.device.ms,
             "on_cpu": " ".join(
@@ -190,7 +210,7 @@ class Bench:
 
         finished, files = training.finished, training.files
         assert finished is not None  # it has run
-        int8_kept = finished.training.int8_trained
+        int8_kept = is_int8_trained(finished)
         tflite, other = files.model.read_bytes(), files.other_model.read_bytes()
         floats = [training.float_weights(int8_trained=t) for t in (False, True)]
         with Worker() as worker:
@@ -233,13 +253,11 @@ def _set_quality(
     return SetQuality(
         name=name,
         images=len(kept.images),
-        psnr_float_db=floats[0].psnr_db,
-        psnr_ptq_db=quantized.psnr_db,
-        psnr_twin_db=floats[1].psnr_db,
-        psnr_qat_db=trained.psnr_db,
-        psnr_int8_db=kept.psnr_db,
-        ssim_int8=kept.ssim,
-        ssim_float=floats[int8_kept].ssim,
+        float32=floats[0].rgb,
+        ptq=quantized.rgb,
+        twin=floats[1].rgb,
+        qat=trained.rgb,
+        int8=kept.rgb,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ from latency_models import Worker
 from search_spaces import Graph, InputError, InputSpec, NasError
 
 from ..data.images import Data, ImageSet, load_data
+from ..evaluation.model_card import ModelCard
 from ..quality.tiles import require_tiles
 from ..system.files import json_text
 from .folder import remove_stale, require_free, require_writable, write_folder
 from .instructions import instructions
-from .model_card import Card, ExportedModel, card_as_json, card_as_markdown
-from .models import ANY_SIZE, ModelMaker
+from .models import ANY_SIZE, ExportedModel, ModelMaker
 from .source import Source
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Export:
         for maker, folder in zip(makers, folders, strict=True):
             written += write_folder(folder, self._content(maker, observe))
         if any(source.folder for source in sources):
-            remove_stale(target, folders, sources[0].card.front)
+            remove_stale(target, folders, _origin_of_front(sources[0].card))
         return written
 
     def _makers(self, sources: Sequence[Source], worker: Worker) -> list[ModelMaker]:
@@ -96,10 +96,11 @@ class Export:
         except NasError as error:  # of use on a desktop only; the others are what is asked for
             left_out[ANY_SIZE] = str(error)
         graph = card.candidate.deployed
+        card = _as_exported(card, models)
         texts = {
-            "card.json": json_text(card_as_json(card, models), indent=1) + "\n",
-            "card.md": card_as_markdown(card, models, left_out),
-            "RUN.md": instructions(models, source.device),
+            "card.json": json_text(card.to_json(), indent=1) + "\n",
+            "card.md": _card_page(card, left_out),
+            "RUN.md": instructions(card.files, source.device),
             "example.py": files(__package__).joinpath("example.py").read_text(encoding="utf-8"),
         }
         return {
@@ -110,7 +111,7 @@ class Export:
             **{name: text.encode() for name, text in texts.items()},
         }
 
-    def _load(self, card: Card) -> Data:
+    def _load(self, card: ModelCard) -> Data:
         try:
             return load_data(self.data or card.data, card.scale)
         except InputError as error:
@@ -119,7 +120,43 @@ class Export:
             ) from None
 
 
-def _require_same(data: Data, card: Card) -> ImageSet:
+def _origin_of_front(card: ModelCard) -> str:
+    """What the origins of all networks of the same study begin with."""
+    return f"{card.origin.partition(', trial ')[0]}, trial "
+
+
+def _as_exported(card: ModelCard, models: Sequence[ExportedModel]) -> ModelCard:
+    """With the files, and no path of somebody's disk."""
+    files = tuple(model.listed for model in models)
+    return replace(card, data=card.data_label, device_found_as=None, command="", files=files)
+
+
+def _card_page(card: ModelCard, left_out: Mapping[str, str]) -> str:
+    """The card for people, and what lies beside it; ``left_out`` could not be made, and why."""
+    parts = [
+        card.to_markdown().rstrip(),
+        "Each is integer-only, and was judged when it was exported, by tiles of its own size: they "
+        "meet the borders of images otherwise, which shows in the last digits.",
+        *(f"`{file}` is left out: {reason}." for file, reason in left_out.items()),
+        _OTHER_FILES,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_OTHER_FILES = """## Other files
+
+| file | what |
+|---|---|
+| `model.tflite` | the first INT8 file again, by the name that the AI Benchmark app asks for |
+| `example.py` | enlarges a picture with any of the models: ai-edge-litert, numpy and pillow |
+| `RUN.md` | how to time it on a device |
+| `network.weights.h5` | Keras weights, loaded by `nas.training.keras_model.load_keras_model` |
+| `weights.npz` | the same values by name |
+| `card.json` | this card for programs, with the architecture; `nas train card.json` trains it |
+| `SHA256SUMS` | `sha256sum --check SHA256SUMS` |"""
+
+
+def _require_same(data: Data, card: ModelCard) -> ImageSet:
     """The images that the card's quality was told on."""
     if data.fingerprint != card.data_fingerprint:
         raise InputError(

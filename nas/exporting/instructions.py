@@ -23,7 +23,7 @@ from latency_models.sources.adb.settings import (
     XnnpackDelegate,
 )
 
-from .model_card import ExportedModel
+from ..evaluation.model_card import SIGNED, ModelFile
 
 _SYNAP = SynapCliSettings(
     tool="synap_cli",
@@ -96,9 +96,9 @@ _VENDORS = (
 )  # fmt: skip
 
 
-def instructions(models: Sequence[ExportedModel], device: Device | None) -> str:
+def instructions(models: Sequence[ModelFile], device: Device | None) -> str:
     """RUN.md for the INT8 files of fixed size; ``device`` is the one that they were made for."""
-    files = [m.file for m in models if m.dtype == "int8" and m.input is not None]
+    files = [m.file for m in models if m.dtype == SIGNED and m.input is not None]
     parts = ["# Timing the models"]
     if device is not None and isinstance(device.settings, AdbSettings):
         parts += [f"## {device.title}, as it was timed", _own(files, device.settings)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from latency_models import WeightGranularity, Worker
@@ -10,15 +10,16 @@ from latency_models.tflite.requests import (
     read_tflite,
     require_integer_only,
     require_super_resolution,
+    weight_granularity,
 )
 from search_spaces import CandidateError, Graph, InputSpec, NasError, infer
 
 from ..data.images import ImageSet
 from ..evaluation.evaluator import CONVERSION_TIMEOUT_SECONDS
 from ..evaluation.inference import AnySizeUpscaler, TfliteUpscaler
-from ..quality.metrics import evaluate
+from ..evaluation.model_card import SIGNED, UNSIGNED, ModelFile
+from ..quality.image_quality import evaluate
 from ..system.cores import Cores
-from .model_card import ExportedModel
 from .source import Source
 from .unsigned import with_unsigned_ends
 
@@ -32,6 +33,22 @@ _SAME_DB = 1e-6
 _AGAIN_DB = 1e-3
 #: Files of other sizes cut other tiles, and see other borders; more than this is another network.
 _ALIKE_DB = 0.1
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A TFLite file of the export, and what its card says of it."""
+
+    tflite: bytes = field(repr=False)
+    listed: ModelFile
+
+    @property
+    def file(self) -> str:
+        return self.listed.file
+
+    @property
+    def psnr_db(self) -> float:
+        return self.listed.quality.psnr_db
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,7 @@ class ModelMaker:
         size = self.source.card.input
         tflite = self._convert(size)
         if tflite != self.source.tflite:
-            again = self._judged("the file of weights.npz", tflite, size, "int8")
+            again = self._judged("the file of weights.npz", tflite, size, SIGNED)
             self._require_card(again, _AGAIN_DB)
 
     def of_size(self, size: InputSpec) -> tuple[ExportedModel, ExportedModel]:
@@ -63,10 +80,10 @@ class ModelMaker:
         infer(card.candidate.deployed, size)
         own = size == card.input
         tflite = self.source.tflite if own else self._convert(size)
-        signed = self._judged(f"int8_{size}.tflite", tflite, size, "int8")
+        signed = self._judged(f"int8_{size}.tflite", tflite, size, SIGNED)
         self._require_card(signed, _SAME_DB if own else _ALIKE_DB)
-        unsigned = self._judged(f"uint8_{size}.tflite", with_unsigned_ends(tflite), size, "uint8")
-        if (unsigned.psnr_db, unsigned.ssim) != (signed.psnr_db, signed.ssim):
+        unsigned = self._judged(f"uint8_{size}.tflite", with_unsigned_ends(tflite), size, UNSIGNED)
+        if unsigned.listed.quality != signed.listed.quality:
             raise CandidateError(
                 f"{unsigned.file} gives {unsigned.psnr_db} dB and {signed.file} {signed.psnr_db} "
                 "dB; they are one network and must agree. Please report it"
@@ -78,15 +95,16 @@ class ModelMaker:
         tflite = self._convert(None)
         upscaler = AnySizeUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
-        model = ExportedModel(ANY_SIZE, tflite, None, "int8", quality.psnr_db, quality.ssim)
+        model = ExportedModel(tflite, ModelFile(ANY_SIZE, None, SIGNED, quality.rgb))
         self._require_card(model, _ALIKE_DB)
         return model
 
     def _convert(self, size: InputSpec | None) -> bytes:
         card = self.source.card
+        granularity = weight_granularity(read_tflite(self.source.tflite))
         return self.worker.call(
             CONVERSION_TIMEOUT_SECONDS, _convert, card.candidate.deployed, self.source.weights,
-            size, card.granularity,
+            size, granularity,
         )  # fmt: skip
 
     def _judged(self, file: str, tflite: bytes, size: InputSpec, dtype: str) -> ExportedModel:
@@ -101,14 +119,14 @@ class ModelMaker:
         # It refuses what is not integer-only.
         upscaler = TfliteUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
-        return ExportedModel(file, tflite, size, dtype, quality.psnr_db, quality.ssim)
+        return ExportedModel(tflite, ModelFile(file, size, dtype, quality.rgb))
 
     def _require_card(self, model: ExportedModel, tolerance_db: float) -> None:
         card = self.source.card
-        if not abs(model.psnr_db - card.psnr_db) <= tolerance_db:
+        if not abs(model.psnr_db - card.quality.psnr_db) <= tolerance_db:
             raise CandidateError(
                 f"{model.file} gives {model.psnr_db:.4f} dB, and the card of {card.name} says "
-                f"{card.psnr_db:.4f} dB; at most {tolerance_db:g} dB may lie between. "
+                f"{card.quality.psnr_db:.4f} dB; at most {tolerance_db:g} dB may lie between. "
                 "Were its files changed?"
             )
 

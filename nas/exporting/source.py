@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from latency_models import Latency, WeightGranularity
-from latency_models.device import Device, device_label, find_device
+from latency_models import WeightGranularity
+from latency_models.device import Device, find_device
 from latency_models.tflite.requests import read_tflite, weight_granularity
-from search_spaces import Candidate, InputError, InputSpec
+from search_spaces import Candidate, InputError
 
+from ..evaluation.model_card import ModelCard, read_card
+from ..studies.cards import card_of_trial
 from ..studies.trial_reference import TrialReference
-from ..system.files import read_arrays, read_json, reading
+from ..system.files import read_arrays, reading
 from ..training.weights import require_weights_of
-from .model_card import Card
 
 if TYPE_CHECKING:
     from ..studies.record import TrialRecord
@@ -31,7 +29,7 @@ class Source:
 
     #: its folder within that of the export, if there may be others; else empty
     folder: str
-    card: Card
+    card: ModelCard
     weights: Weights = field(repr=False)
     #: the files: the weights, and the model
     npz: bytes = field(repr=False)
@@ -72,91 +70,16 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
 
 
 def _of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
-    settings, result, candidate = study.settings, record.result, record.candidate
-    assert result is not None  # it is complete
-    assert candidate is not None
-    reference = record.timed_on or settings.device
-    files = _Files.of(study.folder.model(candidate), record.network)
-    card = Card(
-        name=f"{study.name}-{record.number}",
-        origin=f"study {study.name}, trial {record.number}",
-        candidate=record.network,
-        input=InputSpec.parse(settings.input),
-        granularity=files.granularity,
-        psnr_db=result.psnr_db,
-        ssim=result.ssim,
-        psnr_float_db=result.psnr_float_db,
-        ssim_float=result.ssim_float,
-        data=settings.data,
-        data_fingerprint=settings.data_fingerprint,
-        device=device_label(reference),
-        latency=result.latency,
-        training={**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
-        versions=settings.versions,
-        expected=result.expected,
-    )
-    return _source(folder, card, files, find_device(reference))
-
-
-class _Named(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class _Data(_Named):
-    name: str
-    fingerprint: str
-
-
-class _TrainingCard(_Named):
-    """What a long training's card.json must say to be exported."""
-
-    name: str
-    psnr_db: float
-    ssim: float
-    psnr_float_db: float
-    ssim_float: float
-    data: _Data
-    input: str
-    device: str
-    #: not known to earlier versions
-    device_found_as: str | None = None
-    latency: Latency | None = None
-    architecture: dict[str, Any]
-    identity: dict[str, Any]
-    training: Mapping[str, Any]
-    versions: Mapping[str, str]
+    assert record.candidate is not None  # it is complete
+    files = _Files.of(study.folder.model(record.candidate), record.network)
+    card = card_of_trial(study.name, study.settings, record, files.granularity)
+    return _source(folder, card, files)
 
 
 def _of_folder(folder: Path) -> Source:
-    path = folder / "card.json"
-    values = read_json(path)
-    with reading(path):
-        try:
-            said = _TrainingCard.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise InputError(f"{key}: {first['msg']}; it is no card of `nas train`") from None
-        candidate, size = Candidate.from_json(said.architecture), InputSpec.parse(said.input)
-    files = _Files.of(folder, candidate)
-    card = Card(
-        name=said.name,
-        origin="`nas train`, at full length",
-        candidate=candidate,
-        input=size,
-        granularity=files.granularity,
-        psnr_db=said.psnr_db,
-        ssim=said.ssim,
-        psnr_float_db=said.psnr_float_db,
-        ssim_float=said.ssim_float,
-        data=said.data.name,
-        data_fingerprint=said.data.fingerprint,
-        device=said.device,
-        latency=said.latency,
-        training=said.training,
-        versions=said.versions,
-    )
-    return _source("", card, files, find_device(said.device_found_as or said.device, said.device))
+    card = read_card(folder / "card.json")
+    files = _Files.of(folder, card.candidate)
+    return _source("", replace(card, granularity=files.granularity), files)
 
 
 @dataclass(frozen=True)
@@ -189,7 +112,9 @@ class _Files:
         return weight_granularity(read_tflite(self.tflite))
 
 
-def _source(folder: str, card: Card, files: _Files, device: Device | None) -> Source:
+def _source(folder: str, card: ModelCard, files: _Files) -> Source:
+    reference = card.device_found_as or card.device
+    device = None if reference is None else find_device(reference, card.device)
     notes = []
     if card.device is not None and device is None:
         notes.append(

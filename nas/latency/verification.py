@@ -20,7 +20,7 @@ from search_spaces import InputError
 
 from ..data.images import EMBEDDED, load_validation
 from ..data.pixels import Pixels
-from ..quality.metrics import psnr_db
+from ..quality.similarity import psnr_db
 
 #: What rounding may do at most.
 MIN_PSNR_DB = 42.0

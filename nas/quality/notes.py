@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..data.images import ImageSet, Skipped
-from .metrics import MAX_PSNR_DB
+from .similarity import MAX_PSNR_DB
 
 
 def origin(images: ImageSet) -> str:

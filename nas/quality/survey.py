@@ -19,7 +19,7 @@ from ..data.images import HOLD_OUT, ImagePair, degrade, load_pair, parts_of
 from ..data.layout import SUFFIXES, Layout, find_layout, lonely_lows
 from ..data.pictures import bits_per_channel
 from ..data.shared_memory import Fingerprint, Half, half_of
-from .metrics import psnr_db
+from .similarity import psnr_db
 
 #: Told ``(what, done, total)`` as the work goes on.
 Observe = Callable[[str, int, int], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,11 @@ class ReportedNetwork:
     ratio: float
     #: the device that its latency is of
     device: str
-    within_limit: bool = True
+    record: TrialRecord = field(repr=False)
+
+    @property
+    def within_limit(self) -> bool:
+        return self.record.within_limit
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def _network(record: TrialRecord, result: Result, log2_unit: float, device: str)
         result=result,
         ratio=score_ratio(result.log2_score, log2_unit),
         device=record.timed_on or device,
-        within_limit=record.within_limit,
+        record=record,
     )
 
 

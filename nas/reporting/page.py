@@ -13,7 +13,7 @@ import plotly.offline
 from markupsafe import Markup
 from PIL import Image
 
-from ..quality.metrics import convention
+from ..quality.metrics import METRICS, convention
 from ..studies.budget import format_seconds
 from ..system.files import json_text
 from .content import ReportContent, TrialStatus
@@ -75,7 +75,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
     settings, recipe = content.settings, content.settings.recipe
     return [
         ("data", f"{settings.data}, fingerprint {settings.data_fingerprint}"),
-        ("PSNR and SSIM", convention(settings.scale)),
+        (", ".join(metric.name for metric in METRICS), convention(settings.scale)),
         ("space", f"{settings.space}, version {settings.space_version}, "
                   f"fingerprint {settings.space_fingerprint}"),
         ("device", f"{settings.device}, fingerprint {settings.device_fingerprint}"),

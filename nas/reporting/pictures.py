@@ -14,7 +14,7 @@ from ..data.images import ImagePair, ImageSet, load_data
 from ..data.pixels import Pixels
 from ..evaluation.inference import TfliteUpscaler
 from ..quality.baselines import bicubic
-from ..quality.metrics import psnr_db
+from ..quality.similarity import psnr_db
 from .content import ReportContent, ReportedNetwork
 
 if TYPE_CHECKING:

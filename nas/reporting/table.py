@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..quality.image_quality import MetricValues
+from ..quality.metrics import METRICS, Metric
 from .content import ReportContent, ReportedNetwork, TrialLine
+
+_FIRST, *_OTHERS = METRICS
+#: What a column of a metric begins with.
+_BEST_FIRST = {True: "descending", False: "ascending"}
+#: Columns that only a trained network fills.
+_MEASURED = 8 + len(METRICS)
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,11 @@ def columns(content: ReportContent) -> tuple[Column, ...]:
         Column("status", False),
         Column(content.gauge, True, "descending"),
         Column("expected, dB", True, "descending"),
-        Column("PSNR, dB", True, "descending"),
+        *_columns_of(_FIRST),
         Column("runtime, ms", True),
         Column("interval, ms", True),
         Column("INT8 drop, dB", True),
-        Column("SSIM", True, "descending"),
+        *_columns_of(*_OTHERS),
         Column("parameters", True),
         Column("GMAC", True),
         Column("file, KB", True),
@@ -62,21 +70,29 @@ def rows(content: ReportContent) -> tuple[Row, ...]:
 def _cells(line: TrialLine) -> tuple[Cell, ...]:
     number = Cell(str(line.number), line.number)
     sampled = Cell("; ".join(filter(None, (line.remark, line.parameters))))
-    measured = _measured(line.network) if line.network else (Cell(""),) * 10
+    measured = _measured(line.network) if line.network else (Cell(""),) * _MEASURED
     return (number, Cell(line.status), *measured, sampled)
 
 
 def _measured(network: ReportedNetwork) -> tuple[Cell, ...]:
-    result, latency = network.result, network.result.latency
+    result, latency, int8 = network.result, network.result.latency, network.result.quality.int8
     return (
         Cell(f"{network.ratio:.3f}", network.ratio),
         Cell(result.expected.text.removesuffix(" dB"), result.expected.psnr_db),
-        Cell(f"{result.psnr_db:.3f}", result.psnr_db),
+        *_cells_of(int8, _FIRST),
         Cell(f"{latency.ms:.2f}", latency.ms),
         Cell(f"{latency.low_ms:.2f} – {latency.high_ms:.2f}", latency.high_ms - latency.low_ms),
         Cell(f"{result.drop_db:+.3f}", result.drop_db),
-        Cell(f"{result.ssim:.4f}", result.ssim),
+        *_cells_of(int8, *_OTHERS),
         Cell(f"{result.parameters:,}", result.parameters),
         Cell(f"{result.macs / 1e9:.3f}", result.macs),
         Cell(f"{result.tflite_kb:.1f}", result.tflite_kb),
     )
+
+
+def _columns_of(*metrics: Metric) -> list[Column]:
+    return [Column(m.heading, True, _BEST_FIRST[m.is_higher_better]) for m in metrics]
+
+
+def _cells_of(values: MetricValues, *metrics: Metric) -> list[Cell]:
+    return [Cell(m.text(values.get(m)), values.get(m)) for m in metrics]

@@ -19,7 +19,7 @@ from ..choices import Objective, Precision, Quantization, RecipeName, SamplerKin
 from ..data.arrays import load_arrays, save_arrays
 from ..data.images import EMBEDDED, ImageSet, data_path, load_data
 from ..quality.baselines import bicubic, nearest
-from ..quality.metrics import evaluate
+from ..quality.image_quality import evaluate
 from ..studies.folder import StudyFolder
 from ..studies.settings import References, Settings, StudyRequest
 from ..studies.study import Study, create_study, find_study
@@ -173,6 +173,5 @@ def _choose_recipe(
 
 
 def _references(images: ImageSet) -> References:
-    smooth = evaluate(bicubic(images.scale), images)
-    blocky = evaluate(nearest(images.scale), images)
-    return References(smooth.psnr_db, smooth.ssim, blocky.psnr_db, blocky.ssim)
+    smooth, blocky = (evaluate(f(images.scale), images) for f in (bicubic, nearest))
+    return References(smooth.psnr_db, blocky.psnr_db)

@@ -180,11 +180,8 @@ def record(proposal: Proposal, timed: Timed, trained: Trained, expected: Expecte
     evaluated = trained.evaluated
     seconds = {"latency": timed.seconds, **vars(evaluated.stages), "total": trained.seconds}
     return Result(
-        psnr_db=evaluated.quality.psnr_db,
+        quality=evaluated.means,
         expected=expected,
-        ssim=evaluated.quality.ssim,
-        psnr_float_db=evaluated.float_quality.psnr_db,
-        ssim_float=evaluated.float_quality.ssim,
         latency=trained.latency,
         macs=proposal.figures.macs,
         parameters=proposal.figures.parameters,

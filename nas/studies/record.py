@@ -10,6 +10,7 @@ from latency_models import Latency
 from latency_models.latency_json import latency_from_json, latency_to_json
 from search_spaces import Candidate
 
+from ..quality.image_quality import ModelQuality
 from ..quality.score import log2_score
 from ..quality_model.expectation import ExpectedPsnr
 
@@ -48,12 +49,9 @@ class Outcome(StrEnum):
 class Result:
     """Everything measured of one trained candidate, and what is expected of it."""
 
-    psnr_db: float
+    quality: ModelQuality
     #: after a full training: what the search goes by
     expected: ExpectedPsnr
-    ssim: float
-    psnr_float_db: float
-    ssim_float: float
     latency: Latency
     macs: int
     parameters: int
@@ -63,9 +61,14 @@ class Result:
     seconds: dict[str, float]
 
     @property
+    def psnr_db(self) -> float:
+        """Of the INT8 file, after the study's short training."""
+        return self.quality.psnr_db
+
+    @property
     def drop_db(self) -> float:
         """What INT8 cost, positive for a loss."""
-        return self.psnr_float_db - self.psnr_db
+        return self.quality.drop_db
 
     @property
     def log2_score(self) -> float:
@@ -74,8 +77,10 @@ class Result:
 
     def to_attributes(self) -> dict[str, Any]:
         """Plain values, each under a name of its own, as the dashboard shows them."""
+        plain = {name: value for name, value in vars(self).items() if name != "quality"}
         return {
-            **vars(self),
+            **plain,
+            **self.quality.to_json(),
             "expected_psnr_db": self.expected.psnr_db,
             "expected": vars(self.expected),
             "runtime_ms": self.latency.ms,
@@ -85,9 +90,13 @@ class Result:
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> Result:
         """The result that ``to_attributes`` described."""
-        values = {name: attributes[name] for name in cls.__dataclass_fields__}
-        latency, expected = latency_from_json(values["latency"]), ExpectedPsnr(**values["expected"])
-        return cls(**{**values, "latency": latency, "expected": expected})
+        names = ("macs", "parameters", "tflite_kb", "seed", "seconds")
+        return cls(
+            quality=ModelQuality.from_json(attributes),
+            expected=ExpectedPsnr(**attributes["expected"]),
+            latency=latency_from_json(attributes["latency"]),
+            **{name: attributes[name] for name in names},
+        )
 
 
 @dataclass(frozen=True)

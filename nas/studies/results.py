@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate
 
-from ..quality.metrics import convention
 from ..quality.score import score_ratio
 from ..system.files import write_json, write_text, write_whole
+from .cards import card_of_trial
 from .options import SearchOptions
 from .record import Result, pareto_front
 from .study import Study
@@ -52,7 +53,7 @@ class ParetoPoint:
             "rank": self.rank,
             "trial": self.trial,
             "file": self.file,
-            "psnr_db": result.psnr_db,
+            **result.quality.to_json(),
             "expected_psnr_db": result.expected.psnr_db,
             "expected_low_db": result.expected.low_db,
             "expected_high_db": result.expected.high_db,
@@ -64,9 +65,6 @@ class ParetoPoint:
             "high_ms": latency.high_ms,
             "latency_source": latency.source,
             "device": self.device,
-            "psnr_float_db": result.psnr_float_db,
-            "drop_db": result.drop_db,
-            "ssim": result.ssim,
             "parameters": result.parameters,
             "macs": result.macs,
             "tflite_kb": result.tflite_kb,
@@ -116,6 +114,8 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
     of the returned findings.
     """
     found = findings(study)
+    records = {record.number: record for record in study.records()}
+    command = SearchOptions.repeating(study).command
     study.folder.create()
     folder = study.folder.pareto
     folder.mkdir(exist_ok=True)
@@ -124,8 +124,13 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
         source = study.folder.tflite(finding.candidate)
         if not source.exists():
             continue
-        write_whole(folder / finding.file, source.read_bytes())
-        write_json((folder / finding.file).with_suffix(".json"), make_card(study, finding))
+        tflite = source.read_bytes()
+        write_whole(folder / finding.file, tflite)
+        granularity = weight_granularity(read_tflite(tflite))
+        card = card_of_trial(
+            study.name, study.settings, records[finding.trial], granularity, command
+        )
+        write_json((folder / finding.file).with_suffix(".json"), card.to_json())
         wanted |= {finding.file, Path(finding.file).with_suffix(".json").name}
     rows = [finding.row() for finding in found]
     write_json(folder / "pareto.json", rows)
@@ -134,41 +139,6 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
         if path.name not in wanted and path.suffix in {".tflite", ".json"}:
             path.unlink()
     return found
-
-
-def make_card(study: Study, finding: ParetoPoint) -> dict[str, Any]:
-    """All that is known of one model, as plain values."""
-    settings, result, latency = study.settings, finding.result, finding.result.latency
-    return {
-        "study": study.name,
-        **finding.row(),
-        "ssim_float": result.ssim_float,
-        "convention": convention(settings.scale),
-        "data": {
-            "name": settings.data,
-            "fingerprint": settings.data_fingerprint,
-            "bicubic_psnr_db": settings.references.bicubic_psnr_db,
-        },
-        "latency": {
-            "device": finding.device,
-            "input": settings.input,
-            "source": latency.source,
-            "ms": latency.ms,
-            "low_ms": latency.low_ms,
-            "high_ms": latency.high_ms,
-            "conditions": dict(latency.conditions),
-            "on_cpu": list(latency.on_cpu),
-            "operators": [vars(row) for row in latency.operators],
-        },
-        "levels": "int8 in and out: grey level g is byte g - 128",
-        "scale": settings.scale,
-        "architecture": finding.network.to_json(),
-        "candidate": finding.candidate,
-        "training": {**vars(settings.recipe), "seed": result.seed, "study_seed": settings.seed},
-        "seconds": result.seconds,
-        "versions": settings.versions,
-        "command": SearchOptions.repeating(study).command,
-    }
 
 
 def _beats(one: Result, other: Result) -> bool:

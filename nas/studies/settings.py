@@ -53,12 +53,10 @@ class StudyRequest:
 
 @dataclass(frozen=True)
 class References:
-    """PSNR and SSIM of plain enlargement on the study's validation images."""
+    """PSNR of plain enlargement on the study's validation images."""
 
     bicubic_psnr_db: float
-    bicubic_ssim: float
     nearest_psnr_db: float
-    nearest_ssim: float
 
 
 @dataclass(frozen=True)

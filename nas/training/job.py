@@ -9,7 +9,7 @@ from enum import StrEnum
 from latency_models import WeightGranularity
 from search_spaces import Candidate, InputSpec
 
-from ..quality.metrics import Quality
+from ..quality.image_quality import Quality
 from .initialization import Array
 from .recipe import Recipe, Schedule
 

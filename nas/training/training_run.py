@@ -15,7 +15,8 @@ from search_spaces import CandidateError, Graph, InputSpec, Tiling, tiling_of
 
 from ..data.images import Data, ImageSet
 from ..data.pixels import Pixels
-from ..quality.metrics import Quality, evaluate, psnr_db
+from ..quality.image_quality import Quality, evaluate
+from ..quality.similarity import psnr_db
 from ..quality.tiles import upscale_tiled
 from ..quantization.calibration import calibration_crops, quantize_afterwards
 from .interpretation import Mode

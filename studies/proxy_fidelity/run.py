@@ -26,7 +26,7 @@ from nas.choices import Quantization
 from nas.data.images import Data, load_images
 from nas.evaluation.evaluator import CandidateEvaluator
 from nas.quality.baselines import bicubic
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from nas.quality_model.table import CONDITIONS_FILE, Conditions, Training, read_conditions
 from nas.system.cores import Cores, has_bfloat16
 from nas.system.files import json_text, write_json, write_whole

@@ -30,7 +30,7 @@ from nas.data.pixels import Pixels
 from nas.evaluation.zoo_bench import Bench, table
 from nas.quality.anchored_regression import AnchoredRegression
 from nas.quality.baselines import bicubic, nearest
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from nas.quantization.calibration import calibration_crops, quantize_afterwards
 from nas.system.files import write_json
 from nas.system.versions import installed_versions

@@ -18,7 +18,7 @@ from nas.data.images import Data, ImageSet, load_images
 from nas.data.named_sets import load_named_sets
 from nas.evaluation.full_training import LongTraining
 from nas.quality import baselines
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from nas.system.cores import has_bfloat16
 from nas.system.files import write_json
 from nas.system.versions import installed_versions

@@ -5,13 +5,14 @@ from __future__ import annotations
 from latency_models import Latency
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.studies.record import Outcome, Result, TrialRecord
+from tests.nas.qualities import model_quality
 
 
 def make_result(psnr_db: float = 29.0, ms: float = 30.0, macs: int = 10**9) -> Result:
     latency = Latency(ms, ms, ms, (), (), "test")
     return Result(
-        psnr_db=psnr_db, ssim=0.8, expected=ExpectedPsnr(psnr_db, psnr_db, psnr_db),
-        psnr_float_db=psnr_db + 0.01, ssim_float=0.8, latency=latency,
+        quality=model_quality(psnr_db), expected=ExpectedPsnr(psnr_db, psnr_db, psnr_db),
+        latency=latency,
         macs=macs, parameters=1000, tflite_kb=10.0, seed=1, seconds={"total": macs / 1e8},
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ import pytest
 import nas
 from nas.cli import main
 from nas.data.images import load_images, write_image
-from nas.quality.metrics import MAX_PSNR_DB
+from nas.quality.similarity import MAX_PSNR_DB
 
 from .console import write_photos
 from .tiny_model import make_tflite
@@ -57,7 +57,7 @@ def test_figures_and_what_they_are_of(
     assert found["lr"] == f"LR read from {place / 'V_LR_bicubic/X2'}"
     quality = nas.evaluate("m.tflite", "V_HR", luma=True)
     assert quality.luma is not None
-    assert found["luma"] == vars(quality.luma)
+    assert found["luma"] == quality.luma.to_json()
     assert (found["psnr_db"], found["ssim"]) == (quality.psnr_db, quality.ssim)
     assert quality.skipped == load_images(place / "V_HR", 2).skipped
 

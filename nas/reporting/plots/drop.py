@@ -36,10 +36,10 @@ def drop_plot(content: ReportContent) -> go.Figure:
 
 def _points(networks: Sequence[ReportedNetwork]) -> dict[str, Any]:
     return {
-        "x": [network.result.psnr_float_db for network in networks],
+        "x": [network.result.quality.float32.psnr_db for network in networks],
         "y": [network.result.drop_db for network in networks],
         "hovertext": [
-            f"<b>{network.name}</b><br>float {network.result.psnr_float_db:.2f} dB"
+            f"<b>{network.name}</b><br>float {network.result.quality.float32.psnr_db:.2f} dB"
             f"<br>INT8 {network.result.psnr_db:.2f} dB<br>drop {network.result.drop_db:+.3f} dB"
             for network in networks
         ],

@@ -69,7 +69,7 @@ def hover(network: ReportedNetwork, gauge: str) -> str:
     result, latency = network.result, network.result.latency
     return (
         f"<b>{network.name}</b><br>{result.expected.text} expected"
-        f"<br>{result.psnr_db:.2f} dB INT8 so far (float {result.psnr_float_db:.2f})"
+        f"<br>{result.psnr_db:.2f} dB INT8 so far (float {result.quality.float32.psnr_db:.2f})"
         f"<br>{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
         f" on {escape(network.device)}"
         f"<br>{network.ratio:.2f} {gauge}"

@@ -13,7 +13,7 @@ from latency_models.device import load_device, open_source
 from latency_models.tflite.requests import request_of_file
 from nas.choices import Quantization
 from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, candidate_seed
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from nas.training.job import Phase, Progress, Weights
 from nas.training.recipe import Recipe
 from search_spaces import Candidate, CandidateError, Deployment, Graph, ResidualFold, infer, zoo

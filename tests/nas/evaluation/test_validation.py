@@ -10,7 +10,7 @@ import pytest
 from nas.choices import RecipeName
 from nas.evaluation.evaluator import MAX_PARITY_GAP_DB, CandidateEvaluator
 from nas.evaluation.validation import PeriodicValidation, ValidationPoint
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from nas.training.job import Phase, Progress
 from nas.training.recipe import Recipe, recipe_named
 from nas.training.trainer import Trainer, train_phases

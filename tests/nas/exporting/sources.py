@@ -9,9 +9,9 @@ import numpy as np
 from latency_models import WeightGranularity, Worker
 from nas.data.images import load_data
 from nas.evaluation.inference import TfliteUpscaler
-from nas.exporting.model_card import Card
+from nas.evaluation.model_card import ModelCard
 from nas.exporting.source import Source
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import ModelQuality, evaluate
 from nas.training.initialization import Array
 from search_spaces import Candidate, Graph, InputSpec
 
@@ -25,12 +25,10 @@ def make_source(graph: Graph, worker: Worker, data: str, name: str = "net") -> S
     quality = evaluate(TfliteUpscaler(tflite, worker).upscale, images.validation)
     npz = io.BytesIO()
     np.savez(npz, allow_pickle=False, **weights)
-    card = Card(
+    card = ModelCard(
         name=name, origin="a test", candidate=Candidate(graph), input=SPEC,
-        granularity=WeightGranularity.CHANNEL, psnr_db=quality.psnr_db, ssim=quality.ssim,
-        psnr_float_db=quality.psnr_db + 0.1, ssim_float=quality.ssim, data=data,
-        data_fingerprint=images.fingerprint, device=None, latency=None, training={"seed": 1},
-        versions={},
+        granularity=WeightGranularity.CHANNEL, quality=ModelQuality(quality.rgb, quality.rgb),
+        data=data, data_fingerprint=images.fingerprint, training={"seed": 1},
     )  # fmt: skip
     return Source("", card, weights, npz.getvalue(), tflite)
 

@@ -11,7 +11,7 @@ import pytest
 from nas.data.images import EMBEDDED, ImagePair, ImageSet, degrade, load_data
 from nas.quality.anchored_regression import AnchoredRegression, AnchoredRegressionRecipe
 from nas.quality.baselines import bicubic
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from search_spaces import InputError
 
 SMALL = AnchoredRegressionRecipe(anchors=32, neighbors=256, patches=20_000)

@@ -5,7 +5,7 @@ import pytest
 
 from nas.data.images import degrade
 from nas.quality.baselines import bicubic, nearest
-from nas.quality.metrics import psnr_db
+from nas.quality.similarity import psnr_db
 
 ROWS, COLUMNS = np.mgrid[:48, :60]
 SMOOTH = np.stack(

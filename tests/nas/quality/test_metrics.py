@@ -1,27 +1,23 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.signal import convolve2d
 
 from nas.data.images import ImagePair, ImageSet
-from nas.data.pixels import Pixels
+from nas.data.pixels import ImageArray, Pixels
 from nas.quality.baselines import nearest
-from nas.quality.metrics import (
-    MAX_PSNR_DB,
-    ImageQuality,
-    Levels,
-    Luma,
-    Quality,
-    evaluate,
-    luma_of,
-    psnr_db,
-    ssim,
-)
+from nas.quality.image_quality import ImageQuality, MetricValues, ModelQuality, Quality, evaluate
+from nas.quality.metrics import METRICS, SSIM
+from nas.quality.similarity import MAX_PSNR_DB, luma_of, psnr_db, ssim
 from search_spaces import InputError
+from tests.nas.qualities import figures
 
 
 def noisy_pair(seed: int, height: int = 40, width: int = 33) -> tuple[Pixels, Pixels]:
@@ -32,7 +28,7 @@ def noisy_pair(seed: int, height: int = 40, width: int = 33) -> tuple[Pixels, Pi
     return clean.astype(np.uint8), np.clip(clean + noise, 0, 255).astype(np.uint8)
 
 
-def direct_ssim(a: Levels, b: Levels) -> float:
+def direct_ssim(a: ImageArray, b: ImageArray) -> float:
     """Wang et al.'s formula, window by window."""
     offsets = np.arange(-5, 6)
     line = np.exp(-(offsets**2) / (2 * 1.5**2))
@@ -108,7 +104,7 @@ def test_a_mean_with_an_equal_image_is_finite() -> None:
     images = ImageSet(3, (ImagePair("flat", flat[::3, ::3], flat),))
     quality = evaluate(nearest(3), images, luma=True)
     assert quality.psnr_db == MAX_PSNR_DB
-    assert quality.luma == Luma(MAX_PSNR_DB, 1.0)
+    assert quality.luma == figures(MAX_PSNR_DB, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -184,4 +180,43 @@ def test_each_image_is_given_back_once_it_is_judged() -> None:
 def test_quality_of_nothing() -> None:
     with pytest.raises(InputError, match="no image"):
         Quality(())
-    assert Quality((ImageQuality("a", 30.0, 0.9),)).psnr_db == 30.0
+    assert Quality((ImageQuality("a", figures(30.0, 0.9)),)).psnr_db == 30.0
+
+
+def test_each_metric_prefers_an_image_to_a_worse_one() -> None:
+    near, far = noisy_pair(9), noisy_pair(10)
+    for metric in METRICS:
+        equal, better, worse = (
+            metric.function(a, b, 3) for a, b in ((near[0], near[0]), near, (near[0], far[1]))
+        )
+        sign = 1 if metric.is_higher_better else -1
+        assert sign * equal > sign * better > sign * worse
+
+
+def test_metrics_are_told_under_keys_of_their_own() -> None:
+    assert [metric.key for metric in METRICS[:2]] == ["psnr_db", "ssim"]
+    assert [metric.key_of("float") for metric in METRICS[:2]] == ["psnr_float_db", "ssim_float"]
+    assert len({metric.key for metric in METRICS}) == len(METRICS)
+
+
+@given(st.floats(0, 100), st.floats(0, 100))
+def test_the_quality_of_a_model_is_read_back_as_it_was_written(int8: float, plain: float) -> None:
+    quality = ModelQuality(figures(int8), figures(plain, 0.9))
+    written = json.loads(json.dumps(quality.to_json()))
+    assert written["drop_db"] == plain - int8
+    assert ModelQuality.from_json(written) == quality
+
+
+def test_figures_of_before_a_metric_are_read_and_shown_as_unknown() -> None:
+    older = MetricValues.from_json({"psnr_db": 30.0})
+    assert older.get(SSIM) is None
+    assert older.texts()[:2] == ["30.000", "-"]
+    assert MetricValues.mean([older, figures(31.0)]) == MetricValues({"psnr_db": 30.5})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "30"])
+def test_a_figure_is_a_finite_number(value: object) -> None:
+    with pytest.raises(InputError, match="psnr_db is"):
+        MetricValues.from_json({"psnr_db": value})  # type: ignore[dict-item]
+    with pytest.raises(InputError, match="no psnr_db"):
+        MetricValues({"ssim": 0.9})

@@ -33,6 +33,7 @@ from nas.training.recipe import Recipe
 from search_spaces import Candidate, Figures, InputSpec, infer, lower, zoo
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
+from tests.nas.qualities import model_quality
 
 from ..tiny_model import make_tflite
 
@@ -91,7 +92,7 @@ def _settings(baselines: bool) -> Settings:
         data_fingerprint=data.fingerprint, input=str(_SPEC), scale=SCALE,
         objective=Objective.SCORE, sampler=SamplerKind.TPE, quantize=Quantization.QAT,
         max_latency_ms=None, seed=0, trial_seconds=20.0, baselines=baselines,
-        recipe=Recipe(500, 16, 32), references=References(28.0, 0.82, 26.5, 0.78),
+        recipe=Recipe(500, 16, 32), references=References(28.0, 26.5),
         versions=installed_versions(),
     )  # fmt: skip
 
@@ -150,9 +151,9 @@ def make_result(candidate: Candidate, figures: Figures, random: np.random.Genera
     psnr_db = 29.2 + 0.45 * math.log2(ms) + float(random.normal(0, 0.25))
     drop_db = abs(float(random.normal(0.03, 0.04)))
     return Result(
-        psnr_db=psnr_db, expected=ExpectedPsnr(psnr_db + 0.4, psnr_db + 0.3, psnr_db + 0.5),
-        ssim=0.8 + psnr_db / 1000, psnr_float_db=psnr_db + drop_db,
-        ssim_float=0.83, latency=Latency(ms, 0.9 * ms, 1.2 * ms, rows, on_cpu, "synthetic"),
+        quality=model_quality(psnr_db, drop_db, 0.8 + psnr_db / 1000),
+        expected=ExpectedPsnr(psnr_db + 0.4, psnr_db + 0.3, psnr_db + 0.5),
+        latency=Latency(ms, 0.9 * ms, 1.2 * ms, rows, on_cpu, "synthetic"),
         macs=figures.macs, parameters=figures.parameters,
         tflite_kb=figures.parameters / 1000, seed=int(random.integers(2**31)),
         seconds={"total": 20.0},

@@ -13,7 +13,7 @@ import pytest
 from latency_models import Worker
 from nas.data.images import degrade
 from nas.quality.baselines import bicubic, nearest
-from nas.quality.metrics import psnr_db
+from nas.quality.similarity import psnr_db
 from nas.reporting.content import ReportContent, collect
 from nas.reporting.pictures import CROP_SIDE, compare, compare_one, telling_window
 from nas.reporting.previews import in_a_row

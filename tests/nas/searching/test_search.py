@@ -75,7 +75,7 @@ def test_evaluate_gives_the_psnr_that_the_card_states(place: Path) -> None:
 def test_a_card_s_latency_is_what_predict_says_of_its_file(place: Path) -> None:
     file = next((place / "studies/s/pareto").glob("*.tflite"))
     card = json.loads(file.with_suffix(".json").read_text())
-    device = card["latency"]["device"]
+    device = card["device"]
     answer = run_json(place, "latency", "predict", str(file), "--device", device)
     assert answer["ms"] == pytest.approx(card["latency"]["ms"])
     assert [row["kind"] for row in answer["operators"]] == [

@@ -14,7 +14,7 @@ import pytest
 from latency_models import Latency, UnsupportedOperators
 from nas.choices import Objective
 from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, Stages
-from nas.quality.metrics import ImageQuality, Quality
+from nas.quality.image_quality import ImageQuality, Quality
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.searching.refusals import Constraint, Ended
 from nas.searching.stopping import Run, SearchState
@@ -34,10 +34,11 @@ from search_spaces import (
     zoo,
 )
 
+from ..qualities import figures
 from ..records import make_record, make_result
 
 ABPN = Candidate(zoo.abpn(3))
-QUALITY = Quality((ImageQuality("0", 29.0, 0.8),))
+QUALITY = Quality((ImageQuality("0", figures(29.0)),))
 
 
 def latency_of(ms: float) -> Latency:

@@ -24,7 +24,7 @@ from latency_models import (
 )
 from nas.choices import Objective, Precision, SamplerKind
 from nas.evaluation.evaluator import EvaluatedCandidate, Stages
-from nas.quality.metrics import ImageQuality, Quality
+from nas.quality.image_quality import ImageQuality, Quality
 from nas.searching.display import Lines, Reporter
 from nas.searching.stopping import Run
 from nas.searching.study_setup import prepare_study
@@ -36,6 +36,7 @@ from nas.studies.results import findings
 from nas.studies.settings import StudyRequest
 from nas.studies.study import Study
 from nas.training.job import Progress, TrainingResult, TrainingSeconds
+from tests.nas.qualities import figures
 
 from ..commands import SMALL_PHOTOS, SMALL_SPACE
 from ..studies.heartbeats import beat
@@ -195,7 +196,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every network is trained in no time, and as good as any other."""
 
     def evaluate(*_: object) -> EvaluatedCandidate:
-        quality = Quality((ImageQuality("0", 29.0, 0.8),))
+        quality = Quality((ImageQuality("0", figures(29.0)),))
         result = TrainingResult({}, {}, False, quality, (), TrainingSeconds())
         return EvaluatedCandidate(b"TFL3", result, quality, Stages(0.0, 0.0, 0.0, 0.0))
 

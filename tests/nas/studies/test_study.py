@@ -38,7 +38,7 @@ SETTINGS = Settings(
     device="host", device_fingerprint="v", data="embedded", data_fingerprint="d",
     input="36x64", scale=3, objective=Objective.SCORE, sampler=SamplerKind.RANDOM,
     quantize=Quantization.QAT, max_latency_ms=None, seed=0, trial_seconds=1.0, baselines=False,
-    recipe=Recipe(steps=100), references=References(1.0, 0.1, 1.0, 0.1),
+    recipe=Recipe(steps=100), references=References(1.0, 1.0),
     versions=installed_versions(),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from latency_models import WeightGranularity
 from nas.choices import Loss
 from nas.data.images import EMBEDDED, Data, ImageSet, load_data
-from nas.quality.metrics import evaluate
+from nas.quality.image_quality import evaluate
 from nas.quantization.calibration import largest_values
 from nas.training.initialization import initial_parameters
 from nas.training.interpretation import Mode
