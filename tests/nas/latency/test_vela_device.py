@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from latency_models.device import load_device
+from latency_models import Latency, Worker
+from latency_models.device import Device, load_device, open_source
+from latency_models.source import DoesNotFit
+from latency_models.sources.vela import accelerator_named
+from latency_models.tflite.requests import request_of_file
+from nas.latency.vela_device import VelaBoard, write_vela_device
+from search_spaces import InputError, InputSpec
 
-from ..commands import execute, run, run_json
-from ..console import Console
+from ..commands import run, run_json
 from ..tiny_model import make_tflite
 
 SYSTEM = """
@@ -31,101 +38,113 @@ cache_mem_area=Axi0
 INI = SYSTEM.format(name="Board", clock="200e6", port="OffChipFlash") + MEMORY
 
 
-def words(*further: str, accelerator: str = "ethos-u55-64", out: str = "mine") -> tuple[str, ...]:
-    given = ("--from-vela", "vela.ini", "--accelerator", accelerator, "--out", out)
-    return ("latency", "device", *given, *further)
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def board(tmp_path: Path) -> VelaBoard:
     (tmp_path / "vela.ini").write_text(INI)
-    (tmp_path / "m.tflite").write_bytes(make_tflite())
-    return tmp_path
+    return VelaBoard(tmp_path / "vela.ini", "ethos-u55-64", InputSpec(16, 16))
 
 
-def test_a_configuration_is_a_device(folder: Path) -> None:
-    said = run(folder, *words("--sram-kb", "512", "--cpu-gb-per-s", "3"))
-    assert said == "mine: ethos-u55-64, 200 MHz: a device folder, mine\n"
-    device = load_device(folder / "mine")
+def time_on(device: Device, worker: Worker) -> Latency:
+    return open_source(device, worker).measure(request_of_file("m.tflite", make_tflite()))
+
+
+def npu_ms(latency: Latency) -> list[float]:
+    return [row.ms for row in latency.operators if row.engine == "npu"]
+
+
+def test_a_configuration_is_a_device(board: VelaBoard) -> None:
+    folder = board.config.parent
+    (folder / "m.tflite").write_bytes(make_tflite())
+    words = ("--from-vela", "vela.ini", "--accelerator", "ethos-u55-64", "--out", "Mine")
+    said = run(folder, "latency", "device", *words, "--sram-kb", "512", "--cpu-gb-per-s", "3")
+    assert said == "Mine: ethos-u55-64, 200 MHz: a device folder, Mine\n"
+    device = load_device(folder / "Mine")
     assert device.name == "mine"
-    card = (folder / "mine/README.md").read_text()
+    card = (folder / "Mine/README.md").read_text()
     assert device.title in card
+    assert "| SRAM | 512 KB |" in card
     assert "**3 GB/s**" in card
     assert "**0.5 GMAC/s**" in card
-    answer = run_json(folder, "latency", "predict", "m.tflite", "--device", "./mine")
+    answer = run_json(folder, "latency", "predict", "m.tflite", "--device", "./Mine")
     assert answer["source"].startswith("vela 5.2.")
     assert answer["conditions"]["clock_mhz"] == "200"
     assert answer["conditions"]["system_config"] == "Board"
 
 
-def test_times_follow_the_file(folder: Path) -> None:
-    run(folder, *words())
-    (folder / "vela.ini").write_text(INI.replace("200e6", "100e6"))
-    run(folder, *words(out="slow"))
-    quick, slow = (
-        run_json(folder, "latency", "predict", "m.tflite", "--device", f"./{name}")["operators"]
-        for name in ("mine", "slow")
-    )
-    on_npu = [row["ms"] for row in quick if row["engine"] == "npu"]
-    assert sum(on_npu) > 0
-    assert [row["ms"] for row in slow if row["engine"] == "npu"] == [2 * ms for ms in on_npu]
-    made_with = load_device(folder / "mine").fingerprint
-    (folder / "mine/vela.ini").write_text(INI.replace("200e6", "100e6"))
-    assert load_device(folder / "mine").fingerprint != made_with
+def test_times_follow_the_file(board: VelaBoard, tmp_path: Path, worker: Worker) -> None:
+    quick = write_vela_device(tmp_path / "quick", board, worker)
+    board.config.write_text(INI.replace("200e6", "100e6"))
+    slow = write_vela_device(tmp_path / "slow", board, worker)
+    times = npu_ms(time_on(quick, worker))
+    assert sum(times) > 0
+    assert npu_ms(time_on(slow, worker)) == [2 * ms for ms in times]
+    made_with = quick.fingerprint
+    (tmp_path / "quick/vela.ini").write_text(INI.replace("200e6", "100e6"))
+    assert load_device(tmp_path / "quick").fingerprint != made_with
 
 
-def test_a_file_that_was_changed_is_kept(folder: Path) -> None:
-    run(folder, *words())
-    (folder / "mine/vela.ini").write_text(INI)
-    answer = execute(folder, *words())
-    assert answer.code == 2
-    assert "vela.ini: was written or changed by hand" in answer.errors
+def test_a_file_that_was_changed_is_kept(board: VelaBoard, tmp_path: Path, worker: Worker) -> None:
+    write_vela_device(tmp_path / "mine", board, worker)
+    write_vela_device(tmp_path / "mine", replace(board, sram_kb=9), worker)  # nobody changed it
+    (tmp_path / "mine/vela.ini").write_text(INI)
+    with pytest.raises(InputError, match=r"vela\.ini: was written or changed by hand"):
+        write_vela_device(tmp_path / "mine", board, worker)
 
 
-def test_a_network_that_needs_more_sram_than_there_is_is_refused(folder: Path) -> None:
-    run(folder, *words())
-    predicted = run_json(folder, "latency", "predict", "m.tflite", "--device", "./mine")
-    used = int(predicted["conditions"]["sram_kb_used"])
+def test_a_network_that_needs_more_sram_than_there_is_is_refused(
+    board: VelaBoard, tmp_path: Path, worker: Worker
+) -> None:
+    device = write_vela_device(tmp_path / "mine", board, worker)
+    used = int(dict(time_on(device, worker).conditions)["sram_kb_used"])
     assert used > 1
-    run(folder, *words("--sram-kb", str(used)))  # written anew, since nobody changed it
-    run(folder, "latency", "predict", "m.tflite", "--device", "./mine")
-
-    run(folder, *words("--sram-kb", str(used - 1)))
-    answer = execute(folder, "latency", "predict", "m.tflite", "--device", "./mine")
-    assert answer.code == 1
-    assert f"m.tflite at 16x16 needs {used} KB of SRAM" in answer.errors
-    assert f"the device has {used - 1}; take a smaller input" in answer.errors
+    enough = write_vela_device(tmp_path / "mine", replace(board, sram_kb=used), worker)
+    assert npu_ms(time_on(enough, worker))
+    less = write_vela_device(tmp_path / "mine", replace(board, sram_kb=used - 1), worker)
+    with pytest.raises(
+        DoesNotFit, match=rf"m\.tflite at 16x16 needs {used} KB of SRAM, .* has {used - 1}; take a"
+    ) as error:
+        time_on(less, worker)
+    assert error.value.excess == pytest.approx(used / (used - 1) - 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "further", "message"),
+    ("text", "said", "message"),
     [
-        ("", (), "has several System_Config.*; name one of: none"),
-        ("no ini", (), "no configuration file of Vela"),
-        (INI, ("--system-config", "Mars"), "has no System_Config.Mars; it has Board"),
-        (INI, ("--memory-mode", "Hard"), "has no Memory_Mode.Hard; it has Shared_Sram"),
-        (INI + SYSTEM.format(name="Two", clock="1e9", port="Dram"), (), "name one of: Board, Two"),
-        (INI.replace("core_clock", "core_clok"), (), "core_clock of 1 Hz; write it as 500e6"),
-        (INI.replace("200e6", "quick"), (), "does not take System_Config.Board"),
-        (INI.replace("axi1_port=OffChipFlash", "axi1_port=Tape"), (), "Tape"),
-        (INI.replace("cache_mem_area=Axi0", "cache_mem_area=Axi1"), (), "cache_mem_area"),
+        ("", {}, r"has several System_Config\.\*; name one of: none"),
+        ("no ini", {}, "no configuration file of Vela"),
+        (INI, {"system_config": "Mars"}, r"has no System_Config\.Mars; it has Board"),
+        (INI, {"memory_mode": "Hard"}, r"has no Memory_Mode\.Hard; it has Shared_Sram"),
+        (INI + SYSTEM.format(name="Two", clock="1e9", port="Dram"), {}, "name one of: Board, Two"),
+        (INI.replace("core_clock", "core_clok"), {}, "core_clock of 1 Hz; write it as 500e6"),
+        (INI.replace("200e6", "quick"), {}, r"does not take System_Config\.Board"),
+        (INI.replace("axi1_port=OffChipFlash", "axi1_port=Tape"), {}, "Tape"),
+        (INI.replace("cache_mem_area=Axi0", "cache_mem_area=Axi1"), {}, "cache_mem_area"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(
-    folder: Path, text: str, further: tuple[str, ...], message: str
+    board: VelaBoard, tmp_path: Path, worker: Worker, text: str, said: dict[str, str], message: str
 ) -> None:
-    (folder / "vela.ini").write_text(text)
-    answer = execute(folder, *words(*further))
-    assert answer.code == 2
-    assert message in answer.errors
-    assert answer.errors.count("\n") == 1
-    assert not (folder / "mine").exists()
-
-
-def test_unknown_accelerators_and_files(console: Console) -> None:
-    (console.folder / "vela.ini").write_text(INI)
-    console.refuse(
-        2, "Vela has no accelerator 'u55'; it has ethos-u55-32", *words(accelerator="u55")
+    board.config.write_text(text)
+    wanted = replace(
+        board, system_config=said.get("system_config"), memory_mode=said.get("memory_mode")
     )
-    gone = ("latency", "device", "--from-vela", "gone.ini", "--accelerator", "ethos-u55-64")
-    console.refuse(2, "gone.ini: cannot be read (No such file", *gone, "--out", "mine")
+    with pytest.raises(InputError, match=message) as error:
+        write_vela_device(tmp_path / "mine", wanted, worker)
+    assert str(error.value).startswith(str(board.config))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_unknown_accelerators_and_files(board: VelaBoard, tmp_path: Path, worker: Worker) -> None:
+    assert accelerator_named("Ethos-U85-256") == "ethos-u85-256"
+    with pytest.raises(InputError, match="no accelerator 'u55'; it has ethos-u55-32, "):
+        accelerator_named("u55")
+    gone = replace(board, config=tmp_path / "gone.ini")
+    with pytest.raises(InputError, match=r"gone\.ini: cannot be read \(No such file"):
+        write_vela_device(tmp_path / "mine", gone, worker)
