@@ -94,12 +94,12 @@ def _listen(
 
 
 def is_supervised() -> bool:
-    """Is this process one of a processes?"""
+    """Was this process begun by a supervisor?"""
     return _SUPERVISED in os.environ
 
 
 def report_to_supervisor() -> EventPipe:
-    """The display of a member of a processes; it ends with its supervisor, however that ends."""
+    """A worker process's display; it ends with its supervisor, however that ends."""
     threading.Thread(target=_follow_supervisor, daemon=True).start()
     return EventPipe(sys.stdout)
 
