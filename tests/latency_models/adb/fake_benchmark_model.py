@@ -83,15 +83,7 @@ def outputs_of(graph: str, flags: dict[str, str]) -> bytes:
     interpreter.invoke()
     output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).astype(np.int16)
     low, high = (-128, 127) if source["dtype"] == np.int8 else (0, 255)
-    lies = {
-        "nothing": np.zeros_like(output),
-        "next level": output + 1,
-        "another image": output[:, ::-1],
-        "shifted": np.roll(output, 1, axis=2),
-        "noise": output + np.random.default_rng(0).normal(0, 4, output.shape).astype(np.int16),
-        "one corner": np.where(np.indices(output.shape)[1:3].sum(0) < 2, low, output),
-        "half": output[:, : output.shape[1] // 2],
-    }
+    lies = {"another image": output[:, ::-1]}
     told = lies[flags["lie"]] if "lie" in flags else output
     return bytes(np.clip(told, low, high).astype(source["dtype"]).tobytes())
 

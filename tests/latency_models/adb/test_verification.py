@@ -17,7 +17,6 @@ from tests.nas.commands import execute, run, run_json
 from tests.nas.tiny_model import SIDE, make_tflite
 
 from ..models import GRAPHS, Models
-from ..tflite_builder import TfliteBuilder
 from .double import TOOL, DeviceDouble
 from .outputs import SYNAP
 from .test_command_line import place
@@ -34,39 +33,21 @@ def test_an_honest_device_is_measured(place: Path, board: DeviceDouble) -> None:
     assert answer["verified"] == {
         "image": "chelsea.png", "largest": 0, "mean": 0.0, "psnr_db": 100.0,
     }  # fmt: skip
-    assert "verified: its output and this machine's: equal in every byte" in run(place, *VERIFY)
     assert board.models() == []
-
-
-def test_without_it_nothing_is_run_for_outputs(place: Path, board: DeviceDouble) -> None:
+    board.commands.clear()
     assert "verified" not in run_json(place, *VERIFY[:-1])
     assert not any("output_filepath" in command for command in board.commands)
 
 
-@pytest.mark.parametrize("lie", ["nothing", "another image", "shifted", "noise", "one corner"])
 def test_a_device_that_computes_something_else_has_no_time(
-    place: Path, board: DeviceDouble, lie: str
+    place: Path, board: DeviceDouble
 ) -> None:
-    board.install("--us=5000", f"--lie={lie}")
+    board.install("--us=5000", "--lie=another image")
     answer = execute(place, *VERIFY)
     assert (answer.code, answer.output) == (1, "")
     assert "computes something else than this machine, at most " in answer.errors
     assert "dB between them" in answer.errors
     assert answer.errors.count("\n") == 1
-
-
-def test_an_output_of_another_size_is_none_of_the_model(place: Path, board: DeviceDouble) -> None:
-    board.install("--us=5000", "--lie=half")
-    answer = execute(place, *VERIFY)
-    assert answer.code == 1
-    assert f"has {6 * SIDE**2} bytes, the model's {12 * SIDE**2}" in answer.errors
-
-
-def test_rounding_is_no_lie(place: Path, board: DeviceDouble) -> None:
-    board.install("--us=5000", "--lie=next level")
-    told = run_json(place, *VERIFY)["verified"]
-    assert told["largest"] == 1
-    assert 47 < told["psnr_db"] < 50
 
 
 def test_an_old_build_is_told_of(place: Path, board: DeviceDouble) -> None:
@@ -105,21 +86,6 @@ def test_outputs_of_the_processor_are_none_of_the_accelerator(
         source(board).run(request, image)
 
 
-def test_a_flat_output_verifies_nothing(place: Path, board: DeviceDouble) -> None:
-    """Whatever the device computes: white is white."""
-    file = TfliteBuilder()
-    image = file.tensor((1, SIDE, SIDE, 3))
-    # constants have zero point 0: the byte that is white
-    white = file.constant(np.full((1, 1, 1, 3), 127), "INT8", 1.0)
-    file.tensors[white].quantization.zeroPoint = [-128]
-    made = file.add("MAXIMUM", (image, white), (1, SIDE, SIDE, 3), "MaximumMinimumOptions")
-    (place / "m.tflite").write_bytes(file.build((image,), (made,)))
-    answer = execute(place, *VERIFY)
-    assert answer.code == 2
-    assert "of a photograph it makes 1 levels" in answer.errors
-    assert not any("output_filepath" in command for command in board.commands)
-
-
 def test_this_machine_is_verified_too(place: Path) -> None:
     (place / "host").mkdir()
     (place / "host/device.toml").write_text(
@@ -127,7 +93,8 @@ def test_this_machine_is_verified_too(place: Path) -> None:
         'input = "360x640"\nsettings = { source = "host", minimum_seconds = 0.01 }\n'
     )
     words = ("latency", "measure", "m.tflite", "--device", "./host", "--verify")
-    assert run_json(place, *words)["verified"]["psnr_db"] == 100.0
+    said = run(place, *words)
+    assert "verified: its output and this machine's: equal in every byte, for chelsea.png" in said
 
 
 def test_a_table_of_times_runs_nothing(place: Path) -> None:
