@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from latency_models import WeightGranularity
-from search_spaces import Candidate, InputSpec
+from search_spaces import Candidate, CandidateError, InputSpec
 
 from ..quality.image_quality import Quality
 from .initialization import Array
@@ -15,6 +15,10 @@ from .recipe import Recipe, Schedule
 
 #: A network's values as arrays, by the names of ``interpretation.Values``.
 Weights = Mapping[str, Array]
+
+
+class DivergedError(CandidateError):
+    """A training whose steps were too large: its loss is no number, or the network has died."""
 
 
 class Phase(StrEnum):

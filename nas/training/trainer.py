@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from search_spaces import CandidateError, Graph
+from search_spaces import Graph
 
 from ..choices import Loss
 from ..data.images import ImageSet
@@ -24,7 +24,7 @@ from ..quantization.rounding import round_kernels
 from .identity_path import has_living_path
 from .initialization import Array, initial_parameters
 from .interpretation import Mode
-from .job import Phase, Progress, TrainingJob, TrainingSeconds, Weights
+from .job import DivergedError, Phase, Progress, TrainingJob, TrainingSeconds, Weights
 from .network import Network
 from .optimizer import Learned, Optimizer
 from .recipe import Schedule
@@ -98,7 +98,7 @@ class Trainer:
     def run(self) -> dict[str, Array]:
         """Trains to the end of the phase; the deployed graph's values, averaged over steps.
 
-        CandidateError if the loss is NaN, or a layer is dead.
+        DivergedError if the loss is no number, or the network is dead.
         """
         self._advance()
         self._refuse_dead()
@@ -180,14 +180,14 @@ class Trainer:
             ended = time.perf_counter()
             self.seconds += TrainingSeconds(ended - started, ended - cropped_at)
             if not math.isfinite(loss):
-                raise CandidateError(
+                raise DivergedError(
                     f"training: the loss is {loss} at step {self.step_index} ({self.phase})"
                 )
             self.step_index += 1
             self._observe(Progress(self.phase, self.step_index, steps, loss))
 
     def _refuse_dead(self) -> None:
-        """CandidateError if every way through the network's convolutions is dead.
+        """DivergedError if every way through the network's convolutions is dead.
 
         A convolution that no gradient reaches is behind, or before, ReLUs that give 0 for all they
         see, and will not come back.
@@ -203,7 +203,7 @@ class Trainer:
             if gradient is None or not np.any(gradient.numpy())
         ]
         if not has_living_path(self.network.graph, frozenset(dead)):
-            raise CandidateError(f"training: no gradient reaches {dead[0]!r}, the network is dead")
+            raise DivergedError(f"training: no gradient reaches {dead[0]!r}, the network is dead")
 
     def _averaged(self) -> dict[str, Array]:
         """The moving average of every value; the variables themselves stay as they are."""

@@ -20,13 +20,24 @@ from ..quality.similarity import psnr_db
 from ..quality.tiles import upscale_tiled
 from ..quantization.calibration import calibration_crops, quantize_afterwards
 from .interpretation import Mode
-from .job import Phase, Progress, TrainingJob, TrainingResult, TrainingSeconds, Weights
+from .job import (
+    DivergedError,
+    Phase,
+    Progress,
+    TrainingJob,
+    TrainingResult,
+    TrainingSeconds,
+    Weights,
+)
 from .network import image_function
 from .tensorflow_quietly import tf
 from .trainer import Trainer
 
 #: Enough to see that a file is not the network it was made from.
 _PARITY_IMAGES = 2
+#: Of the recipe's rate of kernels, tried in turn. The whole one is the best for nearly all;
+#: a few die at it: wide ones with a narrow neck (other-05 of studies/proxy_fidelity).
+_RATES = (1.0, 0.5, 0.25, 0.125)
 #: Between two messages about a training that runs apart.
 _SENDING_SECONDS = 0.5
 Observe = Callable[[Progress], None]
@@ -35,14 +46,27 @@ Observe = Callable[[Progress], None]
 def run_training(job: TrainingJob, data: Data, observe: Observe) -> TrainingResult:
     """Trains in floating point, quantizes, and judges; CandidateError says what is wrong.
 
-    ``observe`` is called after every step.
+    A training that diverges is begun again with smaller steps. ``observe`` is called after every
+    step.
     """
     started = time.monotonic()
-    trainer = Trainer(job, data.training, Phase.FLOAT, observe=observe)
-    float32 = trainer.run()
+    float32, gradient_seconds = _trained(job, data.training, observe)
     int8 = quantized_afterwards(job, float32, data.training)
-    seconds = TrainingSeconds(time.monotonic() - started, trainer.seconds.gradient)
+    seconds = TrainingSeconds(time.monotonic() - started, gradient_seconds)
     return judged(job, data, float32, int8, seconds)
+
+
+def _trained(job: TrainingJob, images: ImageSet, observe: Observe) -> tuple[Weights, float]:
+    """The floating-point network, and the seconds of all gradient steps that were made."""
+    seconds = TrainingSeconds()
+    for rate in _RATES:
+        recipe = replace(job.recipe, kernel_rate=rate * job.recipe.kernel_rate)
+        trainer = Trainer(replace(job, recipe=recipe), images, observe=observe, seconds=seconds)
+        try:
+            return trainer.run(), trainer.seconds.gradient
+        except DivergedError as error:
+            seconds, last = trainer.seconds, error
+    raise last
 
 
 def run_int8_training(

@@ -16,7 +16,7 @@ from nas.quality.image_quality import evaluate
 from nas.quantization.calibration import largest_values
 from nas.training.initialization import initial_parameters
 from nas.training.interpretation import Mode
-from nas.training.job import Phase, Progress, TrainingJob, Weights
+from nas.training.job import DivergedError, Phase, Progress, TrainingJob, Weights
 from nas.training.network import Network, image_function
 from nas.training.recipe import Recipe
 from nas.training.trainer import Checkpoint, TrainedPhases, Trainer, train_phases
@@ -281,3 +281,27 @@ def test_phases_follow_one_another(images: ImageSet) -> None:
     train_phases(job(small()), images, ALL_PHASES, begin_nothing, seen.append)
     assert [p.phase for p in seen] == ["float"] * 40 + ["int8"] * 12 + ["twin"] * 12
     assert [seen[39].step, seen[-13].step, seen[-1].step] == [40, 12, 12]
+
+
+@pytest.mark.parametrize("failures", [1, 2, 4])
+def test_a_training_that_diverges_is_begun_again_with_smaller_steps(
+    data: Data, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    rates: list[float] = []
+
+    def refuse_dead(trainer: Trainer) -> None:
+        rates.append(trainer.job.recipe.kernel_rate)
+        if len(rates) <= failures:
+            raise DivergedError("the network is dead")
+
+    monkeypatch.setattr(Trainer, "_refuse_dead", refuse_dead)
+    seen: list[Progress] = []
+    if failures == 4:
+        with pytest.raises(CandidateError, match="is dead"):
+            run_training(job(small()), data, seen.append)
+    else:
+        result = run_training(job(small()), data, seen.append)
+        assert not result.int8_trained
+    whole = SHORT.kernel_rate
+    assert rates == [whole, whole / 2, whole / 4, whole / 8][: failures + 1]
+    assert [progress.step for progress in seen].count(SHORT.steps) == len(rates)
