@@ -72,9 +72,10 @@ def fit(
     else:
         figures = transfer_folder(out, measured, load_device(donor), measured.reference)
     if as_json:
-        print_json(vars(figures))
+        by_structure = figures.structures and vars(figures.structures)
+        print_json({**vars(figures.networks), "structures": by_structure})
         return
-    _print_figures({"of networks left out": figures})
+    _print_figures(figures.columns)
     print(f"a device folder: {out}")
 
 
@@ -91,12 +92,15 @@ def validate(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Measures fresh architectures and says how far off the model was, beside MACs alone."""
+    """Says how far off the model is on structures that its table is left without, then measures
+    fresh architectures and says how far off it was on those, beside MACs alone.
+    """
     from latency_models import Worker
     from latency_models.device import load_device
 
     from ..latency.collect import JudgedModel, measure_front
     from ..latency.collect import validate as judge
+    from ..latency.fit import STRUCTURES
     from ..studies.study import load_study
 
     judged = JudgedModel.of(load_device(model), load_device(device), out)
@@ -111,13 +115,20 @@ def validate(
     names = {row.name for row in front}
     fresh = [*(row for row in drawn if row.name not in names), *front]
     result = judge(judged.model, judged.rows, fresh)
-    columns = {"model": result.model, "macs_alone": result.macs}
+    by_structure = judged.of_structures
+    columns = {} if by_structure is None else {"structures": by_structure}
+    columns |= {"model": result.model, "macs_alone": result.macs}
     if len(front) > 1:
         columns["front"] = judge(judged.model, judged.rows, front).model
     if as_json:
         print_json({name: vars(figures) for name, figures in columns.items()})
         return
-    titles = {"model": "model", "macs_alone": "MACs alone", "front": "model, front alone"}
+    titles = {
+        "structures": STRUCTURES,
+        "model": "model",
+        "macs_alone": "MACs alone",
+        "front": "model, front alone",
+    }
     _print_figures({titles[name]: figures for name, figures in columns.items()})
 
 

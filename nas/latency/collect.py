@@ -20,6 +20,7 @@ from latency_models.sources.regression.model import LatencyModel, doubt
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.settings import RegressionSettings
 from latency_models.sources.regression.source import fitted_folds, read_table
+from latency_models.sources.regression.transfer import Transferred
 from latency_models.sources.regression.validation import (
     Accuracy,
     Prediction,
@@ -34,6 +35,7 @@ from search_spaces.spaces.space import Space
 from ..evaluation.evaluator import untrained_request
 from ..studies.results import findings
 from ..studies.study import Study
+from .fit import of_structures
 from .table import NO_NETWORKS, CollectedTable, Networks, require_own_times
 
 if TYPE_CHECKING:
@@ -262,6 +264,15 @@ class JudgedModel:
     def networks(self) -> Networks:
         """Those of the fit."""
         return Networks.of(self.rows)
+
+    @property
+    def of_structures(self) -> Accuracy | None:
+        """Errors on structures that the table is left without; None of a model of another device's,
+        whose few measurements hold none.
+        """
+        if isinstance(self.model.fitted, Transferred):
+            return None
+        return of_structures(self.model.structure, self.rows, self.model.spread.radius)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,13 @@ from latency_models.sources.regression.settings import (
 )
 from latency_models.sources.regression.source import read_table
 from latency_models.sources.regression.transfer import cross_validate_transfer, transfer
-from latency_models.sources.regression.validation import FIGURES, Accuracy, accuracy, cross_validate
+from latency_models.sources.regression.validation import (
+    FIGURES,
+    Accuracy,
+    accuracy,
+    cross_validate,
+    cross_validate_structures,
+)
 from search_spaces import InputError
 
 from ..system.files import write_text
@@ -30,11 +36,28 @@ from .table import require_own_times, require_table_of
 
 #: The table of the device that a model comes from, beside the device's own.
 DONOR_TABLE = "donor.csv"
+#: The title of errors by structure.
+STRUCTURES = "of structures left out"
 _FOLDS = 5
 _COMMAND = "nas latency fit"
 
 
-def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accuracy:
+@dataclass(frozen=True)
+class FitErrors:
+    """How far off a model is that has not seen what it predicts."""
+
+    #: whole structures left out; None if the table holds none, or cannot do without
+    structures: Accuracy | None
+    networks: Accuracy
+
+    @property
+    def columns(self) -> dict[str, Accuracy]:
+        """By what was left out, what matters most to a search first."""
+        by_structure = {} if self.structures is None else {STRUCTURES: self.structures}
+        return by_structure | {"of networks left out": self.networks}
+
+
+def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitErrors:
     """The model of what was measured on ``device`` alone; its errors by cross-validation.
 
     ``confirm`` is how the device is found again, for a search that measures its best. InputError if
@@ -45,16 +68,29 @@ def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> Accu
     structure = default_structure(rows)
     require_enough(structure, rows)
     keys = [index % _FOLDS for index in range(len(rows))]
-    figures = accuracy(cross_validate(structure, rows, keys))
-    how = "Each network predicted by a model of four fifths that do not hold it:"
     settings = settings_of(structure).model_copy(update={"confirm": confirm}).with_interval(folder)
+    radius = settings.known_radius(folder)
+    figures = FitErrors(
+        of_structures(structure, rows, radius),
+        accuracy(cross_validate(structure, rows, keys, radius)),
+    )
+    how = "networks: each predicted by a model of four fifths that do not hold it."
     _write(folder, device, settings, _Card(rows, figures, "", how))
     return figures
 
 
+def of_structures(
+    structure: CostStructure, rows: Sequence[Measurement], radius: float | None
+) -> Accuracy | None:
+    """Errors on all structures, each left out in turn, a network as often as it is in one."""
+    by_structure = cross_validate_structures(structure, rows, radius)
+    predictions = [p for told in by_structure.values() for p in told]
+    return accuracy(predictions) if len(predictions) > 1 else None
+
+
 def transfer_folder(
     folder: Path, device: Device, donor: Device, confirm: str | None = None
-) -> Accuracy:
+) -> FitErrors:
     """``donor``'s model brought to ``device`` by the ten measurements or more of ``folder``.
 
     ``confirm`` as for ``fit_folder``. Its errors are those of leaving one network out. InputError
@@ -69,7 +105,7 @@ def transfer_folder(
     rows, donor_rows = _rows(folder, device), read_table(donor.folder / theirs.table)
     fitted = fit(theirs.structure, donor_rows)
     transfer(fitted, rows)  # they may be too few
-    figures = accuracy(cross_validate_transfer(fitted, rows))
+    figures = FitErrors(None, accuracy(cross_validate_transfer(fitted, rows)))
     write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
     settings = theirs.model_copy(
         update={
@@ -80,7 +116,7 @@ def transfer_folder(
         }
     )
     origin = f", starting from the model of `{donor.name}` ({donor.stack})"
-    how = "Each network predicted from that model and the other measurements:"
+    how = "networks: each predicted from that model and the other measurements."
     _write(folder, device, settings, _Card(rows, figures, origin, how))
     return figures
 
@@ -108,14 +144,14 @@ class _Card:
     """What a card says of a model beside its device."""
 
     rows: Sequence[Measurement]
-    figures: Accuracy
+    figures: FitErrors
     #: where the model comes from, if not from these rows alone
     origin: str
     #: how the figures were come by
     how: str
 
     def text(self, name: str, device: Device) -> str:
-        figures = self.figures
+        columns = self.figures.columns
         kinds = Counter(operator.kind for row in self.rows for operator in row.operators)
         seen = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
         spaces = sorted({row.origin.space for row in self.rows if row.origin is not None})
@@ -125,11 +161,24 @@ class _Card:
             f"`{name}`: a regression on {len(self.rows)} networks measured on `{device.name}` "
             f"({device.stack}) at {device.input}{self.origin}.",
             "",
-            self.how,
+            "Errors, by what was left out of the fit:",
             "",
-            "| | | |",
-            "|---|---|---|",
-            *(f"| {f.title} | {f.text(figures)} | {f.good} |" for f in FIGURES),
+            *(
+                [
+                    "- structures: a family, all networks with an operator, or all with a residual "
+                    "of some kind, in turn; what a search goes to is rather like this;"
+                ]
+                if STRUCTURES in columns
+                else []
+            ),
+            f"- {self.how}",
+            "",
+            f"| | {' | '.join(columns)} | |",
+            f"|---|{'---|' * len(columns)}---|",
+            *(
+                f"| {f.title} | {' | '.join(f.text(c) for c in columns.values())} | {f.good} |"
+                for f in FIGURES
+            ),
             "",
             *([f"Networks of {', '.join(spaces)}.", ""] if spaces else []),
             f"Operators seen, with their number: {seen}.",

@@ -8,33 +8,32 @@ this project; each device's card names the sources.
 
 from __future__ import annotations
 
-import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from bare_operators import LR, pointwise, with_bytes_at_ends
+from vs680_facts import vs680
+
+from latency_models.device import load_device
 from latency_models.sources.regression import Measurement, write_measurements
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from search_spaces import (
     Clip,
     ClipForm,
     DepthToSpace,
     Graph,
     GraphBuilder,
-    InputSpec,
-    LoweredOperator,
     PRelu,
-    Resize,
+    Relu,
     Slice,
-    SpaceToDepth,
     Tanh,
-    Tensor,
     TransposedConv,
     infer,
     lower,
-    zoo,
 )
 
 DEVICES = Path(__file__).parents[2] / "latency_models" / "devices"
-LR = InputSpec(360, 640)
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,14 @@ class Published:
     #: middle convs and channels
     middle: int
     width: int
-    thousands: tuple[float, float, float]
+    thousands: tuple[float | None, ...]
     nnapi_ms: tuple[float | None, ...]
     neuron_ms: tuple[float | None, ...]
 
     @property
     def family(self) -> str:
-        """ABPN of ABPN-M4C28."""
-        return self.name.partition("-")[0]
+        """ABPN of ABPN-M4C28, ETDS of ETDS-T."""
+        return re.sub(r"-(M\d+C\d+|[TSML])$", "", self.name)
 
 
 #: Chao et al., Equivalent Transformation and Dual Stream Network Construction for Mobile Image
@@ -72,12 +71,48 @@ DIMENSITY_8100 = (
 )  # fmt: skip
 
 
+#: Of the same paper: networks whose image residual is carried by the convolutions, and ETDS before
+#: its two branches are made one.
+FOLDED = (
+    Published(
+        "ECBSR-folded-M4C16", 4, 16, (17.47, 21.02, 26.18),
+        (5.51, 9.35, 11.7), (3.31, 6.14, 7.79),
+    ),
+    Published(
+        "ECBSR-folded-M4C32", 4, 32, (52.04, 57.90, 65.94),
+        (8.67, 13.1, 15.7), (5.54, 8.34, 10.3),
+    ),
+    Published(
+        "ECBSR-folded-M6C40", 6, 40, (111.27, 118.28, 127.76),
+        (17.0, 21.5, 23.5), (9.96, 12.9, 14.5),
+    ),
+    Published(
+        "ABPN-folded-M4C28", 4, 28, (44.41, 54.96, 77.78),
+        (8.6, 13.7, 17.8), (5.27, 8.57, 11.4),
+    ),
+    Published(
+        "ABPN-folded-M6C40", 6, 40, (114.29, 126.35, 151.55),
+        (17.2, 22.4, 26.6), (9.89, 13.5, 16.1),
+    ),
+    Published(
+        "ETDS-two-branch-M5C16", 5, 16, (None, 14.30, None),
+        (None, 19.6, None), (None, 14.2, None),
+    ),
+    Published(
+        "ETDS-two-branch-M4C32", 4, 32, (None, 42.70, None),
+        (None, 22.8, None), (None, 16.6, None),
+    ),
+)  # fmt: skip
+
+
 def dimensity(neuron: bool) -> tuple[Measurement, ...]:
     """The table of either runtime; ValueError if a graph has other parameters than published."""
     rows = []
-    for network in DIMENSITY_8100:
+    for network in DIMENSITY_8100 + FOLDED:
         times = network.neuron_ms if neuron else network.nnapi_ms
         for scale, thousands, ms in zip((2, 3, 4), network.thousands, times, strict=True):
+            if thousands is None:
+                continue
             graph = deployed(network, scale)
             parameters = infer(graph, LR).parameters
             if abs(parameters / 1e3 - thousands) > 0.0051:
@@ -85,7 +120,9 @@ def dimensity(neuron: bool) -> tuple[Measurement, ...]:
             if ms is not None:
                 operators = lower(graph, LR)
                 if network.family == "ESPCN":
-                    operators += (_pointwise("LOGISTIC", operators[-1].outputs[0]),)
+                    operators += (pointwise("LOGISTIC", operators[-1].outputs[0]),)
+                if network.family == "ETDS-two-branch":
+                    operators = with_bytes_at_ends(operators)
                 rows.append(
                     Measurement(
                         f"{network.name} x{scale}", operators, ms, network.name, network.family
@@ -122,6 +159,10 @@ def deployed(network: Published, scale: int) -> Graph:
                 features = net.add_node(Slice(begin=0, size=pixels), features)
             net.add_node(DepthToSpace(block=scale), features)
             return net.graph
+        case "ECBSR-folded" | "ABPN-folded":
+            return _folded(network, scale)
+        case "ETDS-two-branch":
+            return _two_branches(network, scale)
     anchor = net.concat(*[net.input] * scale**2)
     features = net.input
     for _ in range(middle + 1):
@@ -135,108 +176,64 @@ def deployed(network: Published, scale: int) -> Graph:
     return net.image(net.add(features, anchor), scale, ClipForm.OPERATOR)
 
 
-def vs680() -> tuple[Measurement, ...]:
-    """Operators and networks on the VS680; XLSR's and ABPN's graphs are published, three inferred.
-
-    Sources: Du et al., arXiv:2105.09750 (operators); the Mobile AI 2021 report, arXiv:2105.07825
-    (networks); Synaptics' benchmark page (the later software).
-    """
-    xlsr, abpn = lower(zoo.xlsr(3), LR), lower(zoo.abpn(3), LR)
-    return (
-        Measurement("add, 28 channels", (_add(28),), 5.2, stack="2021"),
-        Measurement("anchor residual", _anchor(), 15.6, stack="2021"),
-        Measurement("nearest resize x3", (_resize(),), 62.0, stack="2021"),
-        Measurement("XLSR", xlsr, 44.85, "XLSR", stack="2021"),
-        Measurement("ABPN", abpn, 36.89, "ABPN", stack="2021"),
-        Measurement("TinySRNet, inferred", lower(tinysrnet(), LR), 38.32, stack="2021"),
-        Measurement("FastSR, inferred", lower(fastsr(), LR), 62.25, stack="2021"),
-        Measurement("PRPSR, inferred", lower(prpsr(), LR), 76.61, stack="2021"),
-        Measurement("XLSR, later", xlsr, 36.20, "XLSR", stack="later"),
-        Measurement("XLSR, later, compiled ahead", xlsr, 31.38, "XLSR", stack="later"),
-        Measurement("64 conv5x5, later", _convs(64, 5, 132, 128), 119.34, stack="later"),
-    )
-
-
-def tinysrnet() -> Graph:
-    """Widths are not published; 32 channels give the 109 KB of its file."""
-    net = GraphBuilder()
-    image = net.add_node(SpaceToDepth(block=2), net.input)
-    features = _residual_blocks(net, net.conv(image, 32, relu=True), 32)
-    return net.image(net.add(net.conv(features, 108), net.conv(image, 108)), 6)
-
-
-def fastsr() -> Graph:
-    """Widths are not published; 16 channels give the 30 KB of its file."""
-    net = GraphBuilder()
-    features = _residual_blocks(net, net.conv(net.input, 16, relu=True), 16)
-    pixels = net.add_node(DepthToSpace(block=3), net.conv(features, 27))
-    net.add_node(Clip(), net.add(pixels, net.add_node(Resize(factor=3), net.input)))
+def _folded(network: Published, scale: int) -> Graph:
+    """The image goes through in four channels more, and the clip in one more convolution."""
+    net, pixels = GraphBuilder(), 3 * scale**2
+    features, width = net.input, network.width + 4
+    wide = -(-pixels // 4) * 4
+    for _ in range(network.middle + 1):
+        if network.family == "ECBSR-folded":
+            features = net.add_node(PRelu(), net.conv(features, width))
+        else:
+            features = net.conv(features, width, relu=True)
+    if network.family == "ABPN-folded":
+        features = net.conv(features, pixels + (3 if scale == 3 else 4), relu=True)
+    features = net.conv(features, wide, relu=True)
+    features = net.conv(features, wide, kernel=1, relu=True)
+    if wide > pixels:
+        features = net.add_node(Slice(begin=0, size=pixels), features)
+    net.add_node(DepthToSpace(block=scale), features)
     return net.graph
 
 
-def prpsr() -> Graph:
-    """Widths are not published; 36 channels give the 82 KB of its file. Its clip is an operator."""
-    net = GraphBuilder()
-    features = net.conv(net.input, 36, kernel=5, relu=True)
-    for _ in range(5):
-        features = net.conv(features, 36, relu=True)
-    return net.image(net.conv(features, 27), 3, ClipForm.OPERATOR)
+def _two_branches(network: Published, scale: int) -> Graph:
+    """Features, and beside them three channels of the image that are added in every layer."""
+    net, pixels, width = GraphBuilder(), 3 * scale**2, network.width - 3
+    features, image = net.conv(net.input, width, relu=True), net.conv(net.input, 3, relu=True)
+    for _ in range(network.middle):
+        both = net.add(net.conv(features, width), net.conv(image, width))
+        features, image = net.add_node(Relu(), both), net.conv(image, 3, relu=True)
+    halves = [
+        net.add_node(DepthToSpace(block=scale), net.conv(branch, pixels))
+        for branch in (features, image)
+    ]
+    net.add_node(Clip(form=ClipForm.OPERATOR), net.add(*halves))
+    return net.graph
 
 
-def _residual_blocks(net: GraphBuilder, features: str, width: int) -> str:
-    for _ in range(3):
-        inner = net.conv(net.conv(features, width, relu=True), width)
-        features = net.add(features, inner)
-    return features
-
-
-def _tensor(name: str, channels: int) -> Tensor:
-    return Tensor(name, (LR.height, LR.width, channels))
-
-
-def _pointwise(kind: str, source: Tensor) -> LoweredOperator:
-    name = kind.lower()
-    return LoweredOperator(kind, name, (source,), (Tensor(name, source.shape),))
-
-
-def _add(channels: int) -> LoweredOperator:
-    a, b, out = (_tensor(name, channels) for name in ("a", "b", "add"))
-    return LoweredOperator("ADD", "add", (a, b), (out,))
-
-
-def _anchor() -> tuple[LoweredOperator, ...]:
-    image, anchor = _tensor("input", 3), _tensor("concat", 27)
-    inputs = (_tensor("features", 27), anchor)
-    return (
-        LoweredOperator("CONCATENATION", "concat", (image,) * 9, (anchor,)),
-        LoweredOperator("ADD", "add", inputs, (_tensor("add", 27),)),
+def write_interval(folder: Path) -> None:
+    """At the end of device.toml, whose comments stay: leaving structures out takes seconds."""
+    file = folder / "device.toml"
+    described = file.read_text().partition("\n[settings.interval]")[0].rstrip()
+    file.write_text(f"{described}\n")
+    settings = load_device(folder).settings
+    assert isinstance(settings, RegressionSettings)
+    interval = settings.with_interval(folder).interval
+    assert interval is not None
+    file.write_text(
+        f'{described}\n\n[settings.interval]\nradius = {interval.radius}\nof = "{interval.of}"\n'
     )
-
-
-def _resize() -> LoweredOperator:
-    large = Tensor("resize", (3 * LR.height, 3 * LR.width, 3))
-    return LoweredOperator("RESIZE_NEAREST_NEIGHBOR", "resize", (_tensor("input", 3),), (large,))
-
-
-def _convs(count: int, window: int, channels: int, side: int) -> tuple[LoweredOperator, ...]:
-    tensors = [Tensor(f"conv_{index}", (side, side, channels)) for index in range(count + 1)]
-    weights = window**2 * channels**2
-    return tuple(
-        LoweredOperator(
-            "CONV_2D", out.name, (source,), (out,), macs=side**2 * weights, window=window,
-            weight_bytes=weights + channels,
-        )
-        for source, out in itertools.pairwise(tensors)
-    )  # fmt: skip
 
 
 TABLES = {
     "dimensity8100-nnapi": lambda: dimensity(neuron=False),
     "dimensity8100-neuron": lambda: dimensity(neuron=True),
     "vs680": vs680,
+    "vs680-2021": vs680,
 }
 
 
 if __name__ == "__main__":
     for device, rows in TABLES.items():
-        (DEVICES / device / "measurements.csv").write_text(write_measurements(rows()))
+        (DEVICES / device / TABLE).write_text(write_measurements(rows()))
+        write_interval(DEVICES / device)

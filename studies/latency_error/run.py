@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from ethos_u import COMPILED, own_time, structure_of
-from page import DIMENSITY, page
+from page import DIMENSITY, VS680, page
 from plot import predicted_against_measured
 from published import DEVICES
 
 from latency_models.device import load_device
 from latency_models.sources.regression import CostStructure, Measurement
 from latency_models.sources.regression.defaults import default_structure
-from latency_models.sources.regression.fitted import fit, folds
-from latency_models.sources.regression.model import fit_model
+from latency_models.sources.regression.fitted import FitOfPrices, fit, folds, network_ms
+from latency_models.sources.regression.model import LatencyModel, fit_model
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import fitted_model, read_table
 from latency_models.sources.regression.transfer import transfer
@@ -37,6 +37,7 @@ from latency_models.sources.regression.validation import (
     Prediction,
     accuracy,
     cross_validate,
+    cross_validate_structures,
     macs_alone,
     predict_rows,
 )
@@ -72,10 +73,9 @@ def figures(predictions: Sequence[Prediction]) -> dict[str, float]:
 
 
 def dimensity(name: str) -> dict[str, Any]:
-    """Networks left out with all their scales, then whole families; MACs alone as the control."""
+    """Structures left out, then networks with all their scales; MACs alone as the control."""
     structure, rows = load(name)
-    families = {row.name: row.family for row in rows}
-    left_out = cross_validate(structure, rows, [row.family for row in rows])
+    by_structure = cross_validate_structures(structure, rows)
     by_network = cross_validate(structure, rows, [row.network for row in rows])
     draw(name, by_network)
     alone = [
@@ -87,36 +87,64 @@ def dimensity(name: str) -> dict[str, Any]:
         )
     ]
     return {
+        "structures_left_out": figures([p for told in by_structure.values() for p in told]),
+        "structures": {structure: figures(told) for structure, told in by_structure.items()},
         "network_left_out": figures(by_network),
-        "family_left_out": {
-            family: figures([p for p in left_out if families[p.name] == family])
-            for family in dict.fromkeys(families.values())
-        },
         "macs_alone": figures(alone),
+        "prices": prices(fitted_model(structure, rows)),
     }
 
 
-def vs680() -> dict[str, Any]:
+def vs680(name: str) -> dict[str, Any]:
     """Every fact as it is fitted, and as it is predicted from the others alone."""
-    structure, rows = load("vs680")
+    structure, rows = load(name)
     model = fitted_model(structure, rows)
-    left_out = {p.name: p for p in cross_validate(structure, rows, [row.network for row in rows])}
-    draw("vs680", list(left_out.values()))
+    left_out = cross_validate(structure, rows, [row.network for row in rows])
+    by_name = {p.name: p for p in left_out}
+    draw(name, left_out)
     return {
         "facts": [
             {
-                "fact": p.name,
+                "fact": row.name,
+                "software": row.stack,
                 "ms": p.measured_ms,
                 "fitted_ms": round(p.ms, 2),
                 "error_percent": round(100 * p.error, 1),
-                "left_out_error_percent": round(100 * left_out[p.name].error, 1),
+                "left_out_error_percent": round(100 * by_name[p.name].error, 1),
+                "left_out_low_ms": round(by_name[p.name].low_ms, 1),
+                "left_out_high_ms": round(by_name[p.name].high_ms, 1),
+                "left_out_covered": by_name[p.name].covered,
             }
-            for p in predict_rows(model, rows)
+            for row, p in zip(rows, predict_rows(model, rows), strict=True)
         ],
-        "constants": sum(term.known_ms is None for term in structure.terms)
-        + len(model.fitted.physical.stacks),
-        "stack_factors": {s.stack: round(s.factor, 3) for s in model.fitted.physical.stacks},
+        "left_out": figures(left_out),
+        "prices": prices(model),
     }
+
+
+def prices(model: LatencyModel) -> dict[str, Any]:
+    """What is known of each price: its median, and the factor either way that holds two thirds."""
+    assert isinstance(model.fitted, FitOfPrices)
+    best = model.fitted.posteriors[0].posterior
+    terms, deviation = best.prices.terms, best.covariance.diagonal() ** 0.5
+    named = [
+        (f"{term.quantity} of {min(term.kinds)}", place)
+        for place, term in enumerate(best.prices.structure.terms[index] for index in terms)
+    ]
+    constants = (*(best.prices.kinds), *(f"software {stack}" for stack in best.prices.stacks))
+    named += [(name, place) for place, name in enumerate(constants, len(terms))]
+    return {
+        "noise_percent": round(100 * best.noise, 1),
+        "paddings": {
+            f"{one.posterior.padding.compute_channels}, {one.posterior.padding.memory_channels}":
+            round(one.weight, 2)
+            for one in model.fitted.posteriors
+        },
+        **{
+            name: [float(f"{math.exp(best.mean[place]):.3g}"), round(math.exp(deviation[place]), 2)]
+            for name, place in named
+        },
+    }  # fmt: skip
 
 
 def on_npu(rows: Sequence[Measurement]) -> list[Measurement]:
@@ -161,7 +189,7 @@ def carried_over(
         if donor == name:
             continue
         moved = transfer(fit(structures[donor], rows), training[name][:TRANSFERRED])
-        said = moved.network_ms([row.operators for row in fresh[name][:FRESH]]).tolist()
+        said = network_ms(moved, [row.operators for row in fresh[name][:FRESH]]).tolist()
         results[f"from {donor}"] = figures(
             [
                 Prediction(row.name, row.ms, ms, ms, ms)
@@ -253,7 +281,8 @@ def main() -> None:
     kept = HERE / "results.json"
     results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     results |= {name: dimensity(name) for name in DIMENSITY}
-    results |= {"vs680": vs680(), "rk3588": rk3588(), "speed": speed()}
+    results |= {name: vs680(name) for name in VS680}
+    results |= {"rk3588": rk3588(), "speed": speed()}
     if options.tables:
         results["ethos_u"] = ethos_u(options.tables)
     if options.host:

@@ -1,18 +1,20 @@
-"""One fit: prices, what was learned beyond them, and how both give networks' times."""
+"""What gives networks' times: prices alone, or prices and what was learned beyond them."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from search_spaces import LoweredOperator
 
 from .measurements import Measurement
 from .operator_table import OperatorTable
-from .physical import Charges, Physical, fit_physical, on_critical_path
+from .physical import Charges, Physical, fit_physical
+from .posterior import Weighted, fit_posterior
 from .residual import ResidualTrees, fit_residual
 from .structure import CostStructure
+from .work import on_critical_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,39 +27,90 @@ MOST_SINGLY = 24
 _PARTS = 4
 
 
+class Fit(Protocol):
+    """What gives times: a fit to a device's table, or one brought over from another device."""
+
+    @property
+    def structure(self) -> CostStructure:
+        """What the fit was told of the device."""
+
+    def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """Each operator's own ms, (operators,), with this software; None: the device's."""
+
+
 @dataclass(frozen=True)
-class Fitted:
-    """A physical part and perhaps a learned one."""
+class FitOfPrices:
+    """Prices alone, with what is known of them: of several paddings, the mean."""
+
+    posteriors: tuple[Weighted, ...]
+
+    @property
+    def structure(self) -> CostStructure:
+        """What was known before."""
+        return self.posteriors[0].posterior.prices.structure
+
+    def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """(operators,)"""
+        first, *others = (
+            one.weight * one.posterior.of_operators(table, stack) for one in self.posteriors
+        )
+        return sum(others, first)
+
+
+@dataclass(frozen=True)
+class FitWithTrees:
+    """Prices, and what was learned beyond them where every operator tells its time."""
 
     physical: Physical
     residual: ResidualTrees | None
 
-    def operator_ms(self, table: OperatorTable) -> Floats:
-        """Each operator's own ms, (operators,), with the device's software."""
-        expected = self.physical.operator_ms(table)
-        return self.residual.correct(table, expected) if self.residual else expected
+    @property
+    def structure(self) -> CostStructure:
+        """What was known before."""
+        return self.physical.structure
 
-    def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-        """(networks,) with the device's software."""
-        table = OperatorTable.of(networks)
-        times = self.operator_ms(table)
-        return table.per_network(times * on_critical_path(self.physical.structure, networks, times))
-
-    def measured_ms(self, rows: Sequence[Measurement]) -> Floats:
-        """(rows,): what should have been measured, each with its own software."""
-        import numpy as np
-
-        factors = np.array([self.physical.factor(row.stack) for row in rows])
-        ms: Floats = self.network_ms([row.operators for row in rows]) * factors
-        return ms
+    def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """(operators,)"""
+        ms = self.physical.operator_ms(table)
+        ms = self.residual.correct(table, ms) if self.residual else ms
+        return ms if stack is None else ms * self.physical.factor(stack)
 
 
-def fit(structure: CostStructure, rows: Sequence[Measurement]) -> Fitted:
-    """Of the structure's paddings the one that predicts best what it has not seen."""
+def network_ms(
+    fitted: Fit, networks: Sequence[Sequence[LoweredOperator]], stack: str | None = None
+) -> Floats:
+    """(networks,) with this software; None: the device's."""
+    table = OperatorTable.of(networks)
+    times = fitted.operator_ms(table, stack)
+    return table.per_network(times * on_critical_path(fitted.structure, networks, times))
+
+
+def measured_ms(fitted: Fit, rows: Sequence[Measurement]) -> Floats:
+    """(rows,): what should have been measured, each with its own software."""
+    import numpy as np
+
+    ms = np.zeros(len(rows))
+    for stack, places in by_stack(rows).items():
+        ms[places] = network_ms(fitted, [rows[place].operators for place in places], stack)
+    return ms
+
+
+def by_stack(rows: Sequence[Measurement]) -> dict[str, list[int]]:
+    """Places of the rows that were measured with each software."""
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row.stack, []).append(place)
+    return places
+
+
+def fit(structure: CostStructure, rows: Sequence[Measurement]) -> FitOfPrices | FitWithTrees:
+    """Prices alone by Bayes; where a residual is learned, the least squares that it is left by."""
+    if not structure.residual:
+        return FitOfPrices(fit_posterior(structure, rows))
     charged = [Charges.of(structure, rows, padding) for padding in structure.paddings]
     best = charged[0] if len(charged) == 1 else min(charged, key=_error_unseen)
     physical = fit_physical(best)
-    return Fitted(physical, fit_residual(physical, best) if structure.residual else None)
+    return FitWithTrees(physical, fit_residual(physical, best))
 
 
 def _error_unseen(charges: Charges) -> float:

@@ -5,44 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from search_spaces import InputError, LoweredOperator
 
 from ...source import UnsupportedOperators
-from ..cpu_fallback import COST_FACTOR
-from .fitted import Fitted, fit, folds
+from .fitted import Fit, FitOfPrices, FitWithTrees, by_stack, fit, folds, measured_ms, network_ms
 from .measurements import Measurement
+from .network_structures import network_structures
 from .operator_table import OperatorTable
-from .physical import Charges, Physical, on_critical_path
+from .physical import Charges, Physical
+from .posterior import fit_posterior
+from .spread import OfLeftOut, OfPrices, Spread, UnseenBound
 from .structure import CostStructure
+from .work import on_critical_path
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
-    Mask = npt.NDArray[np.bool_]
 
 #: Part of networks whose time should lie within the interval.
 COVERAGE = 0.9
 #: Beyond the times and the image sizes of the table the interval grows by this part of the
 #: distance, in logarithms.
 _PER_DISTANCE = 0.5
-
-
-class Fit(Protocol):
-    """What gives times: a fit to a device's table, or one brought over from another device."""
-
-    @property
-    def physical(self) -> Physical:
-        """The prices, with the structure and the factors of other software."""
-
-    def operator_ms(self, table: OperatorTable) -> Floats:
-        """Each operator's own ms, (operators,), with the device's software."""
-
-    def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-        """(networks,) with the device's software."""
+#: The half interval of a normal distribution, in its standard deviations: none is narrower.
+LEAST_RADIUS = NormalDist().inv_cdf((1 + COVERAGE) / 2)
+#: Of networks in no structure some parts are left out, one after another.
+_PARTS = 8
 
 
 @dataclass(frozen=True)
@@ -58,29 +51,8 @@ class Predictions:
     waited_ms: Floats
     #: kinds that the device was never measured with
     unseen: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How fast an engine was seen to get through bytes, in ms a MB."""
-
-    engine: str
-    fastest: float
-    slowest: float
-
-
-@dataclass(frozen=True)
-class UnseenBound:
-    """What an operator can cost that was never measured: its bytes at rates that were."""
-
-    seen: frozenset[str]
-    rates: tuple[Rates, ...]
-
-    def of(self, engine: str | None) -> Rates:
-        """As fast as anything was, as slow as the engine was; if it never ran, as anything was."""
-        alike = [rates for rates in self.rates if rates.engine == engine] or self.rates
-        fastest = min(rates.fastest for rates in self.rates)
-        return Rates(engine or "", fastest, max(rates.slowest for rates in alike))
+    #: of each network, the kinds that most of its interval comes from, the worst first
+    reasons: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -109,58 +81,49 @@ class LatencyModel:
     """Fitted to a table; predicts any networks of operators that its structure knows."""
 
     fitted: Fit
-    #: half the interval, in logarithms: COVERAGE of left-out networks were no farther off
-    radius: float
+    spread: Spread
     rows: tuple[Measurement, ...]
     ms: Extent
     pixels: Extent
-    bound: UnseenBound
+    #: kinds of operators that the table holds
+    seen: frozenset[str]
 
     @property
     def structure(self) -> CostStructure:
         """What the fit was told of the device."""
-        return self.fitted.physical.structure
+        return self.fitted.structure
 
-    def predict(self, networks: Sequence[Sequence[LoweredOperator]]) -> Predictions:
-        """Times of ``networks``; UnsupportedOperators names those of which nothing is known."""
+    def predict(
+        self, networks: Sequence[Sequence[LoweredOperator]], stack: str | None = None
+    ) -> Predictions:
+        """Times of ``networks`` with this software of the table, None: the device's.
+
+        UnsupportedOperators names operators of which nothing is known.
+        """
         import numpy as np
 
         table = OperatorTable.of(networks)
         self._require_known(table)
-        operator_ms = self.fitted.operator_ms(table)
-        unseen = ~np.isin(table.kind, sorted(self.bound.seen))
-        least_ms, most_ms = self._unseen_ms(table, unseen)
-        operator_ms = np.maximum(operator_ms, least_ms)
-        waited_ms = operator_ms * on_critical_path(self.structure, networks, operator_ms)
+        operator_ms = np.maximum(self.fitted.operator_ms(table, stack), self.spread.least_ms(table))
+        waited = on_critical_path(self.structure, networks, operator_ms).astype(float)
+        waited_ms = operator_ms * waited
         ms = table.per_network(waited_ms)
+        limits = self.spread.limits(table, waited, waited_ms, stack)
         distance = np.maximum(self.ms.distance(ms), self.pixels.distance(table.image_pixels))
-        spread = np.exp(self.radius + _PER_DISTANCE * distance)
-        guessed_ms = table.per_network(np.where(unseen, waited_ms, 0.0))
+        farther = np.exp(_PER_DISTANCE * distance)
         return Predictions(
             table=table,
             ms=ms,
-            low_ms=np.maximum(ms - guessed_ms, 0.1 * ms) / spread,
-            high_ms=(ms + table.per_network(most_ms)) * spread,
+            low_ms=limits.low_ms / farther,
+            high_ms=limits.high_ms * farther,
             operator_ms=operator_ms,
             waited_ms=waited_ms,
-            unseen=frozenset(table.kind[unseen].tolist()),
+            unseen=frozenset(table.kinds[0]) - self.seen,
+            reasons=limits.reasons,
         )
 
-    def _unseen_ms(self, table: OperatorTable, unseen: Mask) -> tuple[Floats, Floats]:
-        """(operators,) each: the least and the most that an unseen one takes; 0 for the others."""
-        import numpy as np
-
-        moved_mb = np.where(unseen, table.bytes_in + table.bytes_out, 0.0) / 1e6
-        least_ms, most_ms = np.zeros(len(table)), np.zeros(len(table))
-        for kind in set(table.kind[unseen].tolist()):
-            rates = self.bound.of(self.structure.engine_of(kind))
-            of_kind = table.kind == kind
-            least_ms[of_kind] = moved_mb[of_kind] * rates.fastest
-            most_ms[of_kind] = moved_mb[of_kind] * rates.slowest * COST_FACTOR
-        return least_ms, most_ms
-
     def _require_known(self, table: OperatorTable) -> None:
-        kinds = set(table.kind.tolist())
+        kinds = table.kinds[0]
         unknown = sorted(kind for kind in kinds if self.structure.engine_of(kind) is None)
         if unknown:
             raise UnsupportedOperators(
@@ -175,7 +138,7 @@ class LatencyModel:
 class Fold:
     """A fit to a table less some of its networks, each gone with all its scales."""
 
-    fitted: Fitted
+    fitted: FitOfPrices | FitWithTrees
     kept: tuple[Measurement, ...]
     left_out: tuple[Measurement, ...]
 
@@ -193,7 +156,7 @@ def doubt(folds: Sequence[Fold], networks: Sequence[Sequence[LoweredOperator]]) 
     """(networks,): how much folds of a table disagree on a network; 0.1 is 10 %."""
     import numpy as np
 
-    times = np.stack([fold.fitted.network_ms(networks) for fold in folds])
+    times = np.stack([network_ms(fold.fitted, networks) for fold in folds])
     deviation: Floats = np.log(np.maximum(times, 1e-6)).std(axis=0)
     return deviation
 
@@ -205,14 +168,76 @@ def fit_model(
     known from before.
     """
     fitted = fit(structure, rows)
+    if isinstance(fitted, FitOfPrices):
+        found = deviations_off(structure, rows) if radius is None else radius
+        return _model(fitted, OfPrices(fitted.posteriors, found), rows)
     return model_of(fitted, _radius(structure, rows, fitted) if radius is None else radius, rows)
 
 
-def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: Fitted) -> float:
+def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> LatencyModel:
+    """A fit to ``rows`` with half its interval, in logarithms."""
+    bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
+    return _model(fitted, OfLeftOut(fitted.structure, bound, radius), rows)
+
+
+def _model(fitted: Fit, spread: Spread, rows: Sequence[Measurement]) -> LatencyModel:
+    import numpy as np
+
+    table = OperatorTable.of([row.operators for row in rows])
+    return LatencyModel(
+        fitted,
+        spread,
+        tuple(rows),
+        Extent.of(np.array([row.ms for row in rows])),
+        Extent.of(table.image_pixels),
+        frozenset(table.kind.tolist()),
+    )
+
+
+def deviations_off(structure: CostStructure, rows: Sequence[Measurement]) -> float:
+    """Within how many of its own standard deviations the interval holds what was left out.
+
+    Structures, and networks one by one: the one that needs more of them counts, and no fewer are
+    taken than of a normal distribution.
+    """
+    every = range(len(rows))
+    by_structure = [
+        ([place for place in every if place not in left_out], list(left_out))
+        for left_out in network_structures(rows).values()
+    ]
+    by_network = folds([row.network for row in rows], most_singly=_PARTS)
+    found = [LEAST_RADIUS]
+    for parts in (by_structure, by_network):
+        distances: list[float] = []
+        for kept, left_out in parts:
+            part = FitOfPrices(fit_posterior(structure, [rows[place] for place in kept]))
+            distances += _deviations(part, [rows[place] for place in left_out])
+        found += [conformal(distances)] if distances else []
+    return max(found)
+
+
+def _deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]:
+    """How many of its standard deviations a prediction of each row is off."""
+    import numpy as np
+
+    off: list[float] = []
+    for stack, places in by_stack(rows).items():
+        networks = [rows[place].operators for place in places]
+        table = OperatorTable.of(networks)
+        operator_ms = fitted.operator_ms(table, stack)
+        waited = on_critical_path(fitted.structure, networks, operator_ms).astype(float)
+        known = OfPrices(fitted.posteriors, 1.0).logarithms(table, waited, stack)
+        measured = np.log([rows[place].ms for place in places])
+        outside = np.maximum(np.maximum(known.least - measured, measured - known.most), 0.0)
+        off += (outside / known.deviation).tolist()
+    return off
+
+
+def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: FitWithTrees) -> float:
     distances: list[float] = []
     for fold in fit_folds(structure, rows):
-        known = _known_to(fold, fitted)
-        predicted = fold.fitted.measured_ms(fold.left_out).tolist()
+        known = _known_to(fold, fitted.physical)
+        predicted = measured_ms(fold.fitted, fold.left_out).tolist()
         distances += [
             abs(math.log(ms / row.ms))
             for ms, row, is_known in zip(predicted, fold.left_out, known, strict=True)
@@ -221,22 +246,7 @@ def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: Fitte
     return conformal(distances)
 
 
-def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> LatencyModel:
-    """A fit to ``rows`` with half its interval, in logarithms."""
-    import numpy as np
-
-    table = OperatorTable.of([row.operators for row in rows])
-    return LatencyModel(
-        fitted,
-        radius,
-        tuple(rows),
-        Extent.of(np.array([row.ms for row in rows])),
-        Extent.of(table.image_pixels),
-        _bound(fitted, table),
-    )
-
-
-def _known_to(fold: Fold, whole: Fitted) -> list[bool]:
+def _known_to(fold: Fold, whole: Physical) -> list[bool]:
     """Whether ``fold`` has seen what most of each row that it leaves out is made of.
 
     Where it has not, the bound of the unseen holds and not the interval.
@@ -244,8 +254,9 @@ def _known_to(fold: Fold, whole: Fitted) -> list[bool]:
     import numpy as np
 
     seen = {operator.kind for row in fold.kept for operator in row.operators}
-    charges = Charges.of(whole.physical.structure, fold.left_out, whole.physical.padding)
-    prices = np.array(whole.physical.coefficients)
+    charges = Charges.of(whole.structure, fold.left_out, whole.padding)
+    prices = np.array(whole.coefficients)
+    assert isinstance(fold.fitted, FitWithTrees)
     lost = np.array(fold.fitted.physical.coefficients) == 0
     missed = charges.table.per_network(charges.matrix @ (prices * lost))
     total = charges.table.per_network(charges.matrix @ prices)
@@ -266,17 +277,3 @@ def conformal(distances: Sequence[float]) -> float:
         raise InputError("every network holds an operator of its own; measure more of each")
     rank = math.ceil((len(distances) + 1) * COVERAGE)
     return sorted(distances)[min(rank, len(distances)) - 1]
-
-
-def _bound(fitted: Fit, table: OperatorTable) -> UnseenBound:
-    """The fastest and the slowest that each engine was seen to get through bytes."""
-    import numpy as np
-
-    structure = fitted.physical.structure
-    rates = fitted.operator_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
-    bounds = []
-    for engine in structure.engines:
-        paid = rates[np.isin(table.kind, sorted(engine.kinds)) & (rates > 0)]
-        if paid.size:
-            bounds.append(Rates(engine.name, float(paid.min()), float(paid.max())))
-    return UnseenBound(frozenset(table.kind.tolist()), tuple(bounds))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import LoweredOperator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.int64]
+    Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ class OperatorTable:
     image_live: Floats
     #: parts of a concatenation or a split that begin inside a block of channels
     offsets: Floats
+    #: 1: reads what a convolution makes for it alone, so that both can run as one
+    behind_convolution: Floats
+    #: bytes of inputs that no convolution makes for it alone
+    bytes_beside: Floats
+    #: 1: a convolution whose result is added to a larger one's, so that it need not be written
+    joined: Floats
+    #: 1: reads the image or makes the network's output
+    at_end: Floats
 
     @classmethod
     def of(cls, networks: Iterable[Sequence[LoweredOperator]]) -> OperatorTable:
@@ -69,6 +79,21 @@ class OperatorTable:
 
     def __len__(self) -> int:
         return len(self.network)
+
+    def is_one_of(self, kinds: Collection[str]) -> Mask:
+        """(operators,): is its kind among these?"""
+        import numpy as np
+
+        names, places = self.kinds
+        return np.array([name in kinds for name in names], dtype=bool)[places]
+
+    @cached_property
+    def kinds(self) -> tuple[tuple[str, ...], Integers]:
+        """The kinds of all, in the order of their names, and each operator's among them."""
+        import numpy as np
+
+        names, places = np.unique(self.kind, return_inverse=True)
+        return tuple(names.tolist()), places
 
     def only(self, networks: Sequence[int]) -> OperatorTable:
         """The operators of some networks, numbered anew in their order, which must be rising."""
@@ -92,55 +117,114 @@ class OperatorTable:
         """Sums of ``values`` (operators, ...) over each network's operators: (networks, ...)."""
         import numpy as np
 
+        numbers, first = np.unique(self.network, return_index=True)
         sums = np.zeros((self.networks, *values.shape[1:]))
-        np.add.at(sums, self.network, values)
+        if len(first):
+            sums[numbers] = np.add.reduceat(values, first, axis=0)
         return sums
 
 
 #: NPUs keep channels in blocks of this many.
 _BLOCK = 16
+_CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 #: Those from ``macs`` on.
 _COLUMNS = len(dataclasses.fields(OperatorTable)) - 3
 
 
 def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
-    """Each operator's numbers, in the order of the columns, one operator after another."""
-    made = {tensor.name: index for index, k in enumerate(operators) for tensor in k.outputs}
+    """Each operator's numbers, in the order of the columns, one operator after another.
+
+    Thousands of networks are read at once: each tensor is looked at as seldom as can be.
+    """
+    made: dict[str, int] = {}
     read: dict[str, list[int]] = {}
     images: dict[str, int] = {}
     for index, operator in enumerate(operators):
+        for tensor in operator.outputs:
+            made[tensor.name] = index
         for tensor in operator.inputs:
-            read.setdefault(tensor.name, []).append(index)
-            if tensor.name not in made:
-                images[tensor.name] = tensor.bytes
+            if tensor.name in read:
+                read[tensor.name].append(index)
+            else:
+                read[tensor.name] = [index]
+                if tensor.name not in made:
+                    images[tensor.name] = tensor.bytes
     live, image_live = 0, sum(images.values())
     #: bytes that nobody waits for any more from an operator on: made by operators, and of the image
     done, image_done = [0] * len(operators), [0] * len(operators)
     for name, size in images.items():
         image_done[read[name][-1]] += size
+    #: tensors that a convolution makes for one reader, with that convolution's place
+    alone = {
+        tensor.name: index
+        for index, operator in enumerate(operators)
+        if operator.kind in _CONVOLUTIONS
+        for tensor in operator.outputs
+        if len(read.get(tensor.name, ())) == 1
+    }
+    joined = _joined(operators, alone)
     figures: list[float] = []
     for index, operator in enumerate(operators):
         live -= done[index]
         image_live -= image_done[index]
+        inner, bytes_in, repeated, beside, oldest = _of_inputs(operator, index, made, alone)
+        outer = bytes_out = readers = 0
+        last = index
+        for tensor in operator.outputs:
+            outer += tensor.shape[2]
+            bytes_out += tensor.bytes
+            places = read.get(tensor.name)
+            if places:
+                readers += len(places)
+                last = max(last, places[-1])
         first = operator.inputs[0].shape if operator.inputs else operator.outputs[0].shape
         out = operator.outputs[0].shape
-        bytes_out = sum([tensor.bytes for tensor in operator.outputs])
-        places = [place for tensor in operator.outputs for place in read.get(tensor.name, ())]
-        last = max(places, default=index)
         figures += (
             operator.macs, operator.window, operator.groups, first[0] * first[1], out[0] * out[1],
-            sum([tensor.shape[2] for tensor in operator.inputs]),
-            sum([tensor.shape[2] for tensor in operator.outputs]),
-            len(operator.inputs), sum([tensor.bytes for tensor in operator.inputs]), bytes_out,
-            _repeated(operator, made), operator.weight_bytes, operator.stride, len(places),
-            last - index,
-            max([index - made.get(tensor.name, -1) for tensor in operator.inputs], default=0),
-            live, image_live, _offsets(operator),
+            inner, outer, len(operator.inputs), bytes_in, bytes_out, repeated,
+            operator.weight_bytes, operator.stride, readers, last - index, index - oldest,
+            live, image_live, _offsets(operator), beside < bytes_in, beside, index in joined,
+            not readers or oldest < 0,
         )  # fmt: skip
         if last > index:
             live += bytes_out
             done[last] += bytes_out
     return figures
+
+
+def _of_inputs(
+    operator: LoweredOperator, index: int, made: dict[str, int], alone: dict[str, int]
+) -> tuple[int, int, int, int, int]:
+    """Channels, bytes, those that nobody writes in place and those that no convolution makes for
+    this operator alone; the place of the oldest maker, -1 for the image.
+    """
+    channels = size = repeated = beside = 0
+    oldest = index
+    seen = set()
+    for tensor in operator.inputs:
+        name, (height, width, inner) = tensor.name, tensor.shape
+        own = height * width * inner
+        channels += inner
+        size += own
+        maker = made.get(name, -1)
+        if maker < 0 or name in seen:
+            repeated += own
+        seen.add(name)
+        oldest = min(oldest, maker)
+        if name not in alone:
+            beside += own
+    return channels, size, repeated, beside, oldest
+
+
+def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[int]:
+    """Of the convolutions whose results are added up at once, all but the largest."""
+    joined: set[int] = set()
+    for operator in operators:
+        if operator.kind in ("ADD", "SUB"):
+            added = [alone[tensor.name] for tensor in operator.inputs if tensor.name in alone]
+            added.sort(key=lambda index: operators[index].macs)
+            joined.update(added[:-1])
+    return joined
 
 
 def _offsets(operator: LoweredOperator) -> int:
@@ -150,14 +234,3 @@ def _offsets(operator: LoweredOperator) -> int:
     parts = operator.inputs if len(operator.inputs) > 1 else operator.outputs
     begins = itertools.accumulate(tensor.shape[2] for tensor in parts[:-1])
     return sum(begin % _BLOCK != 0 for begin in begins)
-
-
-def _repeated(operator: LoweredOperator, made: dict[str, int]) -> int:
-    """Bytes of inputs that nobody writes in place."""
-    seen: set[str] = set()
-    repeated = 0
-    for tensor in operator.inputs:
-        if tensor.name in seen or tensor.name not in made:
-            repeated += tensor.bytes
-        seen.add(tensor.name)
-    return repeated

@@ -1,4 +1,4 @@
-"""The physical part: ms as a sum of work, each kind of it priced by a coefficient of its own.
+"""The physical part under what is learned of single operators: ms as a sum of priced work.
 
 Coefficients come of non-negative least squares on relative errors (scipy.optimize.nnls).
 """
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from search_spaces import InputError, LoweredOperator
+from search_spaces import InputError
 
 from .measurements import Measurement
 from .operator_table import OperatorTable
-from .quantities import ChannelPadding, work
-from .schedule import critical
+from .quantities import ChannelPadding
 from .structure import CostStructure
+from .work import on_critical_path, work_matrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,33 +91,6 @@ class Charges:
     def waited(self, operator_ms: Floats) -> Mask:
         """(operators,): whether the network's end waits for an operator."""
         return on_critical_path(self.structure, [row.operators for row in self.rows], operator_ms)
-
-
-def work_matrix(structure: CostStructure, table: OperatorTable, padding: ChannelPadding) -> Floats:
-    """(operators, terms): work that each term charges each operator for."""
-    import numpy as np
-
-    matrix = np.zeros((len(table), len(structure.terms)))
-    for column, term in enumerate(structure.terms):
-        charged = np.isin(table.kind, sorted(term.kinds))
-        matrix[:, column] = np.where(charged, work(table, term.quantity, padding), 0.0)
-    return matrix
-
-
-def on_critical_path(
-    structure: CostStructure, networks: Sequence[Sequence[LoweredOperator]], operator_ms: Floats
-) -> Mask:
-    """(operators,): whether the network's end waits for an operator; all do on a serial device."""
-    import numpy as np
-
-    if not structure.side_by_side:
-        return np.ones(len(operator_ms), dtype=bool)
-    waited: list[bool] = []
-    for operators in networks:
-        engines = [structure.engine_of(operator.kind) or operator.kind for operator in operators]
-        times = operator_ms[len(waited) : len(waited) + len(operators)]
-        waited += critical(operators, engines, times.tolist())
-    return np.array(waited, dtype=bool)
 
 
 def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> None:

@@ -50,6 +50,10 @@ class Quantity(StrEnum):
     SPREAD = "spread"
     #: MB written where no side's channels fit a vector
     MISALIGNED = "misaligned"
+    #: MB that an operator fused into a convolution reads beside that convolution's result
+    OPERANDS = "operands"
+    #: MB that an operator fused into a convolution writes in that convolution's place
+    FUSED = "fused"
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> F
         case Quantity.TRAFFIC:
             read = table.pixels_in * _up(table.channels_in, padding.memory_channels)
             column = (read + written) / 1e6
-        case Quantity.OUTPUT:
+        case Quantity.OUTPUT | Quantity.FUSED:
             column = table.bytes_out / 1e6
         case Quantity.PIXELS:
             column = table.pixels_out / 1e6
@@ -95,10 +99,18 @@ def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> F
         case Quantity.SPREAD:
             column = table.pixels_out * _up(table.channels_in, padding.compute_channels) / 1e6
         case Quantity.MISALIGNED:
-            widest = np.maximum(table.channels_in, table.channels_out)
-            odd = (widest % _VECTOR != 0) & (widest > _IMAGE_CHANNELS)
-            column = np.where(odd, table.bytes_out, 0.0) / 1e6
+            column = _misaligned(table)
+        case Quantity.OPERANDS:
+            column = table.bytes_beside / 1e6
     return column
+
+
+def _misaligned(table: OperatorTable) -> Floats:
+    import numpy as np
+
+    widest = np.maximum(table.channels_in, table.channels_out)
+    odd = (widest % _VECTOR != 0) & (widest > _IMAGE_CHANNELS)
+    return np.where(odd, table.bytes_out, 0.0) / 1e6
 
 
 def _padded_macs(table: OperatorTable, multiple: int) -> Floats:

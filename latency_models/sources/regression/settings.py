@@ -26,6 +26,8 @@ class TermSettings(SettingsTable):
     quantity: Annotated[Quantity, Field(strict=False)]
     kinds: Kinds = ()
     known_ms: NonNegativeFloat | None = None
+    #: what the price is expected to be; without it, as other devices' are, by this one's speed
+    expected_ms: PositiveFloat | None = None
 
 
 class PaddingSettings(SettingsTable):
@@ -36,7 +38,9 @@ class PaddingSettings(SettingsTable):
 
 
 class IntervalSettings(SettingsTable):
-    """Half the interval, found once: leaving networks out takes several fits more than the model.
+    """How wide the interval is, found once: leaving networks out takes several fits more.
+
+    Half of it in logarithms; of prices alone, in standard deviations of each prediction.
 
     ``of`` says of what: another table, or another structure, is left out anew.
     """
@@ -59,6 +63,12 @@ class RegressionSettings(SourceSettings):
         PaddingSettings(compute_channels=1, memory_channels=1),
     )
     residual: bool = False
+    #: how far measurements scatter around any prices: 0.05 is 5 %
+    scatter: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    #: operators that run within the convolution whose result they alone read
+    fused: Kinds = ()
+    #: operators that cost nothing where they read the image or make the output
+    free_at_ends: Kinds = ()
     #: of the table's, the software that predictions are for
     stack: str = ""
     #: measurements.csv.gz where a plain one would be large
@@ -100,7 +110,7 @@ class RegressionSettings(SourceSettings):
 
     def with_interval(self, folder: Traversable) -> Self:
         """The same, with the interval of the table in ``folder`` written down."""
-        radius = self.model_copy(update={"interval": None}).fit(folder).radius
+        radius = self.model_copy(update={"interval": None}).fit(folder).spread.radius
         interval = IntervalSettings(radius=round(radius, 6), of=self._digest(folder))
         return self.model_copy(update={"interval": interval})
 
@@ -112,7 +122,7 @@ class RegressionSettings(SourceSettings):
 
     def _digest(self, folder: Traversable) -> str:
         """16 hex digits that change with the table and with what it is fitted by."""
-        settings = self.model_dump_json(exclude={"table"}).encode()
+        settings = self.model_dump_json(exclude={"table"}, exclude_defaults=True).encode()
         return hashlib.sha256(settings + (folder / self.table).read_bytes()).hexdigest()[:16]
 
     @property
@@ -122,7 +132,12 @@ class RegressionSettings(SourceSettings):
         return CostStructure(
             engines=tuple(Engine(name, frozenset(kinds)) for name, kinds in self.engines.items()),
             terms=tuple(
-                Term(term.quantity, frozenset(term.kinds or every), term.known_ms)
+                Term(
+                    term.quantity,
+                    frozenset(term.kinds or every),
+                    term.known_ms,
+                    term.expected_ms,
+                )
                 for term in self.terms
             ),
             side_by_side=self.side_by_side,
@@ -132,4 +147,7 @@ class RegressionSettings(SourceSettings):
             ),
             residual=self.residual,
             stack=self.stack,
+            fused=frozenset(self.fused),
+            free_at_ends=frozenset(self.free_at_ends),
+            scatter=self.scatter,
         )

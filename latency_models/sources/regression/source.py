@@ -71,14 +71,15 @@ class RegressionSource(LatencySource):
             operators=rows,
             on_cpu=tuple(row.name for row in rows if row.engine == "cpu"),
             source=PREDICTED,
-            conditions=self._conditions(rows, own, predicted.unseen, measured),
+            conditions=self._conditions(rows, own, predicted, index, measured),
         )
 
     def _conditions(
         self,
         rows: Sequence[OperatorLatency],
         own_ms: Sequence[float],
-        unseen: frozenset[str],
+        predicted: Predictions,
+        index: int,
         measured: Sequence[Measurement],
     ) -> tuple[tuple[str, str], ...]:
         """What the figure rests on, and how the total comes of the operators."""
@@ -88,7 +89,7 @@ class RegressionSource(LatencySource):
             )
             for engine in self._structure.engines
         }
-        never = sorted(unseen & {row.kind for row in rows})
+        never = sorted(predicted.unseen & {row.kind for row in rows})
         how = (
             "engines side by side: an operator counts for what the end waits for"
             if self._structure.side_by_side
@@ -99,6 +100,7 @@ class RegressionSource(LatencySource):
             + ", ".join(f"{row.ms:g} ms" for row in measured)
             if measured
             else f"{COVERAGE:.0%} of networks left out of the fit were within"
+            + _because(predicted.reasons[index])
         )
         return (
             ("measurements", str(len(self.model.rows))),
@@ -107,8 +109,18 @@ class RegressionSource(LatencySource):
             ("total", how),
             ("busy", ", ".join(f"{name} {ms:.2f} ms" for name, ms in busy.items() if ms)),
             *((("stack", self._structure.stack),) if self._structure.stack else ()),
-            *((("never measured", f"{', '.join(never)}: bounded by bytes"),) if never else ()),
+            *(
+                (("never measured", f"{', '.join(never)}: {self.model.spread.of_unseen}"),)
+                * bool(never)
+            ),
         )
+
+
+def _because(reasons: Sequence[str]) -> str:
+    """Which operators an interval is so wide for."""
+    if not reasons:
+        return ""
+    return f"; wide for {', '.join(reasons)}, whose price the measurements do not settle"
 
 
 def read_table(file: Traversable) -> tuple[Measurement, ...]:

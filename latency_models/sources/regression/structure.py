@@ -26,10 +26,14 @@ class Term:
     kinds: frozenset[str]
     #: the coefficient where it is published; None: fitted
     known_ms: float | None = None
+    #: what is expected of the coefficient before any time is known; None: as other devices' are
+    expected_ms: float | None = None
 
     def __post_init__(self) -> None:
         if self.known_ms is not None and not 0 <= self.known_ms < float("inf"):
             raise InputError(f"{self.quantity}: {self.known_ms} ms; a price is not negative")
+        if self.expected_ms is not None and not 0 < self.expected_ms < float("inf"):
+            raise InputError(f"{self.quantity}: {self.expected_ms} ms; it must be positive")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,12 @@ class CostStructure:
     residual: bool = False
     #: software that a prediction is for, among those of the table
     stack: str = ""
+    #: operators that run within the convolution whose result they read, if nobody else reads it
+    fused: frozenset[str] = frozenset()
+    #: operators that cost nothing at the image's or the output's end
+    free_at_ends: frozenset[str] = frozenset()
+    #: how far measurements are expected to scatter around any prices: 0.05 is 5 %
+    scatter: float = 0.05
     _engine_of: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +70,8 @@ class CostStructure:
         homeless = sorted(charged - set(counts))
         if homeless:
             raise InputError(f"{', '.join(homeless)}: on no engine; add it to one")
+        if not 0 < self.scatter < 1:
+            raise InputError(f"scatter {self.scatter}; it is a part of a time, as 0.05 is 5 %")
         if not self.paddings:
             raise InputError("no padding is given; give at least one")
         engine_of = {kind: engine.name for engine in self.engines for kind in engine.kinds}

@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from search_spaces import InputError, LoweredOperator
+from search_spaces import InputError
 
-from .fitted import Fitted, folds
+from .fitted import Fit, folds, network_ms
 from .measurements import Measurement
 from .model import LatencyModel, conformal, model_of
 from .operator_table import OperatorTable
-from .physical import Physical, on_critical_path
 from .quantities import ChannelPadding, Quantity, work
+from .structure import CostStructure
 from .validation import Prediction, predict_rows
+from .work import on_critical_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,17 +54,17 @@ class KindPrices:
 class Transferred:
     """Prices of the donor's ms and of plain work, (5,), and what single kinds showed beyond."""
 
-    donor: Fitted
+    donor: Fit
     prices: tuple[float, ...]
     kinds: tuple[KindPrices, ...] = ()
 
     @property
-    def physical(self) -> Physical:
+    def structure(self) -> CostStructure:
         """The donor's: its engines, and how they overlap."""
-        return self.donor.physical
+        return self.donor.structure
 
-    def operator_ms(self, table: OperatorTable) -> Floats:
-        """Each operator's own ms on the new device, (operators,)."""
+    def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """Each operator's own ms on the new device, (operators,), whatever the software."""
         import numpy as np
 
         columns = _work(self.donor, table)
@@ -73,26 +74,20 @@ class Transferred:
             ms = np.where(table.kind == own.kind, work_of_kind @ np.array(own.prices), ms)
         return ms
 
-    def network_ms(self, networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-        """(networks,) on the new device."""
-        table = OperatorTable.of(networks)
-        times = self.operator_ms(table)
-        return table.per_network(times * on_critical_path(self.physical.structure, networks, times))
 
-
-def transfer(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
+def transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
     """The donor brought to the device of ``rows``; InputError if they are fewer than ten."""
     if len(rows) < 2 * _PRICES:
         raise InputError(f"{len(rows)} measurements for {_PRICES} prices; take {2 * _PRICES}")
     return _brought(donor, rows)
 
 
-def transfer_model(donor: Fitted, rows: Sequence[Measurement]) -> LatencyModel:
+def transfer_model(donor: Fit, rows: Sequence[Measurement]) -> LatencyModel:
     """The same with an interval, told by leaving out one network at a time."""
     return _model(transfer(donor, rows), rows)
 
 
-def cross_validate_transfer(donor: Fitted, rows: Sequence[Measurement]) -> list[Prediction]:
+def cross_validate_transfer(donor: Fit, rows: Sequence[Measurement]) -> list[Prediction]:
     """Each network of ``rows``, predicted from the donor and all the others alone."""
     predictions: list[Prediction] = []
     for kept, left_out in _one_by_one(rows):
@@ -104,7 +99,7 @@ def _model(moved: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
     distances: list[float] = []
     for kept, left_out in _one_by_one(rows):
         part = _brought(moved.donor, kept)
-        predicted = part.network_ms([row.operators for row in left_out]).tolist()
+        predicted = network_ms(part, [row.operators for row in left_out]).tolist()
         distances += [
             abs(math.log(ms / row.ms))
             for ms, row in zip(predicted, left_out, strict=True)
@@ -123,16 +118,16 @@ def _one_by_one(
     ]
 
 
-def _brought(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
+def _brought(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
     """By the networks' times, then by their operators' where each is told and none is hidden."""
     moved = _by_networks(donor, rows)
     with_times = [row for row in rows if row.operators_ms]
-    if donor.physical.structure.side_by_side or not with_times:
+    if donor.structure.side_by_side or not with_times:
         return moved
     return replace(moved, kinds=_by_kinds(moved, with_times))
 
 
-def _by_networks(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
+def _by_networks(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
     """Non-negative least squares of relative errors, with the ridge."""
     import numpy as np
     from scipy.optimize import nnls
@@ -140,7 +135,7 @@ def _by_networks(donor: Fitted, rows: Sequence[Measurement]) -> Transferred:
     networks = [row.operators for row in rows]
     table = OperatorTable.of(networks)
     columns, ms = _work(donor, table), np.array([row.ms for row in rows])
-    structure = donor.physical.structure
+    structure = donor.structure
     waited = on_critical_path(structure, networks, donor.operator_ms(table))
     ridge = _RIDGE * np.eye(_PRICES)
     target = np.append(np.ones(len(rows)), np.full(_PRICES, _RIDGE / _PRICES))
@@ -190,7 +185,7 @@ def _work_of_kind(columns: Floats, ms: Floats) -> Floats:
     return np.stack([ms, columns[:, 2], columns[:, 3] + columns[:, 4]], axis=1)
 
 
-def _work(donor: Fitted, table: OperatorTable) -> Floats:
+def _work(donor: Fit, table: OperatorTable) -> Floats:
     """(operators, 5): the donor's ms with and without MACs; MACs; traffic with and without them."""
     import numpy as np
 

@@ -1,4 +1,8 @@
-"""How good predictions are: errors, ranks, coverage; and MACs alone beside them, as a control."""
+"""How good predictions are: errors, ranks, coverage; and MACs alone beside them, as a control.
+
+A network left out tells of the next one like those of the table; a structure left out, of what a
+search goes to.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from dataclasses import dataclass
 
 from search_spaces import InputError
 
-from .fitted import folds
+from .fitted import by_stack, folds
 from .measurements import Measurement
 from .model import COVERAGE, LatencyModel, fit_model
+from .network_structures import network_structures
 from .structure import CostStructure
 
 
@@ -46,6 +51,8 @@ class Accuracy:
     kendall: float
     largest_error_percent: float
     coverage_percent: float
+    #: geometric mean of the interval's end by its beginning
+    width: float
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ FIGURES = (
         "coverage_percent", "measured inside the interval",
         f"{COVERAGE:.0%} are meant to be; with fewer it is too narrow", ".0f",
     ),
+    Figure("width", "the interval's end by its beginning", "1 is best", ".2f"),
 )  # fmt: skip
 
 
@@ -100,31 +108,51 @@ def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
         kendall=float(kendalltau(predicted, measured).statistic),
         largest_error_percent=float(errors.max()),
         coverage_percent=100 * sum(p.covered for p in predictions) / len(predictions),
+        width=float(np.exp(np.mean(np.log([p.high_ms / p.low_ms for p in predictions])))),
     )
 
 
 def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
     """What ``model`` says of networks whose times are known, each with its own software."""
-    predicted = model.predict([row.operators for row in rows])
-    factors = [model.fitted.physical.factor(row.stack) for row in rows]
-    return [
-        Prediction(row.name, row.ms, ms * factor, low * factor, high * factor)
-        for row, factor, ms, low, high in zip(
-            rows, factors,
-            predicted.ms.tolist(), predicted.low_ms.tolist(), predicted.high_ms.tolist(),
-            strict=True,
-        )
-    ]  # fmt: skip
+    predictions: dict[int, Prediction] = {}
+    for stack, places in by_stack(rows).items():
+        predicted = model.predict([rows[place].operators for place in places], stack)
+        limits = (predicted.ms.tolist(), predicted.low_ms.tolist(), predicted.high_ms.tolist())
+        for place, ms, low, high in zip(places, *limits, strict=True):
+            row = rows[place]
+            predictions[place] = Prediction(row.name, row.ms, ms, low, high)
+    return [predictions[place] for place in range(len(rows))]
 
 
 def cross_validate(
-    structure: CostStructure, rows: Sequence[Measurement], keys: Sequence[Hashable]
+    structure: CostStructure,
+    rows: Sequence[Measurement],
+    keys: Sequence[Hashable],
+    radius: float | None = None,
 ) -> list[Prediction]:
-    """Each group of one key, predicted by a model of all the others alone."""
+    """Each group of one key, predicted by a model of all the others alone.
+
+    ``radius`` is that of the interval; None: told anew by what each model leaves out itself.
+    """
     predictions: list[Prediction] = []
     for kept, left_out in folds(keys, most_singly=len(rows)):
-        model = fit_model(structure, [rows[index] for index in kept])
+        model = fit_model(structure, [rows[index] for index in kept], radius)
         predictions += predict_rows(model, [rows[index] for index in left_out])
+    return predictions
+
+
+def cross_validate_structures(
+    structure: CostStructure, rows: Sequence[Measurement], radius: float | None = None
+) -> dict[str, list[Prediction]]:
+    """The networks of each structure, predicted by a model that has seen none of them.
+
+    ``radius`` as for ``cross_validate``.
+    """
+    predictions = {}
+    for name, places in network_structures(rows).items():
+        kept = [row for place, row in enumerate(rows) if place not in places]
+        model = fit_model(structure, kept, radius)
+        predictions[name] = predict_rows(model, [rows[place] for place in places])
     return predictions
 
 

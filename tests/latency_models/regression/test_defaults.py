@@ -8,7 +8,7 @@ import pytest
 
 from latency_models.sources.regression import Measurement, Quantity
 from latency_models.sources.regression.defaults import default_structure
-from latency_models.sources.regression.fitted import fit
+from latency_models.sources.regression.fitted import fit, network_ms
 from latency_models.sources.regression.operator_table import OperatorTable
 from search_spaces import LoweredOperator
 
@@ -61,7 +61,7 @@ def test_where_no_operator_tells_its_time_each_kind_has_prices_of_its_own() -> N
     assert all(len(term.kinds) == 1 for term in structure.terms)
     assert not structure.residual
     assert 2 * len(structure.terms) <= len(rows)
-    said = fit(structure, rows).network_ms([row.operators for row in rows])
+    said = network_ms(fit(structure, rows), [row.operators for row in rows])
     assert said.tolist() == pytest.approx([row.ms for row in rows], rel=0.02)
     # Too few for that are priced together.
     assert any(len(term.kinds) > 1 for term in default_structure(rows[:8]).terms)

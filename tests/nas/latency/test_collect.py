@@ -99,10 +99,15 @@ def test_the_folder_is_a_device_and_judged_on_what_it_has_not_seen(tmp_path: Pat
     training = collection(tmp_path / "model", Rule())
     rows = training.run(44, lambda line: None)
     figures = fit_folder(tmp_path / "model", training.device, "ethos-u65-512")
-    assert figures.networks == 44
+    assert figures.networks.networks == 44
+    assert figures.structures is not None
     card = (tmp_path / "model" / "README.md").read_text()
     assert "ethos-u65-512-regression" in card
-    assert f"{figures.mape_percent:.1f} %" in card
+    row = next(line for line in card.splitlines() if "mean error" in line)
+    by_structure, by_network = (
+        f"{part.mape_percent:.1f} %" for part in (figures.structures, figures.networks)
+    )
+    assert f"| {by_structure} | {by_network} |" in row
 
     device = load_device(tmp_path / "model")
     with Worker() as worker:
@@ -134,7 +139,8 @@ def test_ten_measurements_do_with_another_device_s_model(tmp_path: Path) -> None
     assert not (tmp_path / "slow/device.toml").exists()
     slower.run(10, lambda line: None)
     figures = transfer_folder(tmp_path / "slow", slower.device, given)
-    assert figures.networks == 10
+    assert figures.networks.networks == 10
+    assert figures.structures is None
     card = (tmp_path / "slow/README.md").read_text()
     assert "starting from the model of `ethos-u65-512-regression`" in card
 

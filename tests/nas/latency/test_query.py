@@ -37,18 +37,18 @@ def test_a_failure_names_what_was_typed(console: Console, what: str) -> None:
 
 
 def test_an_interval_says_what_it_is(console: Console) -> None:
-    answer = execute(console.folder, "latency", "predict", "ABPN", "--device", "vs680")
+    answer = execute(console.folder, "latency", "predict", "ABPN", "--device", "vs680-2021")
     head, interval, *_ = answer.output.splitlines()
-    assert head.startswith("ABPN on vs680: ")
+    assert head.startswith("ABPN on vs680-2021: ")
     assert interval == (
         "interval: from the prediction to what was measured of this very network: 36.89 ms"
     )
 
 
 def test_every_figure_of_a_model_is_told_with_what_is_good() -> None:
-    figures = Accuracy(12, 4.25, 71.2, 93.4, 0.987654, 0.912345, 22.2, 91.7)
+    figures = Accuracy(12, 4.25, 71.2, 93.4, 0.987654, 0.912345, 22.2, 91.7, 1.5)
     assert [figure.key for figure in FIGURES] == list(vars(figures))
     assert [figure.text(figures) for figure in FIGURES] == [
-        "12", "4.2 %", "71 %", "93 %", "0.988", "0.912", "22 %", "92 %",
+        "12", "4.2 %", "71 %", "93 %", "0.988", "0.912", "22 %", "92 %", "1.50",
     ]  # fmt: skip
     assert all(figure.good for figure in FIGURES[1:])

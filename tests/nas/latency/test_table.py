@@ -243,7 +243,7 @@ def test_progress_and_answers_go_their_own_ways(
     words = ("latency", "validate", *own, "--model", "t", "--out", "v", "--samples", "4")
     code, printed, errors = console.run_whole(*words, "--json")
     assert (code, errors.count("\n")) == (0, 4)
-    assert set(json.loads(printed)) == {"model", "macs_alone"}
+    assert set(json.loads(printed)) == {"structures", "model", "macs_alone"}
     code, printed, errors = console.run_whole(*words)
     assert (code, errors) == (0, "")
     assert "what is good" in printed.splitlines()[0]

@@ -1,0 +1,238 @@
+"""Prices by Bayes: what was expected of them, brought to what was measured.
+
+The logarithm of each network's time is normal around that of what its prices add up to. Prices are
+those of the greatest posterior density, found by Levenberg and Marquardt's method; their covariance
+is that of Laplace's approximation there. The noise, and how far channels are padded, are those
+under which the table is most probable (MacKay, Neural Computation 4, 1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .measurements import Measurement
+from .operator_table import OperatorTable
+from .prices import Prices
+from .prior import Prior, prior_of
+from .quantities import ChannelPadding
+from .structure import CostStructure
+from .work import on_critical_path, work_matrix
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
+
+#: What is expected of the noise counts like so many rows.
+_ROWS_OF_NOISE = 6
+#: Which operators are waited for depends on the prices, and they on it.
+_ROUNDS = 30
+_NOISES, _STEPS = 20, 100
+#: A padding so much less probable than the best is left out.
+_NEGLIGIBLE = 0.02
+_SETTLED = 1e-9
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Normal, of the constants of ``prices``; ``noise`` is what they leave of a logarithm."""
+
+    prices: Prices
+    padding: ChannelPadding
+    mean: Floats
+    covariance: Floats
+    noise: float
+    #: logarithm of the probability of the table
+    evidence: float
+
+    def of_operators(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """(operators,): ms of each by itself, with this software; None: the device's."""
+        import numpy as np
+
+        prices = self.prices
+        matrix = work_matrix(prices.structure, table, self.padding)
+        kinds, places = table.kinds
+        ms: Floats = matrix @ prices.known
+        paid = np.zeros((len(prices.terms), len(kinds)))
+        logarithms = self.of_charges(stack) @ self.mean
+        for (term, kind), price in zip(prices.charges, np.exp(logarithms).tolist(), strict=True):
+            if not kind:
+                paid[term] = price
+            elif kind in kinds:
+                paid[term, kinds.index(kind)] = price
+        for term, place in enumerate(prices.terms):
+            ms += matrix[:, place] * paid[term, places]
+        return ms
+
+    def of_charges(self, stack: str | None) -> Floats:
+        """As ``Prices`` says, with the device's software for None."""
+        return self.prices.of_charges(self.prices.structure.stack if stack is None else stack)
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """What is known of the prices if channels are padded so, and how probable that is."""
+
+    weight: float
+    posterior: Posterior
+
+
+def fit_posterior(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Weighted, ...]:
+    """Under each of the device's paddings, by how probable it makes ``rows``, the best first."""
+    import numpy as np
+
+    prices = Prices(structure, tuple(sorted({row.stack for row in rows} - {structure.stack})))
+    table = OperatorTable.of([row.operators for row in rows])
+    found = [_fitted(prices, rows, table, padding) for padding in structure.paddings]
+    found.sort(key=lambda posterior: -posterior.evidence)
+    odds = np.exp([posterior.evidence - found[0].evidence for posterior in found])
+    odds[odds < _NEGLIGIBLE] = 0.0
+    weights = (odds / odds.sum()).tolist()
+    return tuple(Weighted(*pair) for pair in zip(weights, found, strict=True) if pair[0])
+
+
+def _fitted(
+    prices: Prices, rows: Sequence[Measurement], table: OperatorTable, padding: ChannelPadding
+) -> Posterior:
+    import numpy as np
+
+    networks = [row.operators for row in rows]
+    softwares = np.array([row.stack for row in rows])[table.network]
+    waited = np.ones(len(table))
+    best: Posterior | None = None
+    for _ in range(_ROUNDS):
+        times = _Times.of(prices, rows, table, padding, waited)
+        posterior = _most_probable(times, prior_of(prices), padding, best)
+        before, operator_ms = waited, np.zeros(len(table))
+        for stack in set(softwares.tolist()):
+            own = softwares == stack
+            operator_ms[own] = posterior.of_operators(table, stack)[own]
+        waited = on_critical_path(prices.structure, networks, operator_ms).astype(float)
+        if best is None or posterior.evidence > best.evidence:
+            best = posterior
+        if np.array_equal(before, waited):
+            break
+    assert best is not None
+    return best
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Logarithms of what was measured, (rows,), and what prices make of the same networks."""
+
+    prices: Prices
+    measured: Floats
+    work: Floats
+    known_ms: Floats
+    #: rows with each software, and which constants add up to its prices
+    software: tuple[tuple[Mask, Floats], ...]
+
+    @classmethod
+    def of(
+        cls, prices: Prices, rows: Sequence[Measurement], table: OperatorTable,
+        padding: ChannelPadding, waited: Floats,
+    ) -> _Times:  # fmt: skip
+        import numpy as np
+
+        stacks = np.array([row.stack for row in rows])
+        return cls(
+            prices,
+            np.log([row.ms for row in rows]),
+            *prices.work(table, padding, waited),
+            tuple((stacks == stack, prices.of_charges(stack)) for stack in set(stacks.tolist())),
+        )
+
+    def at(self, constants: Floats) -> tuple[Floats, Floats]:
+        """(rows,): what is left of the logarithms; (rows, constants): how these change."""
+        import numpy as np
+
+        left = np.empty_like(self.measured)
+        slopes = np.empty((len(left), len(constants)))
+        for rows, which in self.software:
+            paid = self.work[rows] * np.exp(which @ constants)
+            ms = np.maximum(self.known_ms[rows] + paid.sum(axis=1), 1e-12)
+            left[rows] = self.measured[rows] - np.log(ms)
+            slopes[rows] = paid @ which / ms[:, None]
+        return left, slopes
+
+
+def _most_probable(
+    times: _Times, prior: Prior, padding: ChannelPadding, start: Posterior | None
+) -> Posterior:
+    """The noise settles with the prices: each tells how much of the rows the other takes up."""
+    import numpy as np
+
+    precision = np.asarray(np.linalg.inv(prior.covariance), dtype=np.float64)
+    constants = _of_speed(times, prior) if start is None else start.mean
+    expected, rows = times.prices.structure.scatter**2, len(times.measured)
+    variance = expected if start is None else start.noise**2
+    covariance: Floats = prior.covariance
+    for _ in range(_NOISES):
+        constants = _climbed(times, prior.mean, precision, constants, variance)
+        left, slopes = times.at(constants)
+        covariance = np.asarray(np.linalg.inv(slopes.T @ slopes / variance + precision))
+        taken = float(np.einsum("rc,cd,rd->", slopes, covariance, slopes)) / variance
+        before = variance
+        variance = float(left @ left) + _ROWS_OF_NOISE * expected
+        variance /= max(rows - taken, 0.0) + _ROWS_OF_NOISE
+        if abs(variance / before - 1) < 1e-3:
+            break
+    away = constants - prior.mean
+    evidence = (
+        -(rows + _ROWS_OF_NOISE) * np.log(variance)
+        - (float(left @ left) + _ROWS_OF_NOISE * expected) / variance
+        - float(away @ precision @ away)
+        + np.linalg.slogdet(covariance)[1]
+        - np.linalg.slogdet(prior.covariance)[1]
+    ) / 2
+    return Posterior(
+        times.prices, padding, constants, covariance, float(np.sqrt(variance)), float(evidence)
+    )
+
+
+def _of_speed(times: _Times, prior: Prior) -> Floats:
+    """The prior's mean, at the speed that the device was seen to have."""
+    import numpy as np
+
+    speed = float(np.median(times.at(prior.mean)[0]))
+    terms = [times.prices.structure.terms[place] for place in times.prices.terms]
+    shifts = [speed if term.expected_ms is None else 0.0 for term in terms]
+    at_speed: Floats = prior.mean + np.array(shifts + [0.0] * (times.prices.count - len(shifts)))
+    return at_speed
+
+
+def _climbed(
+    times: _Times, mean: Floats, precision: Floats, constants: Floats, variance: float
+) -> Floats:
+    """The constants of the greatest density for a noise of ``variance``."""
+    import numpy as np
+
+    def cost(left: Floats, constants: Floats) -> float:
+        away = constants - mean
+        return float(left @ left / variance + away @ precision @ away)
+
+    damping = 1e-3
+    left, slopes = times.at(constants)
+    before = cost(left, constants)
+    for _ in range(_STEPS):
+        curvature = slopes.T @ slopes / variance + precision
+        uphill = slopes.T @ left / variance - precision @ (constants - mean)
+        step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), uphill)
+        tried = constants + np.clip(step, -2.0, 2.0)
+        new_left, new_slopes = times.at(tried)
+        after = cost(new_left, tried)
+        if after > before:
+            damping *= 4
+            if damping > 1e8:
+                break
+            continue
+        settled = before - after < _SETTLED * max(before, 1.0)
+        constants, left, slopes, before = tried, new_left, new_slopes, after
+        damping = max(damping / 4, 1e-9)
+        if settled:
+            break
+    return constants

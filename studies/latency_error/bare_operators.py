@@ -1,0 +1,29 @@
+"""Operators around networks that no graph holds, at the size that all was published for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from search_spaces import InputSpec, LoweredOperator, Tensor
+
+LR = InputSpec(360, 640)
+
+
+def with_bytes_at_ends(operators: tuple[LoweredOperator, ...]) -> tuple[LoweredOperator, ...]:
+    """The file of uint8 images: a QUANTIZE behind the image, and one before the output."""
+    image = next(t for k in operators for t in k.inputs if t.name == "input")
+    inside = pointwise("QUANTIZE", image)
+    read = {image: inside.outputs[0]}
+    within = [
+        replace(operator, inputs=tuple(read.get(tensor, tensor) for tensor in operator.inputs))
+        for operator in operators
+    ]
+    last = pointwise("QUANTIZE", within[-1].outputs[0])
+    out = replace(last, name="quantize_out", outputs=(replace(last.outputs[0], name="output"),))
+    return (inside, *within, out)
+
+
+def pointwise(kind: str, source: Tensor) -> LoweredOperator:
+    """An operator that reads one tensor and writes one of its shape."""
+    name = kind.lower()
+    return LoweredOperator(kind, name, (source,), (Tensor(name, source.shape),))
