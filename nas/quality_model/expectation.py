@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from search_spaces import InputError
+from search_spaces import Graph, InputError
 
 
 @dataclass(frozen=True)
 class ShortTraining:
     """A network, how long it was trained, and how good its INT8 file is by then.
 
-    Multiply-accumulates (a pixel of the LR input) and parameters are of the deployed graph; PSNR is
-    of the network, and of bicubic enlargement on the same images.
+    Multiply-accumulates (a pixel of the LR input) are of the deployed graph, ``convolutions`` those
+    of the trained one; PSNR is of the network, and of bicubic enlargement on the same images.
     """
 
     macs_per_pixel: float
-    parameters: int
+    convolutions: int
     steps: int
     psnr_db: float
     bicubic_psnr_db: float
@@ -26,6 +26,11 @@ class ShortTraining:
     def gain_db(self) -> float:
         """Over bicubic enlargement."""
         return self.psnr_db - self.bicubic_psnr_db
+
+
+def convolutions_of(graph: Graph) -> int:
+    """Operators of ``graph`` that have a kernel."""
+    return sum(node.operator.weighs for node in graph.nodes)
 
 
 @dataclass(frozen=True)

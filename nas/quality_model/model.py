@@ -3,7 +3,7 @@
 Short trainings flatter small networks: what is still missing grows with capacity. One line a length
 of training, fitted by Bayesian ridge regression (Tipping, "Sparse Bayesian Learning and the
 Relevance Vector Machine", JMLR 2001; MacKay, "Bayesian Interpolation", 1992), tells the missing dB
-from the multiply-accumulates.
+from the multiply-accumulates and the number of convolutions: deep networks take longer, too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Line:
             np.array([_features(pair.short) for pair in through]),
             np.array([pair.missing_db for pair in through]),
         )
-        return cls(regression, max(1, len(through) - 2), _spread(rest))
+        return cls(regression, max(1, len(through) - 3), _spread(rest))
 
     def missing(self, training: ShortTraining) -> Normal:
         """What a full training would add."""
@@ -91,7 +91,8 @@ def _gets_through(training: ShortTraining) -> bool:
 
 
 def _features(training: ShortTraining) -> Floats:
-    return np.array([math.log2(max(1.0, training.macs_per_pixel))])
+    values = (training.macs_per_pixel, training.convolutions)
+    return np.log2(np.maximum(1.0, values))
 
 
 def _spread(missing_db: Sequence[float]) -> Normal:

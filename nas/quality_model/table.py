@@ -39,6 +39,8 @@ class Training:
     #: of the deployed graph at ``INPUT``
     macs: int
     parameters: int
+    #: of the trained graph
+    convolutions: int
     #: of the INT8 file
     psnr_db: float | None = None
     psnr_float_db: float | None = None
@@ -79,7 +81,7 @@ class Table:
             if row.steps == steps and row.psnr_db is not None and psnr_db is not None:
                 short = ShortTraining(
                     macs_per_pixel=row.macs / (INPUT.height * INPUT.width),
-                    parameters=row.parameters,
+                    convolutions=row.convolutions,
                     steps=steps,
                     psnr_db=row.psnr_db,
                     bicubic_psnr_db=self.bicubic_psnr_db,

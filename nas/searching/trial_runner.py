@@ -121,7 +121,8 @@ class TrialRunner:
         if isinstance(trained, Ended):
             return trained
         _constrain(trial, trained.constraints)
-        expected = study.expected(proposal.figures, trained.evaluated.quality.psnr_db)
+        graph, macs = proposal.candidate.graph, proposal.figures.macs
+        expected = study.expected(graph, macs, trained.evaluated.quality.psnr_db)
         return record(proposal, timed, trained, expected)
 
     def _announce(self, trial: optuna.Trial, proposal: Proposal) -> SearchState:

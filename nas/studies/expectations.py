@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search_spaces import InputSpec, NasError
+from search_spaces import Graph, InputSpec, NasError
 
-from ..quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining
+from ..quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining, convolutions_of
 from ..system.files import write_json
 from .record import Result, TrialRecord
 from .settings import Settings
@@ -41,14 +41,14 @@ class Expectations:
     known: tuple[KnownPsnr, ...]
 
     def of(
-        self, macs: int, parameters: int, psnr_db: float, records: Sequence[TrialRecord]
+        self, graph: Graph, macs: int, psnr_db: float, records: Sequence[TrialRecord]
     ) -> ExpectedPsnr:
         """What is expected of a network with so much INT8 PSNR after the study's steps.
 
-        MACs are at the study's input; ``records`` are the study's, with the short trainings of what
-        is known of full ones.
+        ``graph`` is the trained one, MACs are the deployed one's at the study's input; ``records``
+        are the study's, with the short trainings of what is known of full ones.
         """
-        return self._model(records).expected(self._short(macs, parameters, psnr_db))
+        return self._model(records).expected(self._short(graph, macs, psnr_db))
 
     def applied_to(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """``records`` with what is expected by now; as they are, if nothing was learned since."""
@@ -58,28 +58,28 @@ class Expectations:
         return [
             record
             if record.result is None
-            else record.expecting(model.expected(self._short_of(record.result)))
+            else record.expecting(model.expected(self._short_of(record, record.result)))
             for record in records
         ]
 
     def _model(self, records: Sequence[TrialRecord]) -> QualityModel:
         from ..quality_model.model import shipped_model
 
-        trained = {record.candidate: record.result for record in records if record.result}
+        psnr_db = {known.candidate: known.psnr_db for known in self.known}
         rows = [
-            FullTraining(self._short_of(result), known.psnr_db)
-            for known in self.known
-            if (result := trained.get(known.candidate)) is not None
+            FullTraining(self._short_of(record, record.result), psnr_db[record.candidate])
+            for record in records
+            if record.result is not None and record.candidate in psnr_db
         ]
         return shipped_model(self.settings.scale).adapted(rows)
 
-    def _short_of(self, result: Result) -> ShortTraining:
-        return self._short(result.macs, result.parameters, result.psnr_db)
+    def _short_of(self, record: TrialRecord, result: Result) -> ShortTraining:
+        return self._short(record.network.graph, result.macs, result.psnr_db)
 
-    def _short(self, macs: int, parameters: int, psnr_db: float) -> ShortTraining:
+    def _short(self, graph: Graph, macs: int, psnr_db: float) -> ShortTraining:
         return ShortTraining(
             macs_per_pixel=macs / self._pixels,
-            parameters=parameters,
+            convolutions=convolutions_of(graph),
             steps=self.settings.steps,
             psnr_db=psnr_db,
             bicubic_psnr_db=self.settings.references.bicubic_psnr_db,

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import Figures, InputError, NasError
+from search_spaces import Graph, InputError, NasError
 from search_spaces.zoo import REFERENCES
 
 from ..choices import Objective
@@ -109,9 +109,14 @@ class Study:
         ]
         return self._expectations().applied_to(records)
 
-    def expected(self, figures: Figures, psnr_db: float) -> ExpectedPsnr:
-        """What is expected after a full training of a network with ``psnr_db`` after a trial's."""
-        return self._expectations().of(figures.macs, figures.parameters, psnr_db, self.records())
+    def expected(self, graph: Graph, macs: int, psnr_db: float) -> ExpectedPsnr:
+        """What is expected after a full training of a network with ``psnr_db`` after a trial's.
+
+        ``graph`` is the trained one, ``macs`` are the deployed one's at the study's input.
+        """
+        expectations = self._expectations()
+        records = self.records() if expectations.known else []
+        return expectations.of(graph, macs, psnr_db, records)
 
     def note_full_training(self, known: KnownPsnr) -> None:
         """Writes down what a full training of a candidate gave; expectations learn from it."""

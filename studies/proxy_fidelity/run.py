@@ -27,6 +27,7 @@ from nas.data.images import Data, load_images
 from nas.evaluation.evaluator import CandidateEvaluator
 from nas.quality.baselines import bicubic
 from nas.quality.image_quality import evaluate
+from nas.quality_model.expectation import convolutions_of
 from nas.quality_model.table import CONDITIONS_FILE, Conditions, Training, read_conditions
 from nas.system.cores import Cores, has_bfloat16
 from nas.system.files import json_text, write_json, write_whole
@@ -112,7 +113,14 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
     """One training; a failure is one, too."""
     figures = infer(candidate.deployed, _AT)
     recipe = Recipe(steps, quantization=Quantization.PTQ, bfloat16=has_bfloat16())
-    row = Training(name, candidate.hash, steps, figures.macs, figures.parameters)
+    row = Training(
+        name,
+        candidate.hash,
+        steps,
+        figures.macs,
+        figures.parameters,
+        convolutions_of(candidate.graph),
+    )
     try:
         evaluated = replace(evaluator, recipe=recipe).evaluate(
             candidate, SEED, lambda progress: None

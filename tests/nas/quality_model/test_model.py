@@ -23,7 +23,7 @@ def model() -> QualityModel:
 
 
 def short(psnr_db: float = 27.0, steps: int = STEPS[0], log2_macs: float = 14.0) -> ShortTraining:
-    return ShortTraining(2.0**log2_macs, 1000, steps, psnr_db, BICUBIC_DB)
+    return ShortTraining(2.0**log2_macs, 6, steps, psnr_db, BICUBIC_DB)
 
 
 @pytest.mark.parametrize("steps", STEPS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.studies.expectations import Expectations, KnownPsnr, add_known, read_known
-from search_spaces import NasError
+from search_spaces import Candidate, NasError, zoo
 
 from ..records import make_record, make_result
 from .test_study import SETTINGS
@@ -22,13 +23,14 @@ def test_records_stay_as_they_are_until_something_is_known() -> None:
 def test_what_a_full_training_gave_moves_all_of_the_study() -> None:
     settings = SETTINGS
     results = [make_result(settings.references.bicubic_psnr_db + gain) for gain in (0.5, 0.6)]
-    records = [make_record(number, result=result) for number, result in enumerate(results)]
-    plain = Expectations(settings, ())
-    before = [
-        plain.of(result.macs, result.parameters, result.psnr_db, records) for result in results
+    candidate = Candidate(zoo.abpn(3))
+    records = [
+        replace(make_record(number, result=result), architecture=candidate.to_json())
+        for number, result in enumerate(results)
     ]
-    candidate = records[0].candidate or ""
-    known = KnownPsnr(candidate, before[0].psnr_db + 0.4)
+    plain = Expectations(settings, ())
+    before = [plain.of(candidate.graph, result.macs, result.psnr_db, records) for result in results]
+    known = KnownPsnr(records[0].candidate or "", before[0].psnr_db + 0.4)
     after = Expectations(settings, (known,)).applied_to(records)
     for record, old in zip(after, before, strict=True):
         assert record.result is not None
