@@ -70,10 +70,9 @@ def load_arrays(images: Images, scale: int, name: str = _NAME) -> Data:
     return Data(name, whole, _shared(images.validation, scale))
 
 
-def save_arrays(images: Images, folder: Path, scale: int) -> Data:
-    """``load_arrays``, kept as PNG files in ``folder``, which ``load_data`` reads as the same."""
+def save_arrays(images: Images, folder: Path, scale: int) -> None:
+    """Keeps them as PNG files in ``folder``, which ``load_data`` reads as ``load_arrays`` does."""
     part = folder.with_name(f".{uuid.uuid4().hex[:8]}")
-    data = load_arrays(images, scale, str(folder.resolve()))
     try:
         if images.validation is None:
             _write(images, part, scale)
@@ -84,7 +83,6 @@ def save_arrays(images: Images, folder: Path, scale: int) -> Data:
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return data
 
 
 def _shared(images: Images, scale: int) -> SharedImages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 #: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
 LARGE_MACS = 20e9
 _AT = InputSpec(360, 640)
+
+
+#: The networks of a ``SetQuality``, and the word for each in the keys of a row.
+_KINDS = {"float32": "float", "ptq": "ptq", "twin": "twin", "qat": "qat", "int8": "int8"}
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,18 @@ class SetQuality:
         """What INT8 training left of it."""
         return self.twin.psnr_db - self.qat.psnr_db
 
-    @property
-    def by_kind(self) -> dict[str, MetricValues]:
-        """By the word of each kind in a row's keys."""
+    def figures(self, *kinds: str) -> dict[str, float]:
+        """Those of some networks, by the keys of a row."""
         return {
-            "float": self.float32, "ptq": self.ptq, "twin": self.twin, "qat": self.qat,
-            "int8": self.int8,
-        }  # fmt: skip
+            key: value
+            for kind in kinds
+            for key, value in getattr(self, kind).to_json(_KINDS[kind]).items()
+        }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """What ``dataclasses.asdict`` made of one."""
-        kinds = ("float32", "ptq", "twin", "qat", "int8")
-        return cls(**{**values, **{kind: MetricValues(**values[kind]) for kind in kinds}})
+        return cls(**{**values, **{kind: MetricValues(**values[kind]) for kind in _KINDS}})
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,7 @@ class TrainedSystem:
         def mean(kind: str) -> MetricValues:
             return MetricValues.mean([getattr(part, kind) for part in self.sets], weights)
 
-        kinds = [field.name for field in fields(SetQuality) if field.name not in ("name", "images")]
-        return SetQuality("all", count, **{kind: mean(kind) for kind in kinds})
+        return SetQuality("all", count, **{kind: mean(kind) for kind in _KINDS})
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,7 @@ class System:
         sets = {
             f"{part.name.lower()}_{key}": value
             for part in self.trained.sets
-            for kind in ("float", "ptq", "qat", "int8")
-            for key, value in part.by_kind[kind].to_json(kind).items()
+            for key, value in part.figures("float32", "ptq", "qat", "int8").items()
         }
         ratio = None if reference is None else score_ratio(self.log2_score, reference.log2_score)
         return {
@@ -129,11 +130,7 @@ class System:
             "macs": self.trained.macs,
             "tflite_kb": self.trained.tflite_kb,
             "steps": self.trained.steps,
-            **{
-                key: value
-                for kind, values in quality.by_kind.items()
-                for key, value in values.to_json(kind).items()
-            },
+            **quality.figures(*_KINDS),
             "drop_ptq_db": quality.drop_ptq_db,
             "drop_qat_db": quality.drop_qat_db,
             "host_ms": self.host.ms,

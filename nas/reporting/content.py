@@ -41,17 +41,32 @@ class TrialStatus(StrEnum):
 class ReportedNetwork:
     """A trained network of the study: a finding, or one of the report's systems."""
 
-    trial: int
-    #: "ABPN", "trial 12"
-    name: str
-    candidate: str
-    is_reference: bool
+    record: TrialRecord = field(repr=False)
     result: Result
     #: its score over the yardstick's
     ratio: float
     #: the device that its latency is of
     device: str
-    record: TrialRecord = field(repr=False)
+
+    @property
+    def trial(self) -> int:
+        """Its number."""
+        return self.record.number
+
+    @property
+    def name(self) -> str:
+        """For people: "ABPN", "trial 12"."""
+        return self.record.baseline or f"trial {self.trial}"
+
+    @property
+    def candidate(self) -> str:
+        """The hash of its network."""
+        return self.record.candidate or ""
+
+    @property
+    def is_reference(self) -> bool:
+        """Was it put in, and not found?"""
+        return self.record.baseline is not None
 
     @property
     def within_limit(self) -> bool:
@@ -165,14 +180,10 @@ def _yardstick(records: list[TrialRecord], front: tuple[ParetoPoint, ...]) -> tu
 
 def _network(record: TrialRecord, result: Result, log2_unit: float, device: str) -> ReportedNetwork:
     return ReportedNetwork(
-        trial=record.number,
-        name=record.baseline or f"trial {record.number}",
-        candidate=record.candidate or "",
-        is_reference=record.baseline is not None,
+        record=record,
         result=result,
         ratio=score_ratio(result.log2_score, log2_unit),
         device=record.timed_on or device,
-        record=record,
     )
 
 

@@ -107,13 +107,13 @@ def _settle(
     if objects.images is None:
         data = load_data(_or_default(request.data, EMBEDDED), scale)
     else:
-        data = load_arrays(objects.images, scale)
+        data = load_arrays(objects.images, scale, str(folder.images.resolve()))
     baselines = _or_default(request.baselines, True)
     require_searchable(space, input_spec, data.validation, baselines=baselines)
     recipe = _recipe(request, data.training, device.weights, worker)
     if objects.images is not None:  # later commands, and other processes, find them there
         folder.create()
-        data = save_arrays(objects.images, folder.images, scale)
+        save_arrays(objects.images, folder.images, scale)
     settings = Settings(
         space=space_name,
         space_version=space.version,

@@ -15,7 +15,7 @@ from ..quality.score import score_ratio
 from ..system.files import write_json, write_text, write_whole
 from .cards import card_of_trial
 from .options import SearchOptions
-from .record import Result, pareto_front
+from .record import Result, TrialRecord, pareto_front
 from .study import Study
 
 
@@ -73,7 +73,10 @@ class ParetoPoint:
 
 def findings(study: Study) -> tuple[ParetoPoint, ...]:
     """The study's Pareto front, best score first."""
-    records = study.records()
+    return _findings(study, study.records())
+
+
+def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ...]:
     abpn = next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
     reference = abpn.log2_score if abpn else None
     front = [(record, record.result) for record in pareto_front(records) if record.result]
@@ -113,8 +116,8 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
     A model that another machine trained and that is not on this disk is left out of the folder, not
     of the returned findings.
     """
-    found = findings(study)
-    records = {record.number: record for record in study.records()}
+    records = study.records()
+    found, by_number = _findings(study, records), {record.number: record for record in records}
     command = SearchOptions.repeating(study).command
     study.folder.create()
     folder = study.folder.pareto
@@ -128,7 +131,7 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
         write_whole(folder / finding.file, tflite)
         granularity = weight_granularity(read_tflite(tflite))
         card = card_of_trial(
-            study.name, study.settings, records[finding.trial], granularity, command
+            study.name, study.settings, by_number[finding.trial], granularity, command
         )
         write_json((folder / finding.file).with_suffix(".json"), card.to_json())
         wanted |= {finding.file, Path(finding.file).with_suffix(".json").name}

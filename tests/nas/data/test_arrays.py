@@ -46,7 +46,8 @@ def test_what_is_saved_is_read_as_the_same(tmp_path: Path, own_lr: bool, validat
     if validation:
         images = Images(images.hr, images.lr, some(1))
     for _ in range(2):  # what is there is replaced
-        saved = save_arrays(images, tmp_path / "images", SCALE)
+        save_arrays(images, tmp_path / "images", SCALE)
+    saved = load_arrays(images, SCALE, str(tmp_path / "images"))
     again = load_data(saved.name, SCALE)
     assert saved.fingerprint == again.fingerprint == load_arrays(images, SCALE).fingerprint
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
