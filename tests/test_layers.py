@@ -90,6 +90,13 @@ def imports_of(path: Path, known: frozenset[str]) -> Iterator[str]:
             yield from {found if found in known else base} & known - {dotted(path)}
 
 
+def test_no_package_imports_a_study() -> None:
+    """They are not installed."""
+    for path in (path for package in FORBIDDEN for path in modules(package)):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(from|import) studies\b", text, re.MULTILINE), path
+
+
 def import_graph() -> dict[str, frozenset[str]]:
     """Every module of the three packages, with those that it imports."""
     paths = {dotted(path): path for package in FORBIDDEN for path in modules(package)}

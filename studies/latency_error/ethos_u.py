@@ -1,6 +1,6 @@
 """The regressions of the Ethos-U devices: their folders, and how far off they are.
 
-    python studies/latency_error/ethos_u.py [TABLES]
+    python -m studies.latency_error.ethos_u [TABLES]
 
 writes the folders anew, of the tables they hold or of ``TABLES/DEVICE/train/measurements.csv``.
 """
@@ -13,9 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from plot import predicted_against_measured
-from published import DEVICES
 
 from latency_models.device import Device, load_device
 from latency_models.device_file import device_toml
@@ -33,6 +30,9 @@ from latency_models.sources.regression.source import read_table
 from latency_models.sources.regression.validation import Accuracy, Prediction, accuracy
 from nas.latency.fit import settings_of
 from nas.system.files import write_whole
+
+from .plot import predicted_against_measured
+from .published import DEVICES
 
 COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
 FOLDS = 5

@@ -1,6 +1,6 @@
 """Networks of ``mobile`` measured on this machine: to fit its regression, and to judge it, twice.
 
-    python studies/latency_error/host.py DIR
+    python -m studies.latency_error.host DIR
 
 writes ``DIR/train`` (150, as `nas latency collect` chooses them), ``DIR/fresh`` (60 others, drawn
 at random) and ``DIR/again`` (those once more, afterwards): half an hour, with nothing beside it;
@@ -14,12 +14,12 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
-from tables import SCALE, drawn
-
 from latency_models import Worker
 from latency_models.device import load_device, open_source
 from nas.latency.collect import Collection
 from search_spaces.spaces.loading import load_space
+
+from .tables import SCALE, drawn
 
 TRAINED, FRESH = 150, 60
 

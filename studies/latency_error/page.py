@@ -12,7 +12,7 @@ VS680 = ("vs680", "vs680-2021")
 _KEYS = ("mape_percent", "within_10_percent", "spearman", "largest_error_percent")
 _HEAD = """# Error of the latency models
 
-`python studies/latency_error/run.py` repeats all of it; every figure, with kendall and
+`python -m studies.latency_error.run` repeats all of it; every figure, with kendall and
 coverage, is in [results.json](results.json).
 """
 #: How the models came about, which no figure tells by itself.

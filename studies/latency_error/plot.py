@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from latency_models.sources.regression.validation import Prediction
 
-sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
+from ..scatter import Point, Scatter, logarithmic
 
 _SIDE = 400
 
 
 def predicted_against_measured(predictions: Sequence[Prediction], title: str) -> str:
     """An SVG with logarithmic axes in ms: a point and its interval for each prediction."""
-    from scatter import Point, Scatter, logarithmic
-
     values = [value for p in predictions for value in (p.measured_ms, p.low_ms, p.high_ms)]
     return Scatter(
         tuple(Point(p.measured_ms, p.ms, p.low_ms, p.high_ms) for p in predictions),

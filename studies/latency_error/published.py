@@ -1,6 +1,6 @@
 """Published times as measurement tables: what ran, written down operator by operator.
 
-    python studies/latency_error/published.py
+    python -m studies.latency_error.published
 
 Rewrites ``measurements.csv`` of the devices whose times are published. Nothing here was measured by
 this project; each device's card names the sources.
@@ -11,9 +11,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from bare_operators import LR, pointwise, with_bytes_at_ends
-from vs680_facts import vs680
 
 from latency_models.device import load_device
 from latency_models.sources.regression import Measurement, write_measurements
@@ -32,6 +29,9 @@ from search_spaces import (
     infer,
     lower,
 )
+
+from .bare_operators import LR, pointwise, with_bytes_at_ends
+from .vs680_facts import vs680
 
 DEVICES = Path(__file__).parents[2] / "latency_models" / "devices"
 

@@ -1,6 +1,6 @@
 """How far the regressions are off: each prediction is of a network that its model has not seen.
 
-    python studies/latency_error/run.py [--tables DIR] [--host DIR]
+    python -m studies.latency_error.run [--tables DIR] [--host DIR]
 
 The devices whose times are published, the calibration of RK3588, and speed: about a minute on 2
 cores. With ``--tables`` also the regressions of the Ethos-U, by the tables that tables.py writes.
@@ -20,11 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ethos_u import COMPILED, own_time, structure_of
-from page import DIMENSITY, VS680, page
-from plot import predicted_against_measured
-from published import DEVICES
-
 from latency_models.device import load_device
 from latency_models.sources.regression import CostStructure, Measurement
 from latency_models.sources.regression.defaults import default_structure
@@ -41,12 +36,17 @@ from latency_models.sources.regression.validation import (
     macs_alone,
     predict_rows,
 )
-from latency_models.sources.rknn.calibration import fit_calibration, read_layer_times
 from latency_models.sources.rknn.settings import RknnSettings
 from nas.system.files import write_json
 from search_spaces import InputSpec, lower
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
+
+from .ethos_u import COMPILED, own_time, structure_of
+from .page import DIMENSITY, VS680, page
+from .plot import predicted_against_measured
+from .published import DEVICES
+from .rknn_fitting import fit_calibration, read_layer_times
 
 HERE = Path(__file__).parent
 ARCHITECTURES = 10_000

@@ -1,7 +1,7 @@
 """Networks of ``mobile`` compiled for every Ethos-U device: to fit the regressions and judge them.
 
-    python studies/latency_error/tables.py TABLES train
-    python studies/latency_error/tables.py TABLES fresh
+    python -m studies.latency_error.tables TABLES train
+    python -m studies.latency_error.tables TABLES fresh
 
 draw different ones at random and write ``TABLES/DEVICE/train/measurements.csv`` (300) and
 ``.../fresh/...`` (1,000 others). Some ten and some thirty minutes on a core; the same command goes
@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ethos_u import COMPILED
-
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
 from latency_models.sources.regression import Measurement, write_measurements
@@ -31,6 +29,8 @@ from nas.system.files import write_whole
 from search_spaces import CandidateError, Graph, GraphError
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
+
+from .ethos_u import COMPILED
 
 #: How many networks are in each, one after the other in the order of drawing.
 COUNTS = {"train": 300, "fresh": 1000}

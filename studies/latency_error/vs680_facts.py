@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 
-from bare_operators import LR, with_bytes_at_ends
-
 from latency_models.sources.regression import Measurement
 from search_spaces import (
     Clip,
@@ -21,6 +19,8 @@ from search_spaces import (
     lower,
     zoo,
 )
+
+from .bare_operators import LR, with_bytes_at_ends
 
 #: Its inverted residuals: expansion, channels, how many, stride of the first.
 MOBILENET_V2 = (

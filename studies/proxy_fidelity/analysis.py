@@ -1,6 +1,6 @@
 """How well short trainings rank long ones: as measured, and as what is expected of them.
 
-    python studies/proxy_fidelity/analysis.py
+    python -m studies.proxy_fidelity.analysis
 
 Writes ``README.md`` beside this file from the package's table of trainings, once there are enough
 long ones. Every expectation is that of a model which has not seen the network.
@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rows import LENGTHS, LONG, LONGER, TRAININGS
-
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.quality_model.model import COVERAGE, QualityModel
 from nas.quality_model.table import Table, Training, read_conditions
 from nas.system.files import read_rows
+
+from .rows import LENGTHS, LONG, LONGER, TRAININGS
 
 #: Pairs whose long trainings end closer than this, dB.
 CLOSE_DB = 0.2
@@ -174,7 +174,7 @@ def report(table: Table) -> str:
         "x3; 16 crops of 32x32 LR pixels a step, quantized after training, PSNR of the INT8 file.",
         f"Truth is that after {LONG:,} steps. The rows are the package's own table,",
         "[trainings.csv](../../nas/quality_model/trainings.csv), which `nas search` expects by;",
-        "`python studies/proxy_fidelity/run.py --help` tells how to add to it. Not all of the",
+        "`python -m studies.proxy_fidelity.run --help` tells how to add to it. Not all of the",
         "architectures in [architectures.json](architectures.json) are trained yet.", "",
         "Each expectation is told by a model that was fitted to all other networks: PSNR so far,",
         "and a line over the logarithms of MACs and of the number of convolutions. That form was",

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from nas.quality_model.table import FULL_STEPS, TRAININGS_FILE, Training
 
-sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
-
-from ledger import Ledger
+from ..ledger import Ledger
 
 #: Steps of the short trainings; of the long one, which is the truth; of a few longer ones.
 LENGTHS = (60, 125, 250, 500, 1000)

@@ -1,11 +1,11 @@
 """How well a short training tells the INT8 PSNR of a long one, alone and together with the graph.
 
-    python studies/proxy_fidelity/run.py --train DIR --valid DIR [--part K/N]
+    python -m studies.proxy_fidelity.run --train DIR --valid DIR [--part K/N]
 
 Trains every architecture at each length, quantized afterwards; some hours on 2 cores. Each training
 is a row of the package's ``nas/quality_model/trainings.csv`` as soon as it is done, and the same
 command goes on from there. ``--part 1/2`` and ``--part 2/2`` share the work between two processes,
-one core each. ``python studies/proxy_fidelity/analysis.py`` writes ``README.md`` from the rows.
+one core each. ``python -m studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-from rows import LENGTHS, LONG, LONGER, TRAININGS
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
@@ -37,9 +34,8 @@ from search_spaces import Candidate, CandidateError, InputSpec, infer, zoo
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
-sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
-
-from ledger import Part, described
+from ..ledger import Part, described
+from .rows import LENGTHS, LONG, LONGER, TRAININGS
 
 ARCHITECTURES = Path(__file__).parent / "architectures.json"
 SCALE = 3

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from search_spaces.report import REPORT
 from search_spaces.zoo import ZOO
 
-sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
+from ..scatter import Point, Scatter, linear, logarithmic
 
 #: dB between two ways to quantize a network that are as good as each other: a tenth of the
 #: difference that another seed can make
@@ -37,7 +36,7 @@ def readme(results: dict[str, Any]) -> str:
         "0.17 dB more in floating point. Host is one core of the machine that ran it;",
         f"device is `{results['device']}` with the operators that it leaves to the CPU.", "",
         "What begins with `found` comes of [searches](../mobile_search).", "",
-        "`python studies/report_systems/run.py --help` tells how to repeat it; all columns are in",
+        "`python -m studies.report_systems.run --help` tells how to repeat it; all columns are in",
         "[results.csv](results.csv), fingerprints of the images in [results.json](results.json).",
         "",
         "![PSNR and time of every system](plot.svg)", "",
@@ -91,12 +90,11 @@ def _qat_against_ptq(systems: list[dict[str, Any]]) -> str:
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """PSNR over time on the device, each system with its name."""
-    from scatter import Point, Scatter, linear, logarithmic
-
     points = tuple(
-        Point(row["device_ms"], *[row["psnr_int8_db"]] * 3, row["name"])
+        Point(row["device_ms"], psnr_db, low=psnr_db, high=psnr_db, label=row["name"])
         for row in results["systems"]
-    )  # fmt: skip
+        for psnr_db in [row["psnr_int8_db"]]
+    )
     slowest = max(point.x for point in points)
     times = [*(point.x for point in points), slowest * _ROOM_FOR_A_NAME]
     picture = Scatter(

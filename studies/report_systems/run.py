@@ -1,6 +1,6 @@
 """Every system of the report, what came after and what was found, by one recipe, side by side.
 
-    python studies/report_systems/run.py --data DIR --test DIR [--test DIR]...
+    python -m studies.report_systems.run --data DIR --test DIR [--test DIR]...
         [--device D] [--only NAME]...
 
 ``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Some hours on 2 cores: what is done
@@ -19,16 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import SCALE, SYSTEMS
-from page import plot, readme
-from ruined import ENDINGS, upscaler
 
 from latency_models.device import load_device
 from nas.data.images import ImageSet, load_data
 from nas.data.named_sets import load_named_sets
 from nas.data.pixels import Pixels
 from nas.evaluation.zoo_bench import Bench, table
-from nas.quality.anchored_regression import AnchoredRegression
 from nas.quality.baselines import bicubic, nearest
 from nas.quality.image_quality import evaluate
 from nas.quantization.calibration import calibration_crops, quantize_afterwards
@@ -36,6 +32,11 @@ from nas.system.files import write_json
 from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
 from search_spaces import zoo
+
+from .anchored_regression import AnchoredRegression
+from .networks import SCALE, SYSTEMS
+from .page import plot, readme
+from .ruined import ENDINGS, upscaler
 
 HERE = Path(__file__).parent
 STEPS, SEED = 10_000, 0

@@ -1,11 +1,16 @@
-"""The study's README, from the trainings that there are so far: ``python page.py``."""
+"""The study's README, from the trainings that there are so far.
+
+    python -m studies.training_speed.page
+
+Writes ``README.md`` beside this file.
+"""
 
 from __future__ import annotations
 
 import statistics
 from pathlib import Path
 
-from variants import TRAININGS, VARIANTS, Training
+from .variants import TRAININGS, VARIANTS, Training
 
 HERE = Path(__file__).parent
 #: What the others are told by.
@@ -57,9 +62,9 @@ def main() -> None:
         "kernel rate of 0.011 up to 500 steps, less for longer trainings, and the part of a step",
         "that is common to all weights of an output 8 times smaller. `undamped` is without that,",
         "as published, at the same rate for any length; every other variant says what it changes.",
-        "Networks whose gradients had died count as failed. `python",
-        "studies/training_speed/run.py --help` tells how to go on: not all networks, variants and",
-        "lengths are trained yet. All rows are in [trainings.csv](trainings.csv).",
+        "Networks whose gradients had died count as failed. All rows are in",
+        "[trainings.csv](trainings.csv); not all networks, variants and lengths are trained yet:",
+        "`python -m studies.training_speed.run --help` tells how to go on.",
         "",
         "At twice the rate without damping narrow layers die; with it the rate can be higher. At",
         "the rate of brief trainings they die in long ones: `other-00` lost a branch within 10,000",

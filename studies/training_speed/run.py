@@ -1,23 +1,20 @@
 """How many gradient steps a PSNR takes: optimizers, rates, schedules and crops side by side.
 
-    python studies/training_speed/run.py --train DIR --valid DIR [--variant NAME]... [--steps N]...
+    python -m studies.training_speed.run --train DIR --valid DIR [--variant NAME]... [--steps N]...
         [--part K/N]
 
 Every variant trains every network anew for each number of steps, in floating point, 16 crops of
 32x32 LR pixels a step unless the variant says otherwise. Each training is a row of
 ``trainings.csv`` beside this file as soon as it is done, and the same command goes on from there;
-``--part 1/2`` and ``--part 2/2`` share the work, one core each. ``python
-studies/training_speed/page.py`` writes ``README.md`` and the plots.
+``--part 1/2`` and ``--part 2/2`` share the work, one core each.
+``python -m studies.training_speed.page`` writes ``README.md`` and the plots.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
-
-from variants import TRAININGS, VARIANTS, Training, Variant
 
 from latency_models import WeightGranularity
 from nas.data.images import Data, load_images
@@ -27,9 +24,8 @@ from nas.training.trainer import Trainer
 from nas.training.training_run import float_quality
 from search_spaces import Candidate, CandidateError, InputSpec, zoo
 
-sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
-
-from ledger import Part
+from ..ledger import Part
+from .variants import TRAININGS, VARIANTS, Training, Variant
 
 HERE = Path(__file__).parent
 SCALE, SEED = 3, 20210507

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rivals import Damped30, Soap, Undamped, adam
-
 from nas.choices import Loss
 from nas.training.optimizer import Learned, Optimizer
 from nas.training.recipe import Recipe, Schedule
 
-sys.path.append(str(Path(__file__).parents[1]))  # for what the studies share
-
-from ledger import Ledger
+from ..ledger import Ledger
+from .rivals import Damped30, Soap, Undamped, adam
 
 
 @dataclass(frozen=True)

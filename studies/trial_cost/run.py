@@ -1,6 +1,6 @@
 """What a trial costs: share of gradient steps, speed of the training loop, memory, start-up.
 
-    python studies/trial_cost/run.py
+    python -m studies.trial_cost.run
 
 Searches on the embedded photographs in a temporary folder, about 15 minutes on 2 cores, and writes
 ``results.json`` and ``README.md`` beside this file.
@@ -201,7 +201,7 @@ def _report(results: dict[str, object]) -> str:
         [
             "# What a trial costs",
             "",
-            "`python studies/trial_cost/run.py` measures this again; all figures are in",
+            "`python -m studies.trial_cost.run` measures this again; all figures are in",
             "[results.json](results.json). The two speeds are taken in turn, block by block.",
             "",
             "| | measured | goal |",

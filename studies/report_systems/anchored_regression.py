@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from nas.data.images import ImageSet
+from nas.data.pixels import Pixels
+from nas.system.files import reading, write_arrays
 from search_spaces import InputError
-
-from ..data.images import ImageSet
-from ..data.pixels import Pixels
-from ..system.files import reading, write_arrays
 
 Floats = npt.NDArray[np.float32]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from nas.data.images import EMBEDDED, ImagePair, ImageSet, degrade, load_data
-from nas.quality.anchored_regression import AnchoredRegression, AnchoredRegressionRecipe
 from nas.quality.baselines import bicubic
 from nas.quality.image_quality import evaluate
 from search_spaces import InputError
+from studies.report_systems.anchored_regression import AnchoredRegression, AnchoredRegressionRecipe
 
 SMALL = AnchoredRegressionRecipe(anchors=32, neighbors=256, patches=20_000)
 #: What the small recipe gains over bicubic on each held-out photograph, less a third, dB.
