@@ -1,6 +1,6 @@
 """ABPN and the extremes of the space ``anchor``, trained for 3,000 steps in all.
 
-    python studies/short_training/run.py --train DIR --valid DIR --test DIR [--test DIR ...]
+    python -m studies.short_training.run --train DIR --valid DIR --test DIR [--test DIR ...]
 
 About 25 minutes on 2 cores. Writes ``results.json`` and ``README.md`` beside this file.
 """
@@ -81,18 +81,18 @@ def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
         training.run(lambda progress: None)
         rows = []
         for test, image_set in images.tests.items():
-            int8, plain = training.test(image_set)
+            quality = training.test(image_set)
             bicubic = evaluate(baselines.bicubic(SCALE), image_set)
             rows.append(
                 {
                     "network": name,
                     "parameters": infer(graph, InputSpec(360, 640)).parameters,
                     "test": test,
-                    "psnr_db": int8.psnr_db,
-                    "psnr_float_db": plain.psnr_db,
-                    "drop_db": plain.psnr_db - int8.psnr_db,
-                    "above_bicubic_db": int8.psnr_db - bicubic.psnr_db,
-                    "ssim": int8.ssim,
+                    "psnr_db": quality.psnr_db,
+                    "psnr_float_db": quality.float32.psnr_db,
+                    "drop_db": quality.drop_db,
+                    "above_bicubic_db": quality.psnr_db - bicubic.psnr_db,
+                    "ssim": quality.int8.ssim,
                 }
             )
     return rows
@@ -107,7 +107,7 @@ def write(rows: list[dict[str, Any]], images: Images) -> None:
         "",
         f"{STEPS:,} steps of 16 crops of 32x32 LR pixels, the last 30 % with INT8 rounding; x3,",
         "RGB. INT8 figures are those of the integer-only TFLite file; the floating-point twin has",
-        "the same seed, batches and number of steps. `python studies/short_training/run.py --help`",
+        "the same seed, batches and number of steps. `python -m studies.short_training.run --help`",
         "tells how to run it; fingerprints of the images are in [results.json](results.json).",
         "",
         "| network | parameters | test | INT8 dB | FP32 dB | drop | above bicubic | SSIM INT8 |",
