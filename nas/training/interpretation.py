@@ -22,41 +22,14 @@ from search_spaces import (
     INPUT,
     LEVELS,
     Activation,
-    Add,
-    Clip,
-    ClipForm,
-    Concat,
-    Conv,
-    DepthToSpace,
-    DepthwiseConv,
     Graph,
-    HardSwish,
-    Interpolation,
-    LeakyRelu,
-    Mean,
-    Multiply,
-    NearestConv,
     Node,
     Operator,
-    Pad,
-    Padding,
-    Pool,
-    PRelu,
-    Reduction,
-    Relu,
-    Resize,
-    Sigmoid,
-    Slice,
-    SpaceToDepth,
-    Split,
-    Subtract,
-    Tanh,
     Tensors,
-    Tile,
-    TransposedConv,
     merged_kernel,
     quantization_groups,
 )
+from search_spaces.graph import activations, convolutions, operators
 
 from ..quantization.fake_quantization import (
     MIN_RANGE,
@@ -181,7 +154,7 @@ def _in_precision(at: _Variables, *tensors: tf.Tensor) -> list[tf.Tensor]:
 
 
 @interpret.register
-def _(operator: Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: convolutions.Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     kernel = at.kernel(merged_kernel(operator, at.values, tf.einsum))
     x, kernel = _in_precision(at, inputs[0], kernel)
     result = tf.nn.conv2d(
@@ -191,7 +164,7 @@ def _(operator: Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
 
 
 @interpret.register
-def _(operator: DepthwiseConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: convolutions.DepthwiseConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     strides = [1, operator.stride, operator.stride, 1]
     # Per channel means per input channel here: the third axis, which is brought to the end.
     kernel = at.kernel(tf.transpose(at.values["kernel"], [0, 1, 3, 2]))
@@ -206,7 +179,7 @@ def _(operator: DepthwiseConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Te
 
 
 @interpret.register
-def _(operator: TransposedConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: convolutions.TransposedConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     shape, stride = tf.shape(inputs[0]), operator.stride
     static = inputs[0].shape
     size = [
@@ -220,107 +193,107 @@ def _(operator: TransposedConv, inputs: list[tf.Tensor], at: _Variables) -> tf.T
     return at.finish(result, Activation.NONE)
 
 
-def _padding(padding: Padding) -> str:
+def _padding(padding: convolutions.Padding) -> str:
     return padding.value.upper()
 
 
 @interpret.register
-def _(operator: Add, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Add, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return _activate(inputs[0] + inputs[1], operator.activation)
 
 
 @interpret.register
-def _(operator: Subtract, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Subtract, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return _activate(inputs[0] - inputs[1], operator.activation)
 
 
 @interpret.register
-def _(operator: Multiply, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Multiply, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return _activate(inputs[0] * inputs[1], operator.activation)
 
 
 @interpret.register
-def _(operator: Concat, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Concat, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.concat(inputs, axis=-1)
 
 
 @interpret.register
-def _(operator: Split, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Split, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.split(inputs[0], operator.parts, axis=-1)[operator.index]
 
 
 @interpret.register
-def _(operator: Slice, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Slice, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return inputs[0][..., operator.begin : operator.begin + operator.size]
 
 
 @interpret.register
-def _(operator: Relu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.Relu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.nn.relu(inputs[0])
 
 
 @interpret.register
-def _(operator: LeakyRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.LeakyRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.nn.leaky_relu(inputs[0], operator.alpha)
 
 
 @interpret.register
-def _(operator: PRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.PRelu, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     # Keras' way to write it, slopes of three axes: the converter knows PRELU by nothing else.
     (x,), slopes = inputs, at.values["alpha"][tf.newaxis, tf.newaxis]
     return tf.nn.relu(x) + -slopes * tf.nn.relu(-x)
 
 
 @interpret.register
-def _(operator: Sigmoid, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.Sigmoid, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.sigmoid(inputs[0])
 
 
 @interpret.register
-def _(operator: Tanh, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.Tanh, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.tanh(inputs[0])
 
 
 @interpret.register
-def _(operator: HardSwish, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.HardSwish, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     # In this order: the converter knows HARD_SWISH by nothing else.
     return inputs[0] * tf.nn.relu6(inputs[0] + 3.0) * (1 / 6)
 
 
 @interpret.register
-def _(operator: Clip, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: activations.Clip, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     (x,) = inputs
     if at.mode.training and at.last:
         return x  # a hard clip has no gradient outside, and a net may start outside
-    if operator.form is ClipForm.OPERATOR:
+    if operator.form is activations.ClipForm.OPERATOR:
         return tf.nn.relu(tf.minimum(x, LEVELS))
     return x if at.mode.quantize else tf.clip_by_value(x, 0.0, LEVELS)
 
 
 @interpret.register
-def _(operator: DepthToSpace, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.DepthToSpace, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.nn.depth_to_space(inputs[0], operator.block)
 
 
 @interpret.register
-def _(operator: SpaceToDepth, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.SpaceToDepth, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.nn.space_to_depth(inputs[0], operator.block)
 
 
 @interpret.register
-def _(operator: Resize, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Resize, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     size = tf.shape(inputs[0])[1:3] * operator.factor
-    nearest = operator.interpolation is Interpolation.NEAREST
+    nearest = operator.interpolation is operators.Interpolation.NEAREST
     return tf.image.resize(inputs[0], size, "nearest" if nearest else "bilinear")
 
 
 @interpret.register
-def _(operator: Tile, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Tile, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.tile(inputs[0], [1, 1, 1, operator.count])
 
 
 @interpret.register
-def _(operator: NearestConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.NearestConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     channels = inputs[0].shape[-1]
     repeated = np.tile(np.eye(channels, dtype=np.float32), operator.count)
     kernel = at.kernel(tf.constant(repeated[np.newaxis, np.newaxis]))
@@ -328,18 +301,18 @@ def _(operator: NearestConv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tens
 
 
 @interpret.register
-def _(operator: Pad, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Pad, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     border = [operator.border] * 2
     return tf.pad(inputs[0], [[0, 0], border, border, [0, 0]])
 
 
 @interpret.register
-def _(operator: Mean, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+def _(operator: operators.Mean, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.reduce_mean(inputs[0], axis=[1, 2], keepdims=True)
 
 
 @interpret.register
-def _(operator: Pool, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
-    kind = "MAX" if operator.reduction is Reduction.MAX else "AVG"
+def _(operator: operators.Pool, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    kind = "MAX" if operator.reduction is operators.Reduction.MAX else "AVG"
     window, strides = [operator.size] * 2, [operator.stride] * 2
     return tf.nn.pool(inputs[0], window, kind, strides, "SAME")

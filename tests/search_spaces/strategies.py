@@ -4,41 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from search_spaces import (
-    INPUT,
-    Activation,
-    Add,
-    Clip,
-    ClipForm,
-    Concat,
-    Conv,
-    DepthToSpace,
-    DepthwiseConv,
-    Graph,
-    GraphBuilder,
-    HardSwish,
-    Interpolation,
-    LeakyRelu,
-    Mean,
-    Multiply,
-    NearestConv,
-    Operator,
-    Pad,
-    Padding,
-    Pool,
-    PRelu,
-    Reduction,
-    Relu,
-    Resize,
-    Sigmoid,
-    Slice,
-    SpaceToDepth,
-    Split,
-    Subtract,
-    Tanh,
-    Tile,
-    TransposedConv,
-)
+import search_spaces as ss
+from search_spaces import INPUT, Activation, Graph, GraphBuilder, Operator
 
 
 class Sketch:
@@ -64,7 +31,7 @@ class Sketch:
         self.channels[name] = channels
         return name
 
-    def finish(self, scale: int, form: ClipForm) -> Graph:
+    def finish(self, scale: int, form: ss.ClipForm) -> Graph:
         """Whatever nobody read yet goes into the image."""
         idle = [name for name in self.channels if name not in self.used]
         features = idle[0]
@@ -80,14 +47,14 @@ def graphs(draw: st.DrawFn) -> Graph:
     for _ in range(draw(st.integers(1, 8))):
         source = draw(st.sampled_from(sorted(sketch.channels)))
         draw(st.sampled_from(_STEPS))(draw, sketch, source)
-    return sketch.finish(draw(st.integers(2, 4)), draw(st.sampled_from(ClipForm)))
+    return sketch.finish(draw(st.integers(2, 4)), draw(st.sampled_from(ss.ClipForm)))
 
 
 def _convolve(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     channels = sketch.channels[source]
     groups = draw(st.sampled_from([n for n in (1, 2, 3, 4) if channels % n == 0]))
     filters = groups * draw(st.integers(1, 6))
-    operator = Conv(
+    operator = ss.Conv(
         kernel=draw(st.sampled_from([1, 2, 3, 5])),
         dilation=draw(st.integers(1, 2)),
         bias=draw(st.booleans()),
@@ -100,15 +67,15 @@ def _convolve(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
 
 def _keep(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     operators: list[Operator] = [
-        DepthwiseConv(kernel=5),
-        Relu(),
-        LeakyRelu(alpha=0.25),
-        PRelu(),
-        Sigmoid(),
-        Tanh(),
-        HardSwish(),
-        Clip(),
-        Pool(reduction=draw(st.sampled_from(Reduction)), size=3),
+        ss.DepthwiseConv(kernel=5),
+        ss.Relu(),
+        ss.LeakyRelu(alpha=0.25),
+        ss.PRelu(),
+        ss.Sigmoid(),
+        ss.Tanh(),
+        ss.HardSwish(),
+        ss.Clip(),
+        ss.Pool(reduction=draw(st.sampled_from(ss.Reduction)), size=3),
     ]
     operator = draw(st.sampled_from(operators))
     sketch.apply(source, operator, channels=sketch.channels[source])
@@ -116,14 +83,14 @@ def _keep(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
 
 def _there_and_back(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     channels, by = sketch.channels[source], draw(st.integers(2, 3))
-    interpolation = draw(st.sampled_from(Interpolation))
+    interpolation = draw(st.sampled_from(ss.Interpolation))
     routes: list[tuple[int, tuple[Operator, ...]]] = [
-        (channels * by**2, (Resize(by, interpolation), SpaceToDepth(by))),
-        (channels, (SpaceToDepth(by), DepthToSpace(by))),
-        (2 * by**2, (TransposedConv(2, 3, by), SpaceToDepth(by))),
-        (2, (Conv(filters=2 * by**2, stride=by), DepthToSpace(by))),
-        (channels, (Pool(size=2, stride=by), Resize(by, interpolation))),
-        (4, (Pad(by), Conv(kernel=2 * by + 1, padding=Padding.VALID, filters=4))),
+        (channels * by**2, (ss.Resize(by, interpolation), ss.SpaceToDepth(by))),
+        (channels, (ss.SpaceToDepth(by), ss.DepthToSpace(by))),
+        (2 * by**2, (ss.TransposedConv(2, 3, by), ss.SpaceToDepth(by))),
+        (2, (ss.Conv(filters=2 * by**2, stride=by), ss.DepthToSpace(by))),
+        (channels, (ss.Pool(size=2, stride=by), ss.Resize(by, interpolation))),
+        (4, (ss.Pad(by), ss.Conv(kernel=2 * by + 1, padding=ss.Padding.VALID, filters=4))),
     ]
     result, operators = draw(st.sampled_from(routes))
     sketch.apply(source, *operators, channels=result)
@@ -134,10 +101,10 @@ def _recount(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     begin = draw(st.integers(0, channels - 1))
     size = draw(st.integers(1, channels - begin))
     choices: list[tuple[int, Operator]] = [
-        (size, Slice(begin, size)),
-        (2 * channels, Tile(2)),
-        (2 * channels, NearestConv(2)),
-        *((channels // n, Split(n, n - 1)) for n in (2, 3) if channels % n == 0),
+        (size, ss.Slice(begin, size)),
+        (2 * channels, ss.Tile(2)),
+        (2 * channels, ss.NearestConv(2)),
+        *((channels // n, ss.Split(n, n - 1)) for n in (2, 3) if channels % n == 0),
     ]
     result, operator = draw(st.sampled_from(choices))
     sketch.apply(source, operator, channels=result)
@@ -148,10 +115,10 @@ def _combine(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     same = sorted(name for name, count in sketch.channels.items() if count == channels)
     other = draw(st.sampled_from(same))
     operators: list[tuple[int, Operator]] = [
-        (channels, Add(draw(st.sampled_from(Activation)))),
-        (channels, Subtract()),
-        (channels, Multiply()),
-        (2 * channels, Concat()),
+        (channels, ss.Add(draw(st.sampled_from(Activation)))),
+        (channels, ss.Subtract()),
+        (channels, ss.Multiply()),
+        (2 * channels, ss.Concat()),
     ]
     result, operator = draw(st.sampled_from(operators))
     sketch.join(operator, source, other, channels=result)
@@ -159,8 +126,8 @@ def _combine(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
 
 def _weigh(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     channels = sketch.channels[source]
-    mean = sketch.net.add_node(Mean(), source)
-    sketch.join(draw(st.sampled_from([Add(), Multiply()])), source, mean, channels=channels)
+    mean = sketch.net.add_node(ss.Mean(), source)
+    sketch.join(draw(st.sampled_from([ss.Add(), ss.Multiply()])), source, mean, channels=channels)
 
 
 _STEPS = (_convolve, _keep, _there_and_back, _recount, _combine, _weigh)
