@@ -25,6 +25,7 @@ from . import (
     models,
     reporting,
     searching,
+    serving,
     spaces,
     upscaling,
     zoo,
@@ -53,7 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for commands in (searching, reporting, exporting, models, checking, upscaling, diagnosis):
+for commands in (searching, serving, reporting, exporting, models, checking, upscaling, diagnosis):
     commands.register(app)
 app.add_typer(spaces.app, name="space")
 app.add_typer(zoo.app, name="zoo")

@@ -24,7 +24,6 @@ from ..studies.record import (
     ENDED_KEY,
     OUTCOME_KEY,
     REASON_KEY,
-    WORKER_KEY,
     Outcome,
     Result,
     TrialRecord,
@@ -79,7 +78,7 @@ class TrialRunner:
     begun: Callable[[int], None]
 
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
-        trial.set_user_attr(WORKER_KEY, self.worker)
+        self.study.name_worker(trial, self.worker)
         self.begun(trial.number)
         trial.set_user_attr(BEGUN_KEY, seconds_of_the_epoch())
         try:

@@ -14,20 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
 from sqlalchemy import create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import NullPool
 
 from search_spaces import InputError, NasError
 
-from .place import EXAMPLE, DatabaseError, DiskFullError, Place
+from .heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
+from .persistence import persistent, persistently
+from .place import EXAMPLE, DatabaseError, DiskFullError, Place, UnreachableError, is_proxy
 
 _BUSY_SECONDS = 60
-_HEARTBEAT_SECONDS = 10
-#: after this without a heartbeat a trial's worker is dead
-GRACE_SECONDS = 60
+_FILE_ENGINE = {"connect_args": {"timeout": _BUSY_SECONDS}}
 #: Optuna's, one of which is made first
 _TABLES = frozenset({"studies", "version_info"})
 #: Any number that nobody else locks by in a database of studies.
@@ -37,22 +44,25 @@ _LOCK = 0x6E6173
 class _Storage(RDBStorage):
     """Optuna's storage; whenever it is used and fails, it raises DatabaseError."""
 
-    def __init__(self, url: str, place: Place, connect: dict[str, Any]) -> None:
+    def __init__(self, url: str, place: Place, engine: dict[str, Any]) -> None:
         with warnings.catch_warnings():
             # The heartbeat's: it may change with another version of Optuna.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             super().__init__(
                 url,
-                engine_kwargs={"connect_args": connect},
-                heartbeat_interval=_HEARTBEAT_SECONDS,
+                engine_kwargs=engine,
+                heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
             )
 
         def tell(context: ExceptionContext) -> None:
             if not isinstance(context.original_exception, Exception):
                 return  # Ctrl-C while the database worked
-            if not isinstance(context.sqlalchemy_exception, IntegrityError):  # Optuna's own affair
-                raise place.failure(context.original_exception) from None
+            if isinstance(context.sqlalchemy_exception, IntegrityError):
+                return  # Optuna's own affair
+            raise _failure(
+                place, context.original_exception, context.sqlalchemy_exception
+            ) from None
 
         event.listen(self.engine, "handle_error", tell)
 
@@ -60,6 +70,11 @@ class _Storage(RDBStorage):
         # In a thread of its own: one missed beat does no harm, and the trial's writes tell.
         with contextlib.suppress(DatabaseError):
             super().record_heartbeat(trial_id)
+
+
+@persistent
+class _SharedStorage(_CachedStorage):
+    """The same of a server, which is waited for while it is away."""
 
 
 class _Snapshot(_Storage):
@@ -73,7 +88,7 @@ class _Snapshot(_Storage):
             if file.exists():
                 shutil.copyfile(file, copy.with_name(file.name))
         _require_sound(copy, Place.of_file(database))
-        super().__init__(f"sqlite:///{copy}", Place.of_file(database), {"timeout": _BUSY_SECONDS})
+        super().__init__(f"sqlite:///{copy}", Place.of_file(database), _FILE_ENGINE)
 
 
 def is_begun(database: Path) -> bool:
@@ -106,6 +121,11 @@ def is_begun_at(url: str) -> bool:
     InputError if ``url`` is none, DatabaseError if it is out of reach.
     """
     place = Place.of_url(url)
+    if is_proxy(url):
+        from .proxy import require_proxy
+
+        require_proxy(url)
+        return True  # the tables are made where it begins
     if make_url(url).get_backend_name() == "sqlite":
         if place.file is None:
             return False  # in memory, and nobody else's
@@ -129,7 +149,7 @@ def open_file(database: Path) -> RDBStorage:
         # The mode is a property of the file: readers never wait for the writer.
         with contextlib.closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        return _Storage(f"sqlite:///{database}", place, {"timeout": _BUSY_SECONDS})
+        return _Storage(f"sqlite:///{database}", place, _FILE_ENGINE)
 
 
 def open_to_read(database: Path) -> RDBStorage | None:
@@ -163,11 +183,20 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def open_url(url: str) -> RDBStorage:
-    """A database that machines share, made if it is missing; InputError if ``url`` is none."""
+def open_url(url: str, connections: int | None = None) -> BaseStorage:
+    """A database that machines share, made if it is missing; InputError if ``url`` is none.
+
+    Of a server, at most so many ``connections`` are held; SQLAlchemy's default otherwise.
+    """
+    if is_proxy(url):
+        from .proxy import open_proxy
+
+        return open_proxy(url)
     place = Place.of_url(url)
+    pooled = connections is not None and place.file is None
+    engine = {"pool_size": connections, "max_overflow": 0} if pooled else {}
     with _reached(place), _alone_at(url):
-        return _Storage(url, place, {})
+        return _SharedStorage(_Storage(url, place, engine))
 
 
 @contextlib.contextmanager
@@ -191,19 +220,43 @@ def alone(database: Path, url: str | None) -> Iterator[None]:
 
     ``database`` is the file of a study without a ``url``. Not to be nested.
     """
-    with _alone_in(database.parent) if url is None else _alone_at(url):
+    with _alone_in(database.parent) if url is None else alone_at(url):
+        yield
+
+
+@contextlib.contextmanager
+def alone_at(url: str) -> Iterator[None]:
+    """The same in a database that was opened before; a server that is away is waited for."""
+    place = Place.of_url(url)
+
+    def enter() -> None:
+        with _told(place):
+            held.enter_context(_alone_at(url))
+
+    with contextlib.ExitStack() as held:
+        persistently(enter)
         yield
 
 
 @contextlib.contextmanager
 def _alone_at(url: str) -> Iterator[None]:
     """Within, nobody else is so at ``url``; of PostgreSQL on any machine, of a file on this one."""
+    if is_proxy(url):
+        from .proxy import alone_at_proxy
+
+        with alone_at_proxy(url):
+            yield
+        return
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        with create_engine(url, poolclass=NullPool).connect() as connection:
+        connection = create_engine(url, poolclass=NullPool).connect()
+        try:
             # Held until the connection ends, whatever ends it.
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
             yield
+        finally:
+            with contextlib.suppress(SQLAlchemyError):  # lost, and the lock with it
+                connection.close()
         return
     folder = Path(parsed.database or "").parent
     with _alone_in(folder) if folder.is_dir() else contextlib.nullcontext():
@@ -220,4 +273,13 @@ def _told(place: Place) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
         if isinstance(error, DatabaseError):
             raise
-        raise place.failure(error.__cause__ or error) from None
+        raise _failure(place, error.__cause__ or error, error) from None
+
+
+def _failure(place: Place, cause: BaseException, error: BaseException | None) -> DatabaseError:
+    """What is told of ``cause``, by which a server's ``error`` came; another try may mend some."""
+    failure = place.failure(cause)
+    may_pass = isinstance(error, OperationalError | InterfaceError) and place.file is None
+    if may_pass and type(failure) is DatabaseError:
+        return UnreachableError(str(failure))
+    return failure

@@ -34,6 +34,10 @@ class DiskFullError(DatabaseError):
     """The database cannot grow."""
 
 
+class UnreachableError(DatabaseError):
+    """The server was there and does not answer now: it may be starting anew."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A database: ``shown`` without its password; its ``file``, where it is one on this machine."""
@@ -94,6 +98,11 @@ def parse_url(url: str) -> URL:
         innocent = not set(url) & set("@=")
         said = f" {url!r}: {error}" if innocent else ": this is no URL of a database"
         raise InputError(f"--storage{said}; write {EXAMPLE}") from None
+
+
+def is_proxy(url: str) -> bool:
+    """Is it a storage proxy's, grpc://HOST:PORT, and no database's own?"""
+    return url.lower().startswith("grpc:")
 
 
 def _file_of(parsed: URL) -> Path | None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -22,7 +23,6 @@ from ..quality_model.expectation import ExpectedPsnr
 from ..system.passwords import shown_url
 from .budget import Budget, covered_seconds
 from .database import (
-    GRACE_SECONDS,
     alone,
     can_be_written,
     is_begun,
@@ -33,6 +33,7 @@ from .database import (
 )
 from .expectations import Expectations, KnownPsnr, add_known, read_known
 from .folder import StudyFolder
+from .heartbeat import GRACE_SECONDS
 from .latencies import read_latencies
 from .record import (
     ATTEMPT_KEY,
@@ -147,6 +148,16 @@ class Study:
     def note_session(self, worker: str, started: float) -> None:
         """Writes down that ``worker`` has been alive since ``started`` (seconds of the epoch)."""
         self.optuna.set_user_attr(f"{_SESSION_PREFIX}{worker}", [started, time.time()])
+
+    def name_worker(self, trial: optuna.Trial, worker: str) -> None:
+        """Writes on ``trial`` who runs it.
+
+        A heartbeat first: from the name on, other machines judge by that alone.
+        """
+        storage = self.optuna._storage
+        if isinstance(storage, BaseHeartbeat):
+            storage.record_heartbeat(trial._trial_id)
+        trial.set_user_attr(WORKER_KEY, worker)
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
@@ -273,7 +284,9 @@ def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
     return _whole_study(folder, _open(folder, storage_url), storage_url)
 
 
-def _whole_study(folder: StudyFolder, storage: RDBStorage, storage_url: str | None) -> Study | None:
+def _whole_study(
+    folder: StudyFolder, storage: BaseStorage, storage_url: str | None
+) -> Study | None:
     """None if it is not there, or was killed while it was made; InputError if it is another's."""
     if folder.name not in optuna.get_all_study_names(storage):
         return None
@@ -293,6 +306,7 @@ def load_study(name: str, storage_url: str | None = None) -> Study:
     Nothing is made, and where its disk takes no writing it is read from a copy.
     """
     folder = StudyFolder.found(name)
+    storage: BaseStorage | None
     if storage_url is None:
         storage = open_to_read(folder.database)
     else:
@@ -319,7 +333,7 @@ def _required(name: str, storage_url: str | None, study: Study | None) -> Study:
     raise InputError(f"no such database: {place}; `nas search` with this --storage makes it")
 
 
-def _open(folder: StudyFolder, url: str | None) -> RDBStorage:
+def _open(folder: StudyFolder, url: str | None) -> BaseStorage:
     return open_file(folder.database) if url is None else open_url(url)
 
 

@@ -6,11 +6,11 @@ import json
 
 from ..latency_models.adb.double import DeviceDouble
 from ..latency_models.adb.fixtures import adb_server, board, plugged, private_adb
-from ..nas.postgres import postgres
+from ..nas.postgres import postgres, postgres_server
 from .pages import ROOT
 from .reader import Reader
 
-__all__ = ["adb_server", "board", "plugged", "postgres", "private_adb"]
+__all__ = ["adb_server", "board", "plugged", "postgres", "postgres_server", "private_adb"]
 
 DOCS = ROOT / "docs"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from .console import Console
-from .postgres import postgres
+from .postgres import postgres, postgres_server
 
-__all__ = ["console", "postgres"]
+__all__ = ["console", "postgres", "postgres_server"]
 
 
 @pytest.fixture

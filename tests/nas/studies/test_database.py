@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage
 from sqlalchemy import create_engine, event, inspect, text
 
 from nas.studies.database import is_begun_at, open_file, open_url
@@ -41,7 +41,7 @@ def open_each(together: Barrier, urls: list[str | Path]) -> None:
         opened(url)
 
 
-def opened(url: str | Path) -> RDBStorage:
+def opened(url: str | Path) -> BaseStorage:
     return open_file(url) if isinstance(url, Path) else open_url(url)
 
 

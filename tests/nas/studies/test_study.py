@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +12,15 @@ from threading import Barrier
 import optuna
 import pytest
 from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
 
 from nas.choices import Objective, Quantization, SamplerKind
 from nas.studies.budget import Budget
 from nas.studies.database import open_file, open_url
 from nas.studies.folder import StudyFolder
+from nas.studies.place import is_proxy
+from nas.studies.proxy_server import serving
 from nas.studies.record import ATTEMPT_KEY, BASELINE_KEY, OUTCOME_KEY, WORKER_KEY, Outcome
 from nas.studies.settings import References, Settings, StudyRequest
 from nas.studies.study import (
@@ -81,18 +84,23 @@ REFERRING = replace(SETTINGS, baselines=True)
 OTHER = replace(REFERRING, seed=1)
 
 
-@pytest.fixture(params=["file", "SQLite URL", "PostgreSQL"])
+@pytest.fixture(params=["file", "SQLite URL", "PostgreSQL", "proxy"])
 def storage_url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str | None:
+) -> Iterator[str | None]:
     """Where the trials of a study in the current folder are."""
     monkeypatch.chdir(tmp_path)
-    if request.param == "file":
-        return None
-    if request.param == "SQLite URL":
-        return f"sqlite:///{tmp_path}/shared.db"
-    url: str = request.getfixturevalue("postgres")
-    return url
+    file = f"sqlite:///{tmp_path}/shared.db"
+    match request.param:
+        case "file":
+            yield None
+        case "SQLite URL":
+            yield file
+        case "PostgreSQL":
+            yield request.getfixturevalue("postgres")
+        case "proxy":
+            with serving(file, "127.0.0.1", 0) as (_, address):
+                yield f"grpc://{address}"
 
 
 @pytest.fixture
@@ -270,7 +278,7 @@ def test_a_nameless_trial_of_a_shared_study_is_dead_when_it_was_seen_for_long(
     clock = 1000.0
     monkeypatch.setattr("nas.studies.study.time.monotonic", lambda: clock)
     study.recover()
-    clock += 59
+    clock += 44
     study.recover()
     assert states(study) == [TrialState.RUNNING]
     clock += 2
@@ -279,8 +287,13 @@ def test_a_nameless_trial_of_a_shared_study_is_dead_when_it_was_seen_for_long(
 
 
 def opened(folder: StudyFolder, storage_url: str | None) -> RDBStorage:
-    """The database as another machine would open it."""
-    return open_file(folder.database) if storage_url is None else open_url(storage_url)
+    """The database as another machine would open it; that behind a proxy, as the proxy does."""
+    if storage_url is None:
+        return open_file(folder.database)
+    behind = f"sqlite:///{Path.cwd()}/shared.db"
+    shared = open_url(behind if is_proxy(storage_url) else storage_url)
+    assert isinstance(shared, _CachedStorage)
+    return shared._backend
 
 
 def test_time_is_summed_over_runs_and_not_over_workers(

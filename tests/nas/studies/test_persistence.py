@@ -1,0 +1,84 @@
+"""A server that is away for a while: its clients go on when it is back."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nas.studies.database import alone_at, open_url
+from nas.studies.persistence import persistently
+from nas.studies.place import DatabaseError, UnreachableError
+
+from ..postgres import PostgresServer
+
+
+def test_studies_go_on_after_a_restart_of_postgresql(
+    postgres_server: PostgresServer,
+) -> None:
+    """Stopped as by a power cut, in the middle of trials and with the lock held."""
+    url = postgres_server.url
+    study = optuna.create_study(study_name="restarted", storage=open_url(url))
+    storage = study._storage
+    trial = study.ask()
+    with ThreadPoolExecutor(3) as pool:
+        with alone_at(url):
+            postgres_server.stop()
+            told = pool.submit(study.tell, trial, 1.0)
+            asked = pool.submit(study.ask)
+            entered = pool.submit(enter, url)
+            postgres_server.start()
+            assert told.result(timeout=60).value == 1.0
+            assert asked.result(timeout=60).number == 1
+        entered.result(timeout=60)
+    assert [t.state for t in storage.get_all_trials(study._study_id)] == [
+        TrialState.COMPLETE,
+        TrialState.RUNNING,
+    ]
+
+
+def enter(url: str) -> None:
+    with alone_at(url):
+        pass
+
+
+def test_a_server_that_stays_away_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 10.0)
+    pauses: list[float] = []
+    monkeypatch.setattr("nas.studies.persistence.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("nas.studies.persistence.time.sleep", pauses.append)
+    with pytest.raises(DatabaseError, match="gone") as error:
+        persistently(gone)
+    assert type(error.value) is DatabaseError
+    assert len(pauses) == 30
+    assert pauses[0] <= 0.2
+    assert max(pauses) <= 5.0
+
+
+def gone() -> None:
+    raise UnreachableError("gone")
+
+
+def test_what_another_try_does_not_mend_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise DatabaseError("full")
+
+    monkeypatch.setattr("nas.studies.persistence.time.sleep", pytest.fail)
+    with pytest.raises(DatabaseError, match="full"):
+        persistently(fail)
+
+
+def test_a_trial_may_be_ended_again_as_it_has_ended(tmp_path: Path) -> None:
+    """The server may have gone after it did so and before it said so."""
+    storage = open_url(f"sqlite:///{tmp_path}/shared.db")
+    study = optuna.create_study(storage=storage)
+    number = study.ask()._trial_id
+    for _ in range(2):
+        assert storage.set_trial_state_values(number, TrialState.COMPLETE, [1.0])
+    for state, values in ((TrialState.COMPLETE, [2.0]), (TrialState.FAIL, None)):
+        with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+            storage.set_trial_state_values(number, state, values)

@@ -1,0 +1,187 @@
+"""Optuna's storage proxy: what it does not do of itself, and what is told of a wrong one."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import InMemoryStorage
+from optuna.storages._grpc.server import make_server
+from optuna.trial import TrialState
+
+from nas.studies.database import alone_at, is_begun_at, open_url
+from nas.studies.place import DatabaseError
+from nas.studies.proxy import ProxyAddress
+from nas.studies.proxy_server import serving
+from nas.studies.study import load_study
+from search_spaces import InputError, NasError
+
+from ..commands import execute
+from ..postgres import free_port
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/shared.db"
+
+
+@pytest.fixture
+def proxy(database: str) -> Iterator[str]:
+    with serving(database, "127.0.0.1", 0) as (_, address):
+        yield f"grpc://{address}"
+
+
+def test_trials_are_the_same_with_and_without_it(proxy: str, database: str) -> None:
+    study = optuna.create_study(study_name="s", storage=open_url(proxy), direction="maximize")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    study.optimize(failing, n_trials=1, catch=(ValueError,))
+    direct = optuna.load_study(study_name="s", storage=open_url(database))
+    assert study.get_trials() == direct.get_trials()
+    assert [trial.state for trial in direct.get_trials()][-1] is TrialState.FAIL
+
+
+def failing(_: optuna.Trial) -> float:
+    raise ValueError
+
+
+@pytest.mark.parametrize("other", ["proxy", "database"])
+def test_only_one_at_a_time_is_alone_with_and_without_it(
+    proxy: str, database: str, other: str
+) -> None:
+    inside = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        with alone_at(proxy):
+            waiting = pool.submit(enter, proxy if other == "proxy" else database, inside)
+            assert not inside.wait(0.5)
+        waiting.result(timeout=30)
+    assert inside.is_set()
+
+
+def enter(url: str, inside: threading.Event) -> None:
+    with alone_at(url):
+        inside.set()
+
+
+def test_many_may_wait_for_one(proxy: str) -> None:
+    """More than the proxy has threads; the one that is alone still gets its answers."""
+    with ThreadPoolExecutor(40) as pool:
+        with alone_at(proxy):
+            waiting = [pool.submit(enter, proxy, threading.Event()) for _ in range(40)]
+            assert is_begun_at(proxy)
+        for one in waiting:
+            one.result(timeout=60)
+
+
+def test_one_that_is_killed_lets_go(proxy: str) -> None:
+    script = (
+        "import sys; from nas.studies.database import alone_at\n"
+        "with alone_at(sys.argv[1]): print('in', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, proxy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"in\n"
+    inside = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(enter, proxy, inside)
+        assert not inside.wait(0.5)
+        holder.kill()
+        waiting.result(timeout=30)
+    holder.communicate()
+
+
+def test_a_worker_waits_for_a_proxy_that_begins_anew(database: str) -> None:
+    with serving(database, "127.0.0.1", 0) as (_, address):
+        url = f"grpc://{address}"
+        study = optuna.create_study(study_name="s", storage=open_url(url))
+    port = int(address.rpartition(":")[2])
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(study.ask)
+        with contextlib.suppress(TimeoutError):
+            asked.result(timeout=0.5)
+        assert not asked.done()
+        with serving(database, "127.0.0.1", port):
+            assert asked.result(timeout=60).number == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("grpc://host:13000", "host:13000"),
+        ("grpc://host", "host:13000"),
+        ("grpc://10.0.0.1:1/", "10.0.0.1:1"),
+        ("grpc://[::1]:13000", "[::1]:13000"),
+    ],
+)
+def test_addresses(url: str, address: str) -> None:
+    assert str(ProxyAddress.parse(url)) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "grpc://user:SECRET@host:13000",
+        "grpc://user@host",
+        "grpc://host:13000/studies",
+        "grpc://host?password=SECRET",
+        "grpc://",
+        "grpc:///x",
+        "grpc://host:0",
+        "grpc://host:70000",
+        "grpc:host",
+    ],
+)
+def test_no_addresses(url: str) -> None:
+    with pytest.raises(InputError) as error:
+        is_begun_at(url)
+    assert "SECRET" not in str(error.value)
+
+
+def test_what_is_told_of_a_proxy_that_is_none(proxy: str) -> None:
+    port = free_port()
+    with pytest.raises(DatabaseError, match=r"^grpc://127.0.0.1:\d+: no storage proxy answers"):
+        load_study("s", f"grpc://127.0.0.1:{port}")
+    server = make_server(InMemoryStorage(), "127.0.0.1", port)
+    server.start()
+    with pytest.raises(DatabaseError, match="Optuna's own proxy, which keeps no heartbeats"):
+        load_study("s", f"grpc://127.0.0.1:{port}")
+    server.stop(None).wait()
+    with pytest.raises(InputError, match="no study 's' in the database grpc://"):
+        load_study("s", proxy)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (lambda proxy: ("--storage", proxy), 2, "a proxy needs a database's own URL"),
+        (lambda _: ("--storage", "x"), 2, "write postgresql+psycopg://"),
+        (lambda _: ("--storage", "sqlite:////no/such/x.db"), 1, "cannot be used"),
+        (
+            lambda proxy: ("--storage", "sqlite:///other.db", "--port", proxy.rpartition(":")[2]),
+            2,
+            "taken, or no address of this machine",
+        ),
+    ],
+)
+def test_a_server_says_why_it_does_not_begin(
+    tmp_path: Path, proxy: str, words: Callable[[str], tuple[str, ...]], code: int, told: str
+) -> None:
+    answer = execute(tmp_path, "serve-storage", *words(proxy))
+    assert answer.code == code
+    assert told in answer.errors
+    assert len(answer.errors.splitlines()) == 1
+
+
+def test_a_failure_behind_it_is_told_without_a_password(proxy: str, database: str) -> None:
+    storage = open_url(proxy)
+    Path(database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
+    with pytest.raises(NasError, match="cannot be used"):
+        optuna.get_all_study_names(storage)
