@@ -36,8 +36,6 @@ class SourceSettings(SettingsTable):
 
     #: its times are those of the device itself, not of a compiler or a model of it
     measures: ClassVar[bool] = False
-    #: its times are a compiler's, whose version each latency's ``source`` tells
-    compiles: ClassVar[bool] = False
     #: its times are those of a regression
     predicts: ClassVar[bool] = False
 
@@ -45,6 +43,13 @@ class SourceSettings(SettingsTable):
     def tables(self) -> tuple[str, ...]:
         """Files beside device.toml that latencies rest on."""
         return ()
+
+    def compiler(self) -> str | None:
+        """The compiler that tells the times, with its version, as each latency's ``source``.
+
+        Nothing is compiled to know it. None where no compiler does; NasError if it is missing.
+        """
+        return None
 
     @abstractmethod
     def open(self, place: SourcePlace) -> LatencySource:

@@ -10,7 +10,7 @@ import importlib.metadata
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -96,7 +96,7 @@ class VelaSource(LatencySource):
 
         Networks that need more SRAM than ``sram_kb`` (1024 bytes) are refused.
         """
-        self._version = _installed_version()
+        self._compiler = installed_compiler()
         _require_known(target)
         if target.config is not None:
             worker.call(timeout_seconds, clock_hz_of, target)
@@ -157,7 +157,7 @@ class VelaSource(LatencySource):
             high_ms=npu_ms + cpu_ms * COST_FACTOR,
             operators=rows,
             on_cpu=tuple(row.name for row in rows if row.engine == "cpu"),
-            source=f"vela {self._version}",
+            source=self._compiler,
             conditions=(
                 ("accelerator", self._target.accelerator),
                 ("system_config", self._target.system_config),
@@ -173,8 +173,6 @@ class VelaSource(LatencySource):
 
 class VelaSettings(SourceSettings):
     """Arm's compiler; names as in Arm's vela.ini."""
-
-    compiles: ClassVar[bool] = True
 
     source: Literal["vela"]
     accelerator: Accelerator
@@ -194,6 +192,10 @@ class VelaSettings(SourceSettings):
         """The configuration, if it has one of its own."""
         return () if self.config is None else (self.config,)
 
+    def compiler(self) -> str:
+        """Vela, as it is installed."""
+        return installed_compiler()
+
     def open(self, place: SourcePlace) -> VelaSource:
         """The compiler, in the worker; NasError if it is not installed."""
         config = None if self.config is None else VelaConfig.read(place.folder / self.config)
@@ -206,7 +208,8 @@ class VelaSettings(SourceSettings):
         )
 
 
-def _installed_version() -> str:
+def installed_compiler() -> str:
+    """As "vela 5.2.0"; NasError if no supported Vela is installed."""
     try:
         version = importlib.metadata.version("ethos-u-vela")
     except importlib.metadata.PackageNotFoundError:
@@ -216,7 +219,7 @@ def _installed_version() -> str:
             f"ethos-u-vela {version} is installed; this device needs {SUPPORTED}: "
             f"pip install 'ethos-u-vela=={SUPPORTED}.*'"
         )
-    return version
+    return f"vela {version}"
 
 
 def _require_known(target: VelaTarget) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from latency_models import Latency, LatencyRequest, LatencySource, Worker
+from latency_models import Latency, LatencySource, Worker
 from latency_models.device import Device, open_source
 from search_spaces import CandidateError
 
@@ -26,10 +26,19 @@ def recompile(study: Study, device: Device, tell: Callable[[str], None]) -> None
     ``tell`` hears of it. NasError if the compiler is not there.
     """
     timed = [record for record in study.records() if record.result is not None]
-    if not (device.settings.compiles and timed):
+    present = device.settings.compiler() if timed else None
+    others = [record for record in timed if _source(record) != present]
+    if present is None or not others:
         return
+    said = ", ".join(
+        f"{count} by {source}" for source, count in Counter(map(_source, others)).items()
+    )
+    tell(
+        f"{present} is installed, and trials of {study.name} were timed by another "
+        f"version ({said}): they are compiled anew, to be compared; the trials keep their own"
+    )
     with Worker() as worker:
-        _Recompilation(study, device, open_source(device, worker), worker, tell).run(timed)
+        _Recompilation(study, device, open_source(device, worker), worker, tell).run(others)
 
 
 @dataclass(frozen=True)
@@ -40,20 +49,9 @@ class _Recompilation:
     worker: Worker
     tell: Callable[[str], None]
 
-    def run(self, timed: Sequence[TrialRecord]) -> None:
-        present = self._present(timed)
-        other = [record for record in timed if _source(record) != present]
-        if present is None or not other:
-            return
-        said = ", ".join(
-            f"{count} by {source}" for source, count in Counter(map(_source, other)).items()
-        )
-        self.tell(
-            f"{present} is installed, and trials of {self.study.name} were timed by another "
-            f"version ({said}): they are compiled anew, to be compared; the trials keep their own"
-        )
+    def run(self, records: Sequence[TrialRecord]) -> None:
         rows = []
-        for record in other:
+        for record in records:
             latency = self._latency(record)
             if latency is not None:
                 device = self.study.settings.device
@@ -61,24 +59,13 @@ class _Recompilation:
         file = self.study.folder.latencies
         write_latencies(file, read_latencies(file).with_compiled(tuple(rows)))
 
-    def _present(self, timed: Sequence[TrialRecord]) -> str | None:
-        """The version that is installed, as one of the trials tells it; None if it takes none."""
-        for record in timed:
-            try:
-                return self.source.measure(self._request(record)).source
-            except CandidateError:
-                continue
-        return None
-
     def _latency(self, record: TrialRecord) -> Latency | None:
+        request = trial_request(self.study, record, self.device.weights, self.worker)
         try:
-            return self.source.measure(self._request(record))
+            return self.source.measure(request)
         except CandidateError as error:
             self.tell(f"trial {record.number} keeps the time of {_source(record)}: {error}")
             return None
-
-    def _request(self, record: TrialRecord) -> LatencyRequest:
-        return trial_request(self.study, record, self.device.weights, self.worker)
 
 
 def _source(record: TrialRecord) -> str:

@@ -75,3 +75,16 @@ class TestContract:
         request = replace(models.request(GRAPHS["tiny"]()), make_tflite=other.make_tflite)
         with pytest.raises(LatencyError, match="the converted file runs"):
             reader.measure(request)
+
+
+@pytest.mark.parametrize("name", ["ethos-u55-256", "rk3588"])
+def test_a_compiler_s_version_is_known_without_compiling(
+    request: pytest.FixtureRequest, worker: Worker, models: Models, name: str
+) -> None:
+    latency = opened(name, request, worker).measure(models.request(GRAPHS["tiny"]()))
+    assert load_device(name).settings.compiler() == latency.source
+
+
+def test_what_no_compiler_tells_has_no_compiler() -> None:
+    assert load_device("host").settings.compiler() is None
+    assert load_device("vs680").settings.compiler() is None

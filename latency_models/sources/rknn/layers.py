@@ -15,7 +15,8 @@ _ROW = re.compile(
     r"(\d+)/(\d+)/(\d+)\s+(?:\d+%\s+)?(\d+(?:\.\d+)?)[^\S\n]*(.*)$",
     re.MULTILINE,
 )
-_VERSION = re.compile(r"librknnc version: (\d\S*)")
+#: The first line that child.py prints.
+_COMPILER = re.compile(r"^compiler: (rknn-toolkit2 \S+)$", re.MULTILINE)
 _SHAPE = re.compile(r"\(([\d,]+)\)")
 #: Tensors lie in blocks of so many of their second dimension, which are the channels inside.
 _BLOCK = 16
@@ -69,10 +70,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model as the compiler, of this version, would run it: layers in their order."""
+    """A model as a compiler would run it: layers in their order."""
 
     layers: tuple[Layer, ...]
-    version: str
+    #: "rknn-toolkit2 2.5.0"
+    compiler: str
 
 
 def read_compiled(text: str) -> Compiled:
@@ -92,5 +94,12 @@ def read_compiled(text: str) -> Compiled:
               row[9].strip().partition(":")[2])
         for row in rows
     )  # fmt: skip
-    version = _VERSION.search(text)
-    return Compiled(layers, version[1] if version else "of unknown version")
+    return Compiled(layers, read_compiler(text))
+
+
+def read_compiler(text: str) -> str:
+    """Which compiler printed ``text``; LatencyError if it does not say."""
+    said = _COMPILER.search(text)
+    if said is None:
+        raise LatencyError("rknn-toolkit2 does not say its version")
+    return said[1]

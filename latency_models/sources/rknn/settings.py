@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
@@ -26,8 +26,6 @@ class CalibrationSettings(SettingsTable):
 class RknnSettings(SourceSettings):
     """rknn-toolkit2, and a calibration of its cycles."""
 
-    compiles: ClassVar[bool] = True
-
     source: Literal["rknn"]
     #: of the family of RK3588; each needs a calibration of its own
     platform: Literal["rk3562", "rk3566", "rk3568", "rk3576", "rk3588"]
@@ -41,6 +39,10 @@ class RknnSettings(SourceSettings):
     cpu_gmac_per_s: PositiveFloat
     timeout_seconds: PositiveFloat = 300.0
 
+    def compiler(self) -> str:
+        """The toolkit of the interpreter; NoToolkitError if none is named."""
+        return self._toolkit().compiler()
+
     def open(self, place: SourcePlace) -> RknnSource:
         """The source; NoToolkitError if no interpreter is named."""
         prices = RknnPrices(
@@ -49,5 +51,7 @@ class RknnSettings(SourceSettings):
             CpuFallback(self.cpu_bandwidth_gb_per_s, self.cpu_gmac_per_s),
             self.transfer_gb_per_s,
         )
-        toolkit = Toolkit(find_interpreter(self.interpreter), self.platform, self.timeout_seconds)
-        return RknnSource(toolkit, prices)
+        return RknnSource(self._toolkit(), prices)
+
+    def _toolkit(self) -> Toolkit:
+        return Toolkit(find_interpreter(self.interpreter), self.platform, self.timeout_seconds)

@@ -84,7 +84,7 @@ class RknnSource(LatencySource):
             on_cpu=tuple(
                 row.name for row, share in zip(rows, shares, strict=True) if share.fell_back
             ),
-            source=f"rknn-toolkit2 {compiled.version}",
+            source=compiled.compiler,
             conditions=self._conditions(npu_ms, cpu_ms),
         )
 

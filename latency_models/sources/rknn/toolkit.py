@@ -13,7 +13,7 @@ from search_spaces import NasError
 
 from ...source import LatencyError
 from .child import NO_TOOLKIT
-from .layers import Compiled, read_compiled
+from .layers import Compiled, read_compiled, read_compiler
 
 #: Names the interpreter where device.toml does not.
 VARIABLE = "NAS_RKNN_PYTHON"
@@ -49,15 +49,20 @@ class Toolkit:
         with tempfile.TemporaryDirectory(prefix="nas-rknn-") as folder:
             model = Path(folder) / "model.tflite"
             model.write_bytes(tflite)
-            return read_compiled(self._said_of(model))
+            return read_compiled(self._said(model.parent, str(model), self.platform))
 
-    def _said_of(self, model: Path) -> str:
-        """All that the child printed."""
+    def compiler(self) -> str:
+        """As "rknn-toolkit2 2.5.0"; NasError if the interpreter has none."""
+        with tempfile.TemporaryDirectory(prefix="nas-rknn-") as folder:
+            return read_compiler(self._said(Path(folder)))
+
+    def _said(self, folder: Path, *words: str) -> str:
+        """All that the child printed, which runs in ``folder``."""
         try:
             with as_file(files("latency_models.sources.rknn") / "child.py") as child:
                 done = subprocess.run(
-                    [str(self.interpreter), "-I", str(child), str(model), self.platform],
-                    cwd=model.parent,
+                    [str(self.interpreter), "-I", str(child), *words],
+                    cwd=folder,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     timeout=self.timeout_seconds,

@@ -1,8 +1,8 @@
 """Stands in for an interpreter with rknn-toolkit2: prints a table of layers as the compiler does.
 
-Called as the source calls the interpreter: -I CHILD MODEL PLATFORM. The cycles follow a rule of its
-own: convolutions pay for arithmetic and memory, an addition is fused into the one before it, the
-CPU puts the pixels in their places.
+Called as the source calls the interpreter: -I CHILD MODEL PLATFORM, or -I CHILD. The cycles follow
+a rule of its own: convolutions pay for arithmetic and memory, an addition is fused into the one
+before it, the CPU puts the pixels in their places.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def layers(model: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("I RKNN: [12:00:00.000] librknnc version: 0.0 (a stand-in)")
-    for index, text in enumerate(layers(Path(sys.argv[3]))):
-        print(f"D RKNN: [12:00:00.000] {index}   {text}")
+    print("compiler: rknn-toolkit2 0.0")
+    for model in sys.argv[3:4]:
+        for index, text in enumerate(layers(Path(model))):
+            print(f"D RKNN: [12:00:00.000] {index}   {text}")

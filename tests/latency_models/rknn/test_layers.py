@@ -9,6 +9,7 @@ from latency_models.sources.rknn.layers import Layer, read_compiled
 
 #: Three layers as the compiler prints them for RK3588, among what else it says.
 PRINTED = r"""
+compiler: rknn-toolkit2 2.5.0
 I rknn building ...
 I RKNN: [10:00:00.100] librknnc version: 2.5.0 (0123abcd@2026-01-01T00:00:00)
 D RKNN: [10:00:00.200] ID   OpType    DataType Target InputShape  OutputShape Cycles(DDR/NPU/Total)
@@ -24,7 +25,7 @@ I rknn building done.
 
 def test_rows_are_found_among_all_that_is_said() -> None:
     compiled = read_compiled(PRINTED)
-    assert compiled.version == "2.5.0"
+    assert compiled.compiler == "rknn-toolkit2 2.5.0"
     assert compiled.layers == (
         Layer("InputOperator", "CPU", "(1,3,64,96)", 0, 0, 0, "image"),
         Layer("Conv", "NPU", "(1,3,64,96)", 90, 70, 18, ""),
@@ -51,6 +52,7 @@ def test_the_last_of_several_tables_counts() -> None:
         ("] 2    ConvRelu", "] 4    ConvRelu", "gaps"),
         ("] 2    ConvRelu INT8", "] 2    ConvRelu", "gaps"),
         ("30/400/400", "30/400/390", "layer 2 adds up to 390"),
+        ("compiler: rknn-toolkit2 2.5.0", "", "does not say its version"),
     ],
 )
 def test_what_makes_no_sense_is_refused(old: str, new: str, message: str) -> None:

@@ -123,7 +123,8 @@ def test_arithmetic_that_got_lost_is_refused(
     worker: Worker, models: Models, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = r"RKNN: [0] 0 Split INT8 NPU \\ (1,8,64,96),... 0/0/0 48 Split:elsewhere"
-    monkeypatch.setenv(VARIABLE, str(script(f"echo '{row}'")))
+    lines = f"echo 'compiler: rknn-toolkit2 0.0'; echo '{row}'"
+    monkeypatch.setenv(VARIABLE, str(script(lines)))
     with pytest.raises(LatencyError, match="holds no layer of CONV_2D"):
         opened(worker).measure(models.request(GRAPHS["tiny"]()))
 
