@@ -52,6 +52,7 @@ def search(
     baselines: bool | None = None,
     workers: int = 1,
     storage: str | None = None,
+    artifacts: str | Path | None = None,
     catch_interrupt: bool = False,
 ) -> SearchOutcome:
     """Searches a space for the best INT8 networks; the same call continues its study.
@@ -83,6 +84,7 @@ def search(
         workers: one is this process, more are processes that share its cores; they can be given
             names and files, but no objects.
         storage: a database's URL, in place of a file in the folder.
+        artifacts: a folder, or "s3://BUCKET/PREFIX", where models go for every machine to export.
         catch_interrupt: Ctrl-C ends the search with what it has found; else it is KeyboardInterrupt
             once all that was found is written.
 
@@ -127,6 +129,7 @@ def search(
             "baselines": baselines,
             "workers": workers,
             "storage": storage,
+            "artifacts": None if artifacts is None else str(artifacts),
         }
     )
     objects = SearchObjects(

@@ -70,8 +70,9 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
 
 
 def _of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
-    assert record.candidate is not None  # it is complete
-    files = _Files.of(study.folder.model(record.candidate), record.network)
+    from ..studies.models import bring_model
+
+    files = _Files.of(bring_model(study, record), record.network)
     card = card_of_trial(study.name, study.settings, record, files.granularity)
     return _source(folder, card, files)
 

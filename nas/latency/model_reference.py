@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedFile:
-    """A trial's INT8 model, and the size it was made for; the machine that trained it has it."""
+    """A trial's INT8 model, and the size it was made for; it may be on another machine alone."""
 
     path: Path
     input: InputSpec
@@ -90,9 +90,11 @@ def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNet
 
 def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
     """Nothing if it was not trained."""
+    from ..studies.models import MODEL, bring_model
+
     if record.candidate is None or not record.complete:
         return None
-    path = study.folder.tflite(record.candidate)
+    path = bring_model(study, record) / MODEL
     return TrainedFile(path, InputSpec.parse(study.settings.input))
 
 

@@ -10,16 +10,16 @@ import hashlib
 import io
 import uuid
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import optuna_dashboard
-from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import Trial
 
 from ..choices import Objective
+from ..studies.artifacts import ArtifactPlace, Artifacts
+from ..studies.models import is_shared
 from ..studies.study import Study
-from ..system.files import json_text, write_whole
+from ..system.files import json_text
 from .content import ReportContent, ReportedNetwork
 from .notes import note_of
 from .plots.style import theme
@@ -32,31 +32,36 @@ _TFLITE = "application/octet-stream"
 
 
 class Attachments:
-    """Files and notes of a study's trials; the files are in ``artifacts`` of its folder.
+    """Files and notes of a study's trials.
+
+    The files are where the study's models go, or else in ``artifacts`` of its folder.
 
     Used from one thread.
     """
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._folder: Path = study.folder.path / "artifacts"
+        own = ArtifactPlace(folder=study.folder.path / "artifacts")
+        self._artifacts = study.artifacts() or own.open()
         self._drawn: tuple[tuple[int, float], ...] | None = None
 
-    def store(self) -> FileSystemArtifactStore:
-        """Where the dashboard reads them; its folder is made if it is missing."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return FileSystemArtifactStore(self._folder)
+    @property
+    def artifacts(self) -> Artifacts:
+        """Where the dashboard reads them."""
+        return self._artifacts
 
     def attach(self, content: ReportContent) -> None:
         """Models and cards of the front, and the plots if trials or latencies are others.
 
-        A model that another machine trained is left out.
+        A model that only another machine has is left out; one that its worker put where all find
+        it is with the trial already.
         """
         for network in content.front:
             self._attach_note(content, network)
             model = self._study.folder.tflite(network.candidate)
             name = f"trial{network.trial:04d}.tflite"
-            if model.is_file() and not self._has(network, name):
+            is_there = is_shared(self._study, network.trial) or self._has(network, name)
+            if model.is_file() and not is_there:
                 self._attach(network, name, _TFLITE, model.read_bytes())
         self._name_objectives(content)
         drawn = tuple((network.trial, network.result.latency.ms) for network in content.candidates)
@@ -78,7 +83,7 @@ class Attachments:
 
     def _attach(self, network: ReportedNetwork, name: str, mimetype: str, content: bytes) -> None:
         artifact = self._artifact_id(network, name)
-        write_whole(self._folder / artifact, content)
+        self._artifacts.keep(artifact, content)
         meta = {
             "artifact_id": artifact, "filename": name, "mimetype": mimetype, "encoding": None,
         }  # fmt: skip
@@ -92,8 +97,8 @@ class Attachments:
     def _has(self, network: ReportedNetwork, name: str) -> bool:
         study = self._study.optuna
         known = study._storage.get_study_system_attrs(study._study_id)
-        file = self._folder / self._artifact_id(network, name)
-        return self._key(network, name) in known and file.is_file()
+        is_known = self._key(network, name) in known
+        return is_known and self._artifacts.holds(self._artifact_id(network, name))
 
     def _key(self, network: ReportedNetwork, name: str) -> str:
         trial_id = self._trial_id(network)

@@ -39,7 +39,7 @@ def serve(study: Study, host: str, port: int, announce: Callable[[str], None]) -
     attachments = Attachments(study)
     attachments.attach(collect(study))
     storage = study.optuna._storage
-    application = optuna_dashboard.wsgi(storage, attachments.store())
+    application = optuna_dashboard.wsgi(storage, attachments.artifacts)
     with _listening(host, port, application) as server, _kept_up_to_date(study, attachments):
         place = f"[{host}]" if ":" in host else host
         page = f"dashboard/studies/{study.optuna._study_id}"

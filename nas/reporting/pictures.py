@@ -15,13 +15,14 @@ from ..data.pixels import Pixels
 from ..evaluation.inference import TfliteUpscaler
 from ..quality.baselines import bicubic
 from ..quality.similarity import psnr_db
+from ..studies.models import MODEL, bring_model
 from .content import ReportContent, ReportedNetwork
 
 if TYPE_CHECKING:
     from latency_models import Worker
 
-    from ..studies.folder import StudyFolder
     from ..studies.settings import Settings
+    from ..studies.study import Study
 
 #: Side of a crop in HR pixels: small enough to embed, large enough to see texture.
 CROP_SIDE = 240
@@ -72,7 +73,7 @@ class Window:
 
 def compare(
     content: ReportContent,
-    folder: StudyFolder,
+    study: Study,
     worker: Worker,
     threads: int,
     observe: Callable[[int, int], None] = lambda done, total: None,
@@ -81,7 +82,7 @@ def compare(
 
     NasError says why there are none: the images are gone or changed, or no model is here.
     """
-    models = _models(content, folder, worker, threads)
+    models = _models(content, study, worker, threads)
     images = validation_images(content.settings)
     chosen = _spread(images.pairs, MOST_IMAGES)
     comparisons = []
@@ -131,26 +132,26 @@ def validation_images(settings: Settings) -> ImageSet:
 
 
 def upscaler(
-    network: ReportedNetwork, folder: StudyFolder, worker: Worker, threads: int
+    network: ReportedNetwork, study: Study, worker: Worker, threads: int
 ) -> Upscale | None:
-    """The INT8 file of ``network`` as a function of an image; None if it is not on this disk."""
-    path = folder.tflite(network.candidate)
+    """The INT8 file of ``network`` as a function of an image; None if it is not to be had."""
+    path = bring_model(study, network.record) / MODEL
     if not path.is_file():
         return None
     return TfliteUpscaler(path.read_bytes(), worker, threads).upscale
 
 
 def _models(
-    content: ReportContent, folder: StudyFolder, worker: Worker, threads: int
+    content: ReportContent, study: Study, worker: Worker, threads: int
 ) -> list[tuple[str, Upscale]]:
     """The best of the front, and ABPN to hold them against."""
     best = list(content.front[:MOST_MODELS])
     wanted = best + [n for n in content.references if n.name == content.yardstick]
-    opened = [(n.name, upscaler(n, folder, worker, threads)) for n in wanted]
+    opened = [(n.name, upscaler(n, study, worker, threads)) for n in wanted]
     models = [(name, run) for name, run in opened if run is not None]
     if not models:
         raise NasError(
-            f"no model of the front is in {folder.path / 'models'}: "
+            f"no model of the front is in {study.folder.path / 'models'}: "
             "nothing was trained yet, or another machine has them"
         )
     return models

@@ -31,11 +31,11 @@ class Previewer:
         return validation_images(self._study.settings)
 
     def preview(self, network: ReportedNetwork) -> Image.Image | None:
-        """RGB; None if the network's file is not on this disk.
+        """RGB; None if only another machine has the network's file.
 
         NasError if the study's images are gone or have changed, or the model cannot be run.
         """
-        run = upscaler(network, self._study.folder, self._worker, self._threads)
+        run = upscaler(network, self._study, self._worker, self._threads)
         if run is None:
             return None
         pair = self._images.pairs[0]

@@ -55,6 +55,6 @@ def _comparisons(
     try:
         with Worker() as worker:
             threads = Cores.available().count
-            return compare(content, study.folder, worker, threads, observe), ""
+            return compare(content, study, worker, threads, observe), ""
     except NasError as error:
         return (), str(error)

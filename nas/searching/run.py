@@ -23,6 +23,7 @@ from ..data.named_sets import VALIDATION
 from ..evaluation.evaluator import IMPORTS_OF_WORKERS
 from ..quality.metrics import convention
 from ..quality.notes import notes
+from ..studies.artifacts import ArtifactPlace
 from ..studies.budget import Budget
 from ..studies.config import write_config
 from ..studies.options import SearchOptions
@@ -84,6 +85,9 @@ def run_search(
     workers = options.workers or 1
     objects.require_passable(workers)
     require_known(options.confirm)
+    artifacts = None if options.artifacts is None else ArtifactPlace.parse(options.artifacts)
+    if artifacts is not None:
+        artifacts.open().require_writable()
     shares = Cores.available().divided(workers)
     # Before the first worker, which ``_prepare`` begins.
     works_here = in_this_process and workers == 1
@@ -97,6 +101,8 @@ def run_search(
     here = resources if works_here else None
     del resources
     study.set_budget(budget)
+    if artifacts is not None:
+        study.set_artifacts(artifacts)
     _write_config(study, options)
     with _quiet_optuna(), _open_display(study, budget) as display:
         display.line(introduction)
@@ -197,6 +203,7 @@ def _write_config(study: Study, options: SearchOptions) -> None:
         SearchOptions.repeating(study),
         workers=options.workers or 1,
         storage=None if secret else options.storage,
+        artifacts=options.artifacts,
         confirm=options.confirm,
     )
     write_config(study.folder.path / CONFIG_FILE, repeating, "; ".join(remarks))

@@ -6,6 +6,7 @@ from latency_models import LatencyRequest, WeightGranularity, Worker
 from search_spaces import InputSpec
 
 from ..evaluation.evaluator import untrained_tflite
+from ..studies.models import MODEL, bring_model
 from ..studies.record import TrialRecord
 from ..studies.study import Study
 
@@ -13,11 +14,11 @@ from ..studies.study import Study
 def trial_request(
     study: Study, record: TrialRecord, granularity: WeightGranularity, worker: Worker
 ) -> LatencyRequest:
-    """For the trial's file; where another machine has it, for one with stand-in weights."""
+    """For the trial's file; where only another machine has it, one with stand-in weights."""
     graph, spec = record.network.deployed, InputSpec.parse(study.settings.input)
-    file = study.folder.tflite(record.candidate or "")
 
     def make_tflite() -> bytes:
+        file = bring_model(study, record) / MODEL
         if file.is_file():
             return file.read_bytes()
         return untrained_tflite(worker, graph, spec, granularity)

@@ -16,6 +16,8 @@ from search_spaces.spaces.space import Space
 
 from ..choices import Objective
 from ..evaluation.evaluator import CandidateEvaluator
+from ..studies.artifacts import ArtifactError
+from ..studies.models import share_model
 from ..studies.record import (
     ARCHITECTURE_KEY,
     BASELINE_KEY,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 #: The disk, the database, or another worker that has the trial now: not the candidate.
 _NOT_ITS_FAULT = (
     OSError,
+    ArtifactError,
     optuna.exceptions.StorageInternalError,
     optuna.exceptions.UpdateFinishedTrialError,
 )
@@ -119,6 +122,7 @@ class TrialRunner:
         trained = train(proposal, timed, evaluator, study.settings, study.folder, observe)
         if isinstance(trained, Ended):
             return trained
+        share_model(study, trial, proposal.candidate.hash)
         _constrain(trial, trained.constraints)
         graph, macs = proposal.candidate.graph, proposal.figures.macs
         expected = study.expected(graph, macs, trained.evaluated.quality.psnr_db)

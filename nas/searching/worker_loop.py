@@ -107,10 +107,22 @@ def work(
         if resources.sampler is None
         else OfCandidates(resources.sampler)
     )
+    return run_trials(study, budget, run, resources.space, evaluator, observer)
+
+
+def run_trials(
+    study: Study,
+    budget: Budget,
+    run: Run,
+    space: Space,
+    evaluator: CandidateEvaluator,
+    observer: SearchObserver,
+) -> str:
+    """The same with an evaluator, and the study's sampler, at hand."""
     with worker_lock(study.folder) as name, _noted_session(study, name):
         label = worker_label(study.folder, name)
         evaluator.start()
-        return _Loop(study, budget, run, resources.space, evaluator, label, observer).work()
+        return _Loop(study, budget, run, space, evaluator, label, observer).work()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ class SearchOptions(StudyRequest):
     study: Annotated[str | None, Doc("Name [SPACE-DEVICE-xSCALE].")] = None
     workers: Annotated[int | None, Ge(1), Doc("Processes; they share the cores [1].")] = None
     storage: Annotated[str | None, Doc("Database URL that machines share (PostgreSQL).")] = None
+    artifacts: Annotated[
+        str | None, Doc("DIR or s3://BUCKET/PREFIX: models go there, for every machine to export.")
+    ] = None
     confirm: Annotated[
         str | None,
         Doc("Device that measures the ten best in the end, where latencies are predicted."),

@@ -14,6 +14,7 @@ from search_spaces import Candidate
 from ..quality.score import score_ratio
 from ..system.files import write_json, write_text, write_whole
 from .cards import card_of_trial
+from .models import MODEL, bring_model
 from .options import SearchOptions
 from .record import Result, TrialRecord, pareto_front
 from .study import Study
@@ -113,8 +114,7 @@ def nothing_found(study: Study) -> str:
 def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
     """Brings ``pareto/`` up to date; returns what stands in it.
 
-    A model that another machine trained and that is not on this disk is left out of the folder, not
-    of the returned findings.
+    A model that only another machine has is left out of the folder, not of the returned findings.
     """
     records = study.records()
     found, by_number = _findings(study, records), {record.number: record for record in records}
@@ -124,7 +124,7 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
     folder.mkdir(exist_ok=True)
     wanted = {"pareto.csv", "pareto.json"}
     for finding in found:
-        source = study.folder.tflite(finding.candidate)
+        source = bring_model(study, by_number[finding.trial]) / MODEL
         if not source.exists():
             continue
         tflite = source.read_bytes()

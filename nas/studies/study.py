@@ -21,6 +21,7 @@ from search_spaces.zoo import REFERENCES
 from ..choices import Objective
 from ..quality_model.expectation import ExpectedPsnr
 from ..system.passwords import shown_url
+from .artifacts import ArtifactPlace, Artifacts
 from .budget import Budget, covered_seconds
 from .database import (
     alone,
@@ -51,6 +52,7 @@ from .worker_locks import is_free
 
 _SETTINGS_KEY = "settings"
 _BUDGET_KEY = "budget"
+_ARTIFACTS_KEY = "artifacts"
 _SESSION_PREFIX = "session:"
 _MAX_ATTEMPTS = 6
 
@@ -71,6 +73,7 @@ class Study:
         self._nameless: dict[int, float] = {}
         self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
         self._stopped = False
+        self._artifacts: Artifacts | None = None
 
     @property
     def name(self) -> str:
@@ -144,6 +147,20 @@ class Study:
     def set_budget(self, budget: Budget) -> None:
         """Tells workers how far to go."""
         self.optuna.set_user_attr(_BUDGET_KEY, vars(budget))
+
+    def artifacts(self) -> Artifacts | None:
+        """Where models go that every machine may export; None if they stay where they were trained.
+
+        NasError if that is out of reach.
+        """
+        word = self.optuna.user_attrs.get(_ARTIFACTS_KEY)
+        if word is not None and (self._artifacts is None or str(self._artifacts.place) != word):
+            self._artifacts = ArtifactPlace.parse(word).open()
+        return self._artifacts
+
+    def set_artifacts(self, place: ArtifactPlace) -> None:
+        """Has every worker put there what it trains from now on."""
+        self.optuna.set_user_attr(_ARTIFACTS_KEY, str(place))
 
     def note_session(self, worker: str, started: float) -> None:
         """Writes down that ``worker`` has been alive since ``started`` (seconds of the epoch)."""

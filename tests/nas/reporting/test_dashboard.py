@@ -138,7 +138,6 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def attach_all(study: Study, worker: Worker) -> None:
     content, attachments = collect(study), Attachments(study)
-    attachments.store()
     attachments.attach(content)
     attachments.attach_previews(content.front, Previewer(study, worker, 1))
 
@@ -187,7 +186,6 @@ def test_a_model_of_another_machine_is_left_out(own: Study) -> None:
     finding = findings(own)[0]
     (own.folder.model(finding.candidate) / "model.tflite").unlink()
     attachments = Attachments(own)
-    attachments.store()
     attachments.attach(collect(own))
     with Worker() as worker:
         previewer = Previewer(own, worker, 1)

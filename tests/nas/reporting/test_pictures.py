@@ -65,7 +65,7 @@ def test_models_of_the_front_and_abpn_are_shown_on_the_study_s_images(
     study: Study, worker: Worker
 ) -> None:
     content = collect(study)
-    comparisons = compare(content, study.folder, worker, 1)
+    comparisons = compare(content, study, worker, 1)
     assert [comparison.image for comparison in comparisons] == [
         "chelsea.png", "motorcycle_left.png", "flower.jpg",
     ]  # fmt: skip
@@ -104,7 +104,7 @@ def test_why_there_are_no_pictures(
 ) -> None:
     assert callable(change)
     with pytest.raises(NasError, match=reason):
-        compare(change(collect(study), study), study.folder, worker, 1)
+        compare(change(collect(study), study), study, worker, 1)
 
 
 def test_a_preview_shows_all_crops_in_a_row() -> None:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from nas.studies.models import MODEL, bring_model
+from nas.studies.proxy_server import serving
+from nas.studies.study import load_study
+
 from ..commands import QUICK, SMALL, run, run_json, start
 
 OPTIONS = (*SMALL, *QUICK, "--no-baselines", "--sampler", "random")
 
 
 def test_searches_and_workers_on_several_machines_share_one_budget(
-    postgres: str, tmp_path: Path
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Folders stand for machines: they share nothing but the database.
+    """Folders stand for machines: they share the database, and a place for models.
 
-    Two searches make the study at the same moment, and a worker comes later.
+    Two searches make the study at the same moment, and a worker comes later, by way of a proxy.
     """
     places = [tmp_path / name for name in ("here", "there", "elsewhere")]
     for place in places:
         place.mkdir()
     shared = ("--storage", postgres, "--study", "p")
-    begun = [start(place, "search", *shared, "--budget", "4", *OPTIONS) for place in places[:2]]
+    search = ("--budget", "4", "--artifacts", str(tmp_path / "models"), *OPTIONS)
+    begun = [start(place, "search", *shared, *search) for place in places[:2]]
     first = begun[0]
     while "study p:" not in (first.stderr.readline() if first.stderr else "study p:"):
         assert first.poll() is None
-    begun.append(start(places[2], "worker", *shared))
-    messages = [process.communicate(timeout=600)[1] for process in begun]
+    with serving(postgres, "127.0.0.1", 0) as (_, address):
+        begun.append(start(places[2], "worker", "--storage", f"grpc://{address}", "--study", "p"))
+        messages = [process.communicate(timeout=600)[1] for process in begun]
     print(*messages)
     assert [process.returncode for process in begun] == [0, 0, 0]
     answer = run_json(places[0], "status", "p", "--storage", postgres)
@@ -34,3 +42,7 @@ def test_searches_and_workers_on_several_machines_share_one_budget(
     models = [len(list(place.glob("studies/p/models/*"))) for place in places]
     assert sum(models) == 4
     assert run(places[0], "pareto", "p", "--storage", postgres)
+    monkeypatch.chdir(places[0])
+    study = load_study("p", postgres)
+    for record in study.trained():
+        assert (bring_model(study, record) / MODEL).is_file()
