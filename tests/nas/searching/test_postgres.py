@@ -39,8 +39,9 @@ def test_searches_and_workers_on_several_machines_share_one_budget(
     answer = run_json(places[0], "status", "p", "--storage", postgres)
     assert answer["trained"] == 4
     assert answer["running"] == 0
-    models = [len(list(place.glob("studies/p/models/*"))) for place in places]
-    assert sum(models) == 4
+    # Those of the front are on every machine that wrote it down.
+    models = {path.name for place in places for path in place.glob("studies/p/models/*")}
+    assert len(models) == 4
     assert run(places[0], "pareto", "p", "--storage", postgres)
     monkeypatch.chdir(places[0])
     study = load_study("p", postgres)
