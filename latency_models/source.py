@@ -126,6 +126,11 @@ class Latency:
         return self.high_ms if self.is_predicted else self.ms
 
     @property
+    def least_ms(self) -> float:
+        """What it may be at best: of a prediction its interval's beginning."""
+        return self.low_ms if self.is_predicted else self.ms
+
+    @property
     def text(self) -> str:
         """For people: a prediction never goes without its interval."""
         if not self.is_predicted:

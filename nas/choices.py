@@ -12,6 +12,17 @@ class Objective(StrEnum):
     PARETO = "pareto"
 
 
+class Risk(StrEnum):
+    """Which time the score counts of a latency that is predicted (see ``quality.score``).
+
+    Its mean over the interval, the prediction itself, or the interval's upper end.
+    """
+
+    MEAN = "mean"
+    POINT = "point"
+    UPPER = "upper"
+
+
 class SamplerKind(StrEnum):
     """How candidates are proposed."""
 

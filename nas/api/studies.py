@@ -13,7 +13,7 @@ from latency_models.device import Device, find_device
 from search_spaces import InputError, InputSpec
 from search_spaces.spaces.space import Space
 
-from ..choices import Objective, Precision, Quantization, SamplerKind
+from ..choices import Objective, Precision, Quantization, Risk, SamplerKind
 from ..data.arrays import DataSource, split_source
 from ..exporting.export import Export
 from ..exporting.models import ExportedModel
@@ -42,6 +42,7 @@ def search(
     input: str | None = None,
     scale: int | None = None,
     objective: Objective | str | None = None,
+    risk: Risk | str | None = None,
     quantize: Quantization | str | None = None,
     max_latency_ms: float | None = None,
     confirm: str | None = None,
@@ -73,6 +74,8 @@ def search(
         input: the LR size in pixels, "360x640".
         scale: 2, 3 or 4.
         objective: "score", or "pareto": PSNR and runtime side by side.
+        risk: which time the score counts where latencies are predictions: "mean" over the interval,
+            "point", the prediction itself, or "upper", the interval's end.
         quantize: "auto", "qat" or "ptq".
         max_latency_ms: what is slower is not trained.
         confirm: a device that measures the best, where the latencies are predictions.
@@ -119,6 +122,7 @@ def search(
             "input": input,
             "scale": scale,
             "objective": objective,
+            "risk": risk,
             "quantize": quantize,
             "max_latency_ms": max_latency_ms,
             "confirm": confirm,

@@ -146,6 +146,9 @@ def _print_front(study: Study, found: tuple[ParetoPoint, ...]) -> None:
         if finding.beaten_by:
             names = " and ".join(finding.beaten_by)
             print(f"rank {finding.rank}: beaten in PSNR and time by {names}, trained here too")
+    lead = found[0].lead
+    if lead is not None and lead.is_predicted:
+        print(f"lead of rank 1 over ABPN: {lead.text}")
     print(f"models and cards: {study.folder.pareto}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..quality.score import score_ratio
 from ..studies.budget import Budget
+from ..studies.lead import Lead
 from ..studies.options import SearchOptions
 from ..studies.record import Result, TrialRecord
 from ..studies.results import ParetoPoint, findings
@@ -104,6 +105,8 @@ class ReportContent:
     elapsed_seconds: float
     #: whose score counts as 1: ABPN's of this study, or the best found where ABPN was left out
     yardstick: str
+    #: of the best score over ABPN; None without either
+    lead: Lead | None
     candidates: tuple[ReportedNetwork, ...]
     references: tuple[ReportedNetwork, ...]
     #: best score first
@@ -127,7 +130,7 @@ class ReportContent:
     @property
     def shown(self) -> tuple[ReportedNetwork, ...]:
         """The front, fastest first, and the references: what is drawn one by one."""
-        return (*sorted(self.front, key=lambda n: n.result.latency.ms), *self.references)
+        return (*sorted(self.front, key=lambda n: n.result.scored_ms), *self.references)
 
     @property
     def timed_elsewhere(self) -> tuple[tuple[str, int], ...]:
@@ -156,6 +159,7 @@ def collect(study: Study) -> ReportContent:
         budget=study.budget(),
         elapsed_seconds=study.elapsed_seconds(),
         yardstick=yardstick,
+        lead=next((finding.lead for finding in front_trials.values()), None),
         candidates=found,
         references=tuple(network for network in networks.values() if network.is_reference),
         front=front,
@@ -198,7 +202,7 @@ def _highlights(
     good = [n for n in found if n.within_limit and n.result.expected.psnr_db >= good_db]
     chosen = [Highlight("Best score", front[0])]
     if good:
-        fastest = min(good, key=lambda network: network.result.latency.ms)
+        fastest = min(good, key=lambda network: network.result.scored_ms)
         chosen.append(Highlight(f"Fastest above bicubic + {WORTHWHILE_GAIN_DB:g} dB", fastest))
     best = max(front, key=lambda network: network.result.expected.psnr_db)
     chosen.append(Highlight(f"Best PSNR{f' under {cap_ms:g} ms' if cap_ms else ''}", best))

@@ -43,7 +43,7 @@ def history_of(
         for record in records
         if record.begun is not None and record.ended is not None
     )
-    slowest_ms = max((result.latency.ms for _, _, result, _ in ended), default=1.0)
+    slowest_ms = max((result.scored_ms for _, _, result, _ in ended), default=1.0)
     moments: list[Moment] = []
     front: list[tuple[float, float]] = []
     best = -math.inf
@@ -83,7 +83,7 @@ def _gains(result: Result, bicubic_psnr_db: float, slowest_ms: float) -> tuple[f
 
     In these units equal steps are worth the same anywhere, as in the challenge's score.
     """
-    return result.expected.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.latency.ms)
+    return result.expected.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.scored_ms)
 
 
 def _unbeaten(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

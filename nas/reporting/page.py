@@ -81,6 +81,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("device", f"{settings.device}, fingerprint {settings.device_fingerprint}"),
         ("seed", f"{settings.seed}; a network’s own comes of it and of the network’s hash"),
         ("sampler and objective", f"{settings.sampler}, {settings.objective}"),
+        ("time of a prediction that the score counts", settings.risk),
         ("budget", str(content.budget) or "none"),
         ("each network", f"{recipe.steps} steps of {recipe.batch} crops of "
                          f"{recipe.patch}×{recipe.patch} LR pixels, {recipe.quantization}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..choices import Risk
 from ..quality.metrics import convention
 from ..quality_model.table import FULL_STEPS
 from .content import ReportContent
@@ -17,6 +18,14 @@ from .plots.progress import ProgressAxis, progress_plot
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+
+#: Where predicted times stand.
+_COUNTED = {
+    Risk.MEAN: " A predicted time stands at the mean over its interval, as the score counts it.",
+    Risk.POINT: "",
+    Risk.UPPER: " A predicted time stands at its interval’s end, as the score counts it.",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ def sections_of(content: ReportContent) -> tuple[Section, ...]:
 
 
 def _front(content: ReportContent) -> Section:
-    fastest = min((n.result.latency.ms for n in content.front), default=0.0)
+    fastest = min((n.result.scored_ms for n in content.front), default=0.0)
     best_db = max((n.result.expected.psnr_db for n in content.front), default=0.0)
     label = (
         f"Expected PSNR over runtime: {len(content.candidates)} networks, {len(content.front)} of "
@@ -78,7 +87,7 @@ def _front(content: ReportContent) -> Section:
         f"{convention(content.settings.scale)}. Whiskers are the intervals of that, nine of ten, "
         "and those that the device’s source of latencies states; time is on "
         "a logarithmic axis. A double click shows what lies "
-        f"below, too.{equal}",
+        f"below, too.{equal}{_COUNTED[content.settings.risk]}",
         _if_any(content, Group((Plot("plot-front", "front", label, front_plot(content)),))),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..quality.score import score_ratio
 from ..studies.budget import Budget
+from ..studies.lead import Lead
 from ..studies.record import Result, TrialRecord, pareto_front
 
 
@@ -59,6 +60,12 @@ class Leaderboard:
         """The finding within the limit with the best score."""
         found = (entry for entry in self.candidates if entry.within_limit)
         return max(found, key=lambda entry: entry.result.log2_score, default=None)
+
+    @property
+    def lead(self) -> Lead | None:
+        """Of the best over ABPN; None until there are both."""
+        best, abpn = self.best, self.reference("ABPN")
+        return Lead.of(best.result, abpn.result) if best and abpn else None
 
     def reference(self, name: str) -> LeaderboardEntry | None:
         """The network of that name as trained in this study."""

@@ -136,7 +136,10 @@ class View:
         for entry in self.leaderboard.references:
             table.add_row(entry.baseline or "", *_figures(entry, yardsticks), style=_REFERENCE)
         table.add_row("bicubic", f"{self.bicubic_psnr_db:.2f} dB", *["-"] * (1 + len(names)))
-        return Group(table, Text())
+        lead = self.leaderboard.lead
+        told = lead is not None and lead.is_predicted
+        doubt = [Text(f"lead over ABPN: {lead.text}", style="dim")] if lead and told else []
+        return Group(table, *doubt, Text())
 
     def _front(self, width: int) -> Text:
         on_front = {entry.trial for entry in self.leaderboard.front}
@@ -171,4 +174,4 @@ def _figures(entry: LeaderboardEntry, yardsticks: list[LeaderboardEntry | None])
 
 
 def _mark(entry: LeaderboardEntry, symbol: str, style: str) -> Mark:
-    return Mark(entry.result.latency.ms, entry.result.expected.psnr_db, symbol, style)
+    return Mark(entry.result.scored_ms, entry.result.expected.psnr_db, symbol, style)

@@ -9,8 +9,8 @@ from latency_models import Latency, NeverTaken
 from search_spaces import Graph
 from search_spaces.graph.capacity import IMAGE_VALUES, values_per_pixel
 
-from ..choices import Objective
-from ..quality.score import log2_score
+from ..choices import Objective, Risk
+from ..quality.score import log2_score, scored_ms
 from ..studies.record import Outcome, Result, TrialRecord
 from .stopping import SearchState
 
@@ -127,21 +127,24 @@ def too_slow_to_win(
     latency: Latency,
     records: Sequence[TrialRecord],
     objective: Objective,
+    risk: Risk,
     limit_ms: float | None,
 ) -> Ended | None:
     """Where the score is all that counts: no PSNR that it may reach makes it the best."""
     if objective is not Objective.SCORE:
         return None
     results = [record.result for record in records if record.result and record.within_limit]
-    needed_db = psnr_needed_db(results, latency.ms)
+    ms = scored_ms(latency, risk)
+    needed_db = psnr_needed_db(results, ms)
     if needed_db is None:
         return None
-    reason = f"at {latency.ms:.2f} ms it would need {needed_db:.2f} dB in the end to win"
+    predicted = "" if ms == latency.ms else f" ({latency.ms:.2f} predicted)"
+    reason = f"at {ms:.2f} ms{predicted} it would need {needed_db:.2f} dB in the end to win"
     return Ended(Outcome.PRUNED_BY_LATENCY, reason, latency_constraints(latency, limit_ms))
 
 
 def psnr_needed_db(results: Iterable[Result], runtime_ms: float) -> float | None:
-    """Expected PSNR with which a network of ``runtime_ms`` would reach the best score so far.
+    """Expected PSNR with which a network of ``runtime_ms``, as the score counts it, would be best.
 
     None if it may reach it: the best PSNR so far and CREDIT_DB more would do.
     """

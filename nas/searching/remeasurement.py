@@ -114,9 +114,8 @@ class _Remeasurement:
     def _may_be_within_limit(self, record: TrialRecord) -> bool:
         """A prediction whose interval holds the limit may be: it is worth being measured."""
         assert record.result is not None  # only such are found
-        latency, limit_ms = record.result.latency, self.study.settings.max_latency_ms
-        lowest_ms = latency.low_ms if latency.is_predicted else latency.ms
-        return limit_ms is None or lowest_ms <= limit_ms
+        limit_ms = self.study.settings.max_latency_ms
+        return limit_ms is None or record.result.latency.least_ms <= limit_ms
 
     def _measure(self, records: list[TrialRecord]) -> None:
         failures = 0

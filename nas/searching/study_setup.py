@@ -15,7 +15,7 @@ from search_spaces.naming import from_anywhere
 from search_spaces.spaces.fingerprint import fingerprint
 from search_spaces.spaces.loading import load_space, space_path
 
-from ..choices import Objective, Precision, Quantization, RecipeName, SamplerKind
+from ..choices import Objective, Precision, Quantization, RecipeName, Risk, SamplerKind
 from ..data.arrays import load_arrays, save_arrays
 from ..data.images import EMBEDDED, ImageSet, data_path, load_data
 from ..quality.baselines import bicubic, nearest
@@ -125,6 +125,7 @@ def _settle(
         input=str(input_spec),
         scale=scale,
         objective=_or_default(request.objective, Objective.SCORE),
+        risk=_or_default(request.risk, Risk.MEAN),
         sampler=words.get("sampler") or _or_default(request.sampler, SamplerKind.TPE),
         quantize=recipe.quantization,
         max_latency_ms=request.max_latency_ms,

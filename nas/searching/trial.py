@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from latency_models import Latency, NeverTaken
 from search_spaces import Candidate, CandidateError, Figures, Graph, GraphError, infer
 
+from ..choices import Risk
 from ..evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, candidate_seed
 from ..quality.tiles import require_tiles
 from ..quality_model.expectation import ExpectedPsnr
@@ -142,7 +143,7 @@ def time(
         return timed
     limit_ms = settings.max_latency_ms
     ended = over_limit(latency, limit_ms) or too_slow_to_win(
-        latency, search().records, settings.objective, limit_ms
+        latency, search().records, settings.objective, settings.risk, limit_ms
     )
     return timed if ended is None else replace(ended, latency=latency)
 
@@ -175,7 +176,9 @@ def train(
     return Trained(evaluated, latency, constraints, seed, monotonic() - proposal.started)
 
 
-def record(proposal: Proposal, timed: Timed, trained: Trained, expected: ExpectedPsnr) -> Result:
+def record(
+    proposal: Proposal, timed: Timed, trained: Trained, expected: ExpectedPsnr, risk: Risk
+) -> Result:
     """All that the study remembers of it."""
     evaluated = trained.evaluated
     seconds = {"latency": timed.seconds, **vars(evaluated.stages), "total": trained.seconds}
@@ -187,5 +190,6 @@ def record(proposal: Proposal, timed: Timed, trained: Trained, expected: Expecte
         parameters=proposal.figures.parameters,
         tflite_kb=len(evaluated.tflite) / 1000,
         seed=trained.seed,
+        risk=risk,
         seconds={name: round(value, 3) for name, value in seconds.items()},
     )

@@ -126,7 +126,7 @@ class TrialRunner:
         _constrain(trial, trained.constraints)
         graph, macs = proposal.candidate.graph, proposal.figures.macs
         expected = study.expected(graph, macs, trained.evaluated.quality.psnr_db)
-        return record(proposal, timed, trained, expected)
+        return record(proposal, timed, trained, expected, study.settings.risk)
 
     def _announce(self, trial: optuna.Trial, proposal: Proposal) -> SearchState:
         trial.set_user_attr(ARCHITECTURE_KEY, proposal.candidate.to_json())
@@ -140,7 +140,7 @@ class TrialRunner:
             trial.set_user_attr(name, value)
         _close(trial, Outcome.TRAINED)
         if self.study.settings.objective is Objective.PARETO:
-            return result.expected.psnr_db, result.latency.ms
+            return result.expected.psnr_db, result.scored_ms
         return result.log2_score
 
 

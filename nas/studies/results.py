@@ -11,9 +11,9 @@ from typing import Any
 from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate
 
-from ..quality.score import score_ratio
 from ..system.files import write_json, write_text, write_whole
 from .cards import card_of_trial
+from .lead import Lead
 from .models import MODEL, bring_model
 from .options import SearchOptions
 from .record import Result, TrialRecord, pareto_front
@@ -29,8 +29,8 @@ class ParetoPoint:
     candidate: str
     network: Candidate
     result: Result
-    #: challenge score over ABPN's of the same study; None where ABPN was left out
-    ratio_to_abpn: float | None
+    #: over ABPN of the same study; None where ABPN was left out
+    lead: Lead | None
     #: the device that its latency is of
     device: str
     #: the INT8 model, on the machine that trained it
@@ -43,13 +43,18 @@ class ParetoPoint:
         return f"rank{self.rank:02d}-trial{self.trial:04d}.tflite"
 
     @property
+    def ratio_to_abpn(self) -> float | None:
+        """Challenge score over ABPN's of the same study; None where ABPN was left out."""
+        return None if self.lead is None else self.lead.counted
+
+    @property
     def score(self) -> float:
         """2^(2 PSNR) / (C ms), with the PSNR expected on the study's own images."""
         return 2**self.result.log2_score
 
     def row(self) -> dict[str, Any]:
         """One line of the table."""
-        result, latency = self.result, self.result.latency
+        result, latency, lead = self.result, self.result.latency, self.lead
         return {
             "rank": self.rank,
             "trial": self.trial,
@@ -59,8 +64,13 @@ class ParetoPoint:
             "expected_low_db": result.expected.low_db,
             "expected_high_db": result.expected.high_db,
             "runtime_ms": latency.ms,
+            "scored_ms": result.scored_ms,
             "score": self.score,
             "score_to_abpn": self.ratio_to_abpn,
+            "score_to_abpn_predicted": None if lead is None else lead.predicted,
+            "score_to_abpn_mean": None if lead is None else lead.mean,
+            "score_to_abpn_least": None if lead is None else lead.least,
+            "score_to_abpn_most": None if lead is None else lead.most,
             "beaten_by": " ".join(self.beaten_by),
             "low_ms": latency.low_ms,
             "high_ms": latency.high_ms,
@@ -79,7 +89,6 @@ def findings(study: Study) -> tuple[ParetoPoint, ...]:
 
 def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ...]:
     abpn = next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
-    reference = abpn.log2_score if abpn else None
     front = [(record, record.result) for record in pareto_front(records) if record.result]
     ranked = sorted(front, key=lambda pair: pair[1].log2_score, reverse=True)
     return tuple(
@@ -89,7 +98,7 @@ def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ..
             candidate=record.candidate or "",
             network=record.network,
             result=result,
-            ratio_to_abpn=None if reference is None else score_ratio(result.log2_score, reference),
+            lead=None if abpn is None else Lead.of(result, abpn),
             device=record.timed_on or study.settings.device,
             path=study.folder.tflite(record.candidate or ""),
             beaten_by=tuple(
@@ -147,7 +156,7 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
 def _beats(one: Result, other: Result) -> bool:
     """Better in one of expected PSNR and time, and no worse in the other."""
     gain_db = one.expected.psnr_db - other.expected.psnr_db
-    saved_ms = other.latency.ms - one.latency.ms
+    saved_ms = other.scored_ms - one.scored_ms
     return min(gain_db, saved_ms) >= 0 and max(gain_db, saved_ms) > 0
 
 

@@ -11,7 +11,7 @@ from typing_extensions import Doc
 from search_spaces import InputError, NasError
 from search_spaces.naming import is_object_word
 
-from ..choices import Objective, Precision, Quantization, SamplerKind
+from ..choices import Objective, Precision, Quantization, Risk, SamplerKind
 from ..training.recipe import MIN_SEARCH_STEPS, Recipe
 
 
@@ -29,6 +29,10 @@ class StudyRequest:
     input: Annotated[str | None, Doc("LR size on the device [360x640].")] = None
     scale: Annotated[int | None, Interval(ge=2, le=4), Doc("[3]")] = None
     objective: Annotated[Objective | None, Doc("[score]")] = None
+    risk: Annotated[
+        Risk | None,
+        Doc("What a score counts of a prediction: its interval's mean, itself, or the end [mean]."),
+    ] = None
     sampler: Annotated[SamplerKind | None, Doc("[tpe]")] = None
     quantize: Annotated[
         Quantization | None, Doc("INT8 steps after training: where needed, always, never [auto].")
@@ -49,6 +53,10 @@ class StudyRequest:
     ] = None
     precision: Annotated[Precision | None, Doc("[the faster one here]")] = None
     baselines: Annotated[bool | None, Doc("ABPN and XLSR as reference.")] = None
+
+
+#: What studies were made with before there was a choice.
+_UNSAID = {"risk": Risk.POINT}
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class Settings:
     input: str
     scale: int
     objective: Objective
+    risk: Risk
     #: or the word for an object of a Python program
     sampler: SamplerKind | str
     quantize: Quantization
@@ -124,7 +133,8 @@ class Settings:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            return TypeAdapter(cls).validate_python(data)
+            known = {**_UNSAID, **data} if isinstance(data, dict) else data
+            return TypeAdapter(cls).validate_python(known)
         except ValidationError as error:
             first = error.errors()[0]
             raise NasError(

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from latency_models import Latency
+from nas.choices import Risk
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.studies.record import Outcome, Result, TrialRecord
 from tests.nas.qualities import model_quality
 
 
-def make_result(psnr_db: float = 29.0, ms: float = 30.0, macs: int = 10**9) -> Result:
-    latency = Latency(ms, ms, ms, (), (), "test")
+def predicted(low_ms: float, ms: float, high_ms: float) -> Latency:
+    return Latency(ms, low_ms, high_ms, (), (), "regression")
+
+
+def make_result(
+    psnr_db: float = 29.0,
+    ms: float = 30.0,
+    macs: int = 10**9,
+    latency: Latency | None = None,
+    risk: Risk = Risk.MEAN,
+) -> Result:
+    latency = latency or Latency(ms, ms, ms, (), (), "test")
     return Result(
         quality=model_quality(psnr_db), expected=ExpectedPsnr(psnr_db, psnr_db, psnr_db),
         latency=latency,
-        macs=macs, parameters=1000, tflite_kb=10.0, seed=1, seconds={"total": macs / 1e8},
+        macs=macs, parameters=1000, tflite_kb=10.0, seed=1, risk=risk,
+        seconds={"total": macs / 1e8},
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ def front_plot(content: ReportContent) -> go.Figure:
     The runtime's axis is logarithmic: networks of equal score lie on straight lines.
     """
     figure = new_figure("runtime, ms", "expected PSNR of the INT8 file, dB", height=480)
-    times = [n.result.latency.ms for n in (*content.candidates, *content.references)]
+    times = [n.result.scored_ms for n in (*content.candidates, *content.references)]
     ticks = _round_numbers(min(times, default=1.0), max(times, default=1.0))
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     on_front = {network.trial for network in content.front}
@@ -48,7 +48,7 @@ def _add_others(figure: go.Figure, others: Sequence[ReportedNetwork], gauge: str
 
 
 def _add_front(figure: go.Figure, content: ReportContent) -> None:
-    front = sorted(content.front, key=lambda network: network.result.latency.ms)
+    front = sorted(content.front, key=lambda network: network.result.scored_ms)
     figure.add_scatter(
         **_points(front, content.gauge), **_intervals(front, ACCENT), mode="lines+markers",
         name="Pareto front", line={"color": ACCENT, "width": 2, "shape": "hv"},
@@ -70,11 +70,11 @@ def _add_equal_scores(figure: go.Figure, content: ReportContent) -> None:
     abpn = next((n for n in content.references if n.name == content.yardstick), None)
     if abpn is None:
         return
-    times = [n.result.latency.ms for n in (*content.candidates, *content.references)]
+    times = [n.result.scored_ms for n in (*content.candidates, *content.references)]
     ends = [min(times) / 1.1, max(times) * 1.1]
     # Twice the time costs as much as half a dB: 2 PSNR - log2(ms) is ABPN's all along.
     here = abpn.result
-    levels = [here.expected.psnr_db + math.log2(ms / here.latency.ms) / 2 for ms in ends]
+    levels = [here.expected.psnr_db + math.log2(ms / here.scored_ms) / 2 for ms in ends]
     figure.add_scatter(
         x=ends, y=levels, mode="lines", name="ABPN's score", hoverinfo="skip",
         line={"color": REFERENCE, "width": 1, "dash": "dot"},
@@ -108,7 +108,7 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 def _points(networks: Sequence[ReportedNetwork], gauge: str) -> dict[str, Any]:
     return {
-        "x": [network.result.latency.ms for network in networks],
+        "x": [network.result.scored_ms for network in networks],
         "y": [network.result.expected.psnr_db for network in networks],
         "hovertext": [hover(network, gauge) for network in networks],
         "hoverinfo": "text",
@@ -116,14 +116,14 @@ def _points(networks: Sequence[ReportedNetwork], gauge: str) -> dict[str, Any]:
 
 
 def _intervals(networks: Sequence[ReportedNetwork], color: str) -> dict[str, Any]:
-    latencies = [network.result.latency for network in networks]
+    times = [(network.result.scored_ms, network.result.latency) for network in networks]
     expected = [network.result.expected for network in networks]
     look = {"type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 4}
     return {
         "error_x": {
             **look,
-            "array": [latency.high_ms - latency.ms for latency in latencies],
-            "arrayminus": [latency.ms - latency.low_ms for latency in latencies],
+            "array": [latency.high_ms - ms for ms, latency in times],
+            "arrayminus": [ms - latency.low_ms for ms, latency in times],
         },
         "error_y": {
             **look,

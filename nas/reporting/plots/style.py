@@ -67,10 +67,11 @@ def new_figure(x_title: str, y_title: str, height: int = 420) -> go.Figure:
 def hover(network: ReportedNetwork, gauge: str) -> str:
     """What a point tells when it is pointed at."""
     result, latency = network.result, network.result.latency
+    counted = "" if result.scored_ms == latency.ms else f", {result.scored_ms:.2f} count"
     return (
         f"<b>{network.name}</b><br>{result.expected.text} expected"
         f"<br>{result.psnr_db:.2f} dB INT8 so far (float {result.quality.float32.psnr_db:.2f})"
-        f"<br>{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+        f"<br>{latency.ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f}){counted}"
         f" on {escape(network.device)}"
         f"<br>{network.ratio:.2f} {gauge}"
     )

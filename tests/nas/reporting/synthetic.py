@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 
 from latency_models import Latency, OperatorLatency
-from nas.choices import Objective, Quantization, SamplerKind
+from nas.choices import Objective, Quantization, Risk, SamplerKind
 from nas.data.images import load_data
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.studies.budget import Budget
@@ -90,9 +90,9 @@ def _settings(baselines: bool) -> Settings:
         space="anchor", space_version=1, space_fingerprint="4e3de95bc36da924",
         device="ethos-u85-1024", device_fingerprint="db8f61cd4b878cdd", data="embedded",
         data_fingerprint=data.fingerprint, input=str(_SPEC), scale=SCALE,
-        objective=Objective.SCORE, sampler=SamplerKind.TPE, quantize=Quantization.QAT,
-        max_latency_ms=None, seed=0, trial_seconds=20.0, baselines=baselines,
-        recipe=Recipe(500, 16, 32), references=References(28.0, 26.5),
+        objective=Objective.SCORE, risk=Risk.MEAN, sampler=SamplerKind.TPE,
+        quantize=Quantization.QAT, max_latency_ms=None, seed=0, trial_seconds=20.0,
+        baselines=baselines, recipe=Recipe(500, 16, 32), references=References(28.0, 26.5),
         versions=installed_versions(),
     )  # fmt: skip
 
@@ -155,7 +155,7 @@ def make_result(candidate: Candidate, figures: Figures, random: np.random.Genera
         expected=ExpectedPsnr(psnr_db + 0.4, psnr_db + 0.3, psnr_db + 0.5),
         latency=Latency(ms, 0.9 * ms, 1.2 * ms, rows, on_cpu, "synthetic"),
         macs=figures.macs, parameters=figures.parameters,
-        tflite_kb=figures.parameters / 1000, seed=int(random.integers(2**31)),
+        tflite_kb=figures.parameters / 1000, seed=int(random.integers(2**31)), risk=Risk.MEAN,
         seconds={"total": 20.0},
     )  # fmt: skip
 

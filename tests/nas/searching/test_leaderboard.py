@@ -13,7 +13,7 @@ from nas.searching.scatter import Mark, scatter
 from nas.studies.budget import Budget
 from nas.studies.record import Outcome
 
-from ..records import make_record, make_result
+from ..records import make_record, make_result, predicted
 
 RECORDS = [
     make_record(0, baseline="ABPN", result=make_result(29.0, 40.0)),
@@ -105,6 +105,17 @@ def test_the_panel_says_what_there_is_to_say() -> None:
     assert best.split()[4:] == ["29.50", "±", "0.00", "dB", "40.00", "ms", "2.00", "2.00", "│"]
     for word in ("ABPN", "XLSR", "bicubic", "27.25 dB", "trial 6: latency", "starting", "●", "·"):
         assert word in text
+
+
+def test_the_panel_says_what_of_a_lead_is_doubt() -> None:
+    best = make_result(29.0, latency=predicted(10.0, 20.0, 40.0))
+    doubtful = Leaderboard.of([RECORDS[0], make_record(1, result=best)])
+    assert doubtful.lead is not None
+    words = " ".join(" ".join(row.strip(" │") for row in drawn(view(doubtful))).split())
+    assert f"lead over ABPN: {doubtful.lead.text}" in words
+    assert "2.00 x at the predicted latencies, 1.85 x" in words
+    assert Leaderboard.of(RECORDS[:1]).lead is None
+    assert "lead over" not in "\n".join(drawn(view(Leaderboard.of(RECORDS))))
 
 
 def test_the_panel_before_anything_is_known_and_in_a_low_terminal() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from latency_models import Latency, UnsupportedOperators
-from nas.choices import Objective
+from nas.choices import Objective, Risk
 from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, Stages
 from nas.quality.image_quality import ImageQuality, Quality
 from nas.quality_model.expectation import ExpectedPsnr
@@ -81,7 +81,7 @@ def evaluator(made: Evaluator) -> CandidateEvaluator:
 
 
 def settings(limit_ms: float | None = None, objective: Objective = Objective.SCORE) -> Settings:
-    values = SimpleNamespace(max_latency_ms=limit_ms, objective=objective, seed=3)
+    values = SimpleNamespace(max_latency_ms=limit_ms, objective=objective, seed=3, risk=Risk.MEAN)
     return cast(Settings, values)
 
 
@@ -175,10 +175,10 @@ def test_a_trained_network_is_kept_and_timed_by_its_own_file(tmp_path: Path) -> 
 def test_a_result_holds_every_figure_of_the_steps() -> None:
     evaluated = Evaluator().evaluate()
     trained = Trained(evaluated, latency_of(12.0), (), 7, 4.0)
-    result = record(proposal(), timed(), trained, ExpectedPsnr(30.0, 29.0, 31.0))
+    result = record(proposal(), timed(), trained, ExpectedPsnr(30.0, 29.0, 31.0), Risk.UPPER)
     assert result.latency == latency_of(12.0)
     assert result.expected.psnr_db == 30.0
-    assert (result.seed, result.tflite_kb) == (7, 0.004)
+    assert (result.seed, result.risk, result.tflite_kb) == (7, Risk.UPPER, 0.004)
     assert result.parameters == proposal().figures.parameters
     assert result.seconds == {
         "latency": 0.5, "training": 2.0, "gradient": 1.0, "conversion": 0.5, "quality": 0.25,

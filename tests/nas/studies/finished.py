@@ -9,7 +9,6 @@ import optuna
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
-from nas.quality.score import log2_score
 from nas.studies.folder import StudyFolder
 from nas.studies.record import (
     ARCHITECTURE_KEY,
@@ -61,6 +60,6 @@ def finished_study(
                 ARCHITECTURE_KEY: candidate.to_json(),
                 **({BASELINE_KEY: baseline} if baseline else {}),
             }
-            value = log2_score(result.psnr_db, latency.ms)
-            study.optuna.add_trial(optuna.create_trial(value=value, user_attrs=attributes))
+            trial = optuna.create_trial(value=result.log2_score, user_attrs=attributes)
+            study.optuna.add_trial(trial)
     return study

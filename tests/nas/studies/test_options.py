@@ -10,7 +10,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.choices import Objective, Precision, Quantization, SamplerKind
+from nas.choices import Objective, Precision, Quantization, Risk, SamplerKind
 from nas.cli import app
 from nas.studies.budget import Budget
 from nas.studies.config import read_config, write_config
@@ -29,6 +29,7 @@ OPTIONS = st.builds(
     input=st.none() | SIZES,
     scale=st.none() | st.integers(2, 4),
     objective=st.none() | st.sampled_from(Objective),
+    risk=st.none() | st.sampled_from(Risk),
     sampler=st.none() | st.sampled_from(SamplerKind),
     quantize=st.none() | st.sampled_from(Quantization),
     max_latency_ms=st.none() | st.floats(1e-6, 1e6),
@@ -79,6 +80,7 @@ def test_the_command_line_takes_the_command(options: SearchOptions) -> None:
         ("leave one of them out", {"steps": 60, "trial_seconds": 20.0}),
         ("precision 'float16'", {"precision": "float16"}),
         ("objective 'speed': input should be 'score' or 'pareto'", {"objective": "speed"}),
+        ("risk 'low': input should be 'mean', 'point' or 'upper'", {"risk": "low"}),
         ("baselines 'yes'", {"baselines": "yes"}),
         ("workers 0", {"workers": 0}),
         ("budget '5x'", {"budget": "5x"}),

@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
 
-from nas.choices import Objective, Quantization, SamplerKind
+from nas.choices import Objective, Quantization, Risk, SamplerKind
 from nas.studies.budget import Budget
 from nas.studies.database import open_file, open_url
 from nas.studies.folder import StudyFolder
@@ -39,7 +39,7 @@ from .heartbeats import beat
 SETTINGS = Settings(
     space="anchor", space_version=1, space_fingerprint="f",
     device="host", device_fingerprint="v", data="embedded", data_fingerprint="d",
-    input="36x64", scale=3, objective=Objective.SCORE, sampler=SamplerKind.RANDOM,
+    input="36x64", scale=3, objective=Objective.SCORE, risk=Risk.MEAN, sampler=SamplerKind.RANDOM,
     quantize=Quantization.QAT, max_latency_ms=None, seed=0, trial_seconds=1.0, baselines=False,
     recipe=Recipe(steps=100), references=References(1.0, 1.0),
     versions=installed_versions(),
@@ -63,6 +63,16 @@ def begin(study: Study, worker: str | None) -> optuna.Trial:
 
 def states(study: Study) -> list[TrialState]:
     return [trial.state for trial in study.optuna.get_trials(deepcopy=False)]
+
+
+def test_studies_of_earlier_versions_were_made_with_predictions_as_they_are() -> None:
+    stored = SETTINGS.to_json()
+    del stored["risk"]
+    found = Settings.from_json(stored)
+    assert found == replace(SETTINGS, risk=Risk.POINT)
+    found.refuse_other("s", StudyRequest())
+    with pytest.raises(InputError, match="was made with risk point, not mean"):
+        found.refuse_other("s", StudyRequest(risk=Risk.MEAN))
 
 
 def test_settings_come_back_as_they_were_stored(study: Study) -> None:
