@@ -26,6 +26,7 @@ class Risk(StrEnum):
 class SamplerKind(StrEnum):
     """How candidates are proposed."""
 
+    SURROGATE = "surrogate"
     TPE = "tpe"
     NSGA2 = "nsga2"
     RANDOM = "random"

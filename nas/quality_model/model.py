@@ -84,6 +84,12 @@ class _Line:
         # No full training is worth less than a short one, however small the network.
         return Normal(max(0.0, float(mean[0])), float(deviation[0] * wider))
 
+    def missing_db(self, trainings: Sequence[ShortTraining]) -> Floats:
+        """The means of many at once."""
+        told = self.regression.predict(np.array([_features(training) for training in trainings]))
+        through = [_gets_through(training) for training in trainings]
+        return np.where(through, np.maximum(0.0, told), self.others.mean_db)
+
 
 def _gets_through(training: ShortTraining) -> bool:
     """A network far below bicubic has lost the image on its way, and follows no rule."""
@@ -133,6 +139,16 @@ class QualityModel:
         half_width = _HALF_WIDTHS * normal.deviation_db
         mean = normal.mean_db
         return ExpectedPsnr(mean, mean - half_width, mean + half_width)
+
+    def missing_db(self, trainings: Sequence[ShortTraining]) -> Floats:
+        """What a full training is expected to add to each, all of the same number of steps."""
+        if not trainings or trainings[0].steps >= FULL_STEPS:
+            return np.zeros(len(trainings))
+        lines = sorted(self.lines.items())
+        known = np.log([*(steps for steps, _ in lines), FULL_STEPS])
+        added = [line.missing_db(trainings) for _, line in lines] + [np.zeros(len(trainings))]
+        at = math.log(trainings[0].steps)
+        return np.array([np.interp(at, known, row) for row in np.transpose(added)])
 
     def _normal(self, training: ShortTraining) -> Normal:
         if training.steps >= FULL_STEPS:

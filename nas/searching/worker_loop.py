@@ -25,6 +25,9 @@ from ..choices import SamplerKind
 from ..data.arrays import load_arrays
 from ..data.images import Data, load_data
 from ..evaluation.evaluator import CandidateEvaluator
+from ..sampling.latency_estimate import LatencyEstimator
+from ..sampling.problem import SamplingProblem
+from ..sampling.samplers import OfCandidates, SamplerPlace, make_sampler
 from ..studies.budget import Budget
 from ..studies.record import TrialRecord
 from ..studies.settings import Settings
@@ -33,7 +36,6 @@ from ..studies.worker_locks import worker_label, worker_lock
 from ..system.cores import Cores
 from .objects import NO_OBJECTS, SearchObjects
 from .remeasurement import known_device
-from .sampling import OfCandidates, make_sampler
 from .stopping import Run, SearchState
 from .trial_runner import SearchObserver, TrialEnded, TrialRunner
 
@@ -102,11 +104,7 @@ def work(
         granularity=device.weights,
         threads=cores.count,
     )
-    study.optuna.sampler = (
-        make_sampler(SamplerKind(settings.sampler), _sampler_seed(study, cores))
-        if resources.sampler is None
-        else OfCandidates(resources.sampler)
-    )
+    study.optuna.sampler = _sampler(study, budget, run, resources, evaluator.input)
     return run_trials(study, budget, run, resources.space, evaluator, observer)
 
 
@@ -183,6 +181,28 @@ class _Loop:
         return SearchState(
             self.budget, self.study.records(), self.run, self.study.elapsed_seconds()
         )
+
+
+def _sampler(
+    study: Study, budget: Budget, run: Run, resources: Resources, spec: InputSpec
+) -> BaseSampler:
+    """What proposes this worker's candidates."""
+    if resources.sampler is not None:
+        return OfCandidates(resources.sampler)
+
+    def fits(number: int, macs: int) -> bool:
+        state = SearchState(budget, study.records(), run, study.elapsed_seconds())
+        return state.refusal(number, macs) is None
+
+    problem = SamplingProblem(
+        resources.space,
+        study.settings,
+        LatencyEstimator.of(resources.device, spec),
+        study.expectations(),
+    )
+    seed = _sampler_seed(study, Cores.available())
+    place = SamplerPlace(problem, study.records_of, fits, seed)
+    return make_sampler(SamplerKind(study.settings.sampler), place)
 
 
 def _sampler_seed(study: Study, cores: Cores) -> int:

@@ -50,6 +50,13 @@ class Expectations:
         """
         return self._model(records).expected(self._short(graph, macs, psnr_db))
 
+    def missing_db(
+        self, networks: Sequence[tuple[Graph, int, float]], records: Sequence[TrialRecord]
+    ) -> list[float]:
+        """What a full training is expected to add; of many networks, each as ``of`` takes it."""
+        rows = [self._short(graph, macs, psnr_db) for graph, macs, psnr_db in networks]
+        return [float(db) for db in self._model(records).missing_db(rows)]
+
     def applied_to(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """``records`` with what is expected by now; as they are, if nothing was learned since."""
         if not self.known:

@@ -111,14 +111,14 @@ class Study:
         records = [
             latencies.applied_to(TrialRecord.of(trial)).held_to(limit_ms) for trial in trials
         ]
-        return self._expectations().applied_to(records)
+        return self.expectations().applied_to(records)
 
     def expected(self, graph: Graph, macs: int, psnr_db: float) -> ExpectedPsnr:
         """What is expected after a full training of a network with ``psnr_db`` after a trial's.
 
         ``graph`` is the trained one, ``macs`` are the deployed one's at the study's input.
         """
-        expectations = self._expectations()
+        expectations = self.expectations()
         records = self.records() if expectations.known else []
         return expectations.of(graph, macs, psnr_db, records)
 
@@ -126,7 +126,8 @@ class Study:
         """Writes down what a full training of a candidate gave; expectations learn from it."""
         add_known(self.folder.full_trainings, known)
 
-    def _expectations(self) -> Expectations:
+    def expectations(self) -> Expectations:
+        """What is known of full trainings by now."""
         return Expectations(self.settings, read_known(self.folder.full_trainings))
 
     def trained(self) -> list[TrialRecord]:

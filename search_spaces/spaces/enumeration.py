@@ -43,6 +43,18 @@ class Numbers(Sequence[float]):
             return self.low * (self.high / self.low) ** part
         return self.low + (self.high - self.low) * part
 
+    def place_of(self, value: float) -> int | None:
+        """Of the number nearest to ``value``; None if that is outside."""
+        if not self.low <= value <= self.high:
+            return None
+        if self.high == self.low:
+            return 0
+        if self.log:
+            part = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            part = (value - self.low) / (self.high - self.low)
+        return round(part * (self.size - 1))
+
 
 #: So many stand for all the numbers of an interval.
 _REAL = 2**20 + 1
@@ -66,6 +78,17 @@ class Parameter:
     def is_real(self) -> bool:
         """Does any number of an interval do?"""
         return isinstance(self.choices, Numbers) and self.choices.size == _REAL
+
+    def place_of(self, value: Any) -> int | None:
+        """Which of the choices ``value`` is; of real numbers, the nearest; None: it is none."""
+        if isinstance(self.choices, Numbers):
+            return self.choices.place_of(value)
+        same = (
+            index
+            for index, choice in enumerate(self.choices)
+            if choice == value and type(choice) is type(value)
+        )
+        return next(same, None)
 
     @property
     def text(self) -> str:

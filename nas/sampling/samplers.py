@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -12,15 +13,31 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..choices import SamplerKind
 from ..studies.record import is_baseline
+from .problem import SamplingProblem
+from .surrogate import Fits, RecordsOf, SurrogateSampler
 
 #: Random candidates before TPE takes over; the two reference trials count among them.
 _STARTUP_TRIALS = 8
 _POPULATION = 20
 
 
-def make_sampler(kind: SamplerKind, seed: int) -> BaseSampler:
-    """The sampler of one worker's run; with the seed of another run it would repeat that one."""
+@dataclass(frozen=True)
+class SamplerPlace:
+    """What a sampler may know of the worker that it is of."""
+
+    problem: SamplingProblem
+    records_of: RecordsOf
+    fits: Fits
+    #: another for every run of a worker: with an old one come the old proposals
+    seed: int
+
+
+def make_sampler(kind: SamplerKind, place: SamplerPlace) -> BaseSampler:
+    """The sampler of one worker's run."""
+    seed = place.seed
     match kind:
+        case SamplerKind.SURROGATE:
+            return SurrogateSampler(place.problem, place.records_of, place.fits)
         case SamplerKind.TPE:
             # By groups: a space may ask for a parameter only under a condition.
             return TPESampler(

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from nas.searching.sampling import OfCandidates
+from nas.sampling.samplers import OfCandidates
 from nas.studies.record import BASELINE_KEY, is_baseline
 
 REFERENCES = ("ABPN", "XLSR")

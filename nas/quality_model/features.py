@@ -1,0 +1,211 @@
+"""What of a network tells how good it can become: numbers of its graph, whatever space it is from.
+
+All are of the network as it is trained, its branches merged: what is folded or padded for a device
+computes the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+from search_spaces import Candidate, Figures, Graph, InputSpec, Node, infer
+from search_spaces.graph.activations import Clip, HardSwish, LeakyRelu, PRelu, Sigmoid, Tanh
+from search_spaces.graph.capacity import values_per_pixel
+from search_spaces.graph.convolutions import Conv, DepthwiseConv, TransposedConv
+from search_spaces.graph.graph import INPUT
+from search_spaces.graph.operator import Activation
+from search_spaces.graph.operators import Add, Concat, Multiply, Resize
+from search_spaces.transforms.folding import ResidualFold
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+#: LR pixels across which a receptive field is told; one that is larger counts as that.
+_SIDE = 240
+#: Activations that are nodes of their own; a ReLU is part of its convolution.
+_ACTIVATIONS = (Clip, LeakyRelu, PRelu, Tanh, Sigmoid, HardSwish)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of one network. Logarithms are binary; shares are of 0..1; widths are values an LR pixel."""
+
+    log_scale: float
+    #: multiply-accumulates an LR pixel
+    log_macs: float
+    log_parameters: float
+    #: parameters while training to those afterwards
+    log_branching: float
+    #: convolutions, and those one after another
+    log_convolutions: float
+    log_depth: float
+    #: LR pixels across
+    log_receptive_field: float
+    #: what of the image gets through, at most
+    log_narrowest: float
+    #: of convolutions' results
+    log_slimmest: float
+    log_mean_width: float
+    log_widest: float
+    #: of all multiply-accumulates
+    pointwise_share: float
+    grouped_share: float
+    depthwise_share: float
+    transposed_share: float
+    #: those at more pixels than the LR image has
+    enlarged_share: float
+    #: of all convolutions, those that each activation follows
+    relu_share: float
+    clip_share: float
+    leaky_relu_share: float
+    prelu_share: float
+    tanh_share: float
+    #: nodes, as log2(1 + n)
+    log_adds: float
+    log_concats: float
+    log_products: float
+    #: kernels of transposed convolutions to their strides: less than 1 leaves gaps in the image
+    log_overlap: float
+    #: by how much the image is shrunk at first
+    log_stride: float
+    #: is there a way from the image to the output without a convolution?
+    carries_image: float
+    #: rewritten for the device, which costs some INT8 levels
+    residual_is_folded: float
+    clip_is_folded: float
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in astuple(self)):
+            raise ValueError(f"features must be finite: {self}")
+
+
+NAMES = tuple(field.name for field in fields(Features))
+
+
+def features_of(candidate: Candidate) -> Features:
+    """Of a network of any space."""
+    graph = candidate.merged.graph
+    side = graph.multiple * math.ceil(_SIDE / graph.multiple)
+    figures = infer(graph, InputSpec(side, side))
+    trained = figures.parameters
+    if candidate.graph != graph:
+        trained = infer(candidate.graph, InputSpec(side, side)).parameters
+    pixels = side * side
+    convolutions = [node for node in graph.nodes if node.operator.weighs]
+    widths = [math.prod(figures.nodes[node.name].shape) / pixels for node in convolutions]
+    kinds = Counter(type(node.operator) for node in graph.nodes)
+    activations = {kind: kinds[kind] / max(1, len(convolutions)) for kind in _ACTIVATIONS}
+    deployment = candidate.deployment
+    return Features(
+        log_scale=math.log2(graph.scale),
+        log_macs=_log(figures.macs / pixels),
+        log_parameters=_log(figures.parameters),
+        log_branching=_log(trained / max(1, figures.parameters)),
+        log_convolutions=_log(len(convolutions)),
+        log_depth=_log(_depth(graph)),
+        log_receptive_field=_log(_receptive_field(graph, figures, side)),
+        log_narrowest=_log(values_per_pixel(graph)),
+        log_slimmest=_log(min(widths, default=1.0)),
+        log_mean_width=sum(map(_log, widths)) / max(1, len(widths)),
+        log_widest=_log(max(widths, default=1.0)),
+        pointwise_share=_share(graph, figures, _is_pointwise),
+        grouped_share=_share(graph, figures, _is_grouped),
+        depthwise_share=_share(graph, figures, _is_depthwise),
+        transposed_share=_share(graph, figures, _is_transposed),
+        enlarged_share=_share(
+            graph, figures, lambda node: figures.nodes[node.name].shape[0] > side
+        ),
+        relu_share=sum(map(_has_relu, convolutions)) / max(1, len(convolutions)),
+        # The last clip holds the output.
+        clip_share=max(0.0, activations[Clip] - 1 / max(1, len(convolutions))),
+        leaky_relu_share=activations[LeakyRelu],
+        prelu_share=activations[PRelu],
+        tanh_share=activations[Tanh] + activations[Sigmoid] + activations[HardSwish],
+        log_adds=math.log2(1 + kinds[Add]),
+        log_concats=math.log2(1 + kinds[Concat]),
+        log_products=math.log2(1 + kinds[Multiply] + kinds[Resize]),
+        log_overlap=min(map(_log_overlap, convolutions), default=0.0),
+        log_stride=math.log2(graph.multiple),
+        carries_image=float(_carries_image(graph)),
+        residual_is_folded=float(deployment.fold_residual is not ResidualFold.NONE),
+        clip_is_folded=float(deployment.fold_clip),
+    )
+
+
+def matrix_of(rows: list[Features]) -> Floats:
+    """float64 (networks, features), columns in the order of ``NAMES``."""
+    import numpy as np
+
+    return np.array([astuple(row) for row in rows], np.float64).reshape(-1, len(NAMES))
+
+
+def _log(value: float) -> float:
+    """Binary; what is nothing counts as a thousandth."""
+    return math.log2(max(value, 1e-3))
+
+
+def _depth(graph: Graph) -> int:
+    """Convolutions on the longest way."""
+    depths = {INPUT: 0}
+    for node in graph.nodes:
+        depths[node.name] = max(depths[name] for name in node.inputs) + node.operator.weighs
+    return depths[graph.nodes[-1].name]
+
+
+def _receptive_field(graph: Graph, figures: Figures, side: int) -> float:
+    """LR pixels across that an output pixel depends on."""
+    heights = {INPUT: side} | {name: row.shape[0] for name, row in figures.nodes.items()}
+    fields = {INPUT: 1.0}
+    for node in graph.nodes:
+        widest = max(node.inputs, key=fields.__getitem__)
+        reach = (node.operator.window - 1) * side / heights[widest]
+        fields[node.name] = min(side, fields[widest] + reach)
+    return fields[graph.nodes[-1].name]
+
+
+def _share(graph: Graph, figures: Figures, counts: Callable[[Node], bool]) -> float:
+    """Of the multiply-accumulates, those of nodes that count."""
+    found = sum(figures.nodes[node.name].macs for node in graph.nodes if counts(node))
+    return found / max(1, figures.macs)
+
+
+def _is_pointwise(node: Node) -> bool:
+    return isinstance(node.operator, Conv) and node.operator.kernel == 1
+
+
+def _is_grouped(node: Node) -> bool:
+    return isinstance(node.operator, Conv) and node.operator.groups > 1
+
+
+def _is_depthwise(node: Node) -> bool:
+    return isinstance(node.operator, DepthwiseConv)
+
+
+def _is_transposed(node: Node) -> bool:
+    return isinstance(node.operator, TransposedConv)
+
+
+def _log_overlap(node: Node) -> float:
+    operator = node.operator
+    if not isinstance(operator, TransposedConv):
+        return 1.0
+    return math.log2(operator.kernel / operator.stride)
+
+
+def _has_relu(node: Node) -> bool:
+    return getattr(node.operator, "activation", Activation.NONE) is Activation.RELU
+
+
+def _carries_image(graph: Graph) -> bool:
+    carrying = {INPUT}
+    for node in graph.nodes:
+        if node.operator.carries_image and not carrying.isdisjoint(node.inputs):
+            carrying.add(node.name)
+    return graph.nodes[-1].name in carrying

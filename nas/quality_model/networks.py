@@ -1,0 +1,104 @@
+"""The networks that come with the package: each with its INT8 PSNR after a search's short training.
+
+Drawn from ``mobile`` and trained by studies/quality_model; a compressed file of JSON lines. The
+first line says what all have in common, every other is a network.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from search_spaces import Candidate
+
+from ..system.files import json_text, write_whole
+
+NETWORKS_FILE = Path(__file__).parent / "networks.jsonl.gz"
+
+
+@dataclass(frozen=True)
+class ShortlyTrainedNetwork:
+    """A network, and the PSNR in dB of its INT8 file after the table's training."""
+
+    candidate: Candidate
+    psnr_db: float
+    psnr_float_db: float
+
+    @property
+    def scale(self) -> int:
+        """How many times it enlarges."""
+        return self.candidate.graph.scale
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that ``from_json`` reads back."""
+        return {
+            "psnr_db": self.psnr_db,
+            "psnr_float_db": self.psnr_float_db,
+            **self.candidate.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ShortlyTrainedNetwork:
+        """What ``to_json`` wrote."""
+        values = dict(data)
+        psnr_db, psnr_float_db = values.pop("psnr_db"), values.pop("psnr_float_db")
+        return cls(Candidate.from_json(values), psnr_db, psnr_float_db)
+
+
+@dataclass(frozen=True)
+class KernelValues:
+    """How a network's PSNR hangs together with that of others, in dB and in features' deviations.
+
+    Chosen by their likelihood on the table (studies/quality_model).
+    """
+
+    #: how far networks are from the mean of all
+    amplitude_db: float
+    #: what no feature tells: of two equal ones, another seed
+    noise_db: float
+    #: by the feature's name: networks that are farther apart have little in common
+    length_scales: dict[str, float]
+
+
+@dataclass(frozen=True)
+class NetworkTable:
+    """Networks that were trained alike, on the same images."""
+
+    steps: int
+    #: fingerprints and sizes of the images
+    train: dict[str, str | int]
+    valid: dict[str, str | int]
+    #: PSNR of bicubic enlargement by the scale
+    bicubic_psnr_db: dict[int, float]
+    versions: dict[str, str]
+    kernel: KernelValues
+    networks: tuple[ShortlyTrainedNetwork, ...]
+
+    def gain_db(self, network: ShortlyTrainedNetwork) -> float:
+        """Over bicubic enlargement."""
+        return network.psnr_db - self.bicubic_psnr_db[network.scale]
+
+
+def read_networks(file: Path = NETWORKS_FILE) -> NetworkTable:
+    """The package's own table."""
+    first, *others = gzip.decompress(file.read_bytes()).decode().splitlines()
+    values = json.loads(first)
+    values["bicubic_psnr_db"] = {int(k): v for k, v in values["bicubic_psnr_db"].items()}
+    values["kernel"] = KernelValues(**values["kernel"])
+    networks = (ShortlyTrainedNetwork.from_json(json.loads(line)) for line in others)
+    return NetworkTable(**values, networks=tuple(networks))
+
+
+def write_networks(table: NetworkTable, file: Path = NETWORKS_FILE) -> None:
+    """The same bytes for the same table."""
+    common = {key: value for key, value in vars(table).items() if key != "networks"}
+    rows: Sequence[object] = [
+        common | {"kernel": asdict(table.kernel)},
+        *(network.to_json() for network in table.networks),
+    ]
+    text = "".join(f"{json_text(row)}\n" for row in rows)
+    write_whole(file, gzip.compress(text.encode(), mtime=0))

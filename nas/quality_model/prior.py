@@ -1,0 +1,136 @@
+"""What is known of a network's PSNR before it is trained: from others, by what it has in common.
+
+A Gaussian process (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006) over
+the features of networks, through the trainings that come with the package. A study's own trainings
+then correct it: by an offset and a slope, since its images are others, and by what is left, which
+holds of networks like those that it trained (Kennedy and O'Hagan, "Predicting the Output from a
+Complex Computer Code when Fast Approximations Are Available", Biometrika 2000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve
+
+from .features import NAMES, features_of, matrix_of
+from .networks import KernelValues, NetworkTable, read_networks
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+Floats = npt.NDArray[np.float64]
+
+#: What a study's images may add to the gain over bicubic enlargement, and to each dB of it.
+_OFFSET_DB, _SLOPE = 0.3, 0.3
+#: What is peculiar to a study's networks, as far as they are alike.
+_OWN_DB = 0.1
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Normal distributions of PSNR over bicubic enlargement, one a network, in dB."""
+
+    mean_db: Floats
+    deviation_db: Floats
+
+
+@dataclass(frozen=True)
+class GainPrior:
+    """PSNR over bicubic enlargement after a search's short training, of any network."""
+
+    process: GaussianProcessRegressor
+    #: of the table's features: mean, and deviation
+    center: Floats
+    spread: Floats
+    mean_db: float
+    noise_db: float
+
+    @classmethod
+    def fitted(cls, features: Floats, gain_db: Floats, kernel: KernelValues) -> GainPrior:
+        """To networks whose ``features`` (networks, features) and gains are known."""
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+        center, spread = features.mean(axis=0), features.std(axis=0)
+        spread[spread < 1e-6] = 1.0
+        lengths = [kernel.length_scales[name] for name in NAMES]
+        process = GaussianProcessRegressor(
+            ConstantKernel(kernel.amplitude_db**2) * Matern(lengths, nu=2.5),
+            alpha=kernel.noise_db**2,
+            optimizer=None,
+        )
+        mean = float(gain_db.mean())
+        process.fit((features - center) / spread, gain_db - mean)
+        return cls(process, center, spread, mean, kernel.noise_db)
+
+    @classmethod
+    def of_table(cls, table: NetworkTable) -> GainPrior:
+        """Fitted to all networks of ``table``."""
+        features = matrix_of([features_of(network.candidate) for network in table.networks])
+        gains = np.array([table.gain_db(network) for network in table.networks])
+        return cls.fitted(features, gains, table.kernel)
+
+    def gains(self, features: Floats) -> Gains:
+        """Of networks of which the table alone tells; the training's own noise included."""
+        scaled = (features - self.center) / self.spread
+        mean, deviation = self.process.predict(scaled, return_std=True)
+        return Gains(mean + self.mean_db, np.hypot(deviation, self.noise_db))
+
+    def familiarity(self, features: Floats) -> Floats:
+        """1 where the table settles a network's gain, 0 where it tells no more than the mean."""
+        scaled = (features - self.center) / self.spread
+        deviation = self.process.predict(scaled, return_std=True)[1]
+        return np.asarray(1 - deviation**2 / self.process.kernel_.k1.constant_value)
+
+    def joint(self, features: Floats) -> tuple[Floats, Floats]:
+        """Means, and the covariances of a study's own gains, before it has trained anything."""
+        scaled = (features - self.center) / self.spread
+        mean, covariance = self.process.predict(scaled, return_cov=True)
+        alike = self.process.kernel_.k2(scaled)
+        mean = mean + self.mean_db
+        return mean, (
+            covariance + _OFFSET_DB**2 + _SLOPE**2 * np.outer(mean, mean) + _OWN_DB**2 * alike
+        )
+
+
+@dataclass(frozen=True)
+class StudyGains:
+    """What a study's trainings say of its other networks.
+
+    ``known`` and ``pending`` are features (networks, features): those of trained networks, with
+    their gains, and of networks in training, whose results will be known soon.
+    """
+
+    prior: GainPrior
+    known: Floats
+    gain_db: Floats
+    pending: Floats
+
+    def of(self, features: Floats) -> Gains:
+        """Distributions of the gains that the study's training would give these networks."""
+        given, soon = len(self.known), len(self.known) + len(self.pending)
+        mean, covariance = self.prior.joint(np.vstack([self.known, self.pending, features]))
+        noise = self.prior.noise_db**2
+        own = covariance[soon:, soon:].diagonal()
+        if given:
+            factor = cho_factor(covariance[:given, :given] + noise * np.eye(given))
+            shift = covariance[soon:, :given] @ cho_solve(factor, self.gain_db - mean[:given])
+        else:
+            shift = np.zeros(len(features))
+        if soon:
+            factor = cho_factor(covariance[:soon, :soon] + noise * np.eye(soon))
+            across = covariance[:soon, soon:]
+            own = own - np.einsum("ij,ij->j", across, cho_solve(factor, across))
+        deviation = np.sqrt(np.maximum(own, 0.0) + noise)
+        return Gains(mean[soon:] + shift, deviation)
+
+
+@lru_cache
+def shipped_prior() -> GainPrior:
+    """Fitted to the package's own networks, once a process."""
+    return GainPrior.of_table(read_networks())

@@ -1,0 +1,1 @@
+"""Which network is tried next."""

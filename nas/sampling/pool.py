@@ -1,0 +1,120 @@
+"""The networks among which the next one is chosen: fresh ones, and relatives of the best.
+
+A few rounds of evolution on what is expected of networks, not on trainings: each takes the most
+promising and changes them. The same problem, knowledge and number give the same pool.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from search_spaces import GraphError, InputSpec, infer
+from search_spaces.graph.capacity import IMAGE_VALUES
+
+from ..quality_model.features import features_of
+from .latency_estimate import LatencyEstimator
+from .options import ImprovementModel, Option
+from .problem import SamplingProblem
+from .replay import Choices, Draw, draw
+from .variation import changed, crossed
+
+#: Random draws: of a pool beside relatives, and where nothing is trained yet.
+_FRESH, _FRESH_ALONE = 24, 96
+#: Of the best trained networks: those with a choice or two changed, and mixtures of two.
+_CHANGED, _CROSSED = 32, 16
+#: Then, so many times, so many changed ones of the most promising.
+_ROUNDS, _EACH_ROUND = 2, 40
+#: Networks that new ones are made of.
+_PARENTS = 8
+#: Failed or known draws, for each that is wanted, after which a space is taken to be exhausted.
+_PATIENCE = 5
+
+#: Gives values for a space to draw by.
+Chooser = Callable[[random.Random], Mapping[str, Any]]
+
+
+def make_pool(model: ImprovementModel, number: int) -> tuple[Option, ...]:
+    """Options for trial ``number``; none was proposed before."""
+    problem, knowledge = model.problem, model.knowledge
+    pool = _Pool(
+        problem,
+        problem.estimator.with_timed(knowledge.timed),
+        random.Random(f"{problem.settings.seed}/{number}"),
+        set(knowledge.proposed),
+    )
+    parents = knowledge.parents(problem.objective)[:_PARENTS]
+    pool.grow(_FRESH if parents else _FRESH_ALONE, lambda rng: {})
+    if parents:
+        pool.grow(_CHANGED, _changes_of(parents))
+        pool.grow(_CROSSED, lambda rng: crossed(rng.choice(parents), rng.choice(parents), rng))
+    for _ in range(_ROUNDS):
+        order = np.argsort(-model.improvement(pool.options), kind="stable")
+        best = [pool.options[place].draw.choices for place in order[:_PARENTS]]
+        if best:
+            pool.grow(_EACH_ROUND, _changes_of(best))
+    return tuple(pool.options)
+
+
+def _changes_of(parents: Sequence[Choices]) -> Chooser:
+    """Values of one of them, a choice or two changed."""
+    return lambda rng: changed(rng.choice(parents), rng)
+
+
+@dataclass
+class _Pool:
+    problem: SamplingProblem
+    estimator: LatencyEstimator
+    rng: random.Random
+    #: hashes of what is in the pool, or was proposed before
+    met: set[str]
+    options: list[Option] = field(default_factory=list)
+
+    def grow(self, count: int, choose: Chooser) -> None:
+        """By ``count`` networks drawn with the choices that ``choose`` gives, if there are any."""
+        found: list[Draw] = []
+        for _ in range(count * _PATIENCE):
+            if len(found) == count:
+                break
+            drawn = self._draw(choose(self.rng))
+            if drawn is not None:
+                found.append(drawn)
+        self.options += self._options(found)
+
+    def _draw(self, known: Mapping[str, Any]) -> Draw | None:
+        """A network that was not met before."""
+        settings = self.problem.settings
+        try:
+            drawn = draw(self.problem.space, settings.scale, self.rng, known)
+            infer(drawn.candidate.deployed, InputSpec.parse(settings.input))
+        except GraphError:
+            return None
+        name = drawn.candidate.hash
+        if name in self.met:
+            return None
+        self.met.add(name)
+        return drawn
+
+    def _options(self, draws: Sequence[Draw]) -> Iterator[Option]:
+        """Those that the image gets through, and that the device takes."""
+        problem = self.problem
+        spec, bicubic_db = InputSpec.parse(problem.settings.input), problem.bicubic_psnr_db
+        candidates = [drawn.candidate for drawn in draws]
+        macs = [infer(candidate.deployed, spec).macs for candidate in candidates]
+        latencies = self.estimator.estimates([candidate.deployed for candidate in candidates])
+        missing_db = problem.expectations.missing_db(
+            [
+                (candidate.graph, count, bicubic_db)
+                for candidate, count in zip(candidates, macs, strict=True)
+            ],
+            (),
+        )
+        for drawn, count, latency, missing in zip(draws, macs, latencies, missing_db, strict=True):
+            features = features_of(drawn.candidate)
+            if latency is not None and features.log_narrowest >= math.log2(IMAGE_VALUES):
+                yield Option(drawn, features, count, latency, missing)

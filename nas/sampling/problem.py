@@ -1,0 +1,140 @@
+"""What a sampler is to find networks for, and what a study knows by now: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from search_spaces import Candidate
+from search_spaces.spaces.space import Space
+
+from ..choices import Objective
+from ..quality_model.features import Features, features_of, matrix_of
+from ..studies.expectations import Expectations
+from ..studies.record import Result, TrialRecord, pareto_front
+from ..studies.settings import Settings
+from .latency_estimate import LatencyEstimator, TimedGraph
+from .replay import Choices
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SamplingProblem:
+    """A study's space, device and settings."""
+
+    space: Space
+    settings: Settings
+    #: before the study has timed anything
+    estimator: LatencyEstimator
+    expectations: Expectations
+
+    @property
+    def objective(self) -> Objective:
+        """What is to be improved."""
+        return self.settings.objective
+
+    @property
+    def bicubic_psnr_db(self) -> float:
+        """Of bicubic enlargement of the study's validation images."""
+        return self.settings.references.bicubic_psnr_db
+
+
+@dataclass(frozen=True)
+class KnownNetwork:
+    """A trained network of a study."""
+
+    candidate: Candidate
+    features: Features
+    result: Result
+    #: that make the space draw it; a reference has none
+    choices: Choices
+    within_limit: bool
+
+
+@dataclass(frozen=True)
+class StudyKnowledge:
+    """What the trials of a study say."""
+
+    records: tuple[TrialRecord, ...]
+    trained: tuple[KnownNetwork, ...]
+    #: features of networks in training
+    pending: tuple[Features, ...]
+    #: hashes of all networks that were proposed
+    proposed: frozenset[str]
+
+    @cached_property
+    def features(self) -> Floats:
+        """Of trained networks: (networks, features)."""
+        return matrix_of([row.features for row in self.trained])
+
+    @cached_property
+    def pending_features(self) -> Floats:
+        """Of networks in training: (networks, features)."""
+        return matrix_of(list(self.pending))
+
+    def gain_db(self, bicubic_psnr_db: float) -> Floats:
+        """PSNR of trained networks over bicubic enlargement, after the study's training."""
+        return np.array([row.result.psnr_db - bicubic_psnr_db for row in self.trained])
+
+    @property
+    def best(self) -> list[KnownNetwork]:
+        """Trained networks that the study allows, the best score first."""
+        allowed = [row for row in self.trained if row.within_limit]
+        return sorted(allowed, key=lambda row: -row.result.log2_score)
+
+    def parents(self, objective: Objective) -> list[Choices]:
+        """Choices that made the best networks, or those of the front and the best behind them."""
+        front = {record.candidate for record in self.front}
+        rows = [row for row in self.best if row.choices]
+        if objective is Objective.PARETO:
+            rows.sort(key=lambda row: row.candidate.hash not in front)
+        return [row.choices for row in rows]
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """Those that no other beats in PSNR and time, the fastest first."""
+        return pareto_front(list(self.records))
+
+    @property
+    def timed(self) -> list[TimedGraph]:
+        """Deployed networks with the latencies that the study's own source gave."""
+        return [
+            TimedGraph(row.candidate.deployed, float(np.log2(row.result.latency.ms)))
+            for row in self.trained
+        ]
+
+
+class NetworkMemory:
+    """Candidates and features of a study's networks, made once a process."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Candidate, Features]] = {}
+
+    def of(self, record: TrialRecord) -> tuple[Candidate, Features]:
+        """Of a trial that got as far as a network."""
+        name = record.candidate or ""
+        if name not in self._known:
+            candidate = record.network
+            self._known[name] = candidate, features_of(candidate)
+        return self._known[name]
+
+    def knowledge(
+        self, records: Iterable[TrialRecord], choices: Mapping[int, Choices]
+    ) -> StudyKnowledge:
+        """What ``records`` say; ``choices`` are those of trials, by number."""
+        kept = tuple(record for record in records if record.candidate is not None)
+        trained = tuple(
+            KnownNetwork(
+                *self.of(record), record.result, choices[record.number], record.within_limit
+            )
+            for record in kept
+            if record.result is not None
+        )
+        pending = tuple(self.of(record)[1] for record in kept if record.running)
+        proposed = frozenset(record.candidate or "" for record in kept if not record.baseline)
+        return StudyKnowledge(kept, trained, pending, proposed)

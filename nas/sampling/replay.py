@@ -1,0 +1,89 @@
+"""Networks drawn by choices that are known beforehand, and what is left to chance."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search_spaces import Candidate
+from search_spaces.spaces.enumeration import Parameter, RandomTrial
+from search_spaces.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A parameter's value, and what it was chosen from."""
+
+    value: Any
+    distribution: BaseDistribution
+
+
+#: By the parameter's name, in the order in which the space asks.
+Choices = Mapping[str, Choice]
+
+
+def values_of(choices: Choices) -> dict[str, Any]:
+    """The values alone."""
+    return {name: choice.value for name, choice in choices.items()}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A network of a space, and the choices that make it."""
+
+    candidate: Candidate
+    choices: Choices
+
+
+class ReplayTrial(RandomTrial):
+    """Gives the ``known`` values where the space asks for them, and random ones elsewhere.
+
+    A value that is no choice any more, since others have changed, is drawn anew.
+    """
+
+    def __init__(self, rng: random.Random, known: Mapping[str, Any]) -> None:
+        super().__init__(rng)
+        self._known = known
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
+        return super().suggest_int(name, low, high, step=step, log=log)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
+        return super().suggest_float(name, low, high, step=step, log=log)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        self.distributions[name] = CategoricalDistribution(tuple(choices))
+        return super().suggest_categorical(name, choices)
+
+    def _draw(self, parameter: Parameter) -> int:
+        if parameter.name in self._known:
+            place = parameter.place_of(self._known[parameter.name])
+            if place is not None:
+                return place
+        return super()._draw(parameter)
+
+
+def draw(space: Space, scale: int, rng: random.Random, known: Mapping[str, Any]) -> Draw:
+    """A network of ``space`` by the ``known`` choices; GraphError if the space refuses them."""
+    trial = ReplayTrial(rng, known)
+    candidate = space.draw(trial, scale)
+    choices = {
+        name: Choice(value, trial.distributions[name]) for name, value in trial.params.items()
+    }
+    return Draw(candidate, choices)

@@ -1,0 +1,115 @@
+"""The sampler made for this problem: it trains what is expected to improve the search most.
+
+All of a network but its PSNR is known in milliseconds, and its PSNR is expected from what networks
+like it have reached. While one network trains, the options for the next are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial
+
+from ..quality_model.prior import shipped_prior
+from ..studies.record import TrialRecord, is_baseline
+from .options import ImprovementModel, Option
+from .pool import make_pool
+from .problem import NetworkMemory, SamplingProblem, StudyKnowledge
+from .replay import Choice, Choices
+
+#: Trials as the study knows them by now.
+RecordsOf = Callable[[Sequence[FrozenTrial]], Sequence[TrialRecord]]
+#: May trial ``number`` train a network of so many multiply-accumulates?
+Fits = Callable[[int, int], bool]
+
+
+class SurrogateSampler(BaseSampler):
+    """Optuna's sampler over a space of networks; the same trials and seed give the same proposal.
+
+    The options for a trial know the results up to the one before the last, since they are made
+    while the last one trains; the choice among them knows all.
+    """
+
+    def __init__(self, problem: SamplingProblem, records_of: RecordsOf, fits: Fits) -> None:
+        self._problem, self._records_of, self._fits = problem, records_of, fits
+        self._memory = NetworkMemory()
+        self._chance = RandomSampler(seed=problem.settings.seed)
+        self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="options")
+        self._coming: Callable[[], tuple[Option, ...]] | None = None
+        self._choices: Choices = {}
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        self._choices = {}
+        # A reference, or a trial that is run again: its network is settled.
+        if not is_baseline(trial) and "fixed_params" not in trial.system_attrs:
+            option = self._chosen(study, trial.number)
+            self._choices = {} if option is None else option.draw.choices
+        return {
+            name: choice.distribution
+            for name, choice in self._choices.items()
+            if not choice.distribution.single()
+        }
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {name: self._choices[name].value for name in search_space}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self._chance.sample_independent(study, trial, param_name, param_distribution)
+
+    def reseed_rng(self) -> None:
+        """Optuna calls it for parallel jobs; proposals differ by their trial's number."""
+
+    def _chosen(self, study: optuna.Study, number: int) -> Option | None:
+        """The most promising network that may be trained; None if none is left."""
+        trials = study.get_trials(deepcopy=False)
+        knowledge = self._knowledge(trials)
+        options = self._options(trials, number)
+        left = [
+            option
+            for option in options
+            if option.hash not in knowledge.proposed and self._fits(number, option.macs)
+        ]
+        if not left:  # the space is used up, or the time: new options would be no better
+            self._coming = lambda: options
+            return None
+        chosen = left[int(np.argmax(self._model(knowledge).improvement(left)))]
+        before = self._knowledge(trials[:number])
+        self._coming = self._maker.submit(self._pool, before, number + 1).result
+        return chosen
+
+    def _options(self, trials: Sequence[FrozenTrial], number: int) -> tuple[Option, ...]:
+        if self._coming is not None:
+            return self._coming()
+        return self._pool(self._knowledge(trials[: max(0, number - 1)]), number)
+
+    def _pool(self, knowledge: StudyKnowledge, number: int) -> tuple[Option, ...]:
+        return make_pool(self._model(knowledge), number)
+
+    def _model(self, knowledge: StudyKnowledge) -> ImprovementModel:
+        return ImprovementModel(self._problem, shipped_prior(), knowledge)
+
+    def _knowledge(self, trials: Sequence[FrozenTrial]) -> StudyKnowledge:
+        choices = {
+            trial.number: {
+                name: Choice(value, trial.distributions[name])
+                for name, value in trial.params.items()
+            }
+            for trial in trials
+        }
+        return self._memory.knowledge(self._records_of(trials), choices)

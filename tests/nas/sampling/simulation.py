@@ -1,0 +1,123 @@
+"""Searches without training: what a network reaches is told by a formula, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from latency_models import LatencyRequest, LatencySource, Worker
+from latency_models.device import load_device, open_source
+from nas.choices import Objective, Quantization, SamplerKind
+from nas.quality_model.features import Features, features_of
+from nas.sampling.latency_estimate import LatencyEstimator
+from nas.sampling.problem import SamplingProblem
+from nas.sampling.samplers import SamplerPlace, make_sampler
+from nas.studies.expectations import Expectations
+from nas.studies.record import (
+    ARCHITECTURE_KEY,
+    CANDIDATE_KEY,
+    OUTCOME_KEY,
+    Outcome,
+    Result,
+    TrialRecord,
+)
+from nas.studies.settings import References, Settings
+from nas.training.recipe import Recipe
+from search_spaces import Candidate, InputSpec, infer
+from search_spaces.spaces.loading import load_space
+from search_spaces.spaces.space import Space
+from tests.nas.qualities import model_quality
+
+BICUBIC_DB = 26.4
+INPUT = InputSpec(360, 640)
+SETTINGS = Settings(
+    space="anchor", space_version=1, space_fingerprint="f",
+    device="dimensity8100-nnapi", device_fingerprint="v", data="embedded", data_fingerprint="d",
+    input=str(INPUT), scale=3, objective=Objective.SCORE, sampler=SamplerKind.SURROGATE,
+    quantize=Quantization.AUTO, max_latency_ms=None, seed=0, trial_seconds=None, baselines=False,
+    recipe=Recipe(steps=250), references=References(BICUBIC_DB, BICUBIC_DB - 1), versions={},
+)  # fmt: skip
+
+
+def gain_db(features: Features) -> float:
+    """Wider, deeper and less shrunk networks are better, up to a point."""
+    return (
+        0.2 + 0.12 * features.log_depth + 0.08 * (features.log_mean_width - 4)
+        + 0.15 * features.carries_image - 0.3 * features.log_stride
+        - 0.2 * (features.log_overlap < 0)
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A study in memory whose networks are told their PSNR by ``gain_db``."""
+
+    settings: Settings
+    study: optuna.Study
+    space: Space
+    source: LatencySource
+
+    @classmethod
+    def of(cls, settings: Settings = SETTINGS) -> Simulation:
+        """With the sampler that ``settings`` name."""
+        device, space = load_device(settings.device), load_space(settings.space)
+        directions = [StudyDirection.MAXIMIZE]
+        if settings.objective is Objective.PARETO:
+            directions.append(StudyDirection.MINIMIZE)
+        with Worker() as worker:  # a regression needs none
+            source = open_source(device, worker)
+        estimator = LatencyEstimator.of(device, INPUT)
+        problem = SamplingProblem(space, settings, estimator, Expectations(settings, ()))
+        place = SamplerPlace(problem, records_of, lambda number, macs: True, settings.seed)
+        sampler = make_sampler(SamplerKind(settings.sampler), place)
+        study = optuna.create_study(directions=directions, sampler=sampler)
+        return cls(settings, study, space, source)
+
+    def run(self, trials: int) -> list[Result]:
+        """So many more trials; their results."""
+        return [self._trial() for _ in range(trials)]
+
+    def _trial(self) -> Result:
+        trial = self.study.ask()
+        candidate = self.space.draw(trial, self.settings.scale)
+        trial.set_user_attr(ARCHITECTURE_KEY, candidate.to_json())
+        trial.set_user_attr(CANDIDATE_KEY, candidate.hash)
+        result = self._result(candidate)
+        for name, value in result.to_attributes().items():
+            trial.set_user_attr(name, value)
+        trial.set_user_attr(OUTCOME_KEY, Outcome.TRAINED)
+        values = [result.log2_score]
+        if self.settings.objective is Objective.PARETO:
+            values = [result.expected.psnr_db, result.latency.ms]
+        self.study.tell(trial, values)
+        return result
+
+    def _result(self, candidate: Candidate) -> Result:
+        figures = infer(candidate.deployed, INPUT)
+        psnr_db = BICUBIC_DB + gain_db(features_of(candidate))
+        expectations = Expectations(self.settings, ())
+        request = LatencyRequest.of_graph(candidate.deployed, INPUT, bytes)
+        return Result(
+            quality=model_quality(psnr_db),
+            expected=expectations.of(candidate.graph, figures.macs, psnr_db, ()),
+            latency=self.source.measure(request),
+            macs=figures.macs,
+            parameters=figures.parameters,
+            tflite_kb=1.0,
+            seed=0,
+            seconds={"total": 1.0},
+        )
+
+
+def records_of(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
+    """As a study gives them."""
+    return [TrialRecord.of(trial) for trial in trials]
+
+
+def networks(simulation: Simulation) -> list[str]:
+    """Hashes of the networks that were tried, in order."""
+    return [str(trial.user_attrs[CANDIDATE_KEY]) for trial in simulation.study.get_trials()]
