@@ -87,6 +87,13 @@ class GainPrior:
         deviation = self.process.predict(scaled, return_std=True)[1]
         return np.asarray(1 - deviation**2 / self.process.kernel_.k1.constant_value)
 
+    def distances(self, features: Floats) -> Floats:
+        """(networks, features): how far each is outside of the table's range, in deviations."""
+        known = self.process.X_train_
+        scaled = (features - self.center) / self.spread
+        beyond = np.maximum(scaled - known.max(axis=0), known.min(axis=0) - scaled)
+        return np.asarray(np.maximum(beyond, 0.0))
+
     def joint(self, features: Floats) -> tuple[Floats, Floats]:
         """Means, and the covariances of a study's own gains, before it has trained anything."""
         scaled = (features - self.center) / self.spread

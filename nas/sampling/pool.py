@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces import GraphError, InputSpec, infer
-from search_spaces.graph.capacity import IMAGE_VALUES
+from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps
 
 from ..quality_model.features import features_of
 from .latency_estimate import LatencyEstimator
@@ -116,5 +116,6 @@ class _Pool:
         )
         for drawn, count, latency, missing in zip(draws, macs, latencies, missing_db, strict=True):
             features = features_of(drawn.candidate)
-            if latency is not None and features.log_narrowest >= math.log2(IMAGE_VALUES):
+            wide_enough = features.log_narrowest >= math.log2(IMAGE_VALUES)
+            if latency is not None and wide_enough and not has_gaps(drawn.candidate.graph):
                 yield Option(drawn, features, count, latency, missing)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from latency_models import Latency, NeverTaken
 from search_spaces import Graph
-from search_spaces.graph.capacity import IMAGE_VALUES, values_per_pixel
+from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps, values_per_pixel
 
 from ..choices import Objective, Risk
 from ..quality.score import log2_score, scored_ms
@@ -83,6 +83,17 @@ def bottleneck(graph: Graph) -> Ended | None:
         Outcome.INFEASIBLE,
         f"only {values:g} of the image's {IMAGE_VALUES} values a pixel get through it",
         (Constraint("image_values", IMAGE_VALUES - values),),
+    )
+
+
+def gaps(graph: Graph) -> Ended | None:
+    """A network whose image has holes ends far below plain enlargement."""
+    if not has_gaps(graph):
+        return None
+    return Ended(
+        Outcome.INFEASIBLE,
+        "some pixels of its output depend on no pixel of the image",
+        (Constraint("gaps", 1.0),),
     )
 
 

@@ -26,6 +26,7 @@ from .refusals import (
     Ended,
     bottleneck,
     duplicate,
+    gaps,
     latency_constraints,
     never_taken,
     over_budget,
@@ -110,6 +111,7 @@ def propose(
     return (
         duplicate(number, candidate.hash, search)
         or bottleneck(candidate.graph)
+        or gaps(candidate.graph)
         or over_budget(number, figures.macs, search)
         or proposal
     )

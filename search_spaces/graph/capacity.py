@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .graph import INPUT, Graph, InputSpec, infer
@@ -37,3 +39,28 @@ def values_per_pixel(graph: Graph) -> float:
     network = coo_array((limits, (begins, ends)), shape=(count, count)).tocsr()
     flow = maximum_flow(network, 0, count - 1).flow_value
     return float(flow) / (side * side)
+
+
+def has_gaps(graph: Graph) -> bool:
+    """Are there output pixels that no pixel of the image has part in?
+
+    A transposed convolution whose kernel is smaller than its stride leaves such gaps.
+    """
+    side = graph.multiple * 8
+    shapes = {INPUT: (side, side, 3)}
+    shapes |= {name: row.shape for name, row in infer(graph, InputSpec(side, side)).nodes.items()}
+    rows = {INPUT: frozenset(range(side))}
+    for node in graph.nodes:
+        result, made = shapes[node.name][0], set[int]()
+        for source in node.inputs:
+            reads = node.operator.reads(shapes[source][0], result)
+            if reads is None:  # each pixel depends on all
+                made |= set(range(result))
+                continue
+            for row in range(result):
+                first = math.floor(reads.step * row + reads.first)
+                last = math.ceil(reads.step * row + reads.last)
+                if not rows[source].isdisjoint(range(first, last + 1)):
+                    made.add(row)
+        rows[node.name] = frozenset(made)
+    return len(rows[graph.nodes[-1].name]) < shapes[graph.nodes[-1].name][0]

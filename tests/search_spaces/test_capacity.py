@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_spaces import GraphBuilder, SpaceToDepth, infer, zoo
-from search_spaces.graph.capacity import IMAGE_VALUES, values_per_pixel
+from search_spaces import GraphBuilder, Resize, SpaceToDepth, TransposedConv, infer, zoo
+from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps, values_per_pixel
 from search_spaces.graph.graph import Graph, InputSpec
 
 from .strategies import graphs
@@ -62,3 +62,22 @@ def test_it_is_between_nothing_and_the_image(graph: Graph) -> None:
     figures = infer(graph, InputSpec(side, side)).nodes
     smallest = min(prod(figures[node.name].shape) for node in graph.nodes) / side**2
     assert min(IMAGE_VALUES, smallest) <= values_per_pixel(graph) <= IMAGE_VALUES
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "holes"), [(5, 6, True), (6, 6, False), (9, 6, False), (2, 3, True)]
+)
+def test_kernels_smaller_than_their_stride_leave_gaps(
+    kernel: int, stride: int, holes: bool
+) -> None:
+    net = GraphBuilder()
+    small = net.add_node(SpaceToDepth(stride // 3), net.input) if stride > 3 else net.input
+    pixels = net.add_node(TransposedConv(3, kernel, stride), net.conv(small, 8))
+    assert has_gaps(net.graph) is holes
+    net.add(pixels, net.add_node(Resize(3), net.input))
+    assert not has_gaps(net.graph)
+
+
+@pytest.mark.parametrize("network", zoo.ZOO, ids=lambda network: network.name)
+def test_published_networks_have_no_gaps(network: zoo.ZooNetwork) -> None:
+    assert not has_gaps(network.build(3).graph)

@@ -1,0 +1,74 @@
+"""What to expect of a network that nobody has trained, on the images of the package's table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from search_spaces import Candidate, infer
+
+from .expectation import ExpectedPsnr, ShortTraining, convolutions_of
+from .features import NAMES, features_of, matrix_of
+from .model import COVERAGE, shipped_model
+from .networks import read_networks
+from .prior import shipped_prior
+from .table import INPUT
+
+_HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
+#: A feature is named that is so many standard deviations outside of the table's range.
+_UNUSUAL = 0.5
+
+
+@dataclass(frozen=True)
+class QualityPrediction:
+    """PSNR in dB of a network's INT8 file after the default short training, and after a full one.
+
+    Both with intervals that hold nine of ten. ``familiarity`` is 1 where the package's networks
+    settle what it reaches, and 0 where they tell nothing; ``unusual`` names features that no
+    network of the table comes near.
+    """
+
+    steps: int
+    short: ExpectedPsnr
+    full: ExpectedPsnr
+    bicubic_psnr_db: float
+    networks: int
+    familiarity: float
+    unusual: tuple[str, ...]
+
+
+def predict_quality(candidate: Candidate) -> QualityPrediction:
+    """Of any network that enlarges 2, 3 or 4 times, before any training."""
+    table, prior = read_networks(), shipped_prior()
+    scale = candidate.graph.scale
+    bicubic_db = table.bicubic_psnr_db[scale]
+    features = matrix_of([features_of(candidate)])
+    gains = prior.gains(features)
+    short_db, deviation_db = bicubic_db + float(gains.mean_db[0]), float(gains.deviation_db[0])
+    training = ShortTraining(
+        macs_per_pixel=infer(candidate.deployed, INPUT).macs / (INPUT.height * INPUT.width),
+        convolutions=convolutions_of(candidate.graph),
+        steps=table.steps,
+        psnr_db=short_db,
+        bicubic_psnr_db=bicubic_db,
+    )
+    full = shipped_model(scale).expected(training)
+    both_db = math.hypot((full.high_db - full.low_db) / 2, _HALF_WIDTHS * deviation_db)
+    return QualityPrediction(
+        steps=table.steps,
+        short=_within(short_db, _HALF_WIDTHS * deviation_db),
+        full=_within(full.psnr_db, both_db),
+        bicubic_psnr_db=bicubic_db,
+        networks=len(table.networks),
+        familiarity=float(prior.familiarity(features)[0]),
+        unusual=tuple(
+            name
+            for name, far in zip(NAMES, prior.distances(features)[0], strict=True)
+            if far > _UNUSUAL
+        ),
+    )
+
+
+def _within(psnr_db: float, half_width_db: float) -> ExpectedPsnr:
+    return ExpectedPsnr(psnr_db, psnr_db - half_width_db, psnr_db + half_width_db)

@@ -1,0 +1,83 @@
+"""What is expected of networks that were not trained, and how a study corrects it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.quality_model.features import NAMES, features_of, matrix_of
+from nas.quality_model.networks import KernelValues, NetworkTable, read_networks, write_networks
+from nas.quality_model.prediction import predict_quality
+from nas.quality_model.prior import GainPrior, StudyGains
+from search_spaces import Candidate, zoo
+
+KERNEL = KernelValues(0.5, 0.05, dict.fromkeys(NAMES, 5.0))
+RNG = np.random.default_rng(1)
+FEATURES = RNG.normal(size=(60, len(NAMES)))
+
+
+def truth(
+    features: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.asarray(0.5 + 0.3 * np.tanh(features[:, 1]) + 0.1 * features[:, 2])
+
+
+PRIOR = GainPrior.fitted(FEATURES, truth(FEATURES), KERNEL)
+NONE = np.zeros((0, len(NAMES)))
+
+
+def test_what_is_like_the_table_is_known_and_what_is_not_is_doubted() -> None:
+    near, far = FEATURES[:5] + 0.01, FEATURES[:5] + 30
+    assert PRIOR.gains(near).mean_db == pytest.approx(truth(near), abs=0.1)
+    assert (PRIOR.gains(far).deviation_db > 4 * PRIOR.gains(near).deviation_db).all()
+    assert (PRIOR.familiarity(near) > 0.9).all()
+    assert (PRIOR.familiarity(far) < 0.1).all()
+    assert (PRIOR.distances(far) > 1).any(axis=1).all()
+    assert not PRIOR.distances(FEATURES).any()
+
+
+def test_a_study_on_other_images_corrects_offset_and_slope() -> None:
+    images = 0.4 + 0.6 * truth(FEATURES)
+    known = StudyGains(PRIOR, FEATURES[:10], images[:10], NONE).of(FEATURES[10:])
+    unknown = StudyGains(PRIOR, NONE, np.zeros(0), NONE).of(FEATURES[10:])
+    assert known.mean_db == pytest.approx(images[10:], abs=0.12)
+    error_before = np.abs(unknown.mean_db - images[10:]).mean()
+    assert np.abs(known.mean_db - images[10:]).mean() < error_before / 3
+    assert (known.deviation_db < unknown.deviation_db).all()
+
+
+def test_a_network_in_training_is_less_in_doubt_and_no_better() -> None:
+    around = FEATURES[:1] + RNG.normal(size=(5, len(NAMES))) * 3
+    before = StudyGains(PRIOR, FEATURES[5:9], truth(FEATURES[5:9]), NONE).of(around)
+    after = StudyGains(PRIOR, FEATURES[5:9], truth(FEATURES[5:9]), around[:1]).of(around)
+    assert after.mean_db == pytest.approx(before.mean_db)
+    assert after.deviation_db[0] < before.deviation_db[0]
+    assert (after.deviation_db <= before.deviation_db + 1e-9).all()
+
+
+def test_the_package_s_table_is_written_and_read(tmp_path: Path) -> None:
+    table = read_networks()
+    assert len(table.networks) >= 100
+    assert set(table.kernel.length_scales) == set(NAMES)
+    few = NetworkTable(**{**vars(table), "networks": table.networks[:5]})
+    write_networks(few, tmp_path / "a.gz")
+    write_networks(few, tmp_path / "b.gz")
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert read_networks(tmp_path / "a.gz") == few
+
+
+@pytest.mark.parametrize("network", zoo.ZOO, ids=lambda network: network.name)
+def test_published_networks_are_predicted_above_bicubic(network: zoo.ZooNetwork) -> None:
+    found = predict_quality(network.build(3))
+    assert found.bicubic_psnr_db < found.short.high_db
+    assert found.short.psnr_db <= found.full.psnr_db < found.bicubic_psnr_db + 3
+    assert 0 <= found.familiarity <= 1
+
+
+def test_deployment_changes_no_feature_of_the_trained_network() -> None:
+    candidate = zoo.find("ABPN").build(3)
+    bare = features_of(Candidate(candidate.graph))
+    assert matrix_of([bare]).shape == (1, len(NAMES))
+    assert bare == features_of(Candidate.from_json(candidate.to_json()["graph"]))

@@ -1,0 +1,63 @@
+"""Latencies for choosing: exact where a regression is the device, learned elsewhere."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from latency_models import LatencyRequest, Worker
+from latency_models.device import load_device, open_source
+from nas.sampling.latency_estimate import LatencyEstimator, TimedGraph
+from nas.sampling.replay import draw
+from search_spaces import Graph, GraphError, InputSpec, lower
+from search_spaces.spaces.loading import load_space
+
+SPEC = InputSpec(360, 640)
+
+
+def graphs(count: int, seed: int = 0) -> list[Graph]:
+    space, rng, found = load_space("mobile"), random.Random(seed), list[Graph]()
+    while len(found) < count:
+        try:
+            found.append(draw(space, 3, rng, {}).candidate.deployed)
+        except GraphError:
+            continue
+    return found
+
+
+def test_of_a_predicted_device_it_is_the_prediction() -> None:
+    device = load_device("dimensity8100-nnapi")
+    estimator = LatencyEstimator.of(device, SPEC)
+    assert estimator.with_timed([TimedGraph(graphs(1)[0], 20.0)]) is estimator
+    with Worker() as worker:
+        source = open_source(device, worker)
+        for graph, found in zip(graphs(20), estimator.estimates(graphs(20)), strict=True):
+            kinds = {operator.kind for operator in lower(graph, SPEC)}
+            if device.operators is not None and not kinds <= device.operators:
+                assert found is None
+            elif found is not None:
+                latency = source.measure(LatencyRequest.of_graph(graph, SPEC, bytes))
+                assert found.log2_ms == pytest.approx(math.log2(latency.ms))
+                assert found.promised_log2_ms == pytest.approx(math.log2(latency.high_ms))
+                assert found.deviation == 0
+
+
+@pytest.mark.parametrize("name", ["ethos-u85-1024", "host"])
+def test_latencies_of_the_study_correct_it(name: str) -> None:
+    """A device three times as slow as it is thought to be."""
+    estimator = LatencyEstimator.of(load_device(name), SPEC)
+    known, others = graphs(12, seed=1), graphs(12, seed=2)
+    before = estimator.estimates([*known, *others])
+    timed = [
+        TimedGraph(graph, estimate.log2_ms + math.log2(3))
+        for graph, estimate in zip(known, before, strict=False)
+        if estimate is not None
+    ]
+    after = estimator.with_timed(timed).estimates(others)
+    for old, new in zip(before[len(known) :], after, strict=True):
+        assert (old is None) == (new is None)
+        if old is not None and new is not None:
+            assert new.log2_ms == pytest.approx(old.log2_ms + math.log2(3), abs=0.4)
+            assert new.deviation <= old.deviation
