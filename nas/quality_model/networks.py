@@ -17,6 +17,8 @@ from search_spaces import Candidate
 
 from ..system.files import json_text, write_whole
 
+#: Farther below bicubic enlargement, all networks are as good as lost.
+LOST_DB = -0.5
 NETWORKS_FILE = Path(__file__).parent / "networks.jsonl.gz"
 
 
@@ -62,6 +64,8 @@ class KernelValues:
     noise_db: float
     #: by the feature's name: networks that are farther apart have little in common
     length_scales: dict[str, float]
+    #: deviations are to be multiplied by this for intervals to hold what they say
+    widening: float
 
 
 @dataclass(frozen=True)

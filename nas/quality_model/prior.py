@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
 from .features import NAMES, features_of, matrix_of
-from .networks import KernelValues, NetworkTable, read_networks
+from .networks import LOST_DB, KernelValues, NetworkTable, read_networks
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -49,6 +49,8 @@ class GainPrior:
     spread: Floats
     mean_db: float
     noise_db: float
+    #: of deviations, found by leaving networks out
+    widening: float
 
     @classmethod
     def fitted(cls, features: Floats, gain_db: Floats, kernel: KernelValues) -> GainPrior:
@@ -66,20 +68,19 @@ class GainPrior:
         )
         mean = float(gain_db.mean())
         process.fit((features - center) / spread, gain_db - mean)
-        return cls(process, center, spread, mean, kernel.noise_db)
+        return cls(process, center, spread, mean, kernel.noise_db, kernel.widening)
 
     @classmethod
     def of_table(cls, table: NetworkTable) -> GainPrior:
         """Fitted to all networks of ``table``."""
         features = matrix_of([features_of(network.candidate) for network in table.networks])
-        gains = np.array([table.gain_db(network) for network in table.networks])
-        return cls.fitted(features, gains, table.kernel)
+        return cls.fitted(features, gains_of(table), table.kernel)
 
     def gains(self, features: Floats) -> Gains:
         """Of networks of which the table alone tells; the training's own noise included."""
         scaled = (features - self.center) / self.spread
         mean, deviation = self.process.predict(scaled, return_std=True)
-        return Gains(mean + self.mean_db, np.hypot(deviation, self.noise_db))
+        return Gains(mean + self.mean_db, self.widening * np.hypot(deviation, self.noise_db))
 
     def familiarity(self, features: Floats) -> Floats:
         """1 where the table settles a network's gain, 0 where it tells no more than the mean."""
@@ -126,15 +127,22 @@ class StudyGains:
         own = covariance[soon:, soon:].diagonal()
         if given:
             factor = cho_factor(covariance[:given, :given] + noise * np.eye(given))
-            shift = covariance[soon:, :given] @ cho_solve(factor, self.gain_db - mean[:given])
+            surprise = np.maximum(self.gain_db, LOST_DB) - mean[:given]
+            shift = covariance[soon:, :given] @ cho_solve(factor, surprise)
         else:
             shift = np.zeros(len(features))
         if soon:
             factor = cho_factor(covariance[:soon, :soon] + noise * np.eye(soon))
             across = covariance[:soon, soon:]
             own = own - np.einsum("ij,ij->j", across, cho_solve(factor, across))
-        deviation = np.sqrt(np.maximum(own, 0.0) + noise)
+        deviation = self.prior.widening * np.sqrt(np.maximum(own, 0.0) + noise)
         return Gains(mean[soon:] + shift, deviation)
+
+
+def gains_of(table: NetworkTable) -> Floats:
+    """Of its networks, over bicubic enlargement, in dB: what is lost is no more than lost."""
+    gains = [table.gain_db(network) for network in table.networks]
+    return np.maximum(gains, LOST_DB)
 
 
 @lru_cache

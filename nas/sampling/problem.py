@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from search_spaces.spaces.space import Space
 
 from ..choices import Objective
 from ..quality_model.features import Features, features_of, matrix_of
+from ..quality_model.prior import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
 from ..studies.record import Result, TrialRecord, pareto_front
 from ..studies.settings import Settings
@@ -32,6 +33,8 @@ class SamplingProblem:
     #: before the study has timed anything
     estimator: LatencyEstimator
     expectations: Expectations
+    #: what is believed of networks before the study has trained any
+    read_prior: Callable[[], GainPrior] = shipped_prior
 
     @property
     def objective(self) -> Objective:

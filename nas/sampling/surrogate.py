@@ -16,7 +16,6 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
-from ..quality_model.prior import shipped_prior
 from ..studies.record import TrialRecord, is_baseline
 from .options import ImprovementModel, Option
 from .pool import make_pool
@@ -102,7 +101,7 @@ class SurrogateSampler(BaseSampler):
         return make_pool(self._model(knowledge), number)
 
     def _model(self, knowledge: StudyKnowledge) -> ImprovementModel:
-        return ImprovementModel(self._problem, shipped_prior(), knowledge)
+        return ImprovementModel(self._problem, self._problem.read_prior(), knowledge)
 
     def _knowledge(self, trials: Sequence[FrozenTrial]) -> StudyKnowledge:
         choices = {

@@ -13,7 +13,7 @@ from nas.quality_model.prediction import predict_quality
 from nas.quality_model.prior import GainPrior, StudyGains
 from search_spaces import Candidate, zoo
 
-KERNEL = KernelValues(0.5, 0.05, dict.fromkeys(NAMES, 5.0))
+KERNEL = KernelValues(0.5, 0.05, dict.fromkeys(NAMES, 5.0), 1.0)
 RNG = np.random.default_rng(1)
 FEATURES = RNG.normal(size=(60, len(NAMES)))
 

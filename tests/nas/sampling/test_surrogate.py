@@ -8,16 +8,30 @@ import optuna
 import pytest
 
 from nas.choices import Objective, SamplerKind
+from nas.quality_model.features import Features
 from nas.sampling.surrogate import SurrogateSampler
 from nas.searching.refusals import bottleneck, gaps
+from nas.studies.settings import Settings
 from search_spaces import Candidate
-
-from .simulation import SETTINGS, Simulation, networks
+from studies.search_efficiency.simulation import SETTINGS, Simulation, networks
 
 
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def gain_db(features: Features) -> float:
+    """Wider, deeper and less shrunk networks are better, up to a point."""
+    return (
+        0.2 + 0.12 * features.log_depth + 0.08 * (features.log_mean_width - 4)
+        + 0.15 * features.carries_image - 0.3 * features.log_stride
+        - 0.2 * (features.log_overlap < 0)
+    )  # fmt: skip
+
+
+def simulated(settings: Settings = SETTINGS) -> Simulation:
+    return Simulation.of(settings, gain_db)
 
 
 def best(simulation: Simulation, trials: int) -> float:
@@ -27,11 +41,11 @@ def best(simulation: Simulation, trials: int) -> float:
 def test_it_finds_in_a_few_trainings_what_random_search_does_not_in_many() -> None:
     settings = replace(SETTINGS, space="mobile")
     random = replace(settings, sampler=SamplerKind.RANDOM)
-    assert best(Simulation.of(settings), 5) > best(Simulation.of(random), 30)
+    assert best(simulated(settings), 5) > best(simulated(random), 30)
 
 
 def test_the_same_seed_gives_the_same_trials_and_another_others() -> None:
-    first, again, other = (Simulation.of(replace(SETTINGS, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (simulated(replace(SETTINGS, seed=seed)) for seed in (1, 1, 2))
     for simulation in (first, again, other):
         simulation.run(4)
     assert networks(first) == networks(again) != networks(other)
@@ -39,10 +53,10 @@ def test_the_same_seed_gives_the_same_trials_and_another_others() -> None:
 
 
 def test_a_search_that_is_gone_on_with_proposes_what_it_would_have() -> None:
-    whole, parts = Simulation.of(), Simulation.of()
+    whole, parts = simulated(), simulated()
     whole.run(5)
     parts.run(3)
-    fresh = Simulation.of()
+    fresh = simulated()
     assert isinstance(fresh.study.sampler, SurrogateSampler)
     parts.study.sampler = fresh.study.sampler
     parts.run(2)
@@ -50,21 +64,21 @@ def test_a_search_that_is_gone_on_with_proposes_what_it_would_have() -> None:
 
 
 def test_for_a_front_it_proposes_fast_and_good_networks() -> None:
-    simulation = Simulation.of(replace(SETTINGS, objective=Objective.PARETO))
+    simulation = simulated(replace(SETTINGS, objective=Objective.PARETO))
     results = simulation.run(8)
     times = [result.latency.ms for result in results]
     assert max(times) > 1.5 * min(times)
 
 
 def test_a_limit_is_kept() -> None:
-    free = Simulation.of(replace(SETTINGS, objective=Objective.PARETO)).run(4)
+    free = simulated(replace(SETTINGS, objective=Objective.PARETO)).run(4)
     limit_ms = sorted(result.latency.promised_ms for result in free)[1]
-    for result in Simulation.of(replace(SETTINGS, max_latency_ms=limit_ms)).run(4):
+    for result in simulated(replace(SETTINGS, max_latency_ms=limit_ms)).run(4):
         assert result.latency.promised_ms <= limit_ms
 
 
 def test_networks_that_lose_the_image_are_not_proposed() -> None:
-    simulation = Simulation.of(replace(SETTINGS, space="mobile"))
+    simulation = simulated(replace(SETTINGS, space="mobile"))
     simulation.run(3)
     for trial in simulation.study.get_trials():
         candidate = Candidate.from_json(trial.user_attrs["architecture"])

@@ -1,21 +1,24 @@
-"""Searches without training: what a network reaches is told by a formula, in milliseconds."""
+"""Searches without training: what a network reaches is told by a function, in milliseconds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from latency_models import LatencyRequest, LatencySource, Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Objective, Quantization, SamplerKind
+from nas.quality.image_quality import MetricValues, ModelQuality
 from nas.quality_model.features import Features, features_of
+from nas.quality_model.prior import GainPrior, shipped_prior
 from nas.sampling.latency_estimate import LatencyEstimator
 from nas.sampling.problem import SamplingProblem
 from nas.sampling.samplers import SamplerPlace, make_sampler
+from nas.searching.refusals import bottleneck, gaps
 from nas.studies.expectations import Expectations
 from nas.studies.record import (
     ARCHITECTURE_KEY,
@@ -27,10 +30,9 @@ from nas.studies.record import (
 )
 from nas.studies.settings import References, Settings
 from nas.training.recipe import Recipe
-from search_spaces import Candidate, InputSpec, infer
+from search_spaces import Candidate, InputSpec, NasError, infer
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
-from tests.nas.qualities import model_quality
 
 BICUBIC_DB = 26.4
 INPUT = InputSpec(360, 640)
@@ -43,27 +45,28 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
-def gain_db(features: Features) -> float:
-    """Wider, deeper and less shrunk networks are better, up to a point."""
-    return (
-        0.2 + 0.12 * features.log_depth + 0.08 * (features.log_mean_width - 4)
-        + 0.15 * features.carries_image - 0.3 * features.log_stride
-        - 0.2 * (features.log_overlap < 0)
-    )  # fmt: skip
+#: Gain over bicubic enlargement in dB, of a network of these features.
+GainOf = Callable[[Features], float]
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A study in memory whose networks are told their PSNR by ``gain_db``."""
+    """A study in memory whose networks are told their PSNR by ``gain_of``."""
 
     settings: Settings
+    gain_of: GainOf
     study: optuna.Study
     space: Space
     source: LatencySource
 
     @classmethod
-    def of(cls, settings: Settings = SETTINGS) -> Simulation:
-        """With the sampler that ``settings`` name."""
+    def of(
+        cls,
+        settings: Settings,
+        gain_of: GainOf,
+        read_prior: Callable[[], GainPrior] = shipped_prior,
+    ) -> Simulation:
+        """With the sampler that ``settings`` name, and what it believes at first."""
         device, space = load_device(settings.device), load_space(settings.space)
         directions = [StudyDirection.MAXIMIZE]
         if settings.objective is Objective.PARETO:
@@ -71,22 +74,36 @@ class Simulation:
         with Worker() as worker:  # a regression needs none
             source = open_source(device, worker)
         estimator = LatencyEstimator.of(device, INPUT)
-        problem = SamplingProblem(space, settings, estimator, Expectations(settings, ()))
+        problem = SamplingProblem(
+            space, settings, estimator, Expectations(settings, ()), read_prior
+        )
         place = SamplerPlace(problem, records_of, lambda number, macs: True, settings.seed)
         sampler = make_sampler(SamplerKind(settings.sampler), place)
         study = optuna.create_study(directions=directions, sampler=sampler)
-        return cls(settings, study, space, source)
+        return cls(settings, gain_of, study, space, source)
 
-    def run(self, trials: int) -> list[Result]:
-        """So many more trials; their results."""
-        return [self._trial() for _ in range(trials)]
+    def run(self, trainings: int) -> list[Result]:
+        """So many more trained networks; their results."""
+        found: list[Result] = []
+        while len(found) < trainings:
+            result = self._trial()
+            if result is not None:
+                found.append(result)
+        return found
 
-    def _trial(self) -> Result:
+    def _trial(self) -> Result | None:
+        """One trial; None if a search would not train it, which the sampler is told."""
         trial = self.study.ask()
-        candidate = self.space.draw(trial, self.settings.scale)
-        trial.set_user_attr(ARCHITECTURE_KEY, candidate.to_json())
-        trial.set_user_attr(CANDIDATE_KEY, candidate.hash)
-        result = self._result(candidate)
+        try:
+            candidate = self.space.draw(trial, self.settings.scale)
+            trial.set_user_attr(ARCHITECTURE_KEY, candidate.to_json())
+            trial.set_user_attr(CANDIDATE_KEY, candidate.hash)
+            if bottleneck(candidate.graph) or gaps(candidate.graph):
+                raise NasError("the image does not get through")
+            result = self._result(candidate)
+        except NasError:
+            self.study.tell(trial, state=TrialState.PRUNED)
+            return None
         for name, value in result.to_attributes().items():
             trial.set_user_attr(name, value)
         trial.set_user_attr(OUTCOME_KEY, Outcome.TRAINED)
@@ -98,11 +115,11 @@ class Simulation:
 
     def _result(self, candidate: Candidate) -> Result:
         figures = infer(candidate.deployed, INPUT)
-        psnr_db = BICUBIC_DB + gain_db(features_of(candidate))
+        psnr_db = BICUBIC_DB + self.gain_of(features_of(candidate))
         expectations = Expectations(self.settings, ())
         request = LatencyRequest.of_graph(candidate.deployed, INPUT, bytes)
         return Result(
-            quality=model_quality(psnr_db),
+            quality=ModelQuality(figures_of(psnr_db), figures_of(psnr_db)),
             expected=expectations.of(candidate.graph, figures.macs, psnr_db, ()),
             latency=self.source.measure(request),
             macs=figures.macs,
@@ -111,6 +128,11 @@ class Simulation:
             seed=0,
             seconds={"total": 1.0},
         )
+
+
+def figures_of(psnr_db: float) -> MetricValues:
+    """With that PSNR; nothing looks at the rest."""
+    return MetricValues({"psnr_db": psnr_db, "ssim": 0.8})
 
 
 def records_of(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:

@@ -1,0 +1,132 @@
+"""Trains random networks of ``mobile`` as a search does: the table that comes with the package.
+
+    python -m studies.quality_model.collect --train DIR --valid DIR [--part K/N]
+
+One network of ten is for x2, one for x4, the others for x3. What is not in the package's table yet
+is added to ``trainings.jsonl`` beside this file as soon as it is trained, and the same command goes
+on from there. ``python -m studies.quality_model.fit`` adds that file to the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency_models import Worker
+from latency_models.device import load_device, open_source
+from nas.choices import RecipeName
+from nas.data.images import Data, load_images
+from nas.evaluation.evaluator import CandidateEvaluator, candidate_seed
+from nas.quality_model.networks import read_networks
+from nas.searching.refusals import bottleneck, gaps
+from nas.system.cores import Cores, has_bfloat16
+from nas.system.files import json_text
+from nas.training.recipe import Recipe, recipe_named
+from search_spaces import Candidate, CandidateError, InputSpec, infer
+from search_spaces.spaces.enumeration import RandomTrial
+from search_spaces.spaces.loading import load_space
+
+from ..ledger import Part
+
+TRAININGS = Path(__file__).parent / "trainings.jsonl"
+SEED = 20261127
+NETWORKS = 620
+#: Of ten networks in a row, those that are not for x3.
+_OTHER_SCALES = {4: 2, 9: 4}
+#: Multiply-accumulates at most; ABPN has 9.8e9. Larger ones train slowly, and win no search.
+MOST_MACS = 15e9
+_AT = InputSpec(360, 640)
+#: One validation crop, so that none is padded.
+_TILES = {2: InputSpec(240, 360), 3: InputSpec(160, 240), 4: InputSpec(120, 180)}
+_TRAININGS_PER_WORKER = 5
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network to be trained."""
+
+    scale: int
+    candidate: Candidate
+
+
+def networks() -> Iterator[Drawn]:
+    """The same ones each time, without those that a search would refuse."""
+    space = load_space("mobile")
+    chances = {scale: random.Random(SEED + scale) for scale in _TILES}
+    met = set[tuple[int, str]]()
+    for index in range(NETWORKS):
+        scale = _OTHER_SCALES.get(index % 10, 3)
+        while True:
+            candidate = space.draw(RandomTrial(chances[scale]), scale)
+            if (scale, candidate.hash) in met or bottleneck(candidate.graph):
+                continue
+            if infer(candidate.deployed, _AT).macs > MOST_MACS:
+                continue
+            met.add((scale, candidate.hash))
+            break
+        if not gaps(candidate.graph):
+            yield Drawn(scale, candidate)
+
+
+def trained() -> set[str]:
+    """Hashes of networks that were trained, or failed."""
+    known = {network.candidate.hash for network in read_networks().networks}
+    if TRAININGS.exists():
+        known |= {json.loads(line)["hash"] for line in TRAININGS.read_text().splitlines()}
+    return known
+
+
+def keep(row: object) -> None:
+    """Adds a line, whoever else does at the same time."""
+    with TRAININGS.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(json_text(row) + "\n")
+
+
+def main() -> None:
+    """Trains what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--valid", type=Path, required=True)
+    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
+    options = parser.parse_args()
+    part: Part = options.part
+    part.apply()
+    plain = recipe_named(RecipeName.PROXY)
+    recipe = Recipe(plain.steps, bfloat16=has_bfloat16())
+    data: dict[int, Data] = {}
+    device = load_device("ethos-u85-1024")
+    with Worker() as worker:
+        known = trained()
+        for drawn in part.share(list(networks())):
+            scale, candidate = drawn.scale, drawn.candidate
+            if candidate.hash in known:
+                continue
+            if scale not in data:
+                sets = (load_images(folder, scale) for folder in (options.train, options.valid))
+                data[scale] = Data("given folders", *sets)
+            evaluator = CandidateEvaluator(
+                source=open_source(device, worker), worker=worker, data=data[scale], recipe=recipe,
+                input=_TILES[scale], granularity=device.weights, threads=Cores.available().count,
+            )  # fmt: skip
+            row = {"scale": scale, "hash": candidate.hash, "candidate": candidate.to_json()}
+            try:
+                seed = candidate_seed(0, candidate.hash)
+                evaluated = evaluator.evaluate(candidate, seed, lambda progress: None)
+                row["psnr_db"] = evaluated.quality.psnr_db
+                row["psnr_float_db"] = evaluated.float_quality.psnr_db
+            except CandidateError as error:
+                row["error"] = str(error)
+            keep(row)
+            print(scale, candidate.hash, row.get("psnr_db"), row.get("error", ""), flush=True)
+            if worker.followed >= _TRAININGS_PER_WORKER:
+                evaluator.renew()  # what was compiled for one network is of no use to another
+
+
+if __name__ == "__main__":
+    main()
