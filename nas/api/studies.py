@@ -67,8 +67,8 @@ def search(
             which every tenth is held out. Arrays are kept in the study's folder as PNG files.
         study: its name; its files go to ./studies/STUDY.
         folder: a folder for it instead, whose name is the study's.
-        sampler: "tpe", "nsga2", "random", or one of Optuna's or your own; it sees candidates, and
-            no reference trials.
+        sampler: "surrogate", "tpe", "nsga2", "random", or one of Optuna's or your own; it sees
+            candidates, and no reference trials.
         callbacks: called as ``callback(study, record)`` after each trial, however it ended, in
             this process; ``study.stop()`` in one ends the search.
         input: the LR size in pixels, "360x640".

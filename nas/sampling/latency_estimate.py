@@ -19,6 +19,9 @@ from latency_models.device import Device, open_regression
 from latency_models.sources.regression.source import RegressionSource
 from search_spaces import Graph, InputSpec, infer
 
+from ..choices import Risk
+from ..quality.score import scored_ms
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -70,15 +73,18 @@ class LatencyEstimator:
     uncertainty: Uncertainty | None
     coefficients: Floats
     covariance: Floats
+    #: what of a prediction a score counts
+    risk: Risk = Risk.POINT
 
     @classmethod
-    def of(cls, device: Device, spec: InputSpec) -> LatencyEstimator:
-        """For ``device``; whoever trains meanwhile is not disturbed."""
+    def of(cls, device: Device, spec: InputSpec, risk: Risk) -> LatencyEstimator:
+        """For ``device``, in the time that a score counts; no trainer is disturbed."""
         regression = open_regression(device)
         if regression is None:
             return cls._of_line(spec, device.operators, None, _OF_FIGURES, (0.5, 0.5, 0.0))
         if device.is_predicted:
-            return cls(spec, device.operators, regression, None, np.zeros(0), np.zeros((0, 0)))
+            empty = np.zeros(0), np.zeros((0, 0))
+            return cls(spec, device.operators, regression, None, *empty, risk=risk)
         return cls._of_line(spec, device.operators, regression, _OF_REGRESSION, (1.0, 0.0))
 
     @classmethod
@@ -116,7 +122,9 @@ class LatencyEstimator:
             return [
                 None
                 if latency is None
-                else EstimatedLatency(math.log2(latency.ms), 0.0, math.log2(latency.promised_ms))
+                else EstimatedLatency(
+                    math.log2(scored_ms(latency, self.risk)), 0.0, math.log2(latency.promised_ms)
+                )
                 for latency in self._predictions(graphs)
             ]
         noise = self.uncertainty.network**2

@@ -96,7 +96,7 @@ class ImprovementModel:
     @property
     def _front(self) -> list[FrontPoint]:
         return [
-            FrontPoint(math.log2(r.result.latency.ms), r.result.expected.psnr_db)
+            FrontPoint(math.log2(r.result.scored_ms), r.result.expected.psnr_db)
             for r in self.knowledge.front
             if r.result is not None
         ]
@@ -105,6 +105,6 @@ class ImprovementModel:
     def _corner(self) -> FrontPoint:
         """What a front is counted from: bicubic enlargement, at four times the slowest known."""
         limit_ms = self.problem.settings.max_latency_ms
-        slowest = [row.result.latency.ms * 4 for row in self.knowledge.trained] or [1000.0]
+        slowest = [row.result.scored_ms * 4 for row in self.knowledge.trained] or [1000.0]
         log2_ms = math.log2(max(slowest) if limit_ms is None else limit_ms)
         return FrontPoint(log2_ms, self.problem.bicubic_psnr_db)

@@ -24,8 +24,8 @@ from .replay import Choice, Choices
 
 #: Trials as the study knows them by now.
 RecordsOf = Callable[[Sequence[FrozenTrial]], Sequence[TrialRecord]]
-#: May trial ``number`` train a network of so many multiply-accumulates?
-Fits = Callable[[int, int], bool]
+#: May trial ``number`` train networks of so many multiply-accumulates?
+Fits = Callable[[int, Sequence[int]], Sequence[bool]]
 
 
 class SurrogateSampler(BaseSampler):
@@ -47,8 +47,9 @@ class SurrogateSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         self._choices = {}
-        # A reference, or a trial that is run again: its network is settled.
-        if not is_baseline(trial) and "fixed_params" not in trial.system_attrs:
+        if is_baseline(trial):
+            self._prepare(study.get_trials(deepcopy=False), trial.number)
+        elif "fixed_params" not in trial.system_attrs:  # no trial that is run again
             option = self._chosen(study, trial.number)
             self._choices = {} if option is None else option.draw.choices
         return {
@@ -79,18 +80,25 @@ class SurrogateSampler(BaseSampler):
         trials = study.get_trials(deepcopy=False)
         knowledge = self._knowledge(trials)
         options = self._options(trials, number)
+        fitting = self._fits(number, [option.macs for option in options])
         left = [
             option
-            for option in options
-            if option.hash not in knowledge.proposed and self._fits(number, option.macs)
+            for option, fits in zip(options, fitting, strict=True)
+            if fits and option.hash not in knowledge.proposed
         ]
         if not left:  # the space is used up, or the time: new options would be no better
             self._coming = lambda: options
             return None
         chosen = left[int(np.argmax(self._model(knowledge).improvement(left)))]
-        before = self._knowledge(trials[:number])
-        self._coming = self._maker.submit(self._pool, before, number + 1).result
+        self._coming = None
+        self._prepare(trials, number)
         return chosen
+
+    def _prepare(self, trials: Sequence[FrozenTrial], number: int) -> None:
+        """Has the options for the trial after ``number`` made while that one trains."""
+        if self._coming is None:
+            before = self._knowledge(trials[:number])
+            self._coming = self._maker.submit(self._pool, before, number + 1).result
 
     def _options(self, trials: Sequence[FrozenTrial], number: int) -> tuple[Option, ...]:
         if self._coming is not None:

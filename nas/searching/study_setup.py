@@ -126,7 +126,7 @@ def _settle(
         scale=scale,
         objective=_or_default(request.objective, Objective.SCORE),
         risk=_or_default(request.risk, Risk.MEAN),
-        sampler=words.get("sampler") or _or_default(request.sampler, SamplerKind.TPE),
+        sampler=words.get("sampler") or _or_default(request.sampler, SamplerKind.SURROGATE),
         quantize=recipe.quantization,
         max_latency_ms=request.max_latency_ms,
         seed=_or_default(request.seed, 0),

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,14 +190,14 @@ def _sampler(
     if resources.sampler is not None:
         return OfCandidates(resources.sampler)
 
-    def fits(number: int, macs: int) -> bool:
+    def fits(number: int, macs: Sequence[int]) -> list[bool]:
         state = SearchState(budget, study.records(), run, study.elapsed_seconds())
-        return state.refusal(number, macs) is None
+        return [state.refusal(number, count) is None for count in macs]
 
     problem = SamplingProblem(
         resources.space,
         study.settings,
-        LatencyEstimator.of(resources.device, spec),
+        LatencyEstimator.of(resources.device, spec, study.settings.risk),
         study.expectations(),
     )
     seed = _sampler_seed(study, Cores.available())

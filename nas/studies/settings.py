@@ -33,7 +33,7 @@ class StudyRequest:
         Risk | None,
         Doc("What a score counts of a prediction: its interval's mean, itself, or the end [mean]."),
     ] = None
-    sampler: Annotated[SamplerKind | None, Doc("[tpe]")] = None
+    sampler: Annotated[SamplerKind | None, Doc("[surrogate]")] = None
     quantize: Annotated[
         Quantization | None, Doc("INT8 steps after training: where needed, always, never [auto].")
     ] = None

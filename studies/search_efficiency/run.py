@@ -28,6 +28,7 @@ from nas.quality_model.networks import read_networks
 from nas.quality_model.prior import GainPrior, gains_of
 from nas.system.files import write_text
 
+from . import real
 from .simulation import SETTINGS, GainOf, Simulation
 
 Floats = npt.NDArray[np.float64]
@@ -35,15 +36,15 @@ README = Path(__file__).parent / "README.md"
 DEVICES = ("vs680", "ethos-u85-1024-regression", "dimensity8100-nnapi")
 #: Trainings of each sampler's search.
 TRAININGS = {
-    "surrogate": 24,
-    "surrogate, without the table": 40,
-    "tpe": 120,
-    "nsga2": 120,
-    "random": 240,
+    "surrogate": 20,
+    "surrogate, without the table": 20,
+    "tpe": 80,
+    "nsga2": 80,
+    "random": 160,
 }
 #: Networks that stand for no table.
 _FEW = 5
-_TOLD = (3, 6, 12, 24, 40, 120, 240)
+_TOLD = (3, 5, 10, 20, 40, 80, 160)
 
 
 @lru_cache
@@ -97,10 +98,10 @@ def page(seeds: int) -> str:
         "",
         f"Searches in `mobile` for x3, {seeds} of each sampler and device, without references.",
         "What a network would reach is told by a forest fitted to one half of the package's",
-        f"networks (on the other half it is {error:.2f} dB off, Kendall's tau {tau:.2f}); latencies",
-        "are those of the regressions. What the surrogate believes at first is fitted to the other",
-        f"half, or to {_FEW} networks. Medians of the best score so far, relative to the best that any",
-        "search found for the device.",
+        f"networks (on the other half {error:.2f} dB off, Kendall's tau {tau:.2f}); latencies are",
+        "those of the regressions. What the surrogate believes at first is fitted to the other",
+        f"half, or to {_FEW} networks. Medians of the best score so far, relative to the best that",
+        "any search found for the device.",
     ]
     for device in DEVICES:
         traces = {n: [search(n, device, seed) for seed in range(seeds)] for n in TRAININGS}
@@ -121,7 +122,7 @@ def page(seeds: int) -> str:
             ]
             lines.append(f"| {name} | {' | '.join(cells)} |")
             print(device, lines[-1], flush=True)
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *real.section(), ""])
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
+from nas.choices import Risk
+from nas.quality.score import scored_ms
 from nas.sampling.latency_estimate import LatencyEstimator, TimedGraph
 from nas.sampling.replay import draw
 from search_spaces import Graph, GraphError, InputSpec, lower
@@ -29,7 +31,7 @@ def graphs(count: int, seed: int = 0) -> list[Graph]:
 
 def test_of_a_predicted_device_it_is_the_prediction() -> None:
     device = load_device("dimensity8100-nnapi")
-    estimator = LatencyEstimator.of(device, SPEC)
+    estimator = LatencyEstimator.of(device, SPEC, Risk.MEAN)
     assert estimator.with_timed([TimedGraph(graphs(1)[0], 20.0)]) is estimator
     with Worker() as worker:
         source = open_source(device, worker)
@@ -39,7 +41,7 @@ def test_of_a_predicted_device_it_is_the_prediction() -> None:
                 assert found is None
             elif found is not None:
                 latency = source.measure(LatencyRequest.of_graph(graph, SPEC, bytes))
-                assert found.log2_ms == pytest.approx(math.log2(latency.ms))
+                assert found.log2_ms == pytest.approx(math.log2(scored_ms(latency, Risk.MEAN)))
                 assert found.promised_log2_ms == pytest.approx(math.log2(latency.high_ms))
                 assert found.deviation == 0
 
@@ -47,7 +49,7 @@ def test_of_a_predicted_device_it_is_the_prediction() -> None:
 @pytest.mark.parametrize("name", ["ethos-u85-1024", "host"])
 def test_latencies_of_the_study_correct_it(name: str) -> None:
     """A device three times as slow as it is thought to be."""
-    estimator = LatencyEstimator.of(load_device(name), SPEC)
+    estimator = LatencyEstimator.of(load_device(name), SPEC, Risk.MEAN)
     known, others = graphs(12, seed=1), graphs(12, seed=2)
     before = estimator.estimates([*known, *others])
     timed = [

@@ -1,0 +1,92 @@
+"""Real searches by several samplers, put side by side.
+
+    nas search --space mobile --device D --data DIR --sampler S --seed N --budget 25m --study NAME
+    python -m studies.search_efficiency.real NAME ...
+
+The second command, in the folder of the first, adds the trained networks of these studies to
+``real.csv``; ``run`` tells of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from nas.quality.score import score_ratio
+from nas.studies.study import load_study
+
+from ..ledger import Ledger
+
+_TOLD = (5, 10, 15, 20, 25, 40)
+
+
+@dataclass(frozen=True)
+class RealTraining:
+    """A network that a search trained."""
+
+    study: str
+    device: str
+    sampler: str
+    seed: int
+    trial: int
+    psnr_db: float
+    expected_psnr_db: float
+    runtime_ms: float
+    #: to ABPN's of the same study, as a full training is expected to have it
+    score_to_abpn: float
+
+
+LEDGER = Ledger(Path(__file__).parent / "real.csv", RealTraining)
+
+
+def trainings(name: str) -> Iterator[RealTraining]:
+    """Those of a study, in order."""
+    study = load_study(name)
+    records = study.records()
+    abpn = next(r.result.log2_score for r in records if r.baseline == "ABPN" and r.result)
+    settings = study.settings
+    for record in records:
+        if record.result is not None and record.baseline is None:
+            result = record.result
+            yield RealTraining(
+                name, settings.device, str(settings.sampler), settings.seed, record.number,
+                round(result.psnr_db, 4), round(result.expected.psnr_db, 4),
+                round(result.latency.ms, 4), round(score_ratio(result.log2_score, abpn), 4),
+            )  # fmt: skip
+
+
+def section() -> list[str]:
+    """Lines of Markdown; none if no search was told of."""
+    rows = LEDGER.read()
+    if not rows:
+        return []
+    lines = [
+        "",
+        "## Real searches",
+        "",
+        "As [real.py](real.py) says, on 2 hyperthreads shared with other work, one each; every",
+        "training in [real.csv](real.csv). The best score so far to ABPN's of the same study, as a",
+        "full training is expected to have it, after so many trainings:",
+        "",
+        f"| device, sampler, seed | {' | '.join(map(str, _TOLD))} | trained |",
+        f"|---|{'---|' * (len(_TOLD) + 1)}",
+    ]
+    for study, group in groupby(rows, key=lambda row: row.study):
+        found = list(group)
+        scores = [row.score_to_abpn for row in found]
+        cells = [f"{max(scores[:n]):.2f}" if len(scores) >= n else "" for n in _TOLD]
+        title = f"{found[0].device}, {found[0].sampler}, {found[0].seed}"
+        lines.append(f"| {title} | {' | '.join(cells)} | {len(scores)} |")
+        print(study, lines[-1])
+    return lines
+
+
+if __name__ == "__main__":
+    known = {row.study for row in LEDGER.read()}
+    for wanted in sys.argv[1:]:
+        if wanted not in known:
+            for training in trainings(wanted):
+                LEDGER.keep(training)
