@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import pytest
 
 from nas.reporting.content import TrialStatus, collect
+from nas.reporting.page import render
 from nas.reporting.plots.importance import importance_plot, importances
 from nas.reporting.plots.operators import operators_plot
 from nas.reporting.plots.parallel import parallel_plot
@@ -14,7 +16,9 @@ from nas.reporting.sections import sections_of
 from nas.reporting.table import columns, rows
 from nas.studies.results import findings
 from nas.studies.study import Study
+from search_spaces import zoo
 
+from ..studies.finished import finished_study
 from .synthetic import make_study
 
 
@@ -43,6 +47,17 @@ def test_without_abpn_the_best_network_is_the_unit(
     assert not content.has_abpn
     assert content.references == ()
     assert max(network.ratio for network in content.candidates) == pytest.approx(1.0)
+
+
+def test_a_lead_by_predictions_says_what_of_it_is_doubt(study: Study) -> None:
+    compiled = collect(study)
+    assert compiled.lead is not None
+    assert not compiled.lead.is_predicted
+    predicted = collect(finished_study("predicted", [zoo.find("QuickSRNet-S").build(3)]))
+    assert predicted.lead is not None
+    page = html.unescape(render(predicted, (), "nobody asked"))
+    assert f"Lead of the best score over ABPN: {predicted.lead.text}." in page
+    assert predicted.front[0].result.latency.text in page
 
 
 def test_every_trial_has_a_line_and_every_column_a_cell(study: Study) -> None:

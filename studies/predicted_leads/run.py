@@ -1,0 +1,196 @@
+"""How much of a winner's lead over ABPN is doubt of latencies, and what ``--risk`` does to it.
+
+    python -m studies.predicted_leads.run --budget 30m --data DIR
+
+Searches ``mobile`` on dimensity8100-nnapi twice for each seed: by the score of the predicted
+latency, and by its mean over the interval. Writes ``results.json`` and ``README.md`` beside this
+file. With ``--folder`` the searches are kept there, and the same command goes on with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import nas
+from nas.choices import Risk
+from nas.data.images import EMBEDDED, load_data
+from nas.searching.leaderboard import Leaderboard
+from nas.studies.lead import Lead
+from nas.system.files import write_json, write_text
+from nas.system.versions import installed_versions
+
+from ..ledger import described
+
+HERE = Path(__file__).parent
+SPACE, DEVICE, SCALE = "mobile", "dimensity8100-nnapi", 3
+RISKS = (Risk.POINT, Risk.MEAN)
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What one search has found, and ABPN beside it; times in ms on the device, predicted."""
+
+    seed: int
+    risk: Risk
+    trained: int
+    steps: int
+    trial: int
+    parameters: int
+    expected_psnr_db: float
+    ms: float
+    low_ms: float
+    high_ms: float
+    abpn_psnr_db: float
+    abpn_ms: float
+    abpn_low_ms: float
+    abpn_high_ms: float
+    lead: Lead
+    #: upper end of the interval by its lower one, the median of all that were trained
+    usual_width: float
+
+    @property
+    def width(self) -> float:
+        """The same of the winner."""
+        return self.high_ms / self.low_ms
+
+    @property
+    def share_of_doubt(self) -> float | None:
+        """Of the lead at the predictions, what the means do not keep; None if there is no lead."""
+        lead = self.lead.predicted - 1
+        return self.lead.from_doubt / lead if lead > 0 else None
+
+
+def search(args: argparse.Namespace, folder: Path, seed: int, risk: Risk) -> Winner:
+    """Runs one search, or goes on with it."""
+    outcome = nas.search(
+        args.budget,
+        space=SPACE,
+        device=DEVICE,
+        scale=SCALE,
+        data=args.data,
+        risk=risk,
+        seed=seed,
+        steps=args.steps,
+        folder=folder / f"{risk}-{seed}",
+    )
+    board = Leaderboard.of(outcome.study.records())
+    best, abpn, lead = board.best, board.reference("ABPN"), board.lead
+    if best is None or abpn is None or lead is None:
+        raise SystemExit(f"nothing found by {risk}, seed {seed}: {outcome.reason}")
+    own, other = best.result, abpn.result
+    widths = [e.result.latency.high_ms / e.result.latency.low_ms for e in board.candidates]
+    return Winner(
+        seed=seed,
+        risk=risk,
+        trained=len(board.candidates),
+        steps=outcome.study.settings.steps,
+        trial=best.trial,
+        parameters=own.parameters,
+        expected_psnr_db=own.expected.psnr_db,
+        ms=own.latency.ms,
+        low_ms=own.latency.low_ms,
+        high_ms=own.latency.high_ms,
+        abpn_psnr_db=other.expected.psnr_db,
+        abpn_ms=other.latency.ms,
+        abpn_low_ms=other.latency.low_ms,
+        abpn_high_ms=other.latency.high_ms,
+        lead=lead,
+        usual_width=statistics.median(widths),
+    )
+
+
+def page(winners: list[Winner], budget: str, images: str) -> str:
+    """README.md."""
+    rows = [
+        f"| {w.seed} | `{w.risk}` | {w.trained} | {w.expected_psnr_db:.2f} | "
+        f"{w.ms:.2f} ({w.low_ms:.2f} to {w.high_ms:.2f}) | {w.width:.2f} | {w.usual_width:.2f} | "
+        f"{w.lead.predicted:.2f} | {w.lead.mean:.2f} | {w.lead.least:.2f} to {w.lead.most:.2f} | "
+        f"{_percent(w.share_of_doubt)} |"
+        for w in winners
+    ]
+    first = winners[0]
+    return "\n".join(
+        [
+            "# How much of a predicted lead is doubt",
+            "",
+            "`python -m studies.predicted_leads.run --budget 30m --data DIR` repeats it; every",
+            "figure is in [results.json](results.json).",
+            "",
+            f"Searches of `{SPACE}` on {DEVICE}, {budget} each, {first.steps} steps a candidate,",
+            f"{images}. By `point` a search climbs the score of the predicted latency, by `mean`",
+            "that of its [mean over the interval]"
+            "(../../docs/searching.md#what-of-a-prediction-counts).",
+            "",
+            "| seed | `--risk` | trained | winner, dB expected | its ms, predicted | interval, end "
+            "by beginning | that of all trained, median | score / ABPN's at the predictions | "
+            "at the means | at the ends | of the lead is doubt |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"ABPN is predicted to take {first.abpn_ms:.2f} ms "
+            f"({first.abpn_low_ms:.2f} to {first.abpn_high_ms:.2f}).",
+            "Doubt is what the lead at the predictions, the ratio less 1, has above that at the",
+            "means. At the ends the winner is as slow and ABPN as fast as their intervals allow,",
+            "and the other way round: a lead that stays above 1 holds all over the intervals.",
+            "",
+            *_compared(winners),
+            "",
+        ]
+    )
+
+
+def _compared(winners: list[Winner]) -> Iterator[str]:
+    """A sentence for each seed."""
+    by_risk = {(w.seed, w.risk): w for w in winners}
+    for seed in dict.fromkeys(w.seed for w in winners):
+        point, mean = by_risk[seed, Risk.POINT], by_risk[seed, Risk.MEAN]
+        yield (
+            f"Seed {seed}: by `point` {_percent(point.share_of_doubt)} of the winner's lead is "
+            f"doubt, by `mean` {_percent(mean.share_of_doubt)}. At the means the winner by `mean` "
+            f"has {mean.lead.mean / point.lead.mean:.2f} times the score of the one by `point`, "
+            f"at the slow ends {mean.lead.least / point.lead.least:.2f} times."
+        )
+
+
+def _percent(share: float | None) -> str:
+    return "no lead" if share is None else f"{share:.0%}"
+
+
+def main() -> None:
+    """Searches, and writes down what was found."""
+    parser = argparse.ArgumentParser(description="Searches by the prediction and by its mean.")
+    parser.add_argument("--budget", default="30m", help="of each search [30m]")
+    parser.add_argument("--data", default=EMBEDDED, help="folder of photographs [embedded]")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--steps", type=int, help="gradient steps of each candidate")
+    parser.add_argument("--folder", type=Path, help="where the searches are kept")
+    args = parser.parse_args()
+    data = load_data(args.data, SCALE)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or Path(temporary)
+        winners = [search(args, folder, seed, risk) for seed in args.seeds for risk in RISKS]
+    results = {
+        "budget": args.budget,
+        "training": described(data.training),
+        "validation": described(data.validation),
+        "winners": [asdict(winner) for winner in winners],
+        "versions": installed_versions(),
+    }
+    write_json(HERE / "results.json", results)
+    images = (
+        "on the embedded photographs"
+        if args.data == EMBEDDED
+        else f"on {len(data.training.pairs)} images, {len(data.validation.pairs)} to validate"
+    )
+    text = page(winners, args.budget, images)
+    write_text(HERE / "README.md", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
