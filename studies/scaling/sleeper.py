@@ -1,0 +1,134 @@
+"""A worker that trains nothing: all of a search but what a network costs.
+
+Its trials go through the product's own loop, database, locks and files; a training is a sleep.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import optuna
+from optuna.samplers import RandomSampler
+
+from latency_models import (
+    Latency,
+    LatencyRequest,
+    LatencySource,
+    OperatorLatency,
+    WeightGranularity,
+    Worker,
+)
+from nas.choices import Objective, Quantization, Risk, SamplerKind
+from nas.data.images import Data, ImagePair, ImageSet
+from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, Stages
+from nas.quality.image_quality import ImageQuality, MetricValues, Quality
+from nas.searching.display import Lines, Reporter
+from nas.searching.stopping import Run
+from nas.searching.worker_loop import run_trials
+from nas.studies.budget import Budget
+from nas.studies.folder import StudyFolder
+from nas.studies.settings import References, Settings
+from nas.studies.study import Study, create_study, join_study
+from nas.training.job import TrainingResult, TrainingSeconds
+from nas.training.recipe import Recipe
+from search_spaces import Candidate, Graph, InputSpec, NasError
+from search_spaces.spaces.loading import load_space
+
+if TYPE_CHECKING:
+    from nas.training.job import Progress
+
+SPACE, SCALE, INPUT = "mobile", 3, InputSpec(360, 640)
+_BLACK = ImagePair("black", *(np.zeros((side, side, 3), np.uint8) for side in (32, 32 * SCALE)))
+_IMAGES = ImageSet(SCALE, (_BLACK,))
+_QUALITY = Quality((ImageQuality("0", MetricValues({"psnr_db": 29.0, "ssim": 0.8})),))
+
+
+class _Silence(Lines):
+    """Nobody reads of thousands of trials."""
+
+    def line(self, text: str) -> None:
+        pass
+
+
+class _OneMillisecond(LatencySource):
+    """Every network is as fast as any other, so that none is refused for its time."""
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        rows = tuple(OperatorLatency(k.name, k.kind, "npu", 0.0) for k in request.operators)
+        return Latency(1.0, 1.0, 1.0, rows, (), "stand-in")
+
+
+@dataclass(frozen=True)
+class SleepingEvaluator(CandidateEvaluator):
+    """A training takes so many seconds, and no processor."""
+
+    seconds: float = 0.0
+
+    @classmethod
+    def sleeping(cls, seconds: float) -> SleepingEvaluator:
+        """The evaluator whose trainings take so long."""
+        return cls(
+            source=_OneMillisecond(),
+            worker=Worker(),
+            data=Data("nothing", _IMAGES, _IMAGES),
+            recipe=Recipe(steps=100),
+            input=INPUT,
+            granularity=WeightGranularity.CHANNEL,
+            threads=1,
+            seconds=seconds,
+        )
+
+    def start(self) -> None:
+        """There is no process to begin."""
+
+    def latency(self, graph: Graph) -> Latency:
+        return self.source.measure(LatencyRequest.of_graph(graph, self.input, bytes))
+
+    def evaluate(
+        self, candidate: Candidate, seed: int, observe: Callable[[Progress], None]
+    ) -> EvaluatedCandidate:
+        time.sleep(self.seconds)
+        result = TrainingResult({}, {}, False, _QUALITY, (), TrainingSeconds())
+        return EvaluatedCandidate(b"TFL3", result, _QUALITY, Stages(0.0, 0.0, 0.0, 0.0))
+
+
+def make_study(name: str, url: str | None, trials: int) -> Study:
+    """A study of the current folder, to be worked on until so many trials are trained."""
+    space = load_space(SPACE)
+    settings = Settings(
+        space=SPACE, space_version=space.version, space_fingerprint="", device="stand-in",
+        device_fingerprint="", data="nothing", data_fingerprint="", input=str(INPUT), scale=SCALE,
+        objective=Objective.SCORE, risk=Risk.MEAN, sampler=SamplerKind.RANDOM,
+        quantize=Quantization.PTQ, max_latency_ms=None, seed=0, trial_seconds=None, baselines=False,
+        recipe=Recipe(steps=100), references=References(26.0, 25.0), versions={},
+    )  # fmt: skip
+    study = create_study(StudyFolder.named(name), url, settings)
+    study.set_budget(Budget(trials))
+    return study
+
+
+def work(folder: Path, name: str, url: str | None, seconds: float, seed: int) -> None:
+    """Joins the study as a worker on the machine that ``folder`` stands for, to its end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.disable(logging.ERROR)  # of a server that is away
+    warnings.simplefilter("ignore")
+    try:
+        study = join_study(name, url)
+    except NasError:
+        sys.exit(1)  # the server is away: others come after it
+    study.folder.create()
+    study.optuna.sampler = RandomSampler(seed)
+    observer = Reporter(study, _Silence())
+    run, space = Run.beginning(study.records()), load_space(SPACE)
+    run_trials(study, study.budget(), run, space, SleepingEvaluator.sleeping(seconds), observer)
