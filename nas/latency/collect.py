@@ -15,6 +15,7 @@ from latency_models import Latency, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.defaults import default_structure
+from latency_models.sources.regression.fitted import FitByNetwork
 from latency_models.sources.regression.measurements import MeasurementOrigin
 from latency_models.sources.regression.model import LatencyModel, doubt
 from latency_models.sources.regression.operator_table import OperatorTable
@@ -267,10 +268,10 @@ class JudgedModel:
 
     @property
     def of_structures(self) -> Accuracy | None:
-        """Errors on structures that the table is left without; None of a model of another device's,
-        whose few measurements hold none.
+        """Errors on structures that the table is left without; None of a model that comes from more
+        than its table.
         """
-        if isinstance(self.model.fitted, Transferred):
+        if isinstance(self.model.fitted, Transferred | FitByNetwork):
             return None
         return of_structures(self.model.structure, self.rows, self.model.spread.radius)
 

@@ -113,6 +113,7 @@ def transfer_folder(
             "confirm": confirm,
             "table": TABLE,
             "interval": None,
+            "network": None,
         }
     )
     origin = f", starting from the model of `{donor.name}` ({donor.stack})"

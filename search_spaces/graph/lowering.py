@@ -54,24 +54,24 @@ class LoweredOperator:
 
 def lower(graph: Graph, spec: InputSpec) -> tuple[LoweredOperator, ...]:
     """The operators of ``graph`` as an INT8 model for images of ``spec``."""
-    return tuple(_lower(_fused(graph), spec))
+    return tuple(_lower(fused(graph), spec))
 
 
-def _fused(graph: Graph) -> Graph:
+def fused(graph: Graph) -> Graph:
     """As the converter fuses it: a ReLU or a padding becomes part of what it belongs to."""
     readers = Counter(name for node in graph.nodes for name in node.inputs)
-    fused: dict[str, Node] = {}
+    nodes: dict[str, Node] = {}
     for node in graph.nodes:
-        node = _with_own_padding(node, fused)  # noqa: PLW2901
-        source = fused.get(node.inputs[0])
+        node = _with_own_padding(node, nodes)  # noqa: PLW2901
+        source = nodes.get(node.inputs[0])
         if source and readers[source.name] == 1 and isinstance(node.operator, Relu):
             operator = source.operator.with_relu()
             if operator:
-                del fused[source.name]
+                del nodes[source.name]
                 node = Node(node.name, operator, source.inputs)  # noqa: PLW2901
-        fused[node.name] = node
-    used = {name for node in fused.values() for name in node.inputs} | {graph.nodes[-1].name}
-    return Graph(tuple(node for node in fused.values() if node.name in used))
+        nodes[node.name] = node
+    used = {name for node in nodes.values() for name in node.inputs} | {graph.nodes[-1].name}
+    return Graph(tuple(node for node in nodes.values() if node.name in used))
 
 
 def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:

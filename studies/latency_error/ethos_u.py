@@ -1,14 +1,14 @@
 """The regressions of the Ethos-U devices: their folders, and how far off they are.
 
-    python -m studies.latency_error.ethos_u [TABLES]
+    python -m studies.latency_error.ethos_u TABLES
 
-writes the folders anew, of the tables they hold or of ``TABLES/DEVICE/train/measurements.csv``.
+writes the folders anew, of the tables and networks of operators that they hold, and judges them by
+``TABLES/DEVICE/fresh/measurements.csv`` and ``.../sizes/...``.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,12 +20,10 @@ from latency_models.sources.regression import (
     ChannelPadding,
     CostStructure,
     Measurement,
-    write_measurements,
 )
 from latency_models.sources.regression.defaults import default_structure
-from latency_models.sources.regression.fitted import folds
-from latency_models.sources.regression.model import LatencyModel, fit_model
-from latency_models.sources.regression.settings import TABLE
+from latency_models.sources.regression.model import LatencyModel
+from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import read_table
 from latency_models.sources.regression.validation import Accuracy, Prediction, accuracy
 from nas.latency.fit import settings_of
@@ -35,8 +33,9 @@ from .plot import predicted_against_measured
 from .published import DEVICES
 
 COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
-FOLDS = 5
 PACKED = f"{TABLE}.gz"
+#: The weights beside it.
+NETWORK = "operators.npz"
 #: The array of every one of them takes channels by sixteen at one end.
 PADDING = ChannelPadding(16, 16)
 
@@ -69,40 +68,41 @@ def own_time(model: LatencyModel, rows: Sequence[Measurement]) -> list[Predictio
     ]
 
 
-def left_out(rows: Sequence[Measurement]) -> list[Prediction]:
-    """Each network by a model of four fifths that do not hold it."""
-    predictions: list[Prediction] = []
-    for kept, others in folds([index % FOLDS for index in range(len(rows))]):
-        model = fit_model(structure_of(rows), [rows[index] for index in kept])
-        predictions += own_time(model, [rows[index] for index in others])
-    return predictions
+def judged(name: str, rows: Sequence[Measurement]) -> list[Prediction]:
+    """Networks that the regression of the compiled device ``name`` has not seen."""
+    device = load_device(f"{name}-regression")
+    assert isinstance(device.settings, RegressionSettings)
+    return own_time(device.settings.fit(device.folder), rows)
 
 
-def write_device(name: str, rows: Sequence[Measurement]) -> None:
-    """The folder of the regression on ``rows``, of the compiled device ``name``."""
+def write_device(name: str, fresh: Sequence[Measurement], sizes: Sequence[Measurement]) -> None:
+    """The folder of the regression of the compiled device ``name``."""
     compiled, folder = load_device(name), DEVICES / f"{name}-regression"
-    folder.mkdir(exist_ok=True)
-    table = write_measurements(rows).encode()
-    write_whole(folder / PACKED, gzip.compress(table, compresslevel=9, mtime=0))
-    settings = settings_of(structure_of(rows)).model_copy(update={"confirm": name, "table": PACKED})
+    settings = settings_of(structure_of(shipped_table(name))).model_copy(
+        update={"confirm": name, "table": PACKED, "network": NETWORK}
+    )
     device = compiled.model_copy(
         update={
             "name": folder.name,
             "title": f"{compiled.title}, predicted",
-            "settings": settings.with_interval(folder),
+            "settings": settings,
             "folder": folder,
         }
     )
     write_whole(folder / "device.toml", device_toml(device).encode())
-    predictions = left_out(rows)
-    picture = predicted_against_measured(predictions, device.title)
+    usual, other = judged(name, fresh), judged(name, sizes)
+    picture = predicted_against_measured([*usual, *other], device.title)
     write_whole(folder / "predicted.svg", picture.encode())
-    write_whole(folder / "README.md", card(device, name, rows, accuracy(predictions)).encode())
+    text = card(device, name, settings.fit(folder), accuracy(usual), accuracy(other))
+    write_whole(folder / "README.md", text.encode())
 
 
-def card(device: Device, compiled: str, rows: Sequence[Measurement], figures: Accuracy) -> str:
+def card(
+    device: Device, compiled: str, model: LatencyModel, usual: Accuracy, sizes: Accuracy
+) -> str:
     """The text of README.md."""
-    counts = Counter(operator.kind for row in rows for operator in row.operators)
+    pixels = model.pixels
+    counts = Counter(operator.kind for row in model.rows for operator in row.operators)
     seen = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
     return f"""# {device.title}
 
@@ -110,20 +110,21 @@ What the compiler says of `{compiled}`, predicted from the operators alone, some
 fast: nothing is converted, compiled or measured. For searches over many candidates; the best are
 worth compiling (`confirm` in device.toml names the compiled device).
 
-`{PACKED}` holds {len(rows)} architectures of the space `mobile`, x3 at {device.input}, drawn at
-random and compiled by {device.stack}, with the time of each operator. They are refitted when the
-device is loaded: prices for padded multiply-accumulates, bytes and operators, none negative, and
-trees that learn what these leave of each operator's time.
+`{NETWORK}` has the weights of a small neural network that gives each operator's time, seen with the
+operators around it. It has learned from {model.networks:,} architectures compiled by
+{device.stack}, most of the space `mobile`, x3, at 360x640 and at sizes of {pixels.least:,.0f} to
+{pixels.most:,.0f} pixels, some of other spaces and scales. `{PACKED}` holds 300 of them, x3 at
+{device.input}, which other devices' models may start from.
 
 ## Error
 
-Against the compiler, on its own time (without what it leaves to the CPU), each network predicted by
-a model of four fifths that do not hold it:
+Against the compiler, on its own time (without what it leaves to the CPU), on networks of `mobile`,
+x3, drawn after all choices, at 360x640 and each at a size of its own from 90x160 to 720x1280:
 
-| mean error % | within 5 % | within 10 % | largest % | Spearman | inside the interval % |
-|---|---|---|---|---|---|
-| {figures.mape_percent:.1f} | {figures.within_5_percent:.0f} | {figures.within_10_percent:.0f} \
-| {figures.largest_error_percent:.0f} | {figures.spearman:.3f} | {figures.coverage_percent:.0f} |
+| networks | mean error % | within 5 % | within 10 % | largest % | Spearman | in the interval % |
+|---|---|---|---|---|---|---|
+| {_figures(f"{usual.networks:,} at 360x640", usual)} |
+| {_figures(f"{sizes.networks:,} at their own sizes", sizes)} |
 
 ![predicted against compiled](predicted.svg)
 
@@ -135,18 +136,26 @@ is mostly a convolution that the compiler runs from SRAM or not, as its SRAM hap
 The operators of the engine `cpu` cost here what they cost on `{compiled}`, to the digit: the prices
 are assumed there and not fitted here. At scales other than x3 the compiler may leave others.
 
-Operators seen, with their number: {seen}.
+Operators seen in the table, with their number: {seen}.
 """
+
+
+def _figures(networks: str, found: Accuracy) -> str:
+    return (
+        f"{networks} | {found.mape_percent:.1f} | {found.within_5_percent:.0f} | "
+        f"{found.within_10_percent:.1f} | {found.largest_error_percent:.0f} | "
+        f"{found.spearman:.3f} | {found.coverage_percent:.0f}"
+    )
 
 
 def main() -> None:
     """All folders."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", type=Path, nargs="?")
+    parser.add_argument("tables", type=Path)
     tables = parser.parse_args().tables
     for name in COMPILED:
-        given = read_table(tables / name / "train" / TABLE) if tables else shipped_table(name)
-        write_device(name, given)
+        fresh, sizes = (read_table(tables / name / part / TABLE) for part in ("fresh", "sizes"))
+        write_device(name, fresh, sizes)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from latency_models.device import load_device, open_source
 from nas.latency.collect import Collection
 from search_spaces.spaces.loading import load_space
 
-from .tables import SCALE, drawn
+from .tables import PARTS, SCALE
 
 TRAINED, FRESH = 150, 60
 
@@ -34,7 +34,8 @@ def main() -> None:
         source = open_source(device, worker)
         collection = Collection(device, source, worker, space, SCALE, folder / "train")
         known = {row.name for row in collection.run(TRAINED, print)}
-        others = (graph for graph in drawn("fresh") if graph.hash not in known)
+        drawn = PARTS["fresh"].drawn()
+        others = (graph for graph, _ in drawn if graph.hash not in known)
         fresh = list(itertools.islice(others, FRESH))
         for part in ("fresh", "again"):
             replace(collection, folder=folder / part).run_through(fresh, print)

@@ -11,6 +11,7 @@ cores. With ``--tables`` also the regressions of the Ethos-U, by the tables that
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import random
@@ -164,17 +165,37 @@ def ethos_u(tables: Path) -> dict[str, Any]:
     results: dict[str, Any] = {}
     shipped = {name: load(f"{name}-regression") for name in COMPILED}
     training = {name: on_npu(rows) for name, (_, rows) in shipped.items()}
-    unseen = {name: read_table(tables / name / "fresh" / TABLE) for name in COMPILED}
+    unseen, sizes = (
+        {name: read_table(tables / name / part / TABLE) for name in COMPILED}
+        for part in ("fresh", "sizes")
+    )
     fresh = {name: on_npu(rows) for name, rows in unseen.items()}
     structures = {name: structure_of(rows) for name, rows in training.items()}
-    for name, (structure, rows) in shipped.items():
+    for name in COMPILED:
         results[name] = {
-            "trained_on": len(rows),
-            "model": figures(own_time(fitted_model(structure, rows), unseen[name])),
+            "trained_on": learned(name).networks,
+            "model": figures(own_time(learned(name), unseen[name])),
+            "own_sizes": figures(own_time(learned(name), sizes[name])),
+            "processor_seconds": processor_seconds(learned(name), unseen[name]),
             "macs_alone": figures(macs_alone(training[name], fresh[name])),
             "from_ten_measurements": carried_over(name, training, fresh, structures),
         }
     return results
+
+
+def learned(name: str) -> LatencyModel:
+    """The model that ships for the compiled device ``name``."""
+    device = load_device(f"{name}-regression")
+    assert isinstance(device.settings, RegressionSettings)
+    return device.settings.fit(device.folder)
+
+
+def processor_seconds(model: LatencyModel, rows: Sequence[Measurement]) -> float:
+    """What ``ARCHITECTURES`` networks take, drawn again and again from ``rows``."""
+    known = list(itertools.islice(itertools.cycle(row.operators for row in rows), ARCHITECTURES))
+    started = time.process_time()
+    model.predict(known)
+    return round(time.process_time() - started, 2)
 
 
 def carried_over(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from search_spaces import LoweredOperator
 
 from .measurements import Measurement
+from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
-from .physical import Charges, Physical, fit_physical
+from .physical import Charges, Physical, StackFactor, fit_physical
 from .posterior import Weighted, fit_posterior
 from .residual import ResidualTrees, fit_residual
 from .structure import CostStructure
-from .work import on_critical_path
+from .work import on_critical_path, work_matrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +75,45 @@ class FitWithTrees:
         ms = self.physical.operator_ms(table)
         ms = self.residual.correct(table, ms) if self.residual else ms
         return ms if stack is None else ms * self.physical.factor(stack)
+
+
+@dataclass(frozen=True)
+class FitByNetwork:
+    """Learned from many more networks than the table holds; settled prices are kept to.
+
+    What was measured with another software, which a row names, is as much slower or faster in all.
+    """
+
+    structure: CostStructure
+    network: OperatorNetwork
+    stacks: tuple[StackFactor, ...] = ()
+
+    @classmethod
+    def of(
+        cls, structure: CostStructure, rows: Sequence[Measurement], network: OperatorNetwork
+    ) -> FitByNetwork:
+        """With the factors that ``rows`` tell, by their medians."""
+        import numpy as np
+
+        own = cls(structure, network)
+        factors = []
+        for stack, places in by_stack(rows).items():
+            if stack:
+                said = network_ms(own, [rows[place].operators for place in places], "")
+                ratio = np.median([rows[place].ms for place in places] / said)
+                factors.append(StackFactor(stack, float(ratio)))
+        return cls(structure, network, tuple(factors))
+
+    def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """(operators,)"""
+        import numpy as np
+
+        prices = np.array([term.known_ms or 0.0 for term in self.structure.terms])
+        settled_ms = work_matrix(self.structure, table, self.structure.paddings[0]) @ prices
+        learned = table.is_one_of(self.structure.open_kinds)
+        ms = np.where(learned, self.network.operator_ms(table), settled_ms)
+        wanted = self.structure.stack if stack is None else stack
+        return ms * next((item.factor for item in self.stacks if item.stack == wanted), 1.0)
 
 
 def network_ms(

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from search_spaces import InputError, LoweredOperator
 
 from ...source import UnsupportedOperators
-from .fitted import Fit, FitOfPrices, FitWithTrees, by_stack, fit, folds, measured_ms, network_ms
+from .fitted import (
+    Fit,
+    FitByNetwork,
+    FitOfPrices,
+    FitWithTrees,
+    by_stack,
+    fit,
+    folds,
+    measured_ms,
+    network_ms,
+)
 from .measurements import Measurement
 from .network_structures import network_structures
+from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
 from .physical import Charges, Physical
 from .posterior import fit_posterior
@@ -85,8 +96,9 @@ class LatencyModel:
     rows: tuple[Measurement, ...]
     ms: Extent
     pixels: Extent
-    #: kinds of operators that the table holds
+    #: kinds of operators that it was fitted to, and the number of networks
     seen: frozenset[str]
+    networks: int
 
     @property
     def structure(self) -> CostStructure:
@@ -191,6 +203,24 @@ def _model(fitted: Fit, spread: Spread, rows: Sequence[Measurement]) -> LatencyM
         Extent.of(np.array([row.ms for row in rows])),
         Extent.of(table.image_pixels),
         frozenset(table.kind.tolist()),
+        len(rows),
+    )
+
+
+def network_model(
+    structure: CostStructure, rows: Sequence[Measurement], network: OperatorNetwork
+) -> LatencyModel:
+    """What ``network`` has learned, of a device with ``structure``; ``rows`` are known besides."""
+    fitted = FitByNetwork.of(structure, rows, network)
+    bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
+    return LatencyModel(
+        fitted,
+        OfLeftOut(structure, replace(bound, seen=bound.seen | network.seen), network.radius),
+        tuple(rows),
+        Extent(*network.ms),
+        Extent(*network.pixels),
+        bound.seen | network.seen,
+        network.networks,
     )
 
 

@@ -33,6 +33,8 @@ class OperatorTable:
     groups: Floats
     pixels_in: Floats
     pixels_out: Floats
+    width_in: Floats
+    width_out: Floats
     channels_in: Floats
     channels_out: Floats
     inputs: Floats
@@ -181,7 +183,7 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
         out = operator.outputs[0].shape
         figures += (
             operator.macs, operator.window, operator.groups, first[0] * first[1], out[0] * out[1],
-            inner, outer, len(operator.inputs), bytes_in, bytes_out, repeated,
+            first[1], out[1], inner, outer, len(operator.inputs), bytes_in, bytes_out, repeated,
             operator.weight_bytes, operator.stride, readers, last - index, index - oldest,
             live, image_live, _offsets(operator), beside < bytes_in, beside, index in joined,
             not readers or oldest < 0,

@@ -6,12 +6,20 @@ import hashlib
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from search_spaces import InputError
 
 from ..settings import SettingsTable, SourcePlace, SourceSettings
 from .model import LatencyModel
 from .quantities import ChannelPadding, Quantity
-from .source import RegressionSource, fitted_model, read_table, transferred_model
+from .source import (
+    RegressionSource,
+    fitted_model,
+    learned_model,
+    read_table,
+    transferred_model,
+)
 from .structure import CostStructure, Engine, Term
 
 #: The table in the device's folder, if device.toml names no other.
@@ -76,11 +84,19 @@ class RegressionSettings(SourceSettings):
     #: a table beside the device's own, ``donor.csv``: that of another device, whose engines and
     #: terms these are, and whose model is brought to this one by the own table's ten rows or more
     transfer_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    #: a network of operators beside the table, which predicts in the place of a fit to it
+    network: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.npz$")] | None = None
     #: the device whose times are truer than these predictions: a name, a folder or adb:SERIAL; no
     #: latency changes with it, so a device with another is the same
     confirm: Annotated[str | None, Field(exclude=True)] = None
     #: what ``with_interval`` adds, and no latency changes with
     interval: Annotated[IntervalSettings | None, Field(exclude=True)] = None
+
+    @model_validator(mode="after")
+    def _from_one(self) -> Self:
+        if self.network is not None and self.transfer_from is not None:
+            raise ValueError("transfer_from and network: a model comes from one of them")
+        return self
 
     @property
     def beside(self) -> dict[str, Any]:
@@ -91,12 +107,16 @@ class RegressionSettings(SourceSettings):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The device's own measurements, and those of the device that its model comes from."""
-        return (self.table,) if self.transfer_from is None else (self.table, self.transfer_from)
+        """The device's own measurements, and what else its model comes from."""
+        others = (self.transfer_from, self.network)
+        return (self.table, *(name for name in others if name is not None))
 
     def fit(self, folder: Traversable) -> LatencyModel:
         """The model of the tables in ``folder``; InputError says what is wrong or lacking."""
         rows = read_table(folder / self.table)
+        if self.network is not None:
+            file = folder / self.network
+            return learned_model(self.structure, rows, _bytes_of(file), str(file))
         if self.transfer_from is None:
             return fitted_model(self.structure, rows, self.known_radius(folder))
         return transferred_model(self.structure, read_table(folder / self.transfer_from), rows)
@@ -151,3 +171,10 @@ class RegressionSettings(SourceSettings):
             free_at_ends=frozenset(self.free_at_ends),
             scatter=self.scatter,
         )
+
+
+def _bytes_of(file: Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None

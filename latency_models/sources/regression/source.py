@@ -14,7 +14,16 @@ from ...source import INTERVAL, PREDICTED, Latency, LatencyRequest, LatencySourc
 from .fitted import fit
 from .known import Known
 from .measurements import Measurement, read_measurements
-from .model import COVERAGE, Fold, LatencyModel, Predictions, fit_folds, fit_model
+from .model import (
+    COVERAGE,
+    Fold,
+    LatencyModel,
+    Predictions,
+    fit_folds,
+    fit_model,
+    network_model,
+)
+from .operator_network import OperatorNetwork
 from .physical import require_enough
 from .structure import CostStructure
 from .transfer import transfer_model
@@ -103,7 +112,7 @@ class RegressionSource(LatencySource):
             + _because(predicted.reasons[index])
         )
         return (
-            ("measurements", str(len(self.model.rows))),
+            ("measurements", str(self.model.networks)),
             *self._own_conditions,
             (INTERVAL, interval),
             ("total", how),
@@ -142,6 +151,14 @@ def fitted_model(
     """The model of both, fitted once a process; InputError if the rows are too few."""
     require_enough(structure, rows)
     return fit_model(structure, rows, radius)
+
+
+@functools.lru_cache(maxsize=8)
+def learned_model(
+    structure: CostStructure, rows: tuple[Measurement, ...], network: bytes, where: str
+) -> LatencyModel:
+    """The model of a file ``where`` there is a ``network``, and of ``rows``, once a process."""
+    return network_model(structure, rows, OperatorNetwork.read(network, where))
 
 
 @functools.lru_cache(maxsize=2)

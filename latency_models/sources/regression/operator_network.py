@@ -1,0 +1,188 @@
+"""A small neural network that gives each operator's time, seen with the operators around it.
+
+It stands for a compiler, which runs neighbors by turns, row by row, as long as its SRAM lasts: what
+an operator costs depends on those before and behind it. Convolutions over the operators in their
+order, of windows of three; the time is a factor times the work that can be told from the operator
+alone, and the factor the mean of a few networks', trained from different beginnings. Trained
+elsewhere on many more networks than a table can hold; the weights are a file of arrays beside the
+table.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+from search_spaces import InputError
+
+from .operator_features import features
+from .operator_table import OperatorTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Singles = npt.NDArray[np.float32]
+    Integers = npt.NDArray[np.int64]
+
+#: Operators that go through the layers at a time: what they make stays in a processor's cache.
+_AT_ONCE = 4096
+#: What the factor multiplies: the longer of arithmetic and traffic, on an array of so many
+#: multipliers with a memory of so many bytes a cycle; and what anything takes.
+_BLOCK = 16
+_MACS_PER_CYCLE = 512
+_BYTES_PER_CYCLE = 16
+_LEAST_CYCLES = 100
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorNetwork:
+    """Weights as trained, and what they were trained on."""
+
+    #: of operators, in the order of the features
+    kinds: tuple[str, ...]
+    #: (members, features, width) and (members, width)
+    first: Singles
+    first_bias: Singles
+    #: (members, layers, 3, width, width) and (members, layers, width)
+    middle: Singles
+    middle_bias: Singles
+    #: (members, width + features, width) and (members, width)
+    last: Singles
+    last_bias: Singles
+    #: (members, width) and (members,): to the factor of the work
+    factor: Singles
+    factor_bias: Singles
+    cycle_ms: float
+    #: the least and the most of the networks that it was trained on, and how many they were
+    pixels: tuple[float, float]
+    ms: tuple[float, float]
+    networks: int
+    #: half the interval, in logarithms, by networks that it was not trained on
+    radius: float
+
+    def __post_init__(self) -> None:
+        members, width = self.first_bias.shape
+        inner, layers = self.first.shape[1], self.middle.shape[1]
+        expected = {
+            "first": (members, inner, width),
+            "middle": (members, layers, 3, width, width),
+            "middle_bias": (members, layers, width),
+            "last": (members, width + inner, width),
+            "last_bias": (members, width),
+            "factor": (members, width),
+            "factor_bias": (members,),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise InputError(f"{name} is of {getattr(self, name).shape}, not {shape}")
+        if not (self.radius > 0 and self.cycle_ms > 0):
+            raise InputError(f"radius {self.radius} and cycle_ms {self.cycle_ms} must be positive")
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Kinds of operators that it was trained on."""
+        return frozenset(self.kinds)
+
+    @classmethod
+    def read(cls, data: bytes, where: str) -> OperatorNetwork:
+        """What ``write`` wrote; InputError names ``where`` if it is nothing of the kind."""
+        import numpy as np
+
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                values: dict[str, Any] = {item.name: arrays[item.name] for item in fields(cls)}
+            values |= {name: values[name].item() for name in ("cycle_ms", "networks", "radius")}
+            values |= {name: tuple(values[name].tolist()) for name in ("kinds", "pixels", "ms")}
+            return cls(**values)
+        except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile) as error:
+            raise InputError(f"{where}: holds no network of operators ({error})") from None
+
+    def write(self, file: Path) -> None:
+        """For ``read``."""
+        import numpy as np
+
+        np.savez_compressed(file, **{item.name: getattr(self, item.name) for item in fields(self)})
+
+    def operator_ms(self, table: OperatorTable) -> Floats:
+        """(operators,)"""
+        import numpy as np
+
+        shown = features(table, self.kinds)
+        if shown.shape[1] != self.first.shape[1]:
+            raise InputError(
+                f"the network was trained on {self.first.shape[1]} features, not {shown.shape[1]}; "
+                "take that of this version"
+            )
+        first = np.flatnonzero(np.diff(table.network, prepend=-1))
+        ratio = np.empty(len(table))
+        for begin, end in _parts(first, len(table)):
+            inner = first[(first >= begin) & (first < end)] - begin
+            ratio[begin:end] = self._factors(shown[begin:end], inner)
+        return ratio * work_cycles(table) * self.cycle_ms
+
+    def _factors(self, shown: Singles, first: Integers) -> Singles:
+        """(operators,) of whole networks, which begin at ``first``: the mean of the members'."""
+        import numpy as np
+
+        width = self.first_bias.shape[1]
+        factors = np.zeros(len(shown), np.float32)
+        for member in range(len(self.first)):
+            hidden = _rectified(shown @ self.first[member] + self.first_bias[member])
+            for weights, bias in zip(self.middle[member], self.middle_bias[member], strict=True):
+                hidden += _rectified(_convolved(hidden, weights, first) + bias)
+            last = hidden @ self.last[member, :width] + shown @ self.last[member, width:]
+            last = _rectified(last + self.last_bias[member])
+            factors += np.logaddexp(0, last @ self.factor[member] + self.factor_bias[member])
+        mean: Singles = factors / np.float32(len(self.first))
+        return mean
+
+
+def work_cycles(table: OperatorTable) -> Floats:
+    """(operators,): the cycles that an operator would take alone, on an NPU of a common size."""
+    import numpy as np
+
+    inner = table.channels_in / table.groups
+    waste = _up(table.channels_out) / table.channels_out
+    own = np.where(table.kind == "DEPTHWISE_CONV_2D", 1.0, _up(inner) / np.maximum(inner, 1.0))
+    moved = table.pixels_in * _up(table.channels_in) + table.pixels_out * _up(table.channels_out)
+    cycles = np.maximum(table.macs * waste * own / _MACS_PER_CYCLE, moved / _BYTES_PER_CYCLE)
+    padded: Floats = cycles + table.weight_bytes / _BYTES_PER_CYCLE + _LEAST_CYCLES
+    return padded
+
+
+def _parts(first: Integers, operators: int) -> list[tuple[int, int]]:
+    """Whole networks, which begin at ``first``, of some ``_AT_ONCE`` operators together."""
+    begins = [0]
+    for place in first.tolist():
+        if place - begins[-1] >= _AT_ONCE:
+            begins.append(place)
+    return list(zip(begins, [*begins[1:], operators], strict=True))
+
+
+def _convolved(values: Singles, weights: Singles, first: Integers) -> Singles:
+    """Over each operator and its neighbors in its own network; beyond its ends there is nothing."""
+    import numpy as np
+
+    before, behind = np.zeros_like(values), np.zeros_like(values)
+    before[1:], behind[:-1] = values[:-1], values[1:]
+    before[first] = 0
+    behind[first[1:] - 1] = 0
+    result: Singles = before @ weights[0] + values @ weights[1] + behind @ weights[2]
+    return result
+
+
+def _rectified(values: Singles) -> Singles:
+    import numpy as np
+
+    return np.maximum(values, 0)
+
+
+def _up(channels: Floats) -> Floats:
+    import numpy as np
+
+    return np.ceil(channels / _BLOCK) * _BLOCK
