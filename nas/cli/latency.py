@@ -9,7 +9,7 @@ import typer
 
 from search_spaces.naming import shortened
 
-from . import latency_building, latency_device
+from . import latency_building, latency_device, latency_probe
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="How long a model takes on a device.", no_args_is_help=True, rich_markup_mode=None
 )
+latency_probe.register(app)
 latency_building.register(app)
 latency_device.register(app)
 Model = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,8 +47,8 @@ def collect(
 
     with Worker() as worker:
         collection = _collection(device, out, space, scale, seed, worker)
-        with _telling_what_is_left(collection, samples):
-            rows = collection.run(samples, _tell)
+        with _telling_of(collection, samples):
+            rows = collection.run(samples, tell)
     print(f"{collection.table.path}: {len(rows)} networks measured on {device}")
 
 
@@ -109,9 +109,9 @@ def validate(
         collection = replace(
             _collection(device, out, space, scale, seed, worker), but=judged.networks
         )
-        with _telling_what_is_left(collection, samples):
-            drawn = collection.run(samples, _tell)
-            front = measure_front(collection, found, _tell) if found else ()
+        with _telling_of(collection, samples):
+            drawn = collection.run(samples, tell)
+            front = measure_front(collection, found, tell) if found else ()
     names = {row.name for row in front}
     fresh = [*(row for row in drawn if row.name not in names), *front]
     result = judge(judged.model, judged.rows, fresh)
@@ -141,13 +141,13 @@ def _print_figures(columns: Mapping[str, Accuracy]) -> None:
     )
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     """Progress, on standard error: standard output is for what was asked for."""
     print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
-def _telling_what_is_left(collection: Collection, samples: int) -> Iterator[None]:
+def telling_what_is_left(table: Path, count: Callable[[], int], samples: int) -> Iterator[None]:
     """Ctrl-C and SIGTERM end it with a line: what is kept, and how to go on."""
     from ..system.signals import terminable
 
@@ -155,13 +155,18 @@ def _telling_what_is_left(collection: Collection, samples: int) -> Iterator[None
         with terminable():
             yield
     except KeyboardInterrupt:
-        done = len(collection.usable(collection.table.rows()))
+        done = count()
         left = max(0, samples - done)
-        _tell(
-            f"interrupted: {collection.table.path} holds {done} of {samples} measurements; the "
+        tell(
+            f"interrupted: {table} holds {done} of {samples} measurements; the "
             f"same command goes on, {left} are left"
         )
         raise typer.Exit(130) from None
+
+
+def _telling_of(collection: Collection, samples: int) -> contextlib.AbstractContextManager[None]:
+    table = collection.table
+    return telling_what_is_left(table.path, lambda: len(collection.usable(table.rows())), samples)
 
 
 def _collection(

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latency_models import Latency, LatencyRequest, LatencySource, Worker
+from latency_models import LatencySource, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import FitByNetwork
-from latency_models.sources.regression.measurements import MeasurementOrigin
 from latency_models.sources.regression.model import LatencyModel, doubt
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.settings import RegressionSettings
@@ -33,9 +32,9 @@ from search_spaces import CandidateError, Graph, GraphError, InputError, InputSp
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.space import Space
 
-from ..evaluation.evaluator import untrained_request
 from ..studies.results import findings
 from ..studies.study import Study
+from .bench import DeviceBench
 from .fit import of_structures
 from .table import NO_NETWORKS, CollectedTable, Networks, require_own_times
 
@@ -73,19 +72,20 @@ class Collection:
     seed: int = 0
     #: networks that are not measured: those of the model that is to be judged
     but: Networks = NO_NETWORKS
-    #: for the table, if not the space: what is measured
-    networks: str = ""
 
     def __post_init__(self) -> None:
         require_own_times(self.device)
 
     @property
+    def bench(self) -> DeviceBench:
+        """What measures, and keeps what it measured."""
+        networks = f"{self.space.name} x{self.scale}"
+        return DeviceBench(self.device, self.source, self.worker, self.folder, networks)
+
+    @property
     def table(self) -> CollectedTable:
         """Where the measurements go."""
-        networks = self.networks or f"{self.space.name} x{self.scale}"
-        device = self.device
-        origin = MeasurementOrigin(device.name, device.conditions, str(device.input), networks)
-        return CollectedTable(self.folder, origin)
+        return self.bench.table
 
     def usable(self, rows: Iterable[Measurement]) -> tuple[Measurement, ...]:
         """Those of ``rows`` that are not of ``but``."""
@@ -103,7 +103,7 @@ class Collection:
             while (done := len(self.usable(rows))) < samples:
                 graph = self._next(rows, failures)
                 try:
-                    rows.append(self.measure(graph))
+                    rows.append(self.bench.measure(graph))
                 except CandidateError as error:
                     failures += 1
                     if failures == _MOST_FAILURES:
@@ -114,32 +114,6 @@ class Collection:
                 self.table.keep(rows)
                 tell(f"{done + 1} of {samples}: {rows[-1].name} {rows[-1].ms:.2f} ms")
         return self.usable(rows)
-
-    def run_through(
-        self, graphs: Iterable[Graph], tell: Callable[[str], None]
-    ) -> tuple[Measurement, ...]:
-        """Measures each of ``graphs`` that the table lacks; gives the rows of those it has then."""
-        wanted = {graph.hash: graph for graph in graphs}
-        with self.table.held():
-            rows = list(self.table.rows())
-            known = {row.name for row in rows}
-            for name, graph in wanted.items():
-                if name in known:
-                    continue
-                try:
-                    rows.append(self.measure(graph))
-                except CandidateError as error:
-                    tell(f"left out: {error}")
-                    continue
-                self.table.keep(rows)
-                tell(f"{name} {rows[-1].ms:.2f} ms")
-        return tuple(row for row in rows if row.name in wanted)
-
-    def measure(self, graph: Graph) -> Measurement:
-        """One architecture on the device."""
-        request = untrained_request(self.worker, graph, self.device.input, self.device.weights)
-        measured = measurement_of(request, self.source.measure(request))
-        return replace(measured, origin=self.table.origin)
 
     def draw(self, seed: int) -> Graph:
         """A deployed graph of the space: the first valid one from ``seed`` on.
@@ -185,17 +159,6 @@ class Collection:
         return pool[int(doubt(fitted_folds(seen, kept), operators).argmax())]
 
 
-def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
-    """The row of a table: what was asked for, and its time."""
-    return Measurement(
-        name=request.graph_hash or request.name,
-        operators=request.operators,
-        ms=latency.ms,
-        operators_ms=latency.operator_ms,
-        engines=tuple(row.engine for row in latency.operators),
-    )
-
-
 def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.float64]:
     """(pool,): how far each lies from the nearest measured one, in logarithms of its work."""
     import numpy as np
@@ -223,17 +186,18 @@ def measure_front(
     own, so that it goes on where it was stopped.
     """
     spec = InputSpec.parse(study.settings.input)
-    at_its_size = replace(
-        collection,
-        device=collection.device.model_copy(update={"input": spec}),
-        folder=collection.folder / f"front-{study.name}",
-        networks=f"the front of {study.name}",
+    bench = DeviceBench(
+        collection.device.model_copy(update={"input": spec}),
+        collection.source,
+        collection.worker,
+        collection.folder / f"front-{study.name}",
+        f"the front of {study.name}",
     )
     graphs = [finding.network.deployed for finding in findings(study)]
     fresh = [g for g in graphs if not collection.but.hold(g.hash, lower(g, spec))]
     if len(fresh) < len(graphs):
         tell(f"{len(graphs) - len(fresh)} of the front are among the measurements of the fit")
-    return at_its_size.run_through(fresh, tell)
+    return bench.run_through(fresh, tell)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def main() -> None:
         others = (graph for graph, _ in drawn if graph.hash not in known)
         fresh = list(itertools.islice(others, FRESH))
         for part in ("fresh", "again"):
-            replace(collection, folder=folder / part).run_through(fresh, print)
+            replace(collection.bench, folder=folder / part).run_through(fresh, print)
 
 
 if __name__ == "__main__":

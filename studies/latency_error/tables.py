@@ -28,7 +28,7 @@ from latency_models.device import load_device, open_source
 from latency_models.sources.regression import Measurement, write_measurements
 from latency_models.sources.regression.settings import TABLE
 from latency_models.sources.regression.source import read_table
-from nas.latency.collect import measurement_of
+from nas.latency.bench import measurement_of
 from nas.system.files import write_whole
 from search_spaces import CandidateError, Graph, GraphError, InputSpec, lower
 from search_spaces.spaces.enumeration import RandomTrial

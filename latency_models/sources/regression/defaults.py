@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from .measurements import Measurement
 from .operator_table import OperatorTable
+from .physical import least_rows
+from .posterior import fit_posterior
 from .quantities import ChannelPadding, Quantity, work
 from .structure import CostStructure, Engine, Term
 
@@ -20,6 +23,12 @@ _OF_COMPUTING = (Quantity.MACS, Quantity.ARITHMETIC, Quantity.OUTPUT, Quantity.P
 _OF_THE_REST = (Quantity.TRAFFIC, Quantity.PIXELS)
 #: Operators that arrays of multipliers run as another one, with zeros put in.
 _SPREADING = frozenset({"TRANSPOSE_CONV"})
+#: Of two tensors.
+_SUMS = frozenset({"ADD", "SUB"})
+#: What compilers for NPUs run within the convolution before it, if they do.
+_WITHIN = _SUMS | {"PRELU", "LEAKY_RELU", "TANH", "LOGISTIC", "RELU"}
+#: Operators of single values; all others put values elsewhere.
+_POINTWISE = _WITHIN | {"MUL", "MINIMUM", "MAXIMUM", "QUANTIZE", "HARD_SWISH"}
 #: What multiplier arrays and memories are usually built for.
 _PADDINGS = (ChannelPadding(1, 1), ChannelPadding(8, 8), ChannelPadding(16, 16))
 
@@ -28,14 +37,16 @@ def default_structure(rows: Sequence[Measurement]) -> CostStructure:
     """Arithmetic and traffic of what computes, traffic of the rest, a cost an operator.
 
     Engines are those that most of the measurements name. What is left after the prices is learned
-    if every row tells its operators' times; if none does and there are rows enough, each kind of
-    operator has prices of its own instead.
+    if every row tells its operators' times. If none does, each kind of operator has prices of its
+    own; where rows are few for that, what makes them most probable is taken.
     """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}
     apart = _kind_by_kind(computing, every)
-    if not any(row.operators_ms for row in rows) and 2 * len(apart) <= len(rows):
-        return CostStructure(_engines(rows), apart, paddings=_PADDINGS)
+    if not any(row.operators_ms for row in rows):
+        if 2 * len(apart) <= len(rows):
+            return CostStructure(_engines(rows), apart, paddings=_PADDINGS)
+        return _most_probable(tuple(rows))
     rest = every - computing
     engines = _engines(rows)
     on_cpu = {kind for engine in engines if engine.name == _CPU for kind in engine.kinds}
@@ -55,6 +66,48 @@ def default_structure(rows: Sequence[Measurement]) -> CostStructure:
         terms=tuple(term for term in terms if term.kinds),
         paddings=_PADDINGS,
         residual=all(row.operators_ms for row in rows),
+    )
+
+
+def possible_structures(
+    engines: tuple[Engine, ...], computing: Collection[str]
+) -> tuple[CostStructure, ...]:
+    """What a device may be like that tells whole networks' times alone.
+
+    What may stand behind a convolution costs of its own, or runs within the convolution.
+    """
+    every = frozenset(kind for engine in engines for kind in engine.kinds)
+    rest, within = every - set(computing), _WITHIN & every
+    apart = (
+        Term(Quantity.INFERENCE, every),
+        Term(Quantity.KERNEL, every),
+        Term(Quantity.MACS, every & set(computing) - _SPREADING),
+        Term(Quantity.TRAFFIC, every & set(computing) - _SPREADING),
+        Term(Quantity.SPREAD, every & _SPREADING),
+        Term(Quantity.TRAFFIC, rest & _POINTWISE),
+        Term(Quantity.TRAFFIC, rest - _POINTWISE),
+    )
+    fused = Term(Quantity.OPERANDS, within & _SUMS), Term(Quantity.FUSED, within - _SUMS)
+    return tuple(
+        CostStructure(
+            engines, tuple(term for term in terms if term.kinds), paddings=_PADDINGS, fused=kinds
+        )
+        for terms, kinds in ((apart, frozenset[str]()), (apart + fused, within))
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _most_probable(rows: tuple[Measurement, ...]) -> CostStructure:
+    """Of what the device may be like, that under which ``rows`` are most probable."""
+    computing = {k.kind for row in rows for k in row.operators if k.macs}
+    every = {k.kind for row in rows for k in row.operators}
+    engines = _engines(rows)
+    by_kind = CostStructure(engines, _kind_by_kind(computing, every), paddings=_PADDINGS)
+    structures = [*possible_structures(engines, computing), by_kind]
+    enough = [one for one in structures if least_rows(one, rows) <= len(rows)]
+    return max(
+        enough or structures[:1],
+        key=lambda one: fit_posterior(one, rows)[0].posterior.evidence,
     )
 
 

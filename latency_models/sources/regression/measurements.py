@@ -35,7 +35,7 @@ class MeasurementOrigin:
     device: str
     #: of ``Device.conditions``
     conditions: str
-    #: "360x640"
+    #: "360x640", the device's; networks of a probe may be smaller, as their operators tell
     input: str
     #: what the networks were drawn from: "mobile x3"
     space: str

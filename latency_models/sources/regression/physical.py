@@ -5,6 +5,7 @@ Coefficients come of non-negative least squares on relative errors (scipy.optimi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -93,14 +94,24 @@ class Charges:
         return on_critical_path(self.structure, [row.operators for row in self.rows], operator_ms)
 
 
-def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> None:
-    """InputError if there are more free constants than half the measurements."""
+def least_rows(structure: CostStructure, rows: Sequence[Measurement]) -> int:
+    """Measurements that ``structure`` needs, with as many kinds of software as ``rows`` have.
+
+    Twice its free constants by least squares; half of them where prices are expected beforehand,
+    since what the rows leave open is then told by the interval.
+    """
     stacks = {row.stack for row in rows} - {structure.stack}
     constants = sum(term.known_ms is None for term in structure.terms) + len(stacks)
-    if 2 * constants > len(rows):
+    return 2 * constants if structure.residual else math.ceil(constants / 2)
+
+
+def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> None:
+    """InputError if ``rows`` are fewer than the constants of ``structure`` take."""
+    least = least_rows(structure, rows)
+    if least > len(rows):
         raise InputError(
-            f"{constants} constants from {len(rows)} measurements; measure {2 * constants} or "
-            "more, or leave terms out"
+            f"{len(rows)} measurements are too few for what the device may charge; measure {least} "
+            "or more, or leave terms out"
         )
 
 

@@ -83,10 +83,12 @@ def test_steps_that_no_price_explains_are_learned_from_operators_times() -> None
     assert errors[True] < errors[False] / 3
 
 
-def test_constants_are_at_most_half_the_measurements() -> None:
-    require_enough(structure(), table()[:6])
-    with pytest.raises(InputError, match="3 constants from 5 measurements; measure 6"):
-        require_enough(structure(), table()[:5])
+def test_constants_are_at_most_half_the_measurements_or_twice_where_they_are_expected() -> None:
+    for residual, least in ((True, 6), (False, 2)):
+        require_enough(structure(residual=residual), table()[:least])
+        said = f"{least - 1} measurements are too few .*; measure {least} or more"
+        with pytest.raises(InputError, match=said):
+            require_enough(structure(residual=residual), table()[: least - 1])
 
 
 def test_no_left_out_row_reaches_its_prediction() -> None:

@@ -84,7 +84,7 @@ def test_a_collection_stopped_at_any_time_goes_on(tmp_path: Path) -> None:
 def test_what_is_drawn_first_fills_the_space(tmp_path: Path) -> None:
     chosen = collection(tmp_path, Rule()).run(12, lambda line: None)
     at_random = [
-        collection(tmp_path, Rule()).measure(collection(tmp_path, Rule()).draw(1000 * seed))
+        collection(tmp_path, Rule()).bench.measure(collection(tmp_path, Rule()).draw(1000 * seed))
         for seed in range(12)
     ]
 

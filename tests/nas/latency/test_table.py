@@ -129,7 +129,7 @@ def test_two_at_once_lose_no_row(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="another process is measuring"):
             own.run(2, quiet)
         with pytest.raises(InputError, match="another process is measuring"):
-            own.run_through([own.draw(5)], quiet)
+            own.bench.run_through([own.draw(5)], quiet)
     assert len(own.run(2, quiet)) == 2
 
 
