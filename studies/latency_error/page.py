@@ -44,7 +44,8 @@ _CAVEATS = """
 - 95 % within 10 % at 360x640 is missed on the Ethos-U85, by 2 and 5 %, and 90 % at sizes of their
   own on the Ethos-U65 and U85, by some 15 %. Of the 1,903 networks to learn from 612 were at other
   sizes, and each has its own places where the SRAM no longer suffices; the intervals there hold 79
-  to 90 %. They were drawn by an earlier tables.py, which took a third at sizes of their own, not half.
+  to 90 %. They were drawn by an earlier tables.py, which took a third at sizes of their own, where
+  today's takes half.
 - The files that the compiler took were written from the operators, not converted, which is much
   faster. Of twelve networks that were also converted by TensorFlow, with weights like trained ones,
   seven took the same cycles of an Ethos-U85 to the last digit, and the others within 0.06 %.
