@@ -98,17 +98,24 @@ def possible_structures(
 
 @functools.lru_cache(maxsize=2)
 def _most_probable(rows: tuple[Measurement, ...]) -> CostStructure:
-    """Of what the device may be like, that under which ``rows`` are most probable."""
+    """Of what the device may be like, that under which ``rows`` are most probable.
+
+    Prices of each kind of operator where there are rows for them, else those that kinds share.
+    """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}
-    engines = _engines(rows)
-    by_kind = CostStructure(engines, _kind_by_kind(computing, every), paddings=_PADDINGS)
-    structures = [*possible_structures(engines, computing), by_kind]
-    enough = [one for one in structures if least_rows(one, rows) <= len(rows)]
-    return max(
-        enough or structures[:1],
-        key=lambda one: fit_posterior(one, rows)[0].posterior.evidence,
-    )
+    shared = possible_structures(_engines(rows), computing)
+    by_kind = _kind_by_kind(computing, every)
+    within = frozenset({Quantity.OPERANDS, Quantity.FUSED})
+    apart = [
+        replace(one, terms=by_kind + tuple(term for term in one.terms if term.quantity in within))
+        for one in shared
+    ]
+    for structures in (apart, shared):
+        enough = [one for one in structures if least_rows(one, rows) <= len(rows)]
+        if enough:
+            break
+    return max(enough or shared[:1], key=lambda one: fit_posterior(one, rows)[0].posterior.evidence)
 
 
 def _kind_by_kind(computing: set[str], every: set[str]) -> tuple[Term, ...]:
