@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import GraphError, InputSpec, infer
+from search_spaces import InputSpec, NasError, infer
 from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps
 
-from ..quality_model.features import features_of
+from ..quality_model.features import Features, features_of
 from .latency_estimate import LatencyEstimator
 from .options import ImprovementModel, Option
 from .problem import SamplingProblem
@@ -66,6 +66,15 @@ def _changes_of(parents: Sequence[Choices]) -> Chooser:
     return lambda rng: changed(rng.choice(parents), rng)
 
 
+@dataclass(frozen=True)
+class _Network:
+    """A drawn network, before anything is expected of it."""
+
+    draw: Draw
+    features: Features
+    macs: int
+
+
 @dataclass
 class _Pool:
     problem: SamplingProblem
@@ -77,45 +86,38 @@ class _Pool:
 
     def grow(self, count: int, choose: Chooser) -> None:
         """By ``count`` networks drawn with the choices that ``choose`` gives, if there are any."""
-        found: list[Draw] = []
+        found: list[_Network] = []
         for _ in range(count * _PATIENCE):
             if len(found) == count:
                 break
-            drawn = self._draw(choose(self.rng))
-            if drawn is not None:
-                found.append(drawn)
+            network = self._draw(choose(self.rng))
+            if network is not None:
+                found.append(network)
         self.options += self._options(found)
 
-    def _draw(self, known: Mapping[str, Any]) -> Draw | None:
-        """A network that was not met before."""
+    def _draw(self, known: Mapping[str, Any]) -> _Network | None:
+        """A network that was not met before, and that the image gets through."""
         settings = self.problem.settings
         try:
             drawn = draw(self.problem.space, settings.scale, self.rng, known)
-            infer(drawn.candidate.deployed, InputSpec.parse(settings.input))
-        except GraphError:
+            candidate = drawn.candidate
+            if candidate.hash in self.met:
+                return None
+            self.met.add(candidate.hash)
+            macs = infer(candidate.deployed, InputSpec.parse(settings.input)).macs
+            features = features_of(candidate)
+        except NasError:  # refused by the space, or at this size; a trial that meets it says why
             return None
-        name = drawn.candidate.hash
-        if name in self.met:
-            return None
-        self.met.add(name)
-        return drawn
+        narrow = features.log_narrowest < math.log2(IMAGE_VALUES)
+        return None if narrow or has_gaps(candidate.graph) else _Network(drawn, features, macs)
 
-    def _options(self, draws: Sequence[Draw]) -> Iterator[Option]:
-        """Those that the image gets through, and that the device takes."""
-        problem = self.problem
-        spec, bicubic_db = InputSpec.parse(problem.settings.input), problem.bicubic_psnr_db
-        candidates = [drawn.candidate for drawn in draws]
-        macs = [infer(candidate.deployed, spec).macs for candidate in candidates]
-        latencies = self.estimator.estimates([candidate.deployed for candidate in candidates])
+    def _options(self, networks: Sequence[_Network]) -> Iterator[Option]:
+        """Those that the device takes."""
+        problem, bicubic_db = self.problem, self.problem.bicubic_psnr_db
+        latencies = self.estimator.estimates([row.draw.candidate.deployed for row in networks])
         missing_db = problem.expectations.missing_db(
-            [
-                (candidate.graph, count, bicubic_db)
-                for candidate, count in zip(candidates, macs, strict=True)
-            ],
-            (),
+            [(row.draw.candidate.graph, row.macs, bicubic_db) for row in networks], ()
         )
-        for drawn, count, latency, missing in zip(draws, macs, latencies, missing_db, strict=True):
-            features = features_of(drawn.candidate)
-            wide_enough = features.log_narrowest >= math.log2(IMAGE_VALUES)
-            if latency is not None and wide_enough and not has_gaps(drawn.candidate.graph):
-                yield Option(drawn, features, count, latency, missing)
+        for row, latency, missing in zip(networks, latencies, missing_db, strict=True):
+            if latency is not None:
+                yield Option(row.draw, row.features, row.macs, latency, missing)

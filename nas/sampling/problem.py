@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from search_spaces import Candidate
+from search_spaces import Candidate, NasError
 from search_spaces.spaces.space import Space
 
 from ..choices import Objective
@@ -116,14 +116,17 @@ class NetworkMemory:
     """Candidates and features of a study's networks, made once a process."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Candidate, Features]] = {}
+        self._known: dict[str, tuple[Candidate, Features] | None] = {}
 
-    def of(self, record: TrialRecord) -> tuple[Candidate, Features]:
-        """Of a trial that got as far as a network."""
+    def of(self, record: TrialRecord) -> tuple[Candidate, Features] | None:
+        """Of a trial that got as far as a network; None if that has no features."""
         name = record.candidate or ""
         if name not in self._known:
-            candidate = record.network
-            self._known[name] = candidate, features_of(candidate)
+            try:
+                candidate = record.network
+                self._known[name] = candidate, features_of(candidate)
+            except NasError:
+                self._known[name] = None
         return self._known[name]
 
     def knowledge(
@@ -131,13 +134,12 @@ class NetworkMemory:
     ) -> StudyKnowledge:
         """What ``records`` say; ``choices`` are those of trials, by number."""
         kept = tuple(record for record in records if record.candidate is not None)
+        known = [(record, found) for record in kept if (found := self.of(record)) is not None]
         trained = tuple(
-            KnownNetwork(
-                *self.of(record), record.result, choices[record.number], record.within_limit
-            )
-            for record in kept
+            KnownNetwork(*found, record.result, choices[record.number], record.within_limit)
+            for record, found in known
             if record.result is not None
         )
-        pending = tuple(self.of(record)[1] for record in kept if record.running)
+        pending = tuple(features for record, (_, features) in known if record.running)
         proposed = frozenset(record.candidate or "" for record in kept if not record.baseline)
         return StudyKnowledge(kept, trained, pending, proposed)

@@ -12,8 +12,9 @@ from nas.quality_model.features import Features
 from nas.sampling.surrogate import SurrogateSampler
 from nas.searching.refusals import bottleneck, gaps
 from nas.studies.settings import Settings
-from search_spaces import Candidate
-from studies.search_efficiency.simulation import SETTINGS, Simulation, networks
+from search_spaces import Candidate, Graph, GraphBuilder
+from search_spaces.spaces.space import Space, Trial
+from studies.search_efficiency.simulation import SETTINGS, Simulation, all_fit, networks, records_of
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +85,23 @@ def test_networks_that_lose_the_image_are_not_proposed() -> None:
         candidate = Candidate.from_json(trial.user_attrs["architecture"])
         assert bottleneck(candidate.graph) is None
         assert gaps(candidate.graph) is None
+
+
+def now_and_then(trial: Trial, scale: int = 3) -> Graph:
+    """A user's space that fails for some choices, in a way of its own."""
+    width = trial.suggest_int("width", 8, 40, step=4)
+    if trial.suggest_categorical("broken", (True, False)):
+        raise ZeroDivisionError(width)
+    net = GraphBuilder()
+    features = net.conv(net.input, width, relu=True)
+    return net.image(net.conv(features, 3 * scale**2), scale)
+
+
+def test_a_space_that_fails_now_and_then_is_searched() -> None:
+    simulation = replace(simulated(), space=Space.of_function(now_and_then))
+    sampler = simulation.study.sampler
+    assert isinstance(sampler, SurrogateSampler)
+    problem = replace(sampler._problem, space=simulation.space)
+    simulation.study.sampler = SurrogateSampler(problem, records_of, all_fit)
+    simulation.run(3)
+    assert len(set(networks(simulation))) == 3
