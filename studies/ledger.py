@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import csv
 import fcntl
 import io
@@ -9,7 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TextIO, TypeVar
 
 from nas.data.images import ImageSet
 from nas.system.files import read_rows
@@ -30,8 +32,7 @@ class Ledger(Generic[Row]):
 
     def keep(self, row: Row) -> None:
         """Adds a row, whoever else does at the same time."""
-        with self.path.open("a", newline="") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with appending(self.path) as file:
             text = io.StringIO()
             names = [field.name for field in fields(self.row)]  # type: ignore[arg-type]
             writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -39,6 +40,14 @@ class Ledger(Generic[Row]):
                 writer.writeheader()
             writer.writerow(asdict(row))  # type: ignore[call-overload]
             file.write(text.getvalue())
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """Within, ``path`` is open for what is added to it, and for nobody else."""
+    with path.open("a", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,15 @@ class Part:
     def share(self, things: list[Any]) -> Iterator[Any]:
         """Those of ``things`` that are done here."""
         return iter(things[self.index :: self.count])
+
+
+def training_arguments(about: str | None) -> argparse.ArgumentParser:
+    """What a study that trains is told: images, and which share of the work."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--valid", type=Path, required=True)
+    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
+    return parser
 
 
 def described(images: ImageSet) -> dict[str, str | int]:

@@ -90,7 +90,8 @@ def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNet
 
 def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
     """Nothing if it was not trained."""
-    from ..studies.models import MODEL, bring_model
+    from ..studies.folder import MODEL
+    from ..studies.models import bring_model
 
     if record.candidate is None or not record.complete:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from search_spaces import Graph, InputError
 
@@ -62,6 +63,11 @@ class ExpectedPsnr:
                 f"expected PSNR {self.psnr_db} dB ({self.low_db} to {self.high_db}): it must be "
                 "finite and within its interval"
             )
+
+    @classmethod
+    def around(cls, psnr_db: float, half_width_db: float) -> Self:
+        """With an interval as wide on either side."""
+        return cls(psnr_db, psnr_db - half_width_db, psnr_db + half_width_db)
 
     @property
     def text(self) -> str:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 #: Of the interval.
 COVERAGE = 0.9
-_HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
+#: Half of it, in standard deviations of a normal distribution.
+HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
 #: How far two equal trainings are apart that differ by their seed alone (studies/proxy_fidelity).
 _SEED_DEVIATION_DB = 0.01
 #: Below bicubic by more than this after a short training, and the image does not get through.
@@ -71,24 +72,20 @@ class _Line:
         )
         return cls(regression, max(1, len(through) - 3), _spread(rest))
 
-    def missing(self, training: ShortTraining) -> Normal:
-        """What a full training would add."""
-        if not _gets_through(training):
-            return self.others
-        features = np.array([_features(training)])
-        mean, deviation = self.regression.predict(features, return_std=True)
+    def missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
+        """What a full training would add to each: mean and standard deviation, in dB."""
         # The noise is itself estimated from so few rows: the interval is that of Student's t.
         from scipy.special import stdtrit
 
-        wider = stdtrit(self.freedom, 0.5 + COVERAGE / 2) / _HALF_WIDTHS
-        # No full training is worth less than a short one, however small the network.
-        return Normal(max(0.0, float(mean[0])), float(deviation[0] * wider))
-
-    def missing_db(self, trainings: Sequence[ShortTraining]) -> Floats:
-        """The means of many at once."""
-        told = self.regression.predict(np.array([_features(training) for training in trainings]))
+        features = np.array([_features(training) for training in trainings])
+        mean, deviation = self.regression.predict(features, return_std=True)
+        wider = stdtrit(self.freedom, 0.5 + COVERAGE / 2) / HALF_WIDTHS
         through = [_gets_through(training) for training in trainings]
-        return np.where(through, np.maximum(0.0, told), self.others.mean_db)
+        # No full training is worth less than a short one, however small the network.
+        return (
+            np.where(through, np.maximum(0.0, mean), self.others.mean_db),
+            np.where(through, deviation * wider, self.others.deviation_db),
+        )
 
 
 def _gets_through(training: ShortTraining) -> bool:
@@ -136,39 +133,34 @@ class QualityModel:
     def expected(self, training: ShortTraining) -> ExpectedPsnr:
         """After a full training; one as long as that says it itself."""
         normal = self._normal(training)
-        half_width = _HALF_WIDTHS * normal.deviation_db
-        mean = normal.mean_db
-        return ExpectedPsnr(mean, mean - half_width, mean + half_width)
+        return ExpectedPsnr.around(normal.mean_db, HALF_WIDTHS * normal.deviation_db)
 
     def missing_db(self, trainings: Sequence[ShortTraining]) -> Floats:
         """What a full training is expected to add to each, all of the same number of steps."""
         if not trainings or trainings[0].steps >= FULL_STEPS:
             return np.zeros(len(trainings))
-        lines = sorted(self.lines.items())
-        known = np.log([*(steps for steps, _ in lines), FULL_STEPS])
-        added = [line.missing_db(trainings) for _, line in lines] + [np.zeros(len(trainings))]
-        at = math.log(trainings[0].steps)
-        return np.array([np.interp(at, known, row) for row in np.transpose(added)])
+        return self._missing(trainings)[0]
 
     def _normal(self, training: ShortTraining) -> Normal:
         if training.steps >= FULL_STEPS:
             return Normal(training.psnr_db, _SEED_DEVIATION_DB)
-        missing = self._missing(training)
+        (mean_db,), (deviation_db,) = self._missing([training])
         return Normal(
-            training.psnr_db + missing.mean_db + self.offset.mean_db,
-            math.hypot(missing.deviation_db, self.offset.deviation_db),
+            training.psnr_db + float(mean_db) + self.offset.mean_db,
+            math.hypot(float(deviation_db), self.offset.deviation_db),
         )
 
-    def _missing(self, training: ShortTraining) -> Normal:
+    def _missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
         """Between two lengths of the table, in proportion to the logarithm of the steps."""
-        told = {steps: line.missing(training) for steps, line in self.lines.items()}
-        told[FULL_STEPS] = Normal(0.0, _SEED_DEVIATION_DB)
-        steps = sorted(told)
-        at, known = math.log(training.steps), np.log(steps)
-        return Normal(
-            float(np.interp(at, known, [told[key].mean_db for key in steps])),
-            float(np.interp(at, known, [told[key].deviation_db for key in steps])),
+        lengths = sorted(self.lines)
+        told = [self.lines[steps].missing(trainings) for steps in lengths]
+        told.append((np.zeros(len(trainings)), np.full(len(trainings), _SEED_DEVIATION_DB)))
+        at, known = math.log(trainings[0].steps), np.log([*lengths, FULL_STEPS])
+        means, deviations = (
+            np.array([np.interp(at, known, values) for values in zip(*rows, strict=True)])
+            for rows in zip(*told, strict=True)
         )
+        return means, deviations
 
 
 @lru_cache

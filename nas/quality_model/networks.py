@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,14 @@ class NetworkTable:
         return network.psnr_db - self.bicubic_psnr_db[network.scale]
 
 
-def read_networks(file: Path = NETWORKS_FILE) -> NetworkTable:
-    """The package's own table."""
+@lru_cache
+def shipped_networks() -> NetworkTable:
+    """The package's own table, read once a process."""
+    return read_networks(NETWORKS_FILE)
+
+
+def read_networks(file: Path) -> NetworkTable:
+    """What ``write_networks`` wrote."""
     first, *others = gzip.decompress(file.read_bytes()).decode().splitlines()
     values = json.loads(first)
     values["bicubic_psnr_db"] = {int(k): v for k, v in values["bicubic_psnr_db"].items()}
@@ -97,7 +104,7 @@ def read_networks(file: Path = NETWORKS_FILE) -> NetworkTable:
     return NetworkTable(**values, networks=tuple(networks))
 
 
-def write_networks(table: NetworkTable, file: Path = NETWORKS_FILE) -> None:
+def write_networks(table: NetworkTable, file: Path) -> None:
     """The same bytes for the same table."""
     common = {key: value for key, value in vars(table).items() if key != "networks"}
     rows: Sequence[object] = [

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from search_spaces import Candidate, infer
 
 from .expectation import ExpectedPsnr, ShortTraining, convolutions_of
 from .features import NAMES, features_of, matrix_of
-from .model import COVERAGE, shipped_model
-from .networks import read_networks
+from .model import HALF_WIDTHS, shipped_model
+from .networks import shipped_networks
 from .prior import shipped_prior
 from .table import INPUT
 
-_HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
 #: A feature is named that is so many standard deviations outside of the table's range.
 _UNUSUAL = 0.5
 
@@ -40,7 +38,7 @@ class QualityPrediction:
 
 def predict_quality(candidate: Candidate) -> QualityPrediction:
     """Of any network that enlarges 2, 3 or 4 times, before any training."""
-    table, prior = read_networks(), shipped_prior()
+    table, prior = shipped_networks(), shipped_prior()
     scale = candidate.graph.scale
     bicubic_db = table.bicubic_psnr_db[scale]
     features = matrix_of([features_of(candidate)])
@@ -54,11 +52,11 @@ def predict_quality(candidate: Candidate) -> QualityPrediction:
         bicubic_psnr_db=bicubic_db,
     )
     full = shipped_model(scale).expected(training)
-    both_db = math.hypot((full.high_db - full.low_db) / 2, _HALF_WIDTHS * deviation_db)
+    both_db = math.hypot((full.high_db - full.low_db) / 2, HALF_WIDTHS * deviation_db)
     return QualityPrediction(
         steps=table.steps,
-        short=_within(short_db, _HALF_WIDTHS * deviation_db),
-        full=_within(full.psnr_db, both_db),
+        short=ExpectedPsnr.around(short_db, HALF_WIDTHS * deviation_db),
+        full=ExpectedPsnr.around(full.psnr_db, both_db),
         bicubic_psnr_db=bicubic_db,
         networks=len(table.networks),
         familiarity=float(prior.familiarity(features)[0]),
@@ -68,7 +66,3 @@ def predict_quality(candidate: Candidate) -> QualityPrediction:
             if far > _UNUSUAL
         ),
     )
-
-
-def _within(psnr_db: float, half_width_db: float) -> ExpectedPsnr:
-    return ExpectedPsnr(psnr_db, psnr_db - half_width_db, psnr_db + half_width_db)

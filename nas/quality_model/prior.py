@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
 from .features import NAMES, features_of, matrix_of
-from .networks import LOST_DB, KernelValues, NetworkTable, read_networks
+from .networks import LOST_DB, KernelValues, NetworkTable, shipped_networks
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -76,28 +76,29 @@ class GainPrior:
         features = matrix_of([features_of(network.candidate) for network in table.networks])
         return cls.fitted(features, gains_of(table), table.kernel)
 
+    def _scaled(self, features: Floats) -> Floats:
+        """In deviations of the table's."""
+        return (features - self.center) / self.spread
+
     def gains(self, features: Floats) -> Gains:
         """Of networks of which the table alone tells; the training's own noise included."""
-        scaled = (features - self.center) / self.spread
-        mean, deviation = self.process.predict(scaled, return_std=True)
+        mean, deviation = self.process.predict(self._scaled(features), return_std=True)
         return Gains(mean + self.mean_db, self.widening * np.hypot(deviation, self.noise_db))
 
     def familiarity(self, features: Floats) -> Floats:
         """1 where the table settles a network's gain, 0 where it tells no more than the mean."""
-        scaled = (features - self.center) / self.spread
-        deviation = self.process.predict(scaled, return_std=True)[1]
+        deviation = self.process.predict(self._scaled(features), return_std=True)[1]
         return np.asarray(1 - deviation**2 / self.process.kernel_.k1.constant_value)
 
     def distances(self, features: Floats) -> Floats:
         """(networks, features): how far each is outside of the table's range, in deviations."""
-        known = self.process.X_train_
-        scaled = (features - self.center) / self.spread
+        known, scaled = self.process.X_train_, self._scaled(features)
         beyond = np.maximum(scaled - known.max(axis=0), known.min(axis=0) - scaled)
         return np.asarray(np.maximum(beyond, 0.0))
 
     def joint(self, features: Floats) -> tuple[Floats, Floats]:
         """Means, and the covariances of a study's own gains, before it has trained anything."""
-        scaled = (features - self.center) / self.spread
+        scaled = self._scaled(features)
         mean, covariance = self.process.predict(scaled, return_cov=True)
         alike = self.process.kernel_.k2(scaled)
         mean = mean + self.mean_db
@@ -148,4 +149,4 @@ def gains_of(table: NetworkTable) -> Floats:
 @lru_cache
 def shipped_prior() -> GainPrior:
     """Fitted to the package's own networks, once a process."""
-    return GainPrior.of_table(read_networks())
+    return GainPrior.of_table(shipped_networks())

@@ -15,7 +15,8 @@ from ..data.pixels import Pixels
 from ..evaluation.inference import TfliteUpscaler
 from ..quality.baselines import bicubic
 from ..quality.similarity import psnr_db
-from ..studies.models import MODEL, bring_model
+from ..studies.folder import MODEL
+from ..studies.models import bring_model
 from .content import ReportContent, ReportedNetwork
 
 if TYPE_CHECKING:

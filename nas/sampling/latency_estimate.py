@@ -7,6 +7,7 @@ own source.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -151,8 +152,9 @@ class LatencyEstimator:
     def _predictions(self, graphs: Sequence[Graph]) -> list[Latency | None]:
         """By the regression; None for what the device does not take."""
         requests = self._requests(graphs)
-        times = iter(_latencies(self.regression, [r for r in requests if self._takes(r)]))
-        return [next(times) if self._takes(request) else None for request in requests]
+        taken = [self._takes(request) for request in requests]
+        times = iter(_latencies(self.regression, list(itertools.compress(requests, taken))))
+        return [next(times) if takes else None for takes in taken]
 
     def _requests(self, graphs: Sequence[Graph]) -> list[LatencyRequest]:
         return [LatencyRequest.of_graph(graph, self.input, _no_file) for graph in graphs]

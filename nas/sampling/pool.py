@@ -116,7 +116,7 @@ class _Pool:
         problem, bicubic_db = self.problem, self.problem.bicubic_psnr_db
         latencies = self.estimator.estimates([row.draw.candidate.deployed for row in networks])
         missing_db = problem.expectations.missing_db(
-            [(row.draw.candidate.graph, row.macs, bicubic_db) for row in networks], ()
+            [(row.draw.candidate.graph, row.macs, bicubic_db) for row in networks]
         )
         for row, latency, missing in zip(networks, latencies, missing_db, strict=True):
             if latency is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,14 @@ class SamplingProblem:
     def bicubic_psnr_db(self) -> float:
         """Of bicubic enlargement of the study's validation images."""
         return self.settings.references.bicubic_psnr_db
+
+
+@dataclass(frozen=True)
+class StudyTrial:
+    """A trial as the study knows it by now, and the choices that made its network."""
+
+    record: TrialRecord
+    choices: Choices
 
 
 @dataclass(frozen=True)
@@ -129,17 +137,16 @@ class NetworkMemory:
                 self._known[name] = None
         return self._known[name]
 
-    def knowledge(
-        self, records: Iterable[TrialRecord], choices: Mapping[int, Choices]
-    ) -> StudyKnowledge:
-        """What ``records`` say; ``choices`` are those of trials, by number."""
-        kept = tuple(record for record in records if record.candidate is not None)
-        known = [(record, found) for record in kept if (found := self.of(record)) is not None]
+    def knowledge(self, trials: Iterable[StudyTrial]) -> StudyKnowledge:
+        """What ``trials`` say."""
+        kept = [trial for trial in trials if trial.record.candidate is not None]
+        records = tuple(trial.record for trial in kept)
+        known = [(trial, found) for trial in kept if (found := self.of(trial.record)) is not None]
         trained = tuple(
-            KnownNetwork(*found, record.result, choices[record.number], record.within_limit)
-            for record, found in known
-            if record.result is not None
+            KnownNetwork(*found, trial.record.result, trial.choices, trial.record.within_limit)
+            for trial, found in known
+            if trial.record.result is not None
         )
-        pending = tuple(features for record, (_, features) in known if record.running)
-        proposed = frozenset(record.candidate or "" for record in kept if not record.baseline)
-        return StudyKnowledge(kept, trained, pending, proposed)
+        pending = tuple(features for trial, (_, features) in known if trial.record.running)
+        proposed = frozenset(row.candidate or "" for row in records if not row.baseline)
+        return StudyKnowledge(records, trained, pending, proposed)

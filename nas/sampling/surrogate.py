@@ -19,13 +19,14 @@ from optuna.trial import FrozenTrial
 from ..studies.record import TrialRecord, is_baseline
 from .options import ImprovementModel, Option
 from .pool import make_pool
-from .problem import NetworkMemory, SamplingProblem, StudyKnowledge
+from .problem import NetworkMemory, SamplingProblem, StudyKnowledge, StudyTrial
 from .replay import Choice, Choices
 
+Options = tuple[Option, ...]
 #: Trials as the study knows them by now.
 RecordsOf = Callable[[Sequence[FrozenTrial]], Sequence[TrialRecord]]
-#: May trial ``number`` train networks of so many multiply-accumulates?
-Fits = Callable[[int, Sequence[int]], Sequence[bool]]
+#: May trial ``number``, beside these trials, train networks of so many multiply-accumulates?
+Fits = Callable[[int, Sequence[TrialRecord], Sequence[int]], Sequence[bool]]
 
 
 class SurrogateSampler(BaseSampler):
@@ -40,7 +41,7 @@ class SurrogateSampler(BaseSampler):
         self._memory = NetworkMemory()
         self._chance = RandomSampler(seed=problem.settings.seed)
         self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="options")
-        self._coming: Callable[[], tuple[Option, ...]] | None = None
+        self._coming: Callable[[], Options] | None = None
         self._choices: Choices = {}
 
     def infer_relative_search_space(
@@ -48,7 +49,8 @@ class SurrogateSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         self._choices = {}
         if is_baseline(trial):
-            self._prepare(study.get_trials(deepcopy=False), trial.number)
+            if self._coming is None:
+                self._coming = self._made_for(self._trials(study), trial.number)
         elif "fixed_params" not in trial.system_attrs:  # no trial that is run again
             option = self._chosen(study, trial.number)
             self._choices = {} if option is None else option.draw.choices
@@ -77,10 +79,11 @@ class SurrogateSampler(BaseSampler):
 
     def _chosen(self, study: optuna.Study, number: int) -> Option | None:
         """The most promising network that may be trained; None if none is left."""
-        trials = study.get_trials(deepcopy=False)
+        trials = self._trials(study)
         knowledge = self._knowledge(trials)
         options = self._options(trials, number)
-        fitting = self._fits(number, [option.macs for option in options])
+        records = [trial.record for trial in trials]
+        fitting = self._fits(number, records, [option.macs for option in options])
         left = [
             option
             for option, fits in zip(options, fitting, strict=True)
@@ -90,33 +93,35 @@ class SurrogateSampler(BaseSampler):
             self._coming = lambda: options
             return None
         chosen = left[int(np.argmax(self._model(knowledge).improvement(left)))]
-        self._coming = None
-        self._prepare(trials, number)
+        self._coming = self._made_for(trials, number)
         return chosen
 
-    def _prepare(self, trials: Sequence[FrozenTrial], number: int) -> None:
-        """Has the options for the trial after ``number`` made while that one trains."""
-        if self._coming is None:
-            before = self._knowledge(trials[:number])
-            self._coming = self._maker.submit(self._pool, before, number + 1).result
+    def _made_for(self, trials: Sequence[StudyTrial], number: int) -> Callable[[], Options]:
+        """The options for the trial after ``number``, made while that one trains."""
+        before = self._knowledge(trials[:number])
+        return self._maker.submit(self._pool, before, number + 1).result
 
-    def _options(self, trials: Sequence[FrozenTrial], number: int) -> tuple[Option, ...]:
+    def _options(self, trials: Sequence[StudyTrial], number: int) -> Options:
         if self._coming is not None:
             return self._coming()
         return self._pool(self._knowledge(trials[: max(0, number - 1)]), number)
 
-    def _pool(self, knowledge: StudyKnowledge, number: int) -> tuple[Option, ...]:
+    def _pool(self, knowledge: StudyKnowledge, number: int) -> Options:
         return make_pool(self._model(knowledge), number)
 
     def _model(self, knowledge: StudyKnowledge) -> ImprovementModel:
         return ImprovementModel(self._problem, self._problem.read_prior(), knowledge)
 
-    def _knowledge(self, trials: Sequence[FrozenTrial]) -> StudyKnowledge:
-        choices = {
-            trial.number: {
-                name: Choice(value, trial.distributions[name])
-                for name, value in trial.params.items()
-            }
-            for trial in trials
-        }
-        return self._memory.knowledge(self._records_of(trials), choices)
+    def _knowledge(self, trials: Sequence[StudyTrial]) -> StudyKnowledge:
+        return self._memory.knowledge(trials)
+
+    def _trials(self, study: optuna.Study) -> list[StudyTrial]:
+        trials = study.get_trials(deepcopy=False)
+        return [
+            StudyTrial(record, _choices_of(trial))
+            for record, trial in zip(self._records_of(trials), trials, strict=True)
+        ]
+
+
+def _choices_of(trial: FrozenTrial) -> Choices:
+    return {name: Choice(value, trial.distributions[name]) for name, value in trial.params.items()}

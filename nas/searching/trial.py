@@ -17,7 +17,7 @@ from ..choices import Risk
 from ..evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, candidate_seed
 from ..quality.tiles import require_tiles
 from ..quality_model.expectation import ExpectedPsnr
-from ..studies.folder import StudyFolder
+from ..studies.folder import WEIGHTS, StudyFolder
 from ..studies.record import Result
 from ..studies.settings import Settings
 from ..system.files import write_arrays, write_whole
@@ -165,7 +165,7 @@ def train(
     candidate, limit_ms = proposal.candidate, settings.max_latency_ms
     seed = candidate_seed(settings.seed, candidate.hash)
     evaluated = evaluator.evaluate(candidate, seed, observe)
-    write_arrays(folder.model(candidate.hash) / "weights.npz", evaluated.training.int8)
+    write_arrays(folder.model(candidate.hash) / WEIGHTS, evaluated.training.int8)
     write_whole(folder.tflite(candidate.hash), evaluated.tflite)
     latency, constraints = timed.latency, tuple[Constraint, ...]()
     if evaluator.source.reads_weights:

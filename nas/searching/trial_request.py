@@ -6,7 +6,8 @@ from latency_models import LatencyRequest, WeightGranularity, Worker
 from search_spaces import InputSpec
 
 from ..evaluation.evaluator import untrained_tflite
-from ..studies.models import MODEL, bring_model
+from ..studies.folder import MODEL
+from ..studies.models import bring_model
 from ..studies.record import TrialRecord
 from ..studies.study import Study
 

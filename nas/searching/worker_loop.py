@@ -190,8 +190,8 @@ def _sampler(
     if resources.sampler is not None:
         return OfCandidates(resources.sampler)
 
-    def fits(number: int, macs: Sequence[int]) -> list[bool]:
-        state = SearchState(budget, study.records(), run, study.elapsed_seconds())
+    def fits(number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
+        state = SearchState(budget, records, run, study.elapsed_seconds())
         return [state.refusal(number, count) is None for count in macs]
 
     problem = SamplingProblem(

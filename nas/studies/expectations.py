@@ -50,12 +50,15 @@ class Expectations:
         """
         return self._model(records).expected(self._short(graph, macs, psnr_db))
 
-    def missing_db(
-        self, networks: Sequence[tuple[Graph, int, float]], records: Sequence[TrialRecord]
-    ) -> list[float]:
-        """What a full training is expected to add; of many networks, each as ``of`` takes it."""
-        rows = [self._short(graph, macs, psnr_db) for graph, macs, psnr_db in networks]
-        return [float(db) for db in self._model(records).missing_db(rows)]
+    def missing_db(self, networks: Sequence[tuple[Graph, int, float]]) -> list[float]:
+        """What a full training is expected to add, on any images.
+
+        Of many networks: trained graph, MACs and PSNR, as ``of`` takes them.
+        """
+        from ..quality_model.model import shipped_model
+
+        rows = [self._short(*network) for network in networks]
+        return [float(db) for db in shipped_model(self.settings.scale).missing_db(rows)]
 
     def applied_to(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """``records`` with what is expected by now; as they are, if nothing was learned since."""

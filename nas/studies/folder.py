@@ -14,6 +14,8 @@ from ..system.files import write_whole
 from ..system.passwords import shown_url
 
 _STUDIES = Path("studies")
+#: What a trained candidate leaves in its folder.
+MODEL, WEIGHTS = "model.tflite", "weights.npz"
 _MARK = b"*\n"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -118,7 +120,7 @@ class StudyFolder:
 
     def tflite(self, candidate: str) -> Path:
         """Its INT8 model; on the machine that trained it."""
-        return self.model(candidate) / "model.tflite"
+        return self.model(candidate) / MODEL
 
     @property
     def place(self) -> str:

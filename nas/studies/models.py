@@ -10,11 +10,9 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from ..system.files import write_whole
 from .artifacts import Artifacts
+from .folder import MODEL, WEIGHTS
 from .record import TrialRecord
 from .study import Study
-
-#: What a trial leaves in its folder.
-MODEL, WEIGHTS = "model.tflite", "weights.npz"
 
 
 def share_model(study: Study, trial: optuna.Trial, candidate: str) -> None:

@@ -13,8 +13,9 @@ from search_spaces import Candidate
 
 from ..system.files import write_json, write_text, write_whole
 from .cards import card_of_trial
+from .folder import MODEL
 from .lead import Lead
-from .models import MODEL, bring_model
+from .models import bring_model
 from .options import SearchOptions
 from .record import Result, TrialRecord, pareto_front
 from .study import Study

@@ -11,7 +11,6 @@ one core each. ``python -m studies.proxy_fidelity.analysis`` writes ``README.md`
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ from search_spaces import Candidate, CandidateError, InputSpec, infer, zoo
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
-from ..ledger import Part, described
+from ..ledger import Part, described, training_arguments
 from .rows import LENGTHS, LONG, LONGER, TRAININGS
 
 ARCHITECTURES = Path(__file__).parent / "architectures.json"
@@ -137,11 +136,7 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
 
 def main() -> None:
     """Trains what is missing, writing down each as it is done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--valid", type=Path, required=True)
-    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
-    options = parser.parse_args()
+    options = training_arguments(__doc__).parse_args()
     part: Part = options.part
     part.apply()
     data = Data(

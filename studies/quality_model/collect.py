@@ -9,8 +9,6 @@ on from there. ``python -m studies.quality_model.fit`` adds that file to the tab
 
 from __future__ import annotations
 
-import argparse
-import fcntl
 import json
 import random
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from latency_models.device import load_device, open_source
 from nas.choices import RecipeName
 from nas.data.images import Data, load_images
 from nas.evaluation.evaluator import CandidateEvaluator, candidate_seed
-from nas.quality_model.networks import read_networks
+from nas.quality_model.networks import shipped_networks
 from nas.searching.refusals import bottleneck, gaps
 from nas.system.cores import Cores, has_bfloat16
 from nas.system.files import json_text
@@ -31,7 +29,7 @@ from search_spaces import Candidate, CandidateError, InputSpec, infer
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
-from ..ledger import Part
+from ..ledger import Part, appending, training_arguments
 
 TRAININGS = Path(__file__).parent / "trainings.jsonl"
 SEED = 20261127
@@ -75,7 +73,7 @@ def networks() -> Iterator[Drawn]:
 
 def trained() -> set[str]:
     """Hashes of networks that were trained, or failed."""
-    known = {network.candidate.hash for network in read_networks().networks}
+    known = {network.candidate.hash for network in shipped_networks().networks}
     if TRAININGS.exists():
         known |= {json.loads(line)["hash"] for line in TRAININGS.read_text().splitlines()}
     return known
@@ -83,18 +81,13 @@ def trained() -> set[str]:
 
 def keep(row: object) -> None:
     """Adds a line, whoever else does at the same time."""
-    with TRAININGS.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with appending(TRAININGS) as file:
         file.write(json_text(row) + "\n")
 
 
 def main() -> None:
     """Trains what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--valid", type=Path, required=True)
-    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
-    options = parser.parse_args()
+    options = training_arguments(__doc__).parse_args()
     part: Part = options.part
     part.apply()
     plain = recipe_named(RecipeName.PROXY)

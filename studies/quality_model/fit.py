@@ -29,12 +29,14 @@ from nas.data.images import load_images
 from nas.quality.baselines import bicubic
 from nas.quality.image_quality import evaluate
 from nas.quality_model.features import NAMES, features_of, matrix_of
+from nas.quality_model.model import HALF_WIDTHS
 from nas.quality_model.networks import (
     LOST_DB,
+    NETWORKS_FILE,
     KernelValues,
     NetworkTable,
     ShortlyTrainedNetwork,
-    read_networks,
+    shipped_networks,
     write_networks,
 )
 from nas.quality_model.prior import GainPrior, gains_of
@@ -47,8 +49,6 @@ from .collect import TRAININGS
 
 Floats = npt.NDArray[np.float64]
 README = Path(__file__).parent / "README.md"
-#: Half of an interval of 90 %, in standard deviations.
-_HALF_WIDTHS = 1.645
 #: Bounds of a length scale, in deviations of the feature.
 _LENGTHS = (3.0, 50.0)
 _START = KernelValues(0.5, 0.06, dict.fromkeys(NAMES, 5.0), 1.0)
@@ -128,7 +128,7 @@ def widening(features: Floats, gains: Floats) -> float:
     """By how much deviations must grow for intervals to hold nine of ten networks left out."""
     told = left_out(process, features, gains)
     errors = np.abs(told.mean_db - gains) / told.deviation_db
-    return round(max(1.0, float(np.quantile(errors, 0.9)) / _HALF_WIDTHS), 3)
+    return round(max(1.0, float(np.quantile(errors, 0.9)) / HALF_WIDTHS), 3)
 
 
 def left_out(model: Model, features: Floats, gains: Floats) -> Told:
@@ -143,7 +143,7 @@ def left_out(model: Model, features: Floats, gains: Floats) -> Told:
 def row(name: str, told: Told, gains: Floats, keep: npt.NDArray[np.bool_]) -> str:
     """Of a table: errors, order and intervals."""
     error = (told.mean_db - gains)[keep]
-    held = np.abs(error) < _HALF_WIDTHS * told.deviation_db[keep]
+    held = np.abs(error) < HALF_WIDTHS * told.deviation_db[keep]
     tau = float(kendalltau(told.mean_db[keep], gains[keep]).statistic)
     return (
         f"| {name} | {np.sqrt(np.mean(error**2)):.3f} | {np.median(np.abs(error)):.3f} "
@@ -219,7 +219,7 @@ def _with_few(features: Floats, gains: Floats, count: int) -> Told:
 
 def all_networks() -> Iterator[ShortlyTrainedNetwork]:
     """Those of the package's table, and those collected since; what failed is left out."""
-    known = read_networks().networks
+    known = shipped_networks().networks
     yield from known
     hashes = {network.candidate.hash for network in known}
     lines = TRAININGS.read_text().splitlines() if TRAININGS.exists() else []
@@ -254,7 +254,7 @@ def main() -> None:
     gains = gains_of(table)
     kernel = replace(chosen(features, gains), widening=widening(features, gains))
     table = replace(table, kernel=kernel)
-    write_networks(table)
+    write_networks(table, NETWORKS_FILE)
     README.write_text(page(table, features, gains), encoding="utf-8")
     print(README.read_text(encoding="utf-8"))
 

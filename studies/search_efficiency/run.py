@@ -24,7 +24,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 from nas.choices import SamplerKind
 from nas.quality_model.features import Features, features_of, matrix_of
-from nas.quality_model.networks import read_networks
+from nas.quality_model.networks import shipped_networks
 from nas.quality_model.prior import GainPrior, gains_of
 from nas.system.files import write_text
 
@@ -50,7 +50,7 @@ _TOLD = (3, 5, 10, 20, 40, 80, 160)
 @lru_cache
 def table() -> tuple[Floats, Floats]:
     """Features and gains of the package's networks for x3, in the order in which they came."""
-    networks = read_networks()
+    networks = shipped_networks()
     keep = [index for index, network in enumerate(networks.networks) if network.scale == 3]
     features = matrix_of([features_of(networks.networks[index].candidate) for index in keep])
     return features, gains_of(networks)[keep]
@@ -75,7 +75,7 @@ def gain_of(features: Features) -> float:
 def prior_of(networks: int | None) -> Callable[[], GainPrior]:
     """Fitted to so many of the half that the simulator does not know; None: all of them."""
     features, gains = (column[1::2][:networks] for column in table())
-    prior = GainPrior.fitted(features, gains, read_networks().kernel)
+    prior = GainPrior.fitted(features, gains, shipped_networks().kernel)
     return lambda: prior
 
 

@@ -12,7 +12,6 @@ Every variant trains every network anew for each number of steps, in floating po
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from nas.training.trainer import Trainer
 from nas.training.training_run import float_quality
 from search_spaces import Candidate, CandidateError, InputSpec, zoo
 
-from ..ledger import Part
+from ..ledger import Part, training_arguments
 from .variants import TRAININGS, VARIANTS, Training, Variant
 
 HERE = Path(__file__).parent
@@ -64,12 +63,9 @@ def train(name: str, candidate: Candidate, variant: Variant, steps: int, data: D
 
 def main() -> None:
     """Trains what is missing, writing down each as it is done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--valid", type=Path, required=True)
+    parser = training_arguments(__doc__)
     parser.add_argument("--variant", action="append", choices=[v.name for v in VARIANTS])
     parser.add_argument("--steps", type=int, action="append")
-    parser.add_argument("--part", type=Part.parse, default=Part(0, 1), metavar="K/N")
     options = parser.parse_args()
     part: Part = options.part
     part.apply()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.studies.models import MODEL, bring_model
+from nas.studies.folder import MODEL
+from nas.studies.models import bring_model
 from nas.studies.proxy_server import serving
 from nas.studies.study import load_study
 

@@ -11,8 +11,8 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import TrialState
 
 from nas.studies.artifacts import ArtifactError, ArtifactPlace
-from nas.studies.folder import StudyFolder
-from nas.studies.models import MODEL, WEIGHTS, bring_model, is_shared, share_model
+from nas.studies.folder import MODEL, WEIGHTS, StudyFolder
+from nas.studies.models import bring_model, is_shared, share_model
 from nas.studies.record import CANDIDATE_KEY, TrialRecord
 from nas.studies.study import Study, create_study, load_study
 from search_spaces import InputError, NasError
