@@ -7,7 +7,6 @@ like it have reached. While one network trains, the options for the next are mad
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
 from ..studies.record import TrialRecord, is_baseline
+from ..system.background import in_background
 from .options import ImprovementModel, Option
 from .pool import make_pool
 from .problem import NetworkMemory, SamplingProblem, StudyKnowledge, StudyTrial
@@ -40,7 +40,6 @@ class SurrogateSampler(BaseSampler):
         self._problem, self._records_of, self._fits = problem, records_of, fits
         self._memory = NetworkMemory()
         self._chance = RandomSampler(seed=problem.settings.seed)
-        self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="options")
         self._coming: Callable[[], Options] | None = None
         self._choices: Choices = {}
 
@@ -52,7 +51,7 @@ class SurrogateSampler(BaseSampler):
             if self._coming is None:
                 self._coming = self._made_for(self._trials(study), trial.number)
         elif "fixed_params" not in trial.system_attrs:  # no trial that is run again
-            option = self._chosen(study, trial.number)
+            option = in_background(self._chosen, study, trial.number)()
             self._choices = {} if option is None else option.draw.choices
         return {
             name: choice.distribution
@@ -99,7 +98,7 @@ class SurrogateSampler(BaseSampler):
     def _made_for(self, trials: Sequence[StudyTrial], number: int) -> Callable[[], Options]:
         """The options for the trial after ``number``, made while that one trains."""
         before = self._knowledge(trials[:number])
-        return self._maker.submit(self._pool, before, number + 1).result
+        return in_background(self._pool, before, number + 1)
 
     def _options(self, trials: Sequence[StudyTrial], number: int) -> Options:
         if self._coming is not None:

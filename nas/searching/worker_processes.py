@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
@@ -17,6 +18,9 @@ from .display import Display, EventPipe, SearchEvent
 _SUPERVISED = "NAS_SUPERVISED"
 #: After so long without a word, the study may have news from other machines.
 _PATIENCE_SECONDS = 10.0
+#: A worker that goes on for so long is told again to end. Python drops what a signal raises where
+#: it meets a destructor or a callback, as imports have them, too.
+_SETTLING_SECONDS = 30.0
 
 
 def run_worker_processes(
@@ -43,7 +47,7 @@ def run_worker_processes(
         for process in processes.values():
             process.terminate()
         for process in processes.values():
-            process.wait()
+            _await_end(process)
         raise
     return [process.wait() for process in processes.values()]
 
@@ -60,6 +64,15 @@ def _begin(command: Sequence[str], share: Cores) -> subprocess.Popen[str]:
         # Ctrl-C is for the supervisor, who passes it on: they would hear it twice.
         start_new_session=True,
     )
+
+
+def _await_end(process: subprocess.Popen[str]) -> None:
+    while True:
+        try:
+            process.wait(_SETTLING_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            process.terminate()
 
 
 def _as_line(text: str) -> SearchEvent:
@@ -107,4 +120,6 @@ def report_to_supervisor() -> EventPipe:
 def _follow_supervisor() -> None:
     # Standard input is a pipe that nobody writes to: it ends when the supervisor does.
     os.read(sys.stdin.fileno(), 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_SETTLING_SECONDS)
