@@ -1,8 +1,9 @@
-"""Trains random networks of ``mobile`` as a search does: the table that comes with the package.
+"""Trains random networks as a search does: the table that comes with the package.
 
     python -m studies.quality_model.collect --train DIR --valid DIR [--part K/N]
 
-One network of ten is for x2, one for x4, the others for x3. What is not in the package's table yet
+First come networks of ``anchor`` for x3, then those of ``mobile``: one of ten for x2, one for x4,
+the others for x3. What is not in the package's table yet
 is added to ``trainings.jsonl`` beside this file as soon as it is trained, and the same command goes
 on from there. ``python -m studies.quality_model.fit`` adds that file to the table.
 """
@@ -33,6 +34,9 @@ from ..ledger import Part, appending, training_arguments
 
 TRAININGS = Path(__file__).parent / "trainings.jsonl"
 SEED = 20261127
+#: Of ``anchor``, the space of a search's first five minutes, for x3.
+ANCHORS = 80
+#: Of ``mobile``.
 NETWORKS = 620
 #: Of ten networks in a row, those that are not for x3.
 _OTHER_SCALES = {4: 2, 9: 4}
@@ -54,11 +58,15 @@ class Drawn:
 
 def networks() -> Iterator[Drawn]:
     """The same ones each time, without those that a search would refuse."""
-    space = load_space("mobile")
+    yield from _draws("anchor", [3] * ANCHORS, {3: random.Random(f"anchor/{SEED}")})
     chances = {scale: random.Random(SEED + scale) for scale in _TILES}
-    met = set[tuple[int, str]]()
-    for index in range(NETWORKS):
-        scale = _OTHER_SCALES.get(index % 10, 3)
+    yield from _draws("mobile", [_OTHER_SCALES.get(i % 10, 3) for i in range(NETWORKS)], chances)
+
+
+def _draws(name: str, scales: list[int], chances: dict[int, random.Random]) -> Iterator[Drawn]:
+    """Of the space ``name``, one for each of ``scales``."""
+    space, met = load_space(name), set[tuple[int, str]]()
+    for scale in scales:
         while True:
             candidate = space.draw(RandomTrial(chances[scale]), scale)
             if (scale, candidate.hash) in met or bottleneck(candidate.graph):
