@@ -2,10 +2,10 @@
 
     python -m studies.quality_model.collect --train DIR --valid DIR [--part K/N]
 
-First come networks of ``anchor`` for x3, then those of ``mobile``: one of ten for x2, one for x4,
-the others for x3. What is not in the package's table yet
-is added to ``trainings.jsonl`` beside this file as soon as it is trained, and the same command goes
-on from there. ``python -m studies.quality_model.fit`` adds that file to the table.
+First come small networks and those of ``anchor`` for x3, then those of ``mobile``: one of ten for
+x2, one for x4, the others for x3. What is not in the package's table yet is added to
+``trainings.jsonl`` beside this file as soon as it is trained, and the same command goes on from
+there. ``python -m studies.quality_model.fit`` adds that file to the table.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from ..ledger import Part, appending, training_arguments
 
 TRAININGS = Path(__file__).parent / "trainings.jsonl"
 SEED = 20261127
+#: Of ``anchor`` and of ``mobile``, for x3: a search goes to where networks are small, and few draws
+#: are.
+SMALL, SMALL_MACS = 24, 2.5e9
 #: Of ``anchor``, the space of a search's first five minutes, for x3.
 ANCHORS = 80
 #: Of ``mobile``.
@@ -58,12 +61,20 @@ class Drawn:
 
 def networks() -> Iterator[Drawn]:
     """The same ones each time, without those that a search would refuse."""
+    for name in ("anchor", "mobile"):
+        small = {3: random.Random(f"small {name}/{SEED}")}
+        yield from _draws(name, [3] * SMALL, small, SMALL_MACS)
     yield from _draws("anchor", [3] * ANCHORS, {3: random.Random(f"anchor/{SEED}")})
     chances = {scale: random.Random(SEED + scale) for scale in _TILES}
     yield from _draws("mobile", [_OTHER_SCALES.get(i % 10, 3) for i in range(NETWORKS)], chances)
 
 
-def _draws(name: str, scales: list[int], chances: dict[int, random.Random]) -> Iterator[Drawn]:
+def _draws(
+    name: str,
+    scales: list[int],
+    chances: dict[int, random.Random],
+    most_macs: float = MOST_MACS,
+) -> Iterator[Drawn]:
     """Of the space ``name``, one for each of ``scales``."""
     space, met = load_space(name), set[tuple[int, str]]()
     for scale in scales:
@@ -71,7 +82,7 @@ def _draws(name: str, scales: list[int], chances: dict[int, random.Random]) -> I
             candidate = space.draw(RandomTrial(chances[scale]), scale)
             if (scale, candidate.hash) in met or bottleneck(candidate.graph):
                 continue
-            if infer(candidate.deployed, _AT).macs > MOST_MACS:
+            if infer(candidate.deployed, _AT).macs > most_macs:
                 continue
             met.add((scale, candidate.hash))
             break
