@@ -2,8 +2,8 @@
 
 The same from Python: ``search``, ``train``, ``evaluate``, ``check``, ``predict_latency``,
 ``measure_latency``, ``report``, ``export``, ``upscale``; ``load_study`` and ``findings`` of a study
-that there is; ``Images`` for photographs in memory; ``errors`` and ``zoo``. Each is loaded when it
-is first used.
+that there is; ``models`` and ``get_model`` for those that come with the package; ``Images`` for
+photographs in memory; ``errors`` and ``zoo``. Each is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from . import errors
     from .api.latencies import measure_latency, predict_latency
     from .api.models import check, evaluate
+    from .api.shipped import get_model, models
     from .api.studies import export, findings, load_study, report, search
     from .api.training import train
     from .api.upscaling import upscale
@@ -26,6 +27,7 @@ else:
     _HOMES = {
         "nas.api.latencies": ("measure_latency", "predict_latency"),
         "nas.api.models": ("check", "evaluate"),
+        "nas.api.shipped": ("get_model", "models"),
         "nas.api.studies": ("export", "findings", "load_study", "report", "search"),
         "nas.api.training": ("train",),
         "nas.api.upscaling": ("upscale",),
@@ -42,8 +44,8 @@ else:
 
 
 __all__ = [
-    "Images", "check", "errors", "evaluate", "export", "findings", "load_study",
-    "measure_latency", "predict_latency", "report", "search", "train", "upscale", "zoo",
+    "Images", "check", "errors", "evaluate", "export", "findings", "get_model", "load_study",
+    "measure_latency", "models", "predict_latency", "report", "search", "train", "upscale", "zoo",
 ]  # fmt: skip
 
 

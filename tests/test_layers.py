@@ -36,8 +36,8 @@ WITH_TENSORFLOW = {
 #: Parts of nas/, each of which may import those before it, and what lies at the root of nas/.
 #: Training and quantization are one part: INT8 training needs both.
 PARTS = (
-    "data", "quality", "quality_model", "training", "evaluation", "studies", "latency", "sampling",
-    "searching",
+    "data", "quality", "quality_model", "training", "evaluation", "shipped", "studies", "latency",
+    "sampling", "searching",
     "reporting", "exporting", "checking", "api", "cli", "__main__",
 )  # fmt: skip
 SAME_PART = {"quantization": "training"}

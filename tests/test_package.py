@@ -13,9 +13,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas", "search_spaces", "latency_models")
 
 
+MOST_BYTES = 10_000_000
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Names of the files in the wheel."""
+def wheel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
@@ -27,7 +29,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         [*command, "--no-build-isolation", "--wheel-dir", str(folder), str(source)], check=True
     )
     (file,) = folder.glob("npu_nas-*.whl")
-    return zipfile.ZipFile(file).namelist()
+    return file
+
+
+@pytest.fixture(scope="module")
+def wheel(wheel_file: Path) -> list[str]:
+    """Names of the files in the wheel."""
+    return zipfile.ZipFile(wheel_file).namelist()
 
 
 def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: list[str]) -> None:
@@ -50,6 +58,19 @@ def test_the_wheel_holds_every_device_with_its_card(wheel: list[str]) -> None:
     for device in devices:
         assert f"latency_models/devices/{device}/device.toml" in wheel
         assert f"latency_models/devices/{device}/README.md" in wheel
+
+
+def test_the_wheel_holds_every_shipped_model_and_is_small(
+    wheel: list[str], wheel_file: Path
+) -> None:
+    there = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "nas/shipped/models").rglob("*")
+        if path.is_file()
+    }
+    assert "nas/shipped/models/README.md" in there
+    assert there == {name for name in wheel if name.startswith("nas/shipped/models/")}
+    assert wheel_file.stat().st_size < MOST_BYTES
 
 
 def test_no_file_is_longer_than_a_person_reads_at_once() -> None:

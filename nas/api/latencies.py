@@ -15,9 +15,9 @@ def predict_latency(
     """Time of one inference on ``device`` in ms, its interval, and the time of every operator.
 
     By the device's compiler or its regression; nothing is run on it. ``model`` is a TFLite file,
-    the name of a zoo network (``scale`` is for it), "STUDY#TRIAL", a GRAPH.json, or a ``Graph`` or
-    ``Candidate``. ``device`` is a name, a folder or a ``Device``. ``input`` is the LR size in
-    pixels, "360x640" (None: the device's own, or the file's).
+    the name of a zoo network (``scale`` is for it) or of one of ``nas.models()``, "STUDY#TRIAL", a
+    GRAPH.json, or a ``Graph`` or ``Candidate``. ``device`` is a name, a folder or a ``Device``.
+    ``input`` is the LR size in pixels, "360x640" (None: the device's own, or the file's).
 
     Raises InputError for an unknown model or device, or one that can only be measured, LatencyError
     if the source cannot answer.

@@ -12,11 +12,14 @@ from ..data.arrays import DataSource
 from ..data.images import EMBEDDED
 from ..evaluation.file_quality import judge_file
 from ..quality.image_quality import Quality
+from ..shipped.catalog import file_of
 from .arguments import DeviceSource, device_of
 
 
 def evaluate(model: str | Path, data: DataSource = EMBEDDED, *, luma: bool = False) -> Quality:
     """PSNR in dB and SSIM of an integer-only TFLite file, per image and mean, on RGB.
+
+    ``model`` is a path, or the name of one of ``nas.models()``.
 
     Images of any size go through it in tiles of the model's own size, or whole if that is left
     open; ``scale`` pixels of border are left out. ``data`` is a folder of HR images, "embedded",
@@ -33,7 +36,7 @@ def evaluate(model: str | Path, data: DataSource = EMBEDDED, *, luma: bool = Fal
         quality = nas.evaluate("model.tflite", "DIV2K")
         print(quality.psnr_db, [image.psnr_db for image in quality.images])
     """
-    return judge_file(Path(model), data, luma=luma).quality
+    return judge_file(file_of(model), data, luma=luma).quality
 
 
 def check(model: str | Path, device: DeviceSource | None = None) -> Report:
@@ -51,4 +54,4 @@ def check(model: str | Path, device: DeviceSource | None = None) -> Report:
     """
     target = None if device is None else device_of(device)
     with Worker() as worker:
-        return check_file(Path(model), target, worker)
+        return check_file(file_of(model), target, worker)

@@ -94,12 +94,13 @@ def train(
 ) -> TrainingOutcome:
     """Trains one architecture at length; the same call goes on from its checkpoint.
 
-    ``what`` is "STUDY#TRIAL", the name of a zoo network (``scale`` is for it), a GRAPH.json, or a
-    ``Graph`` or ``Candidate``. ``data`` is a folder, "embedded", ``nas.Images`` or HR arrays, uint8
-    (H, W, 3); arrays are kept in the folder as PNG files. ``recipe`` is "full", 200,000 steps of 16
-    crops of 64x64, or "proxy", a search's; ``steps``, ``batch`` and ``patch`` (side of an LR crop,
-    pixels) are others than the recipe's. ``device`` decides the input size and the weights' scales,
-    ``test`` are folders to judge on besides, ``folder`` is where all goes (trained/NAME).
+    ``what`` is "STUDY#TRIAL", the name of a zoo network (``scale`` is for it) or of one of
+    ``nas.models()``, a GRAPH.json, or a ``Graph`` or ``Candidate``. ``data`` is a folder,
+    "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); arrays are kept in the folder as PNG
+    files. ``recipe`` is "full", 200,000 steps of 16 crops of 64x64, or "proxy", a search's;
+    ``steps``, ``batch`` and ``patch`` (side of an LR crop, pixels) are others than the recipe's.
+    ``device`` decides the input size and the weights' scales, ``test`` are folders to judge on
+    besides, ``folder`` is where all goes (trained/NAME).
 
     Raises InputError if an argument is wrong, or the folder is another training's;
     KeyboardInterrupt leaves a checkpoint.

@@ -16,6 +16,7 @@ from ..data.pictures import Picture
 from ..data.pixels import Pixels
 from ..evaluation.inference import open_model
 from ..evaluation.upscaling import Upscaled, UpscalingJob, upscale_file, upscaling_jobs
+from ..shipped.catalog import file_of
 
 
 class UpscalingObserver(Protocol):
@@ -52,7 +53,7 @@ def upscale(
     *,
     side_by_side: bool = False,
 ) -> UpscalingOutcome | Pixels:
-    """Enlarges a picture, or a folder of them, by an INT8 TFLite file.
+    """Enlarges a picture, or a folder of them, by an INT8 TFLite file or one of ``nas.models()``.
 
     Of ``source``, uint8 RGB (H, W, 3), it returns uint8 (scale H, scale W, 3). Of a file of any
     kind (grey, transparent, 16 bits, turned by EXIF) or a folder it writes ``target``, or PNG files
@@ -73,10 +74,10 @@ def upscale(
                 "returned, so that nothing else is said with them"
             )
         with Worker() as worker:
-            return open_model(Path(model), worker).upscale(Picture(source).rgb)
+            return open_model(file_of(model), worker).upscale(Picture(source).rgb)
     if target is None:
         raise InputError(f"{source}: say where the enlarged picture goes, as target")
-    return upscale_pictures(Path(model), Path(source), Path(target), side_by_side=side_by_side)
+    return upscale_pictures(file_of(model), Path(source), Path(target), side_by_side=side_by_side)
 
 
 class _Silent:

@@ -27,6 +27,7 @@ from . import (
     reporting,
     searching,
     serving,
+    shipped,
     spaces,
     upscaling,
     zoo,
@@ -59,6 +60,7 @@ for commands in (searching, serving, reporting, exporting, models, checking, ups
     commands.register(app)
 app.add_typer(spaces.app, name="space")
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(shipped.app, name="models")
 app.add_typer(latency.app, name="latency")
 app.add_typer(quality.app, name="quality")
 app.add_typer(data.app, name="data")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="Any TFLite file.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Any TFLite file, or a model of `nas models list`."),
+    ],
     device: Annotated[
         str | None, typer.Option(help="A device, a device folder, or adb:SERIAL.")
     ] = None,

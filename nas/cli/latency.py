@@ -26,7 +26,8 @@ latency_device.register(app)
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A TFLite file, a zoo network, STUDY#TRIAL, or GRAPH.json."
+        metavar="MODEL",
+        help="A TFLite file, STUDY#TRIAL, GRAPH.json, a name of the zoo or of `nas models list`.",
     ),
 ]
 DeviceOption = Annotated[

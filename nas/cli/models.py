@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..data.images import ImageSet
     from ..quality.image_quality import ImageQuality, Quality
 
-ModelPath = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An INT8 model.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="An INT8 file, or a model of `nas models list`.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +31,11 @@ def register(app: typer.Typer) -> None:
 
 def train(
     what: Annotated[
-        str, typer.Argument(metavar="STUDY#TRIAL|ZOO-NAME|GRAPH.json", help="What to train.")
+        str,
+        typer.Argument(
+            metavar="STUDY#TRIAL|NAME|GRAPH.json",
+            help="What to train; a name is of the zoo or of `nas models list`.",
+        ),
     ],
     data: Annotated[str, typer.Option(help="Folder of photos, or 'embedded'.")] = "embedded",
     recipe: Annotated[
@@ -139,7 +145,7 @@ def train(
 
 
 def evaluate(
-    model: ModelPath,
+    model: ModelArgument,
     data: Annotated[str, typer.Option(help="Folder of HR photos, or 'embedded'.")] = "embedded",
     luma: Annotated[
         bool, typer.Option("--luma", help="PSNR and SSIM of the Y channel too, as in papers.")
@@ -150,8 +156,9 @@ def evaluate(
     from ..evaluation.file_quality import judge_file
     from ..quality.metrics import METRICS, convention
     from ..quality.notes import cautions, origin
+    from ..shipped.catalog import file_of
 
-    judged = judge_file(model, data, luma=luma)
+    judged = judge_file(file_of(model), data, luma=luma)
     quality, images = judged.quality, judged.images
     if as_json:
         print_json(_as_json(quality, images))

@@ -25,7 +25,10 @@ def quality() -> None:
 def predict(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="STUDY#TRIAL, a network of the zoo, or FILE.json."),
+        typer.Argument(
+            metavar="MODEL",
+            help="STUDY#TRIAL, a network of the zoo or of `nas models list`, or FILE.json.",
+        ),
     ],
     scale: Annotated[int, typer.Option(min=2, max=4, help="Of a network of the zoo.")] = 3,
     storage: StorageOption = None,

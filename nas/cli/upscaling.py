@@ -10,7 +10,7 @@ import typer
 
 from search_spaces.errors import InputError
 
-from .models import ModelPath
+from .models import ModelArgument
 from .progress import Show, progress_bar
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def upscale(
-    model: ModelPath,
+    model: ModelArgument,
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="An image of any kind and size, or a folder.")
     ],
@@ -37,11 +37,12 @@ def upscale(
 ) -> None:
     """Enlarge images with an INT8 model: grey, transparent, 16 bits (to 8), turned by EXIF."""
     from ..api.upscaling import upscale_pictures
+    from ..shipped.catalog import file_of
 
     try:
         with progress_bar() as show:
             outcome = upscale_pictures(
-                model, source, target, side_by_side=side_by_side, observer=_Printer(show)
+                file_of(model), source, target, side_by_side=side_by_side, observer=_Printer(show)
             )
     except KeyboardInterrupt:
         print("interrupted; what is written is whole", file=sys.stderr)

@@ -43,6 +43,44 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
+class SetMeans:
+    """The INT8 file's means over a set of test images, which had no part in its training."""
+
+    name: str
+    images: int
+    fingerprint: str
+    quality: MetricValues
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What ``to_json`` wrote; errors are those of the card's."""
+        quality = MetricValues.from_json(values)
+        return cls(values["name"], values["images"], values["fingerprint"], quality)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        told = {"name": self.name, "images": self.images, "fingerprint": self.fingerprint}
+        return {**told, **self.quality.to_json()}
+
+
+@dataclass(frozen=True)
+class DeviceTime:
+    """How long the INT8 file takes on a device."""
+
+    device: str
+    latency: Latency
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What ``to_json`` wrote; errors are those of the card's."""
+        return cls(values["device"], latency_from_json(values["latency"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"device": self.device, "latency": latency_to_json(self.latency)}
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """A trained network: where it comes from, how good and how fast it is, how it was trained."""
 
@@ -73,6 +111,12 @@ class ModelCard:
     expected: ExpectedPsnr | None = None
     #: what makes it again
     command: str = ""
+    #: of the photographs that it was trained on, in words
+    images_license: str = ""
+    #: on test images, where it was judged on any
+    tests: tuple[SetMeans, ...] = ()
+    #: on devices beside its own
+    other_times: tuple[DeviceTime, ...] = field(default=(), repr=False)
     files: tuple[ModelFile, ...] = field(default=(), repr=False)
 
     @property
@@ -84,6 +128,13 @@ class ModelCard:
     def data_label(self) -> str:
         """What is said of the images: a name, no path of somebody's disk."""
         return Path(self.data).name or self.data
+
+    @property
+    def times(self) -> tuple[DeviceTime, ...]:
+        """On every device that it tells of, its own first."""
+        if self.latency is None or self.device is None:
+            return self.other_times
+        return (DeviceTime(self.device, self.latency), *self.other_times)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that ``from_json`` reads back; ``nas train`` takes the network from them."""
@@ -107,6 +158,9 @@ class ModelCard:
             "device_found_as": self.device_found_as,
             "latency": None if self.latency is None else latency_to_json(self.latency),
             "no_latency": self.no_latency,
+            "other_times": [time.to_json() for time in self.other_times],
+            "tests": [test.to_json() for test in self.tests],
+            "images_license": self.images_license,
             "files": [file.to_json() for file in self.files],
             "candidate": self.candidate.hash,
             "architecture": self.candidate.to_json(),
@@ -143,6 +197,9 @@ class ModelCard:
             versions=values["versions"],
             expected=None if expected is None else ExpectedPsnr(**expected),
             command=values.get("command", ""),
+            images_license=values.get("images_license", ""),
+            tests=tuple(map(SetMeans.from_json, values.get("tests", ()))),
+            other_times=tuple(map(DeviceTime.from_json, values.get("other_times", ()))),
         )
 
     def to_markdown(self, *first_rows: tuple[str, str]) -> str:
@@ -174,6 +231,11 @@ class ModelCard:
             first = metric.text_with_unit(int8) + (judged_on if is_first else "")
             rows.append((f"{metric.name}, INT8", first))
             rows.append((f"{metric.name}, FP32", metric.text_with_unit(plain) + cost))
+        for test in self.tests:
+            told = ", ".join(m.text_with_unit(test.quality.get(m)) for m in METRICS)
+            rows.append((f"{test.name}, INT8", f"{told}; {test.images} images"))
+        if self.images_license:
+            rows.append(("training images", self.images_license))
         if "steps" in self.training:
             rows.append(("training", f"{self.training['steps']:,} steps"))
         if self.expected is not None:
@@ -188,6 +250,7 @@ class ModelCard:
             rows += _latency_rows(self.latency, self.device, self.input)
         elif self.no_latency:
             rows.append(("latency", self.no_latency))
+        rows += [(f"on {time.device}", time.latency.text) for time in self.other_times]
         if self.tflite_kb is not None:
             rows.append(("file", f"{self.tflite_kb:.1f} KB, integer-only"))
         return rows

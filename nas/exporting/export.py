@@ -16,6 +16,7 @@ from ..data.images import Data, ImageSet, load_data
 from ..evaluation.model_card import ModelCard
 from ..quality.tiles import require_tiles
 from ..system.files import json_text
+from .contents import KERAS, other_files
 from .folder import remove_stale, require_free, require_writable, write_folder
 from .instructions import instructions
 from .models import ANY_SIZE, ExportedModel, ModelMaker
@@ -24,7 +25,6 @@ from .source import Source
 if TYPE_CHECKING:
     from ..training.job import Weights
 
-_KERAS = "network.weights.h5"
 _KERAS_TIMEOUT_SECONDS = 120.0
 
 
@@ -106,7 +106,7 @@ class Export:
         return {
             **{model.file: model.tflite for model in models},
             "model.tflite": models[0].tflite,
-            _KERAS: maker.worker.call(_KERAS_TIMEOUT_SECONDS, keras_weights, graph, source.weights),
+            KERAS: maker.worker.call(_KERAS_TIMEOUT_SECONDS, keras_weights, graph, source.weights),
             "weights.npz": source.npz,
             **{name: text.encode() for name, text in texts.items()},
         }
@@ -138,22 +138,9 @@ def _card_page(card: ModelCard, left_out: Mapping[str, str]) -> str:
         "Each is integer-only, and was judged when it was exported, by tiles of its own size: they "
         "meet the borders of images otherwise, which shows in the last digits.",
         *(f"`{file}` is left out: {reason}." for file, reason in left_out.items()),
-        _OTHER_FILES,
+        other_files(),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-_OTHER_FILES = """## Other files
-
-| file | what |
-|---|---|
-| `model.tflite` | the first INT8 file again, by the name that the AI Benchmark app asks for |
-| `example.py` | enlarges a picture with any of the models: ai-edge-litert, numpy and pillow |
-| `RUN.md` | how to time it on a device |
-| `network.weights.h5` | Keras weights, loaded by `nas.training.keras_model.load_keras_model` |
-| `weights.npz` | the same values by name |
-| `card.json` | this card for programs, with the architecture; `nas train card.json` trains it |
-| `SHA256SUMS` | `sha256sum --check SHA256SUMS` |"""
 
 
 def _require_same(data: Data, card: ModelCard) -> ImageSet:
@@ -171,9 +158,9 @@ def keras_weights(graph: Graph, weights: Weights) -> bytes:
     from ..training.keras_model import load_keras_model, save_keras_weights, weights_of
 
     with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
-        path = Path(folder) / _KERAS
+        path = Path(folder) / KERAS
         save_keras_weights(graph, weights, path)
         again = weights_of(load_keras_model(graph, path))
         if any((weights[name] != value).any() for name, value in again.items()):
-            raise NasError(f"Keras reads other weights from {_KERAS} than it wrote; report it")
+            raise NasError(f"Keras reads other weights from {KERAS} than it wrote; report it")
         return path.read_bytes()

@@ -1,4 +1,4 @@
-"""A network as a person names it: a trial of a study, one of the zoo, or a file of JSON."""
+"""A network as a person names it: a trial, one of the zoo, a shipped model, or a file of JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from latency_models import WeightGranularity
 from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec, zoo
 
+from ..shipped.catalog import is_shipped, shipped
 from ..studies.folder import is_study
 from ..studies.trial_reference import TrialReference
 from ..system.files import read_json, reading
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedFile:
-    """A trial's INT8 model, and the size it was made for; it may be on another machine alone."""
+    """A trained INT8 model, and the size it was made for; it may be on another machine alone."""
 
     path: Path
     input: InputSpec
@@ -38,7 +39,7 @@ class TrainedFile:
 
 @dataclass(frozen=True)
 class NamedNetwork:
-    """What was named: the candidate, and of a trial the study's device and the trained file."""
+    """What was named: the candidate, and if it was trained for which device, and the file."""
 
     name: str
     candidate: Candidate
@@ -54,25 +55,42 @@ _TRIAL = re.compile(r"(?P<study>.+)#[0-9]+")
 
 
 def network_path(what: str) -> Path | None:
-    """The file that ``what`` means; None for STUDY#TRIAL and for a network of the zoo."""
+    """The file that ``what`` means; None for STUDY#TRIAL, a zoo network and a shipped model."""
     trial = _TRIAL.fullmatch(what)
     is_trial = trial is not None and ("/" not in what or is_study(trial["study"]))
-    return None if is_trial or zoo.is_known(what) else Path(what)
+    return None if is_trial or zoo.is_known(what) or is_shipped(what) else Path(what)
 
 
 def find_network(what: str, scale: int, storage_url: str | None = None) -> NamedNetwork:
-    """``STUDY#TRIAL``, a zoo network's name (``scale`` is for it), or one in a JSON file.
+    """``STUDY#TRIAL``, the name of a zoo network (``scale`` is for it) or of a shipped model, or
+    one in a JSON file.
 
     InputError says what is not known.
     """
+    if is_shipped(what):
+        return _of_shipped(what)
     path = network_path(what)
     if path is not None and path.suffix == ".json":
         return _of_file(path)
     reference = TrialReference.parse(what)
     if reference.trial is None:
+        if not zoo.is_known(what):
+            raise InputError(_unknown(what))
         network = zoo.find(what)
         return NamedNetwork(f"{network.name}-x{scale}", network.build(scale))
     return _of_trial(reference.study, reference.trial, storage_url)
+
+
+def _unknown(what: str) -> str:
+    published = ", ".join(network.name for network in zoo.ZOO)
+    trained = ", ".join(shipped().names) or "none"
+    return f"unknown network {what!r}; of the zoo: {published}; of `nas models list`: {trained}"
+
+
+def _of_shipped(name: str) -> NamedNetwork:
+    model = shipped().find(name)
+    trained = TrainedFile(model.path, model.card.input)
+    return NamedNetwork(name, model.card.candidate, model.card.device, trained)
 
 
 def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNetwork:

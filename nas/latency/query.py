@@ -23,16 +23,16 @@ from ..system.files import reading
 from .model_reference import find_network, network_path
 from .verification import Agreement, verify
 
-#: A file, the name of a zoo network, STUDY#TRIAL, GRAPH.json, or a network itself.
+#: A file, the name of a zoo network or of a shipped model, STUDY#TRIAL, GRAPH.json, or a network.
 Model: TypeAlias = str | Path | Graph | Candidate
 
 
 def predict(model: Model, device: Device, size: str | None, scale: int) -> Latency:
     """Time by the device's compiler or model, at ``size`` (HxW) or at the device's own input size.
 
-    Of a trained trial its own file is timed, where it is here and fits the device; any other
-    network is converted with weights that stand in for trained ones. InputError if the device can
-    only be measured.
+    Of a trained trial or a shipped model its own file is timed, where it is here and fits the
+    device; any other network is converted with weights that stand in for trained ones. InputError
+    if the device can only be measured.
     """
     if device.measured:
         raise InputError(f"device {device.name} can only be measured: `nas latency measure`")

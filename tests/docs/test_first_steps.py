@@ -27,6 +27,10 @@ def test_quick_start(begun: Reader) -> None:
     assert (begun.folder / "larger.png").exists()
 
 
+def test_models_that_come_with_nas(reader: Reader) -> None:
+    reader.follow(DOCS / "shipped-models.md")
+
+
 def test_the_report(begun: Reader) -> None:
     begun.follow(DOCS / "report.md")
 

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import Latency, OperatorLatency, WeightGranularity
-from nas.evaluation.model_card import SIGNED, ModelCard, ModelFile, read_card
+from nas.evaluation.model_card import (
+    SIGNED,
+    DeviceTime,
+    ModelCard,
+    ModelFile,
+    SetMeans,
+    read_card,
+)
 from nas.quality.metrics import METRICS
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.system.files import write_json
@@ -42,6 +49,9 @@ CARD = ModelCard(
     versions={"tensorflow": "2.21"},
     expected=ExpectedPsnr(30.6, 30.5, 30.7),
     command="nas search --budget 5m",
+    images_license="CC0",
+    tests=(SetMeans("Set5", 5, "def", figures(31.2)),),
+    other_times=(DeviceTime("u85", Latency(16.0, 15.0, 20.0, (), (), "regression")),),
 )
 
 
@@ -51,6 +61,7 @@ CARD = ModelCard(
         CARD,
         replace(CARD, latency=None, no_latency="no board", device_found_as=None),
         replace(CARD, granularity=None, expected=None, tflite_kb=None),
+        replace(CARD, images_license="", tests=(), other_times=()),
     ],
 )
 def test_a_card_is_read_back_as_it_was_written(card: ModelCard, tmp_path: Path) -> None:
@@ -72,6 +83,9 @@ def test_the_page_tells_every_metric_and_where_the_time_goes() -> None:
         "| CONV_2D | npu | 3.50 |\n| DEPTH_TO_SPACE | cpu | 3.00 |",
         "`int8.tflite` | 36x64 | int8, grey level g is byte g - 128 | 29.800 | 0.8000 |",
         "53.2 KB",
+        "| Set5, INT8 | 31.200 dB, 0.8000; 5 images |",
+        "| training images | CC0 |",
+        "| on u85 | 16.00 ms predicted (15.00 to 20.00) |",
     ):
         assert said in text
     assert all(f"| {metric.name}, INT8 |" in text for metric in METRICS)

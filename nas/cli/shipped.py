@@ -1,0 +1,112 @@
+"""``nas models``: the trained models that come with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .output import JsonOption, print_json, print_notes, print_table
+
+if TYPE_CHECKING:
+    from ..shipped.catalog import ShippedModel
+
+app = typer.Typer(
+    help="Trained models that come with nas.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """Quality on test images, time on devices, and the challenge's score to ABPN's."""
+    from ..api.shipped import models
+    from ..quality.metrics import convention
+
+    found = models()
+    if as_json:
+        print_json([_to_json(model, found) for model in found])
+        return
+    if not found:
+        print_notes(["no model comes with this version"])
+        return
+    scales = sorted({model.card.scale for model in found})
+    print("INT8 PSNR, dB; " + "; ".join(f"x{scale}: {convention(scale)}" for scale in scales))
+    sets = list(dict.fromkeys(test.name for model in found for test in model.card.tests))
+    rows = [row for model in found for row in _rows(model, found, sets)]
+    print_table(
+        ("name", "scale", *sets, "steps", "KB", "device", "score / ABPN's", "latency"), rows
+    )
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="As `nas models list` names it.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to [NAME].")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the INT8 file, its card, and how to time it on a phone or board."""
+    from ..api.shipped import get_model
+
+    target = out or Path(name)
+    written = get_model(name, target)
+    if as_json:
+        print_json([str(path) for path in written])
+        return
+    print("\n".join(map(str, written)))
+    print(f"enlarge a picture: nas upscale {target}/model.tflite IN OUT, or example.py there")
+    print(f"time it on a phone or board: the commands in {target}/RUN.md")
+
+
+def _rows(
+    model: ShippedModel, models: tuple[ShippedModel, ...], sets: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """One for each device; what is the model's own stands in the first."""
+    card = model.card
+    psnr_db = {test.name: f"{test.quality.psnr_db:.2f}" for test in card.tests}
+    own = (
+        model.name, str(card.scale), *(psnr_db.get(name, "-") for name in sets),
+        f"{card.training['steps']:,}" if "steps" in card.training else "-",
+        "-" if card.tflite_kb is None else f"{card.tflite_kb:.0f}",
+    )  # fmt: skip
+    for time in card.times:
+        ratio = _ratio(model, models, time.device)
+        told = "-" if ratio is None else f"{ratio:.2f}"
+        yield (*own, time.device, told, time.latency.text)
+        own = ("",) * len(own)
+
+
+def _ratio(model: ShippedModel, models: tuple[ShippedModel, ...], device: str) -> float | None:
+    from ..shipped.comparison import ratio_to, reference_of
+
+    reference = reference_of(model, models)
+    return None if reference is None else ratio_to(reference.card, model.card, device)
+
+
+def _to_json(model: ShippedModel, models: tuple[ShippedModel, ...]) -> dict[str, Any]:
+    from ..quality.metrics import convention
+
+    card = model.card
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "scale": card.scale,
+        "input": str(card.input),
+        "tests": [test.to_json() for test in card.tests],
+        "convention": convention(card.scale),
+        "steps": card.training.get("steps"),
+        "tflite_kb": card.tflite_kb,
+        "images_license": card.images_license,
+        "times": [
+            {
+                "device": time.device,
+                "ms": time.latency.ms,
+                "low_ms": time.latency.low_ms,
+                "high_ms": time.latency.high_ms,
+                "source": time.latency.source,
+                "score_to_abpn": _ratio(model, models, time.device),
+            }
+            for time in card.times
+        ],
+    }

@@ -1,0 +1,48 @@
+"""The folder that a shipped model is handed over in, as an export is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+from latency_models.device import find_device
+
+from ..evaluation.model_card import SIGNED, UNSIGNED, ModelFile
+from ..shipped.catalog import ShippedModel
+from ..system.files import json_text
+from .contents import KERAS, other_files
+from .folder import require_free, require_writable, write_folder
+from .instructions import instructions
+from .unsigned import with_unsigned_ends
+
+_NOT_HERE = (KERAS, "weights.npz")
+
+
+def write_shipped(model: ShippedModel, target: Path) -> tuple[Path, ...]:
+    """Writes the models, the card, commands and an example; gives the files.
+
+    InputError if ``target`` holds anything but an earlier export, which is replaced.
+    """
+    require_free(target)
+    require_writable(target)
+    tflite, card = model.path.read_bytes(), model.card
+    quality = card.quality.int8
+    signed = ModelFile(f"int8_{card.input}.tflite", card.input, SIGNED, quality)
+    # The same bytes in between: what one file gives, the other does.
+    unsigned = ModelFile(f"uint8_{card.input}.tflite", card.input, UNSIGNED, quality)
+    card = replace(card, files=(signed, unsigned))
+    device = None if card.device is None else find_device(card.device, card.device)
+    texts = {
+        "card.json": json_text(card.to_json(), indent=1) + "\n",
+        "card.md": f"{card.to_markdown()}\n{other_files(_NOT_HERE)}\n",
+        "RUN.md": instructions(card.files, device),
+        "example.py": files(__package__).joinpath("example.py").read_text(encoding="utf-8"),
+    }
+    content = {
+        signed.file: tflite,
+        unsigned.file: with_unsigned_ends(tflite),
+        "model.tflite": tflite,
+        **{name: text.encode() for name, text in texts.items()},
+    }
+    return tuple(write_folder(target, content))

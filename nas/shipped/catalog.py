@@ -1,0 +1,70 @@
+"""The models that come with the package: a folder for each name, with INT8 file and card."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search_spaces import InputError
+
+from ..evaluation.model_card import ModelCard, read_card
+
+MODELS = Path(__file__).parent / "models"
+_CARD, _TFLITE = "card.json", "model.tflite"
+_NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A trained model: its INT8 file, and all that is known of it."""
+
+    name: str
+    path: Path
+    card: ModelCard = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The models in a folder."""
+
+    folder: Path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In alphabetical order."""
+        cards = self.folder.glob(f"*/{_CARD}")
+        return tuple(sorted(card.parent.name for card in cards if is_name(card.parent.name)))
+
+    def models(self) -> tuple[ShippedModel, ...]:
+        """All of them, by name; InputError if one's card is damaged."""
+        return tuple(map(self.find, self.names))
+
+    def find(self, name: str) -> ShippedModel:
+        """InputError lists the known ones."""
+        if name not in self.names:
+            known = ", ".join(self.names) or "none"
+            raise InputError(f"unknown model {name!r}; those that come with nas: {known}")
+        folder = self.folder / name
+        return ShippedModel(name, folder / _TFLITE, read_card(folder / _CARD))
+
+
+def is_name(word: str) -> bool:
+    """May a model be called so? Lower-case letters, digits, dots and hyphens."""
+    return _NAME.fullmatch(word) is not None
+
+
+def shipped() -> Catalog:
+    """What comes with the package."""
+    return Catalog(MODELS)
+
+
+def is_shipped(word: str) -> bool:
+    """Is it the name of a model that comes with the package?"""
+    return word in shipped().names
+
+
+def file_of(model: str | Path) -> Path:
+    """The TFLite file that is meant: a shipped model's, by its name, or that of a path."""
+    is_its_name = isinstance(model, str) and is_shipped(model)
+    return shipped().find(str(model)).path if is_its_name else Path(model)

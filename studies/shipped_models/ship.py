@@ -1,0 +1,177 @@
+"""Makes a trained network one of the models that come with the package, and checks it.
+
+    python -m studies.shipped_models.ship FOLDER NAME --license TEXT --test DIR [--test DIR]...
+        [--device D]... [--replace]
+
+``FOLDER`` is one that ``nas train`` left, or a file ``pareto/*.tflite`` of a study, with its card
+beside it. ``DIR`` are test images, Set5 and Set14 among them; ``--device`` are further ones to time
+it on. ``TEXT`` says what the training images are licensed under.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from latency_models import LatencyRequest, Worker
+from latency_models.device import load_device
+from latency_models.tflite.requests import (
+    read_tflite,
+    require_integer_only,
+    require_same_operators,
+    require_super_resolution,
+    weight_granularity,
+)
+from nas.data.images import ImageSet
+from nas.data.named_sets import load_named_sets
+from nas.evaluation.inference import open_enlarger, open_upscaler
+from nas.evaluation.model_card import SIGNED, DeviceTime, ModelCard, SetMeans, read_card
+from nas.exporting.unsigned import with_unsigned_ends
+from nas.latency import query
+from nas.quality.image_quality import evaluate
+from nas.quality_model.table import FULL_STEPS
+from nas.shipped.catalog import MODELS, Catalog, ShippedModel, is_name
+from nas.system.cores import Cores
+from nas.system.files import reading, write_json, write_whole
+from search_spaces import InputError, NasError, zoo
+
+#: What papers report, and what every model is told by.
+USUAL_TESTS = ("Set5", "Set14")
+_MOST_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Shipping:
+    """What is to become of a trained network."""
+
+    name: str
+    images_license: str
+    #: folders of test images, and devices beside the card's own
+    tests: Sequence[Path]
+    devices: Sequence[str] = ()
+    target: Path = MODELS
+
+    def run(self, source: Path, *, replace_old: bool = False) -> ShippedModel:
+        """Judges and times the file of ``source``, and writes it with its card.
+
+        InputError if it is not whole, and nothing is then written.
+        """
+        goal = self.target / self.name
+        if goal.exists() and not replace_old:
+            raise InputError(f"{goal}: is there already; --replace puts this model in its place")
+        tflite, card = _found(source)
+        with tempfile.TemporaryDirectory(prefix="nas-ship-") as folder:
+            made = Path(folder) / self.name
+            write_whole(made / "model.tflite", tflite)
+            write_json(made / "card.json", self._card(card, made / "model.tflite").to_json())
+            require_whole(Catalog(Path(folder)).find(self.name))
+            shutil.rmtree(goal, ignore_errors=True)
+            shutil.copytree(made, goal)
+        return Catalog(self.target).find(self.name)
+
+    def _card(self, card: ModelCard, model: Path) -> ModelCard:
+        """With the new figures, and no path of somebody's disk."""
+        tflite = model.read_bytes()
+        tests = load_named_sets(self.tests, card.scale)
+        return replace(
+            card,
+            name=self.name,
+            granularity=weight_granularity(read_tflite(tflite)),
+            tflite_kb=len(tflite) / 1000,
+            data=card.data_label,
+            device_found_as=card.device,
+            command="",
+            images_license=self.images_license,
+            tests=tuple(_judged(model, name, images) for name, images in tests.items()),
+            other_times=tuple(_timed(model, name) for name in self.devices if name != card.device),
+        )
+
+
+def require_whole(model: ShippedModel) -> None:
+    """InputError, or another NasError, says what a shipped model lacks or belies."""
+    card, tflite = model.card, model.path.read_bytes()
+    file = read_tflite(tflite)
+    require_integer_only(file)
+    form = require_super_resolution(file)
+    request = LatencyRequest.of_graph(card.candidate.deployed, card.input, lambda: tflite)
+    require_same_operators(request, file)
+    told = {test.name for test in card.tests}
+    faults = {
+        "its name has other than lower-case letters, digits, dots and hyphens": not is_name(
+            model.name
+        ),
+        "it is called like a network of the zoo": zoo.is_known(model.name),
+        f"its card is that of {card.name}": card.name != model.name,
+        f"the file has {len(tflite)} bytes, more than {_MOST_BYTES}": len(tflite) > _MOST_BYTES,
+        "the card tells another size of the file": card.tflite_kb != len(tflite) / 1000,
+        "the card tells another input, scale or levels": (
+            (form.input, form.scale, form.levels.dtype) != (card.input, card.scale, SIGNED)
+        ),
+        "the card tells other weights' scales": card.granularity is not weight_granularity(file),
+        f"trained for fewer than {FULL_STEPS:,} steps": card.training.get("steps", 0) < FULL_STEPS,
+        f"not judged on {' and '.join(USUAL_TESTS)}": not told.issuperset(USUAL_TESTS),
+        "no time on a device": not card.times,
+        "the license of its training images is not told": not card.images_license.strip(),
+        f"a path of somebody's disk: {card.data}": card.data != card.data_label,
+    }
+    found = [fault for fault, is_so in faults.items() if is_so]
+    if found:
+        raise InputError(f"{model.name}: {'; '.join(found)}")
+
+
+def _found(source: Path) -> tuple[bytes, ModelCard]:
+    """File and card of a training's folder, or of a point of a study's front."""
+    is_folder = source.is_dir()
+    model = source / "model.tflite" if is_folder else source
+    card = source / "card.json" if is_folder else source.with_suffix(".json")
+    with reading(model):
+        return model.read_bytes(), read_card(card)
+
+
+def _judged(model: Path, name: str, images: ImageSet) -> SetMeans:
+    """InputError unless the file with uint8 at both ends gives the same images."""
+    with Worker() as worker:
+        signed = open_enlarger(model, worker)
+        unsigned = open_upscaler(
+            with_unsigned_ends(model.read_bytes()), worker, Cores.available().count
+        )
+        first = images.pairs[0].lr
+        if not np.array_equal(signed.upscale(first), unsigned.upscale(first)):
+            raise InputError(f"{model}: with uint8 at both ends it computes something else")
+        quality = evaluate(signed.upscale, images)
+    return SetMeans(name, len(quality.images), images.fingerprint, quality.rgb)
+
+
+def _timed(model: Path, device: str) -> DeviceTime:
+    latency = query.predict(model, load_device(device), None, 3)
+    # The sum is what a list tells; `nas latency predict` tells every operator.
+    return DeviceTime(device, replace(latency, operators=()))
+
+
+def main() -> None:
+    """One model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, metavar="FOLDER")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--license", required=True)
+    parser.add_argument("--test", type=Path, required=True, action="append")
+    parser.add_argument("--device", action="append", default=[])
+    parser.add_argument("--replace", action="store_true")
+    options = parser.parse_args()
+    shipping = Shipping(options.name, options.license, options.test, options.device)
+    try:
+        model = shipping.run(options.source, replace_old=options.replace)
+    except NasError as error:
+        raise SystemExit(f"error: {error}") from None
+    print(model.card.to_markdown())
+    print(model.path)
+
+
+if __name__ == "__main__":
+    main()
