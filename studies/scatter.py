@@ -10,6 +10,8 @@ from xml.sax.saxutils import escape
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 40, 56
 _GRID, _DIAGONAL, _INTERVAL, _MARK = "#ddd", "#888", "#9ab", "#1a6fb5"
 _ROUND, _MOST_TICKS = (1, 2, 5), 8
+#: pixels of a letter, about, and of a line
+_LETTER, _LINE = 6.5, 12.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Point:
     low: float
     high: float
     label: str = ""
+    color: str = _MARK
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Scatter:
     title: str = ""
     #: a line from corner to corner: where x is y
     diagonal: bool = False
+    #: colors and what they stand for, in a line above the points
+    legend: tuple[tuple[str, str], ...] = ()
 
     def svg(self) -> str:
         """The picture."""
@@ -88,6 +93,8 @@ class Scatter:
                 *self._grid(),
                 *([diagonal] if self.diagonal else []),
                 *map(self._mark, self.points),
+                *self._labels(),
+                *self._legend(),
                 _text(middle_x, 22, self.title, "middle"),
                 _text(middle_x, self.height - 14, self.x.title, "middle"),
                 f'<g transform="rotate(-90 18 {middle_y:.1f})">'
@@ -115,19 +122,60 @@ class Scatter:
             lines.append(_text(self._x(0) - 8, y + 4, tick, "end"))
         return lines
 
+    def _legend(self) -> list[str]:
+        x, texts = self._x(0), []
+        for color, meaning in self.legend:
+            texts.append(_text(x, _TOP - 12, meaning, "start", color))
+            x += _LETTER * (len(meaning) + 3)
+        return texts
+
     def _mark(self, point: Point) -> str:
         x = self._x(self.x.part(point.x))
         y, low, high = (self._y(self.y.part(v)) for v in (point.y, point.low, point.high))
-        return (
-            _line(x, low, x, high, _INTERVAL)
-            + f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{_MARK}"/>'
-            + (_text(x + 8, y + 4, point.label, "start") if point.label else "")
-        )
+        dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{point.color}"/>'
+        return _line(x, low, x, high, _INTERVAL) + dot
+
+    def _labels(self) -> list[str]:
+        """Right of each point; left, above or below where another label is in the way."""
+        taken: list[tuple[float, float, float]] = []
+        texts = []
+        for point in (point for point in self.points if point.label):
+            x, y = self._x(self.x.part(point.x)), self._y(self.y.part(point.y)) + 4
+            width = _LETTER * len(point.label)
+            places = (
+                (x + 8, y, "start", x + 8),
+                (x - 8, y, "end", x - 8 - width),
+                (x, y - 10, "middle", x - width / 2),
+                (x, y + 12, "middle", x - width / 2),
+            )
+            free = [p for p in places if not any(_meet((p[3], p[1], width), box) for box in taken)]
+            text_x, text_y, anchor, left = (free or places)[0]
+            taken.append((left, text_y, width))
+            texts.append(_text(text_x, text_y, point.label, anchor))
+        return texts
+
+
+def _meet(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+    """Do two lines of text overlap? Each is its left end, its base line and its width."""
+    apart = a[0] + a[2] < b[0] or b[0] + b[2] < a[0]
+    return not apart and abs(a[1] - b[1]) < _LINE
+
+
+def beside_each_other(pictures: Sequence[Scatter]) -> str:
+    """One SVG of several, from left to right."""
+    left, parts = 0, []
+    for picture in pictures:
+        parts.append(f'<g transform="translate({left} 0)">\n{picture.svg()}</g>')
+        left += picture.width
+    height = max(picture.height for picture in pictures)
+    size = f'width="{left}" height="{height}" viewBox="0 0 {left} {height}"'
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', *parts, "</svg>", ""])
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, color: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}"/>'
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str, color: str = "black") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{color}">{escape(text)}</text>'

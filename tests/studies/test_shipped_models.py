@@ -1,4 +1,4 @@
-"""Shipping a model: what is written is whole, and what is not whole is refused."""
+"""The models that come with the package: shipping one, and the plot of them and all others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import pytest
 import nas
 from nas.data.images import write_image
 from nas.evaluation.model_card import ModelCard
-from nas.shipped.catalog import MODELS, Catalog
+from nas.shipped.catalog import MODELS, Catalog, ShippedModel
 from nas.system.files import write_json, write_whole
 from search_spaces import InputError, NasError, zoo
+from studies.shipped_models.plot import DEVICES, Entry, panel, public_files, published
+from studies.shipped_models.plot import entries_of as plotted
 from studies.shipped_models.ship import Shipping, require_whole
 
 from ..nas.shipped.entries import CARD, TFLITE, write_entry
@@ -124,3 +126,35 @@ def test_the_models_of_the_package_are_whole() -> None:
         require_whole(model)
         files = {path.name for path in model.path.parent.iterdir()}
         assert files == {"model.tflite", "card.json"}
+
+
+def test_the_plot_tells_everybody_s_name_time_and_psnr() -> None:
+    found = replace(CARD, name="found", candidate=zoo.find("ABPN").build(3))
+    models = [ShippedModel(card.name, Path(card.name), card) for card in (CARD, found)]
+    (ours,) = plotted(models)  # the other is of x2
+    assert (ours.name, ours.psnr_db) == ("found", 31.0)
+    rival = Entry("rival <1>", 30.9, "#000", {DEVICES[0]: 40.0}, "ABPN")
+    for device, ms in zip(DEVICES, (12.5, 20.0), strict=True):
+        drawn = panel([ours, rival, Entry("untimed", 31.0, "#000")], device)
+        assert [point.label for point in drawn.points][:1] == ["found"]
+        assert (drawn.points[0].x, drawn.points[0].y) == (ms, 31.0)
+    svg = drawn.svg()
+    assert "rival &lt;1&gt;" in svg
+    assert "come with nas" in svg
+    assert "untimed" not in svg
+    assert drawn.points[1].x == nas.predict_latency("ABPN", "vs680").ms
+
+
+def test_what_is_far_off_is_left_out_of_the_plot() -> None:
+    def entry(name: str, psnr_db: float, ms: float) -> Entry:
+        return Entry(name, psnr_db, "#000", {DEVICES[0]: ms})
+
+    drawn = panel([entry("good", 31, 10), entry("bad", 29, 10), entry("slow", 31, 300)], DEVICES[0])
+    assert [point.label for point in drawn.points] == ["good"]
+
+
+def test_the_figures_of_the_plot_are_there() -> None:
+    theirs = {entry.name: entry for entry in published()}
+    assert theirs.keys() == {network.name for network in zoo.ZOO}
+    assert all(entry.ms(DEVICES[0]) for entry in theirs.values())
+    assert {entry.psnr_db for entry in public_files()} >= {31.48}
