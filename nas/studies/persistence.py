@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
+from optuna.storages._heartbeat import BaseHeartbeat
 
 from .place import DatabaseError, UnreachableError
 
@@ -56,6 +57,8 @@ def around_operations(
 def persistent(kind: type[Storage]) -> type[Storage]:
     """``kind``, whose operations are tried again while their server is away."""
     around_operations(kind, _persistent)
+    if issubclass(kind, BaseHeartbeat):  # who asks for the dead is in a worker's loop
+        kind._get_stale_trial_ids = _persistent(kind._get_stale_trial_ids)
     kind.set_trial_state_values = _ending_once(kind.set_trial_state_values)  # type: ignore[method-assign]
     return kind
 

@@ -25,15 +25,17 @@ def test_studies_go_on_after_a_restart_of_postgresql(
     study = optuna.create_study(study_name="restarted", storage=open_url(url))
     storage = study._storage
     trial = study.ask()
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         with alone_at(url):
             postgres_server.stop()
+            looked = pool.submit(optuna.storages.fail_stale_trials, study)
             told = pool.submit(study.tell, trial, 1.0)
             asked = pool.submit(study.ask)
             entered = pool.submit(enter, url)
             postgres_server.start()
             assert told.result(timeout=60).value == 1.0
             assert asked.result(timeout=60).number == 1
+            looked.result(timeout=60)
         entered.result(timeout=60)
     assert [t.state for t in storage.get_all_trials(study._study_id)] == [
         TrialState.COMPLETE,

@@ -103,13 +103,16 @@ def test_a_worker_waits_for_a_proxy_that_begins_anew(database: str) -> None:
         url = f"grpc://{address}"
         study = optuna.create_study(study_name="s", storage=open_url(url))
     port = int(address.rpartition(":")[2])
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(study.ask)
+        looked = pool.submit(optuna.storages.fail_stale_trials, study)
         with contextlib.suppress(TimeoutError):
             asked.result(timeout=0.5)
         assert not asked.done()
+        assert not looked.done()
         with serving(database, "127.0.0.1", port):
             assert asked.result(timeout=60).number == 0
+            looked.result(timeout=60)
 
 
 @pytest.mark.parametrize(
