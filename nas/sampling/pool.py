@@ -61,6 +61,24 @@ def make_pool(model: ImprovementModel, number: int) -> tuple[Option, ...]:
     return tuple(pool.options)
 
 
+def make_small(
+    model: ImprovementModel, number: int, options: Sequence[Option]
+) -> tuple[Option, ...]:
+    """More options for trial ``number``, small ones: ``options`` are too large for what is left."""
+    problem, knowledge = model.problem, model.knowledge
+    pool = _Pool(
+        problem,
+        problem.estimator.with_timed(knowledge.timed),
+        random.Random(f"{problem.settings.seed}/{number}/small"),
+        {*knowledge.proposed, *(option.hash for option in options)},
+    )
+    pool.grow(_FRESH_ALONE, lambda rng: {})
+    for _ in range(_ROUNDS):
+        smallest = sorted([*options, *pool.options], key=lambda option: option.macs)[:_PARENTS]
+        pool.grow(_EACH_ROUND, _changes_of([option.draw.choices for option in smallest]))
+    return tuple(pool.options)
+
+
 def _changes_of(parents: Sequence[Choices]) -> Chooser:
     """Values of one of them, a choice or two changed."""
     return lambda rng: changed(rng.choice(parents), rng)

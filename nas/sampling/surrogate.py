@@ -6,6 +6,7 @@ like it have reached. While one network trains, the options for the next are mad
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from optuna.trial import FrozenTrial
 from ..studies.record import TrialRecord, is_baseline
 from ..system.background import in_background
 from .options import ImprovementModel, Option
-from .pool import make_pool
+from .pool import make_pool, make_small
 from .problem import NetworkMemory, SamplingProblem, StudyKnowledge, StudyTrial
 from .replay import Choice, Choices
 
@@ -79,19 +80,22 @@ class SurrogateSampler(BaseSampler):
     def _chosen(self, study: optuna.Study, number: int) -> Option | None:
         """The most promising network that may be trained; None if none is left."""
         trials = self._trials(study)
-        knowledge = self._knowledge(trials)
-        options = self._options(trials, number)
         records = [trial.record for trial in trials]
-        fitting = self._fits(number, records, [option.macs for option in options])
-        left = [
-            option
-            for option, fits in zip(options, fitting, strict=True)
-            if fits and option.hash not in knowledge.proposed
-        ]
+        model = self._model(self._knowledge(trials))
+        options = self._options(trials, number)
+
+        def fits(macs: Sequence[int]) -> Sequence[bool]:
+            return self._fits(number, records, macs)
+
+        new = [option for option in options if option.hash not in model.knowledge.proposed]
+        left = _fitting(new, fits)
+        if new and not left and all(fits([0])):  # smaller networks may fit yet
+            small = make_small(model, number, new)
+            options, left = (*options, *small), _fitting(small, fits)
         if not left:  # the space is used up, or the time: new options would be no better
             self._coming = lambda: options
             return None
-        chosen = left[int(np.argmax(self._model(knowledge).improvement(left)))]
+        chosen = left[int(np.argmax(model.improvement(left)))]
         self._coming = self._made_for(trials, number)
         return chosen
 
@@ -120,6 +124,12 @@ class SurrogateSampler(BaseSampler):
             StudyTrial(record, _choices_of(trial))
             for record, trial in zip(self._records_of(trials), trials, strict=True)
         ]
+
+
+def _fitting(
+    options: Sequence[Option], fits: Callable[[Sequence[int]], Sequence[bool]]
+) -> list[Option]:
+    return list(itertools.compress(options, fits([option.macs for option in options])))
 
 
 def _choices_of(trial: FrozenTrial) -> Choices:

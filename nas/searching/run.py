@@ -37,6 +37,7 @@ from .display import Display, Lines, Reporter
 from .objects import NO_OBJECTS, SearchObjects
 from .recompilation import recompile
 from .remeasurement import remeasure_best, require_known
+from .smallest import smallest_macs
 from .stopping import Run, SearchState
 from .study_setup import prepare_study
 from .worker_loop import Resources, work
@@ -97,6 +98,7 @@ def run_search(
     with _quiet_optuna(), shares[0].applied():
         study, resources = _prepare(options, objects)
     device, introduction = resources.device, _introduction(study, resources)
+    stops = _Stops(study, budget, smallest_macs(resources.space, study.settings, budget))
     # Images are kept in memory by who trains on them.
     here = resources if works_here else None
     del resources
@@ -109,9 +111,9 @@ def run_search(
         try:
             recompile(study, device, display.line)
             if here is not None:
-                reason = _work_here(study, budget, here, objects, display)
+                reason = _work_here(stops, here, objects, display)
             else:
-                reason = _supervise(study, budget, shares, options.storage, display)
+                reason = _supervise(stops, shares, options.storage, display)
             remeasure_best(study, device, options.confirm, display.line)
             interrupted = False
         except KeyboardInterrupt:
@@ -160,11 +162,38 @@ def _prepare(options: SearchOptions, objects: SearchObjects) -> tuple[Study, Res
         return prepare_study(options.study, options, options.storage, worker, objects)
 
 
+@dataclass(frozen=True)
+class _Stops:
+    """What decides whether a study is to be worked on."""
+
+    study: Study
+    budget: Budget
+    smallest_macs: int
+
+    def begin(self) -> tuple[Run, str | None]:
+        """A run, and why it is over already, if it is."""
+        _settle(self.study)
+        run = Run.beginning(self.study.records())
+        state = self._state(run)
+        return run, None if state.awaits_baseline() else state.reason_to_stop()
+
+    def reason(self, run: Run) -> str | None:
+        """Why ``run`` is over; None if there is something to train yet."""
+        return self._state(run).reason_to_stop()
+
+    def _state(self, run: Run) -> SearchState:
+        study = self.study
+        return SearchState(
+            self.budget, study.records(), run, study.elapsed_seconds(), self.smallest_macs
+        )
+
+
 def _work_here(
-    study: Study, budget: Budget, resources: Resources, objects: SearchObjects, display: Display
+    stops: _Stops, resources: Resources, objects: SearchObjects, display: Display
 ) -> str:
     """Works as the only worker."""
-    run, reason = _begin(study, budget)
+    study, budget = stops.study, stops.budget
+    run, reason = stops.begin()
     if reason is not None:
         return reason
     reporter = Reporter(study, display, callbacks=objects.callbacks)
@@ -219,35 +248,23 @@ def _open_display(study: Study, budget: Budget) -> Display:
 
 
 def _supervise(
-    study: Study, budget: Budget, shares: list[Cores], storage_url: str | None, display: Display
+    stops: _Stops, shares: list[Cores], storage_url: str | None, display: Display
 ) -> str:
     """One ``nas worker`` for each share of the cores; they end when this process does."""
-    run, reason = _begin(study, budget)
+    run, reason = stops.begin()
     if reason is not None:
         return reason
-    command = [sys.executable, "-m", "nas", "worker", "--study", study.folder.word]
+    command = [sys.executable, "-m", "nas", "worker", "--study", stops.study.folder.word]
     command += ["--storage", storage_url] if storage_url else []
     command += ["--since", str(run.first)]
     codes = run_worker_processes(command, shares, display)
-    reason = _state(study, budget, run).reason_to_stop()
+    reason = stops.reason(run)
     if reason is None and any(codes):
         raise NasError(
             f"the workers ended early, with exit codes {codes}; see their messages above"
         )
     # Another machine may have trained since what this one's workers did not get.
     return reason or "this machine's workers are done; others go on"
-
-
-def _begin(study: Study, budget: Budget) -> tuple[Run, str | None]:
-    """A run, and why it is over already, if it is."""
-    _settle(study)
-    run = Run.beginning(study.records())
-    state = _state(study, budget, run)
-    return run, None if state.awaits_baseline() else state.reason_to_stop()
-
-
-def _state(study: Study, budget: Budget, run: Run) -> SearchState:
-    return SearchState(budget, study.records(), run, study.elapsed_seconds())
 
 
 def _introduction(study: Study, resources: Resources) -> str:

@@ -16,7 +16,7 @@ from ..studies.record import Outcome, TrialRecord
 #: Where a run ends of itself: something is wrong that more trials will not mend.
 MAX_FAILURES_IN_A_ROW = 20
 MAX_SAMPLES_WITHOUT_NEWS = 200
-MAX_OVER_BUDGET_IN_A_ROW = 15
+MAX_OVER_BUDGET_IN_A_ROW = 5
 
 _NO_NEWS = frozenset(
     {Outcome.DUPLICATE, Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY, Outcome.FAILED}
@@ -55,6 +55,8 @@ class SearchState:
     run: Run
     #: of the whole study
     elapsed_seconds: float
+    #: multiply-accumulates of the smallest network that the space may be expected to give
+    smallest_macs: int = 0
 
     @property
     def trained(self) -> int:
@@ -70,10 +72,20 @@ class SearchState:
 
     def reason_to_stop(self) -> str | None:
         """Why no further trial should begin; None to go on."""
+        return self._used_up() or self._gets_nowhere()
+
+    def _used_up(self) -> str | None:
+        """Of the budget, nothing is left that would do for a network."""
         if self.budget.trials is not None and self.trained >= self.budget.trials:
             return f"budget reached: {self.trained} trained trials"
         if self.seconds_left <= 0:
             return f"budget reached: {self.budget}"
+        if expected_seconds(self.records, self.smallest_macs) > self.seconds_left:
+            return f"not even the smallest networks fit into the {self._time_left}"
+        return None
+
+    def _gets_nowhere(self) -> str | None:
+        """The trials of this run end one after another without a result."""
         failed = self._in_a_row(frozenset({Outcome.FAILED}))
         if len(failed) >= MAX_FAILURES_IN_A_ROW:
             return f"{len(failed)} failures in a row, the last: {failed[0].reason}"
@@ -85,7 +97,7 @@ class SearchState:
             )
         over_budget = self._in_a_row(frozenset({Outcome.OVER_BUDGET}))
         if self.budget.seconds is not None and len(over_budget) >= MAX_OVER_BUDGET_IN_A_ROW:
-            return f"no candidate fits into the {self._time_left}"
+            return f"{len(over_budget)} networks in a row do not fit into the {self._time_left}"
         return None
 
     def awaits_baseline(self) -> bool:

@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import optuna
@@ -36,6 +37,7 @@ from ..studies.worker_locks import worker_label, worker_lock
 from ..system.cores import Cores
 from .objects import NO_OBJECTS, SearchObjects
 from .remeasurement import known_device
+from .smallest import smallest_macs
 from .stopping import Run, SearchState
 from .trial_runner import SearchObserver, TrialEnded, TrialRunner
 
@@ -179,8 +181,16 @@ class _Loop:
 
     def _state(self) -> SearchState:
         return SearchState(
-            self.budget, self.study.records(), self.run, self.study.elapsed_seconds()
+            self.budget,
+            self.study.records(),
+            self.run,
+            self.study.elapsed_seconds(),
+            self._smallest_macs,
         )
+
+    @cached_property
+    def _smallest_macs(self) -> int:
+        return smallest_macs(self.space, self.study.settings, self.budget)
 
 
 def _sampler(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import optuna
 import pytest
@@ -11,10 +12,21 @@ from nas.choices import Objective, SamplerKind
 from nas.quality_model.features import Features
 from nas.sampling.surrogate import SurrogateSampler
 from nas.searching.refusals import bottleneck, gaps
+from nas.searching.smallest import smallest_macs
+from nas.studies.budget import Budget
+from nas.studies.record import TrialRecord
 from nas.studies.settings import Settings
-from search_spaces import Candidate, Graph, GraphBuilder
+from search_spaces import Candidate, Graph, GraphBuilder, infer
+from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space, Trial
-from studies.search_efficiency.simulation import SETTINGS, Simulation, all_fit, networks, records_of
+from studies.search_efficiency.simulation import (
+    INPUT,
+    SETTINGS,
+    Simulation,
+    all_fit,
+    networks,
+    records_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +97,46 @@ def test_networks_that_lose_the_image_are_not_proposed() -> None:
         candidate = Candidate.from_json(trial.user_attrs["architecture"])
         assert bottleneck(candidate.graph) is None
         assert gaps(candidate.graph) is None
+
+
+def macs_of(trial: optuna.trial.FrozenTrial) -> int:
+    return infer(Candidate.from_json(trial.user_attrs["architecture"]).deployed, INPUT).macs
+
+
+@dataclass
+class Time:
+    """Of the networks that fit: multiply-accumulates of the largest; nothing fits where it is 0."""
+
+    most_macs: float
+
+    def fits(self, number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
+        return [0 < self.most_macs >= count for count in macs]
+
+
+def in_time(time: Time) -> Simulation:
+    simulation = simulated(replace(SETTINGS, space="mobile"))
+    sampler = simulation.study.sampler
+    assert isinstance(sampler, SurrogateSampler)
+    simulation.study.sampler = SurrogateSampler(sampler._problem, records_of, time.fits)
+    return simulation
+
+
+def test_what_is_proposed_fits_however_little_time_is_left() -> None:
+    """Down to a space's smallest networks, which no pool of good ones has."""
+    smallest = smallest_macs(load_space("mobile"), SETTINGS, Budget(seconds=1))
+    time = Time(float("inf"))
+    simulation = in_time(time)
+    simulation.run(2)
+    for most in (8 * smallest, 2 * smallest, smallest):
+        time.most_macs = most
+        simulation.run(1)
+        assert macs_of(simulation.study.trials[-1]) <= most
+
+
+def test_without_time_it_looks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = in_time(Time(0))
+    monkeypatch.setattr("nas.sampling.surrogate.make_small", None)
+    assert simulation.study.ask().relative_params == {}
 
 
 def now_and_then(trial: Trial, scale: int = 3) -> Graph:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -88,8 +89,8 @@ def test_the_reason_names_what_ended_it() -> None:
         "200 samples in a row gave no new candidate to train: 190 duplicate, 10 failed, "
         "the last: because"
     )
-    over = state(Budget(seconds=240), ended([Outcome.OVER_BUDGET] * 15), 200).reason_to_stop()
-    assert over == "no candidate fits into the 40 s left of 4 min 00 s"
+    over = state(Budget(seconds=240), ended([Outcome.OVER_BUDGET] * 5), 200).reason_to_stop()
+    assert over == "5 networks in a row do not fit into the 40 s left of 4 min 00 s"
 
 
 @pytest.mark.parametrize("outcome", LIMITS)
@@ -133,6 +134,20 @@ def test_a_run_begins_behind_all_that_is_there() -> None:
     assert Run.beginning([]) == Run(0)
     queued = make_record(4, None, waiting=True)
     assert Run.beginning([*ended([Outcome.TRAINED] * 4), queued]) == Run(5)
+
+
+def test_a_run_ends_when_not_even_the_smallest_networks_fit() -> None:
+    done = [make_record(n, result=make_result(macs=(n + 1) * 10**9)) for n in range(4)]
+    before, after = (
+        SearchState(Budget(seconds=240), done, FIRST_RUN, elapsed, smallest_macs=2 * 10**9)
+        for elapsed in (219, 221)
+    )
+    assert before.reason_to_stop() is None
+    assert after.reason_to_stop() == (
+        "not even the smallest networks fit into the 19 s left of 4 min 00 s"
+    )
+    assert replace(after, budget=Budget(trials=9)).reason_to_stop() is None
+    assert replace(after, records=()).reason_to_stop() is None  # nothing tells how long it takes
 
 
 def test_what_does_not_fit_is_said_against_what_is_left() -> None:

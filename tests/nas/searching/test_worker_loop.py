@@ -280,6 +280,24 @@ def test_a_network_that_cannot_pass_on_the_image_is_not_trained(
 
 
 @pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("sampler", SamplerKind)
+def test_a_search_without_time_for_any_network_ends_at_once(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch, sampler: SamplerKind
+) -> None:
+    """After the first two, each of which takes 30 s, by what is told of the time."""
+    space = OWN.format(widest=400, fails="False")
+    study, resources = searcher.prepare(space, sampler=sampler, objective=Objective.PARETO)
+    monkeypatch.setattr(
+        "nas.searching.stopping.expected_seconds", lambda records, macs: 30.0 * any(records)
+    )
+    monkeypatch.setattr(Study, "elapsed_seconds", lambda study: 30.0 * len(study.trained()))
+    observer, run = Reporter(study, Lines()), Run.beginning(study.records())
+    reason = work(study, Budget(seconds=80.0), run, resources, searcher.worker, observer)
+    assert reason == "not even the smallest networks fit into the 20 s left of 1 min 20 s"
+    assert [record.outcome for record in study.records()] == [Outcome.TRAINED] * 2
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_device_that_takes_no_network_ends_the_search_with_the_reason(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
