@@ -51,6 +51,7 @@ def search(
     steps: int | None = None,
     precision: Precision | str | None = None,
     baselines: bool | None = None,
+    warm_from: str | Path | Sequence[str | Path] | None = None,
     workers: int = 1,
     storage: str | None = None,
     artifacts: str | Path | None = None,
@@ -84,6 +85,8 @@ def search(
         steps: gradient steps of each candidate.
         precision: what convolutions are trained in, "float32" or "bfloat16".
         baselines: whether ABPN and XLSR are trained for comparison.
+        warm_from: studies, by name or folder, whose trained networks the sampler "surrogate" knows
+            from the start; of any device, space and images, and of the same scale.
         workers: one is this process, more are processes that share its cores; they can be given
             names and files, but no objects.
         storage: a database's URL, in place of a file in the folder.
@@ -131,6 +134,7 @@ def search(
             "steps": steps,
             "precision": precision,
             "baselines": baselines,
+            "warm_from": _study_words(warm_from),
             "workers": workers,
             "storage": storage,
             "artifacts": None if artifacts is None else str(artifacts),
@@ -249,6 +253,13 @@ def _study_name(study: str | None, folder: str | Path | None) -> str | None:
             f"study {study!r} in folder {folder}: a folder's name is its study's; leave one out"
         )
     return study or name
+
+
+def _study_words(studies: str | Path | Sequence[str | Path] | None) -> list[str] | None:
+    if studies is None:
+        return None
+    listed = [studies] if isinstance(studies, str | Path) else studies
+    return [word_of(study) for study in listed]
 
 
 def _split_space(source: SpaceSource | None) -> tuple[str | None, Space | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 from annotated_types import Ge, GroupedMetadata, Le
@@ -42,6 +42,9 @@ def with_options(
 
 def _parameter(field: str, name: str, annotation: Any) -> inspect.Parameter:
     kind, *notes = get_args(annotation)
+    if any(get_origin(part) is tuple for part in get_args(kind)):
+        # As typer has what may be repeated.
+        kind = list[str] | None
     flag = f"--{name}/--no-{name}" if bool in get_args(kind) else f"--{name}"
     bounds = list(_unfolded(notes))
     low: Any = next((bound.ge for bound in bounds if isinstance(bound, Ge)), None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..studies.options import SearchOptions, option_name
+from ..studies.options import SearchOptions, is_said, option_name
 from .options import with_options
 from .output import JsonOption, print_json, print_table
 
@@ -61,7 +61,7 @@ def _options(config: Path | None, given: Mapping[str, object]) -> SearchOptions:
     from ..studies.config import read_config
 
     written = read_config(config) if config else {}
-    said = {name: value for name, value in given.items() if value is not None}
+    said = {name: value for name, value in given.items() if is_said(value)}
     options = SearchOptions.of(written | said)
     if options.budget is None:
         raise typer.BadParameter(

@@ -4,12 +4,13 @@ A Gaussian process (Rasmussen and Williams, "Gaussian Processes for Machine Lear
 the features of networks, through the trainings that come with the package. A study's own trainings
 then correct it: by an offset and a slope, since its images are others, and by what is left, which
 holds of networks like those that it trained (Kennedy and O'Hagan, "Predicting the Output from a
-Complex Computer Code when Fast Approximations Are Available", Biometrika 2000).
+Complex Computer Code when Fast Approximations Are Available", Biometrika 2000). Trainings of other
+studies tell more of all networks, each study by an offset, a slope and a remainder of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,22 @@ class Gains:
 
 
 @dataclass(frozen=True)
+class OtherTrainings:
+    """Gains of networks that other studies have trained."""
+
+    #: (networks, features)
+    features: Floats
+    gain_db: Floats
+    #: for each network a number: equal where images and training are; 0: as in the study itself
+    conditions: npt.NDArray[np.int64]
+
+    @classmethod
+    def none(cls) -> OtherTrainings:
+        """Of no study."""
+        return cls(np.zeros((0, len(NAMES))), np.zeros(0), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True)
 class GainPrior:
     """PSNR over bicubic enlargement after a search's short training, of any network."""
 
@@ -51,6 +68,12 @@ class GainPrior:
     noise_db: float
     #: of deviations, found by leaving networks out
     widening: float
+    #: beside the table, for studies alone
+    others: OtherTrainings = field(default_factory=OtherTrainings.none)
+
+    def beside(self, others: OtherTrainings) -> GainPrior:
+        """For a study that knows of these, too."""
+        return replace(self, others=others)
 
     @classmethod
     def fitted(cls, features: Floats, gain_db: Floats, kernel: KernelValues) -> GainPrior:
@@ -96,15 +119,17 @@ class GainPrior:
         beyond = np.maximum(scaled - known.max(axis=0), known.min(axis=0) - scaled)
         return np.asarray(np.maximum(beyond, 0.0))
 
-    def joint(self, features: Floats) -> tuple[Floats, Floats]:
-        """Means, and the covariances of a study's own gains, before it has trained anything."""
+    def joint(self, features: Floats, conditions: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Means and covariances of gains, before anything is trained under these conditions.
+
+        Where they are the same, gains have more in common than the table tells.
+        """
         scaled = self._scaled(features)
         mean, covariance = self.process.predict(scaled, return_cov=True)
         alike = self.process.kernel_.k2(scaled)
         mean = mean + self.mean_db
-        return mean, (
-            covariance + _OFFSET_DB**2 + _SLOPE**2 * np.outer(mean, mean) + _OWN_DB**2 * alike
-        )
+        common = _OFFSET_DB**2 + _SLOPE**2 * np.outer(mean, mean) + _OWN_DB**2 * alike
+        return mean, covariance + common * np.equal.outer(conditions, conditions)
 
 
 @dataclass(frozen=True)
@@ -122,13 +147,19 @@ class StudyGains:
 
     def of(self, features: Floats) -> Gains:
         """Distributions of the gains that the study's training would give these networks."""
-        given, soon = len(self.known), len(self.known) + len(self.pending)
-        mean, covariance = self.prior.joint(np.vstack([self.known, self.pending, features]))
+        others = self.prior.others
+        given = len(others.features) + len(self.known)
+        soon = given + len(self.pending)
+        rows = np.vstack([others.features, self.known, self.pending, features])
+        own_rows = len(rows) - len(others.features)
+        conditions = np.concatenate([others.conditions, np.zeros(own_rows, np.int64)])
+        mean, covariance = self.prior.joint(rows, conditions)
         noise = self.prior.noise_db**2
         own = covariance[soon:, soon:].diagonal()
         if given:
             factor = cho_factor(covariance[:given, :given] + noise * np.eye(given))
-            surprise = np.maximum(self.gain_db, LOST_DB) - mean[:given]
+            gain_db = np.concatenate([others.gain_db, self.gain_db])
+            surprise = np.maximum(gain_db, LOST_DB) - mean[:given]
             shift = covariance[soon:, :given] @ cho_solve(factor, surprise)
         else:
             shift = np.zeros(len(features))

@@ -278,6 +278,12 @@ def _introduction(study: Study, resources: Resources) -> str:
         f"{recipe.precision}, {recipe.quantization}; "
         f"bicubic {settings.references.bicubic_psnr_db:.2f} dB ({convention(settings.scale)})",
     ]
+    for start in study.warm_starts():
+        alike = start.is_comparable(settings)
+        lines.append(
+            f"knows of study {start.study}: {len(start.networks)} trained networks, "
+            f"{'on the same images' if alike else 'on other images, or trained otherwise'}"
+        )
     data = resources.data
     lines += notes({"training": data.training, VALIDATION: data.validation})
     return "\n".join(lines)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,7 @@ from ..system.versions import installed_versions
 from ..training.recipe import Recipe, recipe_named
 from .objects import NO_OBJECTS, SearchObjects
 from .preflight import require_searchable
+from .warm_starts import read_warm_starts
 from .worker_loop import Resources
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ T = TypeVar("T")
 DEFAULT_SPACE = "anchor"
 DEFAULT_DEVICE = "vs680"
 DEFAULT_SCALE = 3
+DEFAULT_SAMPLER = SamplerKind.SURROGATE
 _TIMING_TIMEOUT_SECONDS = 300.0
 
 
@@ -54,8 +57,11 @@ def prepare_study(
     folder = objects.study_folder(_default_name(request, objects) if name is None else name)
     study = find_study(folder, storage_url)
     if study is None:
+        sampler = objects.words.get("sampler") or _or_default(request.sampler, DEFAULT_SAMPLER)
+        scale = _or_default(request.scale, DEFAULT_SCALE)
+        warm_starts = read_warm_starts(request.warm_from or (), scale, sampler, storage_url)
         settings, resources = _settle(request, worker, objects, folder)
-        study = create_study(folder, storage_url, settings)
+        study = create_study(folder, storage_url, settings, warm_starts)
         if study.settings == settings:
             return study, resources
     study.settings.refuse_other(folder.name, request)
@@ -74,8 +80,17 @@ def canonical(request: StudyRequest) -> StudyRequest:
         space=whole(request.space, space_path),
         device=whole(request.device, device_path),
         data=whole(request.data, data_path),
+        warm_from=_whole_words(request.warm_from),
         input=None if request.input is None else str(InputSpec.parse(request.input)),
     )
+
+
+def _whole_words(studies: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Each once; a name stays one, which a shared database knows from everywhere."""
+    if studies is None:
+        return None
+    words = (from_anywhere(word, Path(word) if os.sep in word else None) for word in studies)
+    return tuple(dict.fromkeys(words))
 
 
 def _default_name(request: StudyRequest, objects: SearchObjects) -> str:
@@ -126,7 +141,7 @@ def _settle(
         scale=scale,
         objective=_or_default(request.objective, Objective.SCORE),
         risk=_or_default(request.risk, Risk.MEAN),
-        sampler=words.get("sampler") or _or_default(request.sampler, SamplerKind.SURROGATE),
+        sampler=words.get("sampler") or _or_default(request.sampler, DEFAULT_SAMPLER),
         quantize=recipe.quantization,
         max_latency_ms=request.max_latency_ms,
         seed=_or_default(request.seed, 0),
@@ -135,6 +150,7 @@ def _settle(
         recipe=recipe,
         references=_references(data.validation),
         versions=installed_versions(),
+        warm_from=request.warm_from or (),
     )
     return settings, Resources(space, device, data, objects.sampler)
 

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import optuna
@@ -29,6 +29,7 @@ from ..evaluation.evaluator import CandidateEvaluator
 from ..sampling.latency_estimate import LatencyEstimator
 from ..sampling.problem import SamplingProblem
 from ..sampling.samplers import OfCandidates, SamplerPlace, make_sampler
+from ..sampling.warm_prior import warm_prior
 from ..studies.budget import Budget
 from ..studies.record import TrialRecord
 from ..studies.settings import Settings
@@ -209,6 +210,7 @@ def _sampler(
         study.settings,
         LatencyEstimator.of(resources.device, spec, study.settings.risk),
         study.expectations(),
+        cache(lambda: warm_prior(study.settings, study.warm_starts())),
     )
     seed = _sampler_seed(study, Cores.available())
     place = SamplerPlace(problem, study.records_of, fits, seed)

@@ -52,9 +52,15 @@ def write_config(path: Path, options: SearchOptions, remark: str = "") -> None:
     if remark:
         document.add(tomlkit.comment(remark))
     for name, value in options.given:
-        plain = isinstance(value, bool | int | float)
-        document.add(name, value if plain else printable(str(value)))
+        document.add(name, _plain(value))
     write_text(path, tomlkit.dumps(document))
+
+
+def _plain(value: object) -> object:
+    """As TOML has it."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, bool | int | float) else printable(str(value))
 
 
 def _line_of(key: str, text: str) -> int:

@@ -51,10 +51,11 @@ class SearchOptions(StudyRequest):
     def of(cls, values: Mapping[str, object]) -> Self:
         """Options by the names of fields; OptionError if one is of a wrong type or out of range.
 
-        Words may stand for members of enumerations.
+        Words may stand for members of enumerations; an empty list says nothing.
         """
         from pydantic import TypeAdapter, ValidationError
 
+        values = {name: value for name, value in values.items() if is_said(value)}
         try:
             # By way of JSON: its strict rules take a word for an enumeration, but no 5 for "5".
             text = json.dumps(values, default=_no_value)
@@ -95,7 +96,7 @@ class SearchOptions(StudyRequest):
         run = ("study", "budget")
         names = [*run, *(field.name for field in fields(self) if field.name not in run)]
         for name in names:
-            if getattr(self, name) is not None:
+            if is_said(getattr(self, name)):
                 yield option_name(name), getattr(self, name)
 
     @property
@@ -105,9 +106,16 @@ class SearchOptions(StudyRequest):
         for name, value in self.given:
             if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
+            elif isinstance(value, tuple):
+                words += [word for one in value for word in (f"--{name}", one)]
             else:
                 words += [f"--{name}", str(value)]
         return shlex.join(words)
+
+
+def is_said(value: object) -> bool:
+    """Is it the value of an option that somebody gave?"""
+    return value is not None and value not in ([], ())
 
 
 def option_name(field: str) -> str:

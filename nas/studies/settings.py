@@ -53,6 +53,10 @@ class StudyRequest:
     ] = None
     precision: Annotated[Precision | None, Doc("[the faster one here]")] = None
     baselines: Annotated[bool | None, Doc("ABPN and XLSR as reference.")] = None
+    warm_from: Annotated[
+        tuple[str, ...] | None,
+        Doc("Study whose trainings the sampler surrogate knows from the start; may be repeated."),
+    ] = None
 
 
 #: What studies were made with before there was a choice.
@@ -93,6 +97,8 @@ class Settings:
     recipe: Recipe
     references: References
     versions: dict[str, str]
+    #: studies whose trainings this one knows (see ``warm_start``)
+    warm_from: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -116,7 +122,8 @@ class Settings:
             wanted, made_with = getattr(request, field.name), getattr(self, field.name)
             if wanted is not None and wanted != made_with:
                 raise InputError(
-                    f"study {name!r} was made with {field.name} {made_with}, not {wanted}; "
+                    f"study {name!r} was made with {field.name} {_said(made_with)}, "
+                    f"not {_said(wanted)}; "
                     "leave the option out, or start another study by --study"
                 )
 
@@ -141,3 +148,8 @@ class Settings:
                 f"the study's settings cannot be read ({first['loc']}: {first['msg']}); "
                 "it was made by another version, or is damaged"
             ) from None
+
+
+def _said(value: object) -> str:
+    """As a person says it."""
+    return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import optuna
@@ -48,12 +48,15 @@ from .record import (
     is_baseline,
 )
 from .settings import Settings
+from .warm_start import WarmStart
 from .worker_locks import is_free
 
 _SETTINGS_KEY = "settings"
 _BUDGET_KEY = "budget"
 _ARTIFACTS_KEY = "artifacts"
 _SESSION_PREFIX = "session:"
+#: Among Optuna's own attributes: large, never changed, and seldom read.
+_WARM_STARTS_KEY = "nas:warm_starts"
 _MAX_ATTEMPTS = 6
 
 
@@ -148,6 +151,12 @@ class Study:
     def set_budget(self, budget: Budget) -> None:
         """Tells workers how far to go."""
         self.optuna.set_user_attr(_BUDGET_KEY, vars(budget))
+
+    def warm_starts(self) -> tuple[WarmStart, ...]:
+        """What was known of other studies when this one was made."""
+        storage = self.optuna._storage
+        texts = storage.get_study_system_attrs(self.optuna._study_id).get(_WARM_STARTS_KEY, ())
+        return tuple(map(WarmStart.from_text, texts))
 
     def artifacts(self) -> Artifacts | None:
         """Where models go that every machine may export; None if they stay where they were trained.
@@ -258,11 +267,16 @@ class Study:
         return not self.is_shared or now - seen > GRACE_SECONDS
 
 
-def create_study(folder: StudyFolder, storage_url: str | None, settings: Settings) -> Study:
+def create_study(
+    folder: StudyFolder,
+    storage_url: str | None,
+    settings: Settings,
+    warm_starts: Sequence[WarmStart] = (),
+) -> Study:
     """A new study with its reference trials queued; whole, or not there at all.
 
-    The study of that name, with settings of its own, if somebody has made it in the meantime.
-    InputError if it cannot be made.
+    It keeps ``warm_starts``. If somebody has made one of that name in the meantime, that one, with
+    settings of its own. InputError if it cannot be made.
     """
     folder.create()
     storage = _open(folder, storage_url)
@@ -285,6 +299,8 @@ def create_study(folder: StudyFolder, storage_url: str | None, settings: Setting
         for network in REFERENCES if settings.baselines else ():
             if network.name not in queued:
                 study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
+        texts = [warm_start.to_text() for warm_start in warm_starts]
+        storage.set_study_system_attr(study._study_id, _WARM_STARTS_KEY, texts)
         study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
         return Study(folder, study, storage_url)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from nas.quality_model.features import NAMES, features_of, matrix_of
 from nas.quality_model.networks import (
@@ -16,7 +17,7 @@ from nas.quality_model.networks import (
     write_networks,
 )
 from nas.quality_model.prediction import predict_quality
-from nas.quality_model.prior import GainPrior, StudyGains
+from nas.quality_model.prior import GainPrior, OtherTrainings, StudyGains
 from search_spaces import Candidate, zoo
 
 KERNEL = KernelValues(0.5, 0.05, dict.fromkeys(NAMES, 5.0), 1.0)
@@ -61,6 +62,37 @@ def test_a_network_in_training_is_less_in_doubt_and_no_better() -> None:
     assert after.mean_db == pytest.approx(before.mean_db)
     assert after.deviation_db[0] < before.deviation_db[0]
     assert (after.deviation_db <= before.deviation_db + 1e-9).all()
+
+
+def test_other_studies_tell_of_networks_that_the_table_knows_nothing_of() -> None:
+    """Each on images of its own: what they have in common is the order of the networks."""
+    far = FEATURES[:40] + 4 * RNG.normal(size=(40, len(NAMES)))
+    images = truth(far) * 0.8 + 0.3
+    others = OtherTrainings(far[:30], images[:30], np.ones(30, np.int64))
+    alone, beside = (
+        StudyGains(prior, NONE, np.zeros(0), NONE).of(far[30:])
+        for prior in (PRIOR, PRIOR.beside(others))
+    )
+    true = truth(far[30:])
+    assert spearmanr(beside.mean_db, true).statistic > spearmanr(alone.mean_db, true).statistic
+    assert (beside.deviation_db < alone.deviation_db).all()
+    # The other study's level says nothing of this one's.
+    assert (beside.deviation_db > 0.25).all()
+
+
+def test_trainings_under_the_same_conditions_are_as_good_as_the_study_s_own() -> None:
+    known, gains, asked = FEATURES[:9], 0.5 + truth(FEATURES[:9]), FEATURES[9:20]
+    own = StudyGains(PRIOR, known, gains, NONE).of(asked)
+    nothing = np.zeros(0)
+    same, other = (
+        StudyGains(
+            PRIOR.beside(OtherTrainings(known, gains, np.full(9, number))), NONE, nothing, NONE
+        ).of(asked)
+        for number in (0, 1)
+    )
+    assert same.mean_db == pytest.approx(own.mean_db)
+    assert same.deviation_db == pytest.approx(own.deviation_db)
+    assert (other.deviation_db > own.deviation_db + 0.1).all()
 
 
 def test_the_package_s_table_is_written_and_read(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""The studies that a new one is to know of: found, and read before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search_spaces import InputError
+
+from ..choices import SamplerKind
+from ..studies.study import Study, load_study
+from ..studies.warm_start import WarmStart
+
+
+def read_warm_starts(
+    words: Sequence[str], scale: int, sampler: str, storage_url: str | None
+) -> list[WarmStart]:
+    """What the studies called ``words`` have trained, for a new one of ``scale``.
+
+    InputError if one is not there, has trained nothing or is of another scale, or if ``sampler``
+    would learn nothing from them.
+    """
+    if words and sampler != SamplerKind.SURROGATE:
+        raise InputError(
+            f"--warm-from: sampler {sampler} learns nothing from other studies; "
+            f"leave it out, or search with {SamplerKind.SURROGATE}"
+        )
+    found = []
+    for word in words:
+        study = _find(word, storage_url)
+        if study.settings.scale != scale:
+            raise InputError(
+                f"--warm-from {word}: that study is of x{study.settings.scale}, this one of "
+                f"x{scale}; leave it out"
+            )
+        found.append(WarmStart.of(study))
+    return found
+
+
+def _find(word: str, storage_url: str | None) -> Study:
+    """In the shared database, if there is one, or here."""
+    if storage_url is not None:
+        try:
+            return load_study(word, storage_url)
+        except InputError:
+            pass
+    return load_study(word)

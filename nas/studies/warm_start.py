@@ -1,0 +1,77 @@
+"""What a study knows of another at its start: networks that were trained there, and their PSNR.
+
+Copied when the study is made, and kept with it: wherever it is gone on with, it knows the same,
+though the other study may have grown, or be gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from search_spaces import InputError, NasError
+
+from ..quality_model.networks import ShortlyTrainedNetwork
+from ..system.files import json_text
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .study import Study
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Trained networks of another study, its references among them."""
+
+    study: str
+    settings: Settings
+    networks: tuple[ShortlyTrainedNetwork, ...]
+
+    @classmethod
+    def of(cls, study: Study) -> Self:
+        """What ``study`` has trained by now; InputError if that is nothing."""
+        networks = tuple(
+            ShortlyTrainedNetwork(
+                record.network, record.result.psnr_db, record.result.psnr_db + record.result.drop_db
+            )
+            for record in study.records()
+            if record.result is not None
+        )
+        if not networks:
+            raise InputError(f"study {study.name!r} has trained no network yet: it tells nothing")
+        return cls(study.name, study.settings, networks)
+
+    @property
+    def bicubic_psnr_db(self) -> float:
+        """Of bicubic enlargement of its validation images."""
+        return self.settings.references.bicubic_psnr_db
+
+    def is_comparable(self, settings: Settings) -> bool:
+        """Would a study of these settings train a network to the same PSNR?"""
+        own = self.settings
+        return (own.data_fingerprint, own.recipe) == (settings.data_fingerprint, settings.recipe)
+
+    def to_text(self) -> str:
+        """Compressed, in letters that any database takes."""
+        rows = [
+            {"study": self.study, "settings": self.settings.to_json()},
+            *(network.to_json() for network in self.networks),
+        ]
+        lines = "\n".join(map(json_text, rows))
+        return base64.b64encode(gzip.compress(lines.encode(), mtime=0)).decode()
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """What ``to_text`` wrote; NasError if it is damaged."""
+        try:
+            first, *others = gzip.decompress(base64.b64decode(text)).decode().splitlines()
+            about = json.loads(first)
+            networks = (ShortlyTrainedNetwork.from_json(json.loads(line)) for line in others)
+            return cls(about["study"], Settings.from_json(about["settings"]), tuple(networks))
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise NasError(
+                f"what the study knows of another cannot be read ({error!r}); it is damaged"
+            ) from None
