@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..choices import SamplerKind
 from ..studies.record import is_baseline
 from .problem import SamplingProblem
-from .surrogate import Fits, RecordsOf, SurrogateSampler
+from .surrogate import Fits, Foresees, RecordsOf, SurrogateSampler, untold
 
 #: Random candidates before TPE takes over; the two reference trials count among them.
 _STARTUP_TRIALS = 8
@@ -30,6 +30,7 @@ class SamplerPlace:
     fits: Fits
     #: another for every run of a worker: with an old one come the old proposals
     seed: int
+    foresees: Foresees = untold
 
 
 def make_sampler(kind: SamplerKind, place: SamplerPlace) -> BaseSampler:
@@ -37,7 +38,7 @@ def make_sampler(kind: SamplerKind, place: SamplerPlace) -> BaseSampler:
     seed = place.seed
     match kind:
         case SamplerKind.SURROGATE:
-            return SurrogateSampler(place.problem, place.records_of, place.fits)
+            return SurrogateSampler(place.problem, place.records_of, place.fits, place.foresees)
         case SamplerKind.TPE:
             # By groups: a space may ask for a parameter only under a condition.
             return TPESampler(

@@ -16,8 +16,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
+from ..studies.expected_front import ExpectedFront
 from ..studies.record import TrialRecord, is_baseline
 from ..system.background import in_background
+from .foresight import foreseen_front
 from .options import ImprovementModel, Option
 from .pool import make_pool, make_small
 from .problem import NetworkMemory, SamplingProblem, StudyKnowledge, StudyTrial
@@ -28,6 +30,12 @@ Options = tuple[Option, ...]
 RecordsOf = Callable[[Sequence[FrozenTrial]], Sequence[TrialRecord]]
 #: May trial ``number``, beside these trials, train networks of so many multiply-accumulates?
 Fits = Callable[[int, Sequence[TrialRecord], Sequence[int]], Sequence[bool]]
+#: Is told once what is expected of the front, if nothing is trained by then; in any thread.
+Foresees = Callable[[ExpectedFront], None]
+
+
+def untold(front: ExpectedFront) -> None:
+    """Nobody is told."""
 
 
 class SurrogateSampler(BaseSampler):
@@ -37,21 +45,30 @@ class SurrogateSampler(BaseSampler):
     while the last one trains; the choice among them knows all.
     """
 
-    def __init__(self, problem: SamplingProblem, records_of: RecordsOf, fits: Fits) -> None:
+    def __init__(
+        self,
+        problem: SamplingProblem,
+        records_of: RecordsOf,
+        fits: Fits,
+        foresees: Foresees = untold,
+    ) -> None:
         self._problem, self._records_of, self._fits = problem, records_of, fits
+        self._foresees = foresees
         self._memory = NetworkMemory()
         self._chance = RandomSampler(seed=problem.settings.seed)
         self._coming: Callable[[], Options] | None = None
         self._choices: Choices = {}
 
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """A reference asks for nothing: while it trains, the options for the next are made."""
+        if is_baseline(trial):
+            self._coming = self._made_for(self._trials(study), trial.number)
+
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         self._choices = {}
-        if is_baseline(trial):
-            if self._coming is None:
-                self._coming = self._made_for(self._trials(study), trial.number)
-        elif "fixed_params" not in trial.system_attrs:  # no trial that is run again
+        if "fixed_params" not in trial.system_attrs:  # no trial that is run again
             option = in_background(self._chosen, study, trial.number)()
             self._choices = {} if option is None else option.draw.choices
         return {
@@ -82,6 +99,8 @@ class SurrogateSampler(BaseSampler):
         trials = self._trials(study)
         records = [trial.record for trial in trials]
         model = self._model(self._knowledge(trials))
+        if model.knowledge.trained:
+            self._foresees = untold
         options = self._options(trials, number)
 
         def fits(macs: Sequence[int]) -> Sequence[bool]:
@@ -110,7 +129,12 @@ class SurrogateSampler(BaseSampler):
         return self._pool(self._knowledge(trials[: max(0, number - 1)]), number)
 
     def _pool(self, knowledge: StudyKnowledge, number: int) -> Options:
-        return make_pool(self._model(knowledge), number)
+        model = self._model(knowledge)
+        options = make_pool(model, number)
+        if not knowledge.trained and self._foresees is not untold:
+            foresees, self._foresees = self._foresees, untold
+            foresees(foreseen_front(model, options))
+        return options
 
     def _model(self, knowledge: StudyKnowledge) -> ImprovementModel:
         return ImprovementModel(self._problem, self._problem.read_prior(), knowledge)

@@ -7,8 +7,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
+from ..studies.expected_front import ExpectedFront
 from ..studies.record import TrialRecord
 from ..system.files import json_text
 from .leaderboard import Leaderboard, LeaderboardEntry
@@ -123,10 +125,14 @@ class Reporter:
         self._study, self._display, self._worker = study, display, worker
         self._callbacks = callbacks
         self._abpn: LeaderboardEntry | None = None
+        #: from other threads, to be shown by the display's
+        self._foreseen: SimpleQueue[ExpectedFront] = SimpleQueue()
 
     def stage(self, number: int, stage: str) -> None:
         """Trial ``number`` has come to ``stage``."""
         self._display.stage(self._worker, f"trial {number}: {stage}")
+        while not self._foreseen.empty():
+            self._tell(self._foreseen.get())
 
     def training(self, number: int, progress: Progress) -> None:
         """Trial ``number`` has come so far."""
@@ -135,6 +141,10 @@ class Reporter:
             f"training {progress.phase} {progress.step}/{progress.steps}, loss {progress.loss:.2f}",
         )
 
+    def foreseen(self, front: ExpectedFront) -> None:
+        """So much is expected before anything is trained; shown when a trial's stage is."""
+        self._foreseen.put(front)
+
     def ended(self, record: TrialRecord) -> None:
         """A trial is over, one way or another."""
         self._display.stage(self._worker, "next trial")
@@ -142,6 +152,12 @@ class Reporter:
         self._display.refresh()
         for callback in self._callbacks:
             callback(self._study, record)
+
+    def _tell(self, front: ExpectedFront) -> None:
+        """Once a study, whichever worker knows first."""
+        if front.points and self._study.expected_front() is None:
+            self._study.note_expected_front(front)
+            self._display.line(front.text)
 
     def _yardstick(self) -> LeaderboardEntry | None:
         """ABPN, once it is trained; by then it stays as it is."""

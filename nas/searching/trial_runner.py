@@ -17,6 +17,7 @@ from search_spaces.spaces.space import Space
 from ..choices import Objective
 from ..evaluation.evaluator import CandidateEvaluator
 from ..studies.artifacts import ArtifactError
+from ..studies.expected_front import ExpectedFront
 from ..studies.models import share_model
 from ..studies.record import (
     ARCHITECTURE_KEY,
@@ -61,6 +62,9 @@ class SearchObserver(Protocol):
 
     def training(self, number: int, progress: Progress) -> None:
         """Trial ``number`` has come so far."""
+
+    def foreseen(self, front: ExpectedFront) -> None:
+        """So much is expected before anything is trained; called from any thread."""
 
     def ended(self, record: TrialRecord) -> None:
         """A trial is over, one way or another."""

@@ -107,7 +107,7 @@ def work(
         granularity=device.weights,
         threads=cores.count,
     )
-    study.optuna.sampler = _sampler(study, budget, run, resources, evaluator.input)
+    study.optuna.sampler = _sampler(study, budget, run, resources, observer)
     return run_trials(study, budget, run, resources.space, evaluator, observer)
 
 
@@ -195,7 +195,7 @@ class _Loop:
 
 
 def _sampler(
-    study: Study, budget: Budget, run: Run, resources: Resources, spec: InputSpec
+    study: Study, budget: Budget, run: Run, resources: Resources, observer: SearchObserver
 ) -> BaseSampler:
     """What proposes this worker's candidates."""
     if resources.sampler is not None:
@@ -208,12 +208,14 @@ def _sampler(
     problem = SamplingProblem(
         resources.space,
         study.settings,
-        LatencyEstimator.of(resources.device, spec, study.settings.risk),
+        LatencyEstimator.of(
+            resources.device, InputSpec.parse(study.settings.input), study.settings.risk
+        ),
         study.expectations(),
         cache(lambda: warm_prior(study.settings, study.warm_starts())),
     )
     seed = _sampler_seed(study, Cores.available())
-    place = SamplerPlace(problem, study.records_of, fits, seed)
+    place = SamplerPlace(problem, study.records_of, fits, seed, observer.foreseen)
     return make_sampler(SamplerKind(study.settings.sampler), place)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .budget import Budget, format_seconds
+from .expected_front import ExpectedFront
 from .record import Outcome, TrialRecord
 from .results import findings
 from .study import Study
@@ -21,6 +22,8 @@ class StudyStatus:
     records: tuple[TrialRecord, ...]
     best_ratio: float | None
     best_trial: int | None
+    #: before anything was trained
+    expected_front: ExpectedFront | None = None
 
     @property
     def trained(self) -> int:
@@ -39,6 +42,7 @@ class StudyStatus:
             "outcomes": self._counts(),
             "best_trial": self.best_trial,
             "best_score_to_abpn": self.best_ratio,
+            "expected_front": self.expected_front.to_json() if self.expected_front else None,
             "trials": [
                 {
                     "trial": record.number,
@@ -65,6 +69,8 @@ class StudyStatus:
         if self.best_trial is not None:
             ratio = "" if self.best_ratio is None else f", {self.best_ratio:.2f} x ABPN's score"
             lines.append(f"best: trial {self.best_trial}{ratio}")
+        elif self.expected_front is not None:
+            lines.append(self.expected_front.text)
         lines += [
             f"trial {record.number}: {_outcome(record)}: {record.reason}"
             for record in self.records
@@ -102,4 +108,5 @@ def summarize(study: Study) -> StudyStatus:
         records=tuple(study.records()),
         best_ratio=best.ratio_to_abpn if best else None,
         best_trial=best.trial if best else None,
+        expected_front=study.expected_front(),
     )

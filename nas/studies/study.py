@@ -33,6 +33,7 @@ from .database import (
     open_url,
 )
 from .expectations import Expectations, KnownPsnr, add_known, read_known
+from .expected_front import ExpectedFront
 from .folder import StudyFolder
 from .heartbeat import GRACE_SECONDS
 from .latencies import read_latencies
@@ -54,6 +55,7 @@ from .worker_locks import is_free
 _SETTINGS_KEY = "settings"
 _BUDGET_KEY = "budget"
 _ARTIFACTS_KEY = "artifacts"
+_EXPECTED_FRONT_KEY = "expected_front"
 _SESSION_PREFIX = "session:"
 #: Among Optuna's own attributes: large, never changed, and seldom read.
 _WARM_STARTS_KEY = "nas:warm_starts"
@@ -151,6 +153,15 @@ class Study:
     def set_budget(self, budget: Budget) -> None:
         """Tells workers how far to go."""
         self.optuna.set_user_attr(_BUDGET_KEY, vars(budget))
+
+    def expected_front(self) -> ExpectedFront | None:
+        """What was expected before anything was trained; None if nobody said so."""
+        rows = self.optuna.user_attrs.get(_EXPECTED_FRONT_KEY)
+        return None if rows is None else ExpectedFront.from_json(rows)
+
+    def note_expected_front(self, front: ExpectedFront) -> None:
+        """Writes it down."""
+        self.optuna.set_user_attr(_EXPECTED_FRONT_KEY, front.to_json())
 
     def warm_starts(self) -> tuple[WarmStart, ...]:
         """What was known of other studies when this one was made."""

@@ -13,14 +13,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.quality_model.expectation import ExpectedPsnr
 from nas.searching.display import EventPipe, Lines, Reporter, SearchEvent
 from nas.searching.worker_processes import run_worker_processes
+from nas.studies.expected_front import ExpectedFront, ExpectedPoint
 from nas.studies.record import Outcome, TrialRecord
 from nas.system.cores import Cores
 
@@ -84,6 +87,36 @@ def test_a_trial_in_words(said: str, record: TrialRecord, known: tuple[TrialReco
     assert heard.lines == [said]
     assert heard.stages == [("w", f"trial {record.number}: latency"), ("w", "next trial")]
     assert heard.refreshed == 1
+
+
+class Foresighted(Records):
+    """A study that keeps what was expected of it."""
+
+    kept: ExpectedFront | None = None
+
+    def expected_front(self) -> ExpectedFront | None:
+        return self.kept
+
+    def note_expected_front(self, front: ExpectedFront) -> None:
+        self.kept = front
+
+
+def test_what_is_expected_is_shown_once_a_study_by_the_display_s_own_thread() -> None:
+    psnr = ExpectedPsnr.around(29.5, 0.3)
+    front = ExpectedFront((ExpectedPoint(3.0, psnr, 1.5), ExpectedPoint(None, psnr, None)))
+    study, heard = Foresighted(), Heard()
+    for worker in ("one", "another"):
+        reporter: Any = Reporter(study, heard, worker)  # type: ignore[arg-type]
+        thread = Thread(target=reporter.foreseen, args=(front,))
+        thread.start()
+        thread.join()
+        assert len(heard.lines) == (worker == "another")
+        reporter.stage(0, "latency")
+    assert heard.lines == [
+        "expected before any training, PSNR after 10,000 steps:\n"
+        "       3.00 ms  29.50 ± 0.30 dB  score 1.50 x ABPN\n"
+        "             -  29.50 ± 0.30 dB  score -"
+    ]
 
 
 @given(st.text(), st.text())
