@@ -94,8 +94,8 @@ def macs(features: Floats, gains: Floats, others: Floats) -> Told:
     return line(features[:, column], gains, others[:, column])
 
 
-MODELS: dict[str, Model] = {
-    "Gaussian process (in use)": process,
+#: of the Gaussian process
+RIVALS: dict[str, Model] = {
     "extremely randomized trees": forest,
     "Bayesian ridge": line,
     "multiply-accumulates alone": macs,
@@ -124,9 +124,8 @@ def chosen(features: Floats, gains: Floats) -> KernelValues:
     )
 
 
-def widening(features: Floats, gains: Floats) -> float:
+def widening(told: Told, gains: Floats) -> float:
     """By how much deviations must grow for intervals to hold nine of ten networks left out."""
-    told = left_out(process, features, gains)
     errors = np.abs(told.mean_db - gains) / told.deviation_db
     return round(max(1.0, float(np.quantile(errors, 0.9)) / HALF_WIDTHS), 3)
 
@@ -151,15 +150,15 @@ def row(name: str, told: Told, gains: Floats, keep: npt.NDArray[np.bool_]) -> st
     )
 
 
-def page(table: NetworkTable, features: Floats, gains: Floats) -> str:
-    """What README.md says."""
+def page(table: NetworkTable, features: Floats, gains: Floats, own: Told) -> str:
+    """What README.md says; ``own`` is what the package's model tells of networks left out."""
     scales = np.array([network.scale for network in table.networks])
     at_three = scales == 3
-    told = {name: left_out(model, features, gains) for name, model in MODELS.items()}
+    rivals = {name: left_out(model, features, gains) for name, model in RIVALS.items()}
+    told = {"Gaussian process (in use)": own, **rivals}
     head = "| | RMSE, dB | median error, dB | tau | within the interval of 90 % |"
     head += "\n|---|---|---|---|---|"
     models = [row(name, found, gains, at_three) for name, found in told.items()]
-    own = told["Gaussian process (in use)"]
     by_scale = [row(f"x{scale}", own, gains, scales == scale) for scale in sorted(set(scales))]
     growth = [
         row(str(count), _with_few(features, gains, count), gains, _after(at_three, count))
@@ -213,7 +212,8 @@ def _after(keep: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
 def _with_few(features: Floats, gains: Floats, count: int) -> Told:
     """By a table of the first networks alone, its widening included."""
     told = process(features[:count], gains[:count], features)
-    wider = widening(features[:count], gains[:count])
+    known = features[:count], gains[:count]
+    wider = widening(left_out(process, *known), gains[:count])
     return replace(told, deviation_db=wider * told.deviation_db)
 
 
@@ -252,10 +252,11 @@ def main() -> None:
     )
     features = matrix_of([features_of(network.candidate) for network in networks])
     gains = gains_of(table)
-    kernel = replace(chosen(features, gains), widening=widening(features, gains))
+    own = left_out(process, features, gains)
+    kernel = replace(chosen(features, gains), widening=widening(own, gains))
     table = replace(table, kernel=kernel)
     write_networks(table, NETWORKS_FILE)
-    README.write_text(page(table, features, gains), encoding="utf-8")
+    README.write_text(page(table, features, gains, own), encoding="utf-8")
     print(README.read_text(encoding="utf-8"))
 
 
