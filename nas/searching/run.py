@@ -29,7 +29,7 @@ from ..studies.config import write_config
 from ..studies.options import SearchOptions
 from ..studies.results import ParetoPoint, nothing_found, write_pareto
 from ..studies.study import Study, join_study
-from ..system.cores import Cores
+from ..system.cores import Cores, usual_workers
 from ..system.passwords import holds_password
 from ..system.signals import terminable
 from ..training.gpus import describe_gpus
@@ -78,12 +78,13 @@ def run_search(
 ) -> SearchOutcome:
     """Finds or makes the study, works on it until its budget is used up, and writes the front.
 
-    A study's budget is its total: a run of a finished study does nothing more. With
-    ``in_this_process``, a single worker is this process. KeyboardInterrupt leaves the study whole;
-    it is raised again or, with ``catch_interrupt``, told by the outcome.
+    A study's budget is its total: a run of a finished study does nothing more. Usual is a worker
+    for each core; with ``in_this_process`` a single one, which is this process. KeyboardInterrupt
+    leaves the study whole; it is raised again or, with ``catch_interrupt``, told by the outcome.
     """
     budget = Budget.parse(options.budget or "")
-    workers = options.workers or 1
+    workers = options.workers or (1 if in_this_process else usual_workers())
+    options = replace(options, workers=workers)
     objects.require_passable(workers)
     require_known(options.confirm)
     artifacts = None if options.artifacts is None else ArtifactPlace.parse(options.artifacts)
@@ -230,7 +231,7 @@ def _write_config(study: Study, options: SearchOptions) -> None:
         remarks.append(f"by nas.search alone, which is given {' and '.join(values)}")
     repeating = replace(
         SearchOptions.repeating(study),
-        workers=options.workers or 1,
+        workers=options.workers,
         storage=None if secret else options.storage,
         artifacts=options.artifacts,
         confirm=options.confirm,

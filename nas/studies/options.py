@@ -37,7 +37,9 @@ class SearchOptions(StudyRequest):
 
     budget: Annotated[str | None, Doc("30m, or 50 trained trials, or 50,2h.")] = None
     study: Annotated[str | None, Doc("Name [SPACE-DEVICE-xSCALE].")] = None
-    workers: Annotated[int | None, Ge(1), Doc("Processes; they share the cores [1].")] = None
+    workers: Annotated[
+        int | None, Ge(1), Doc("Processes that share the cores [one a core, 4 at most].")
+    ] = None
     storage: Annotated[str | None, Doc("Database URL that machines share (PostgreSQL).")] = None
     artifacts: Annotated[
         str | None, Doc("DIR or s3://BUCKET/PREFIX: models go there, for every machine to export.")

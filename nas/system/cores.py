@@ -11,6 +11,11 @@ from typing import Self
 
 from search_spaces import InputError
 
+_MOST_WORKERS = 4
+#: A worker takes 1.6 GB, most of it TensorFlow's.
+_BYTES_PER_WORKER = 2_500_000_000
+_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
 
 @dataclass(frozen=True)
 class Cores:
@@ -61,6 +66,26 @@ class Cores:
             yield
         finally:
             before.apply()
+
+
+def usual_workers() -> int:
+    """How many workers share this machine where nobody says.
+
+    One for each core: small networks train little faster on two (studies/first_minutes). Four at
+    most, since those that train at once know nothing of each other's results, and as many as have
+    their share of memory.
+    """
+    with_memory = _memory_bytes() // _BYTES_PER_WORKER
+    return max(1, min(Cores.available().count, _MOST_WORKERS, with_memory))
+
+
+def _memory_bytes() -> int:
+    """Of the machine, or what this process's group may have of it."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(machine, int(_GROUP_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no such group, or "max"
+        return machine
 
 
 def has_bfloat16() -> bool:

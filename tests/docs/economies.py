@@ -31,7 +31,7 @@ class Economy:
 
 
 #: The first networks of that seed are small.
-_MOMENT = ("--steps", "50", "--precision", "float32", "--seed", "2")
+_MOMENT = ("--steps", "50", "--precision", "float32", "--seed", "2", "--workers", "1")
 _ONE = ("--budget", "1", "--input", "40x40", *_MOMENT)
 #: One network is trained, for a moment, for small images.
 TRAIN_ONE = Economy(("search",), (*_ONE, "--data", str(SMALL_PHOTOS)), ("--no-baselines",))

@@ -31,6 +31,7 @@ SMALL = ("--space", str(SMALL_SPACE))
 #: A search that takes moments for each candidate.
 QUICK = (
     "--steps", "50", "--precision", "float32", "--input", "90x160", "--data", str(SMALL_PHOTOS),
+    "--workers", "1",
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ steps = 50
 precision = "float32"
 baselines = false
 seed = 7
+workers = 1
 """
 
 

@@ -161,7 +161,7 @@ def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
 def test_two_workers_share_a_study(tmp_path: Path) -> None:
     options = ("--study", "w", "--budget", "3", "--workers", "2", *SMALL)
     with EVERY_CORE.applied():
-        search = start(tmp_path, "search", *options, *OPTIONS)
+        search = start(tmp_path, "search", *OPTIONS, *options)
     _, errors = search.communicate(timeout=600)
     done = re.findall(r"^\[(worker [0-9,]+)\] budget reached: 3 trained trials$", errors, re.M)
     assert len(set(done)) == 2, errors

@@ -1,0 +1,135 @@
+"""Five minutes of search as a newcomer has them: on the embedded images, all options as they are.
+
+    python -m studies.first_minutes.run [--seeds N]
+
+Each search is a process of its own, one after another, and each row is in ``results.csv`` beside
+this file as soon as it is there. ``README.md`` is written anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.studies.study import load_study
+from nas.system.cores import usual_workers
+
+from ..ledger import Ledger
+
+HERE = Path(__file__).parent
+BUDGET = "5m"
+#: What a newcomer says beside the budget.
+COMMANDS = (
+    (),
+    ("--space", "mobile", "--device", "ethos-u85-1024"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One search."""
+
+    command: str
+    seed: int
+    workers: int
+    #: beside the references
+    trained: int
+    #: of the best to ABPN's, as expected after a full training
+    score_ratio: float
+    #: the same after so many candidates
+    ratio_after_5: float | None
+    ratio_after_10: float | None
+    ratio_after_20: float | None
+    #: before the first was trained
+    promised_ratio: float | None
+
+
+LEDGER = Ledger(HERE / "results.csv", Row)
+
+
+def search(words: tuple[str, ...], seed: int) -> Row:
+    """Runs it in a folder of its own."""
+    command = ("search", "--budget", BUDGET, *words)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        called = (sys.executable, "-m", "nas", *command, "--seed", str(seed), "--study", "s")
+        subprocess.run(called, check=True, stdout=subprocess.DEVNULL)
+        study = load_study("s")
+        trained = [row for row in study.records() if row.result is not None]
+        front = study.expected_front()
+    (abpn,) = (row.result.log2_score for row in trained if row.baseline == "ABPN" and row.result)
+    ratios = [
+        2 ** (row.result.log2_score - abpn) for row in trained if row.result and not row.baseline
+    ]
+    after = {count: max(ratios[:count]) for count in (5, 10, 20) if len(ratios) >= count}
+    points = () if front is None else front.points
+    promised = [point.score_ratio for point in points if point.score_ratio is not None]
+    return Row(
+        command=" ".join(("nas", *command)),
+        seed=seed,
+        workers=usual_workers(),
+        trained=len(ratios),
+        score_ratio=max(ratios),
+        ratio_after_5=after.get(5),
+        ratio_after_10=after.get(10),
+        ratio_after_20=after.get(20),
+        promised_ratio=max(promised, default=None),
+    )
+
+
+def report(rows: list[Row]) -> str:
+    """The README."""
+    lines = [
+        "# The first five minutes",
+        "",
+        "    python -m studies.first_minutes.run",
+        "",
+        "A search as a newcomer has it: the images that come with the packages (9 to train on, 3",
+        "to validate), every option as it is. Two hyperthreads of one core with bfloat16. Scores",
+        "are ratios to ABPN's in the same search, both as expected after a full training;",
+        "promised is the best of what the search expects before it has trained anything.",
+        "",
+        "| command | seed | workers | trained | promised | after 5 | 10 | 20 | all |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: (row.command, row.seed)):
+        ratios = (row.promised_ratio, row.ratio_after_5, row.ratio_after_10, row.ratio_after_20)
+        cells = " | ".join("" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+        lines.append(
+            f"| `{row.command}` | {row.seed} | {row.workers} | {row.trained} | {cells} "
+            f"| {row.score_ratio:.2f} |"
+        )
+    lines.append("")
+    for command in sorted({row.command for row in rows}):
+        own = [row for row in rows if row.command == command]
+        trained = statistics.median(row.trained for row in own)
+        ratio = statistics.median(row.score_ratio for row in own)
+        lines += [
+            f"`{command}`: {trained:g} trained and {ratio:.2f} times ABPN's score, the medians of "
+            f"{len(own)}.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    for seed in range(options.seeds):
+        for words in reversed(COMMANDS):
+            command = " ".join(("nas", "search", "--budget", BUDGET, *words))
+            if all((row.command, row.seed) != (command, seed) for row in LEDGER.read()):
+                LEDGER.keep(search(words, seed))
+                (HERE / "README.md").write_text(report(LEDGER.read()), encoding="utf-8")
+    print(report(LEDGER.read()))
+
+
+if __name__ == "__main__":
+    main()
