@@ -37,22 +37,30 @@ def test_it_runs_beside_the_caller() -> None:
     assert ask() == "done"
 
 
+WAITING = """
+import signal
+import sys
+from nas.system.background import in_background
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+ask = in_background(sys.stdin.readline)
+print("waits", flush=True)
+try:
+    ask()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
 def test_ctrl_c_ends_the_waiting_and_the_program_ends_after_the_work() -> None:
-    code = (
-        "import time\n"
-        "from nas.system.background import in_background\n"
-        "ask = in_background(time.sleep, 1)\n"
-        "print('waits', flush=True)\n"
-        "try:\n"
-        "    ask()\n"
-        "except KeyboardInterrupt:\n"
-        "    print('interrupted', flush=True)\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "waits\n"
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert output == "interrupted\n"
+    assert process.stdout.readline() == "interrupted\n"
+    assert process.poll() is None
+    process.communicate("done\n", timeout=60)
     assert process.returncode == 0
