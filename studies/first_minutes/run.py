@@ -107,6 +107,8 @@ def report(rows: list[Row]) -> str:
     lines.append("")
     for command in sorted({row.command for row in rows}):
         own = [row for row in rows if row.command == command]
+        if len(own) < 2:
+            continue
         trained = statistics.median(row.trained for row in own)
         ratio = statistics.median(row.score_ratio for row in own)
         lines += [
