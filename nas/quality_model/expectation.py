@@ -69,6 +69,11 @@ class ExpectedPsnr:
         """With an interval as wide on either side."""
         return cls(psnr_db, psnr_db - half_width_db, psnr_db + half_width_db)
 
+    def doubted(self, half_width_db: float) -> Self:
+        """The same if what it is expected from is known to this half of an interval alone."""
+        own_db = (self.high_db - self.low_db) / 2
+        return self.around(self.psnr_db, math.hypot(own_db, half_width_db))
+
     @property
     def text(self) -> str:
         """For people: "30.61 ± 0.12 dB"."""

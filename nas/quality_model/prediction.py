@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from search_spaces import Candidate, infer
@@ -51,12 +50,11 @@ def predict_quality(candidate: Candidate) -> QualityPrediction:
         psnr_db=short_db,
         bicubic_psnr_db=bicubic_db,
     )
-    full = shipped_model(scale).expected(training)
-    both_db = math.hypot((full.high_db - full.low_db) / 2, HALF_WIDTHS * deviation_db)
+    half_width_db = HALF_WIDTHS * deviation_db
     return QualityPrediction(
         steps=table.steps,
-        short=ExpectedPsnr.around(short_db, HALF_WIDTHS * deviation_db),
-        full=ExpectedPsnr.around(full.psnr_db, both_db),
+        short=ExpectedPsnr.around(short_db, half_width_db),
+        full=shipped_model(scale).expected(training).doubted(half_width_db),
         bicubic_psnr_db=bicubic_db,
         networks=len(table.networks),
         familiarity=float(prior.familiarity(features)[0]),

@@ -88,6 +88,5 @@ def _full(
     """After a full training: the doubt of the short one's result comes to that of the rest."""
     short_db = model.problem.bicubic_psnr_db + gain_db
     graph = option.draw.candidate.graph
-    told = model.problem.expectations.of(graph, option.macs, short_db, ())
-    half_db = math.hypot((told.high_db - told.low_db) / 2, HALF_WIDTHS * deviation_db)
-    return ExpectedPsnr.around(told.psnr_db, half_db)
+    full = model.problem.expectations.of(graph, option.macs, short_db, ())
+    return full.doubted(HALF_WIDTHS * deviation_db)

@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -41,14 +41,8 @@ Chooser = Callable[[random.Random], Mapping[str, Any]]
 
 def make_pool(model: ImprovementModel, number: int) -> tuple[Option, ...]:
     """Options for trial ``number``; none was proposed before."""
-    problem, knowledge = model.problem, model.knowledge
-    pool = _Pool(
-        problem,
-        problem.estimator.with_timed(knowledge.timed),
-        random.Random(f"{problem.settings.seed}/{number}"),
-        set(knowledge.proposed),
-    )
-    parents = knowledge.parents(problem.objective)[:_PARENTS]
+    pool = _Pool.begun(model, f"{number}")
+    parents = model.knowledge.parents(model.problem.objective)[:_PARENTS]
     pool.grow(_FRESH if parents else _FRESH_ALONE, lambda rng: {})
     if parents:
         pool.grow(_CHANGED, _changes_of(parents))
@@ -65,13 +59,8 @@ def make_small(
     model: ImprovementModel, number: int, options: Sequence[Option]
 ) -> tuple[Option, ...]:
     """More options for trial ``number``, small ones: ``options`` are too large for what is left."""
-    problem, knowledge = model.problem, model.knowledge
-    pool = _Pool(
-        problem,
-        problem.estimator.with_timed(knowledge.timed),
-        random.Random(f"{problem.settings.seed}/{number}/small"),
-        {*knowledge.proposed, *(option.hash for option in options)},
-    )
+    pool = _Pool.begun(model, f"{number}/small")
+    pool.met.update(option.hash for option in options)
     pool.grow(_FRESH_ALONE, lambda rng: {})
     for _ in range(_ROUNDS):
         smallest = sorted([*options, *pool.options], key=lambda option: option.macs)[:_PARENTS]
@@ -101,6 +90,17 @@ class _Pool:
     #: hashes of what is in the pool, or was proposed before
     met: set[str]
     options: list[Option] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, model: ImprovementModel, part: str) -> Self:
+        """An empty one; ``part`` of a study draws other networks than its others do."""
+        problem, knowledge = model.problem, model.knowledge
+        return cls(
+            problem,
+            problem.estimator.with_timed(knowledge.timed),
+            random.Random(f"{problem.settings.seed}/{part}"),
+            set(knowledge.proposed),
+        )
 
     def grow(self, count: int, choose: Chooser) -> None:
         """By ``count`` networks drawn with the choices that ``choose`` gives, if there are any."""

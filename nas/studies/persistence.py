@@ -48,8 +48,12 @@ def persistently(attempt: Callable[[], Answer]) -> Answer:
 def around_operations(
     kind: type[Storage], wrapped: Callable[[Operation], Operation]
 ) -> type[Storage]:
-    """``kind`` with each operation of a storage replaced by what ``wrapped`` makes of it."""
-    for name in BaseStorage.__abstractmethods__:
+    """``kind`` with each operation of a storage replaced by what ``wrapped`` makes of it.
+
+    To ask for the dead is one, in a worker's loop; a heartbeat is none, since one may be missed.
+    """
+    dead = ("_get_stale_trial_ids",) if issubclass(kind, BaseHeartbeat) else ()
+    for name in (*BaseStorage.__abstractmethods__, *dead):
         setattr(kind, name, wrapped(getattr(kind, name)))
     return kind
 
@@ -57,8 +61,6 @@ def around_operations(
 def persistent(kind: type[Storage]) -> type[Storage]:
     """``kind``, whose operations are tried again while their server is away."""
     around_operations(kind, _persistent)
-    if issubclass(kind, BaseHeartbeat):  # who asks for the dead is in a worker's loop
-        kind._get_stale_trial_ids = _persistent(kind._get_stale_trial_ids)
     kind.set_trial_state_values = _ending_once(kind.set_trial_state_values)  # type: ignore[method-assign]
     return kind
 

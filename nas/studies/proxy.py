@@ -102,10 +102,7 @@ class _ProxiedStorage(GrpcStorageProxy, BaseHeartbeat):
             self._call(BEAT, trial_id)
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        try:
-            stale: list[int] = self._call(STALE, study_id)
-        except grpc.RpcError as error:
-            raise _failure(self.place, error) from None
+        stale: list[int] = self._call(STALE, study_id)
         return stale
 
     def get_heartbeat_interval(self) -> int:

@@ -17,6 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.quality.score import score_ratio
 from nas.studies.study import load_study
 from nas.system.cores import usual_workers
 
@@ -64,7 +65,9 @@ def search(words: tuple[str, ...], seed: int) -> Row:
         front = study.expected_front()
     (abpn,) = (row.result.log2_score for row in trained if row.baseline == "ABPN" and row.result)
     ratios = [
-        2 ** (row.result.log2_score - abpn) for row in trained if row.result and not row.baseline
+        score_ratio(row.result.log2_score, abpn)
+        for row in trained
+        if row.result and not row.baseline
     ]
     after = {count: max(ratios[:count]) for count in (5, 10, 20) if len(ratios) >= count}
     points = () if front is None else front.points

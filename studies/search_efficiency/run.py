@@ -23,6 +23,7 @@ from scipy.stats import kendalltau
 from sklearn.ensemble import ExtraTreesRegressor
 
 from nas.choices import SamplerKind
+from nas.quality.score import score_ratio
 from nas.quality_model.features import Features, features_of, matrix_of
 from nas.quality_model.networks import shipped_networks
 from nas.quality_model.prior import GainPrior, gains_of
@@ -115,7 +116,7 @@ def page(seeds: int) -> str:
         ]
         for name, runs in traces.items():
             cells = [
-                f"{2 ** (statistics.median(trace[count - 1] for trace in runs) - best):.2f}"
+                f"{score_ratio(statistics.median(trace[count - 1] for trace in runs), best):.2f}"
                 if count <= TRAININGS[name]
                 else ""
                 for count in _TOLD
