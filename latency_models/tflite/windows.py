@@ -25,6 +25,7 @@ from search_spaces.graph.windows import (
 
 from .axes import SIDES, Along, Dimensions, refusal
 from .file import TfliteOperator, TfliteTensor
+from .kinds import ELEMENTWISE
 
 #: The tensors that depend on the image.
 _Known: TypeAlias = Mapping[str, Dimensions]
@@ -345,17 +346,9 @@ def _regrouped(
 _REDUCTIONS = frozenset({
     "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL",
 })  # fmt: skip
-_ELEMENTWISE = frozenset({
-    "ABS", "ADD", "ADD_N", "CAST", "CEIL", "COS", "DEQUANTIZE", "DIV", "ELU", "EQUAL", "EXP",
-    "FLOOR", "FLOOR_DIV", "FLOOR_MOD", "GELU", "GREATER", "GREATER_EQUAL", "HARD_SWISH",
-    "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG", "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR",
-    "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL", "NEG", "NOT_EQUAL", "POW", "PRELU", "QUANTIZE",
-    "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "ROUND", "RSQRT", "SELECT_V2", "SIGN", "SIN",
-    "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "SUB", "TANH",
-})  # fmt: skip
 #: kind -> the dimensions of what it makes
 RULES: Mapping[str, _Rule] = {
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduced),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), _sliding(_convolved)),
     **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D"), _sliding(_pooled)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from latency_models import WeightGranularity
+from latency_models.tflite.kinds import ACTIVATIONS
 from latency_models.tflite.requests import TfliteOperator
 
 from .finding import Finding, Problem, Severity
@@ -21,10 +22,7 @@ _INSTEAD = {
     "RESIZE_NEAREST_NEIGHBOR": _ENLARGE,
     "RESIZE_BILINEAR": f"{_ENLARGE}; in INT8 it is also many levels off TensorFlow's own",
     "QUANTIZE": "take int8 at both ends, and join only tensors of one scale",
-    **dict.fromkeys(
-        ("PRELU", "LEAKY_RELU", "TANH", "LOGISTIC", "HARD_SWISH", "ELU", "GELU", "RELU", "RELU6"),
-        _FUSE,
-    ),
+    **dict.fromkeys(ACTIVATIONS, _FUSE),
 }
 #: Where the CPU does what the NPU could do as something else.
 _INSTEAD_OF_CPU = {**_INSTEAD, "TRANSPOSE_CONV": _ENLARGE}

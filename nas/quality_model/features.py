@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
 from search_spaces import Candidate, Figures, Graph, InputSpec, Node, infer
-from search_spaces.graph.activations import Clip, HardSwish, LeakyRelu, PRelu, Sigmoid, Tanh
+from search_spaces.graph.activations import Clip, LeakyRelu, PRelu
 from search_spaces.graph.capacity import values_per_pixel
 from search_spaces.graph.convolutions import Conv, DepthwiseConv, TransposedConv
 from search_spaces.graph.graph import INPUT
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: LR pixels across which a receptive field is told; one that is larger counts as that.
 _SIDE = 240
-#: Activations that are nodes of their own; a ReLU is part of its convolution.
-_ACTIVATIONS = (Clip, LeakyRelu, PRelu, Tanh, Sigmoid, HardSwish)
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,7 @@ class Features:
     clip_share: float
     leaky_relu_share: float
     prelu_share: float
+    #: tanh, sigmoid and all that is not homogeneous
     tanh_share: float
     #: nodes, as log2(1 + n)
     log_adds: float
@@ -101,7 +100,6 @@ def features_of(candidate: Candidate) -> Features:
     convolutions = [node for node in graph.nodes if node.operator.weighs]
     widths = [math.prod(figures.nodes[node.name].shape) / pixels for node in convolutions]
     kinds = Counter(type(node.operator) for node in graph.nodes)
-    activations = {kind: kinds[kind] / max(1, len(convolutions)) for kind in _ACTIVATIONS}
     deployment = candidate.deployment
     return Features(
         log_scale=math.log2(graph.scale),
@@ -124,10 +122,10 @@ def features_of(candidate: Candidate) -> Features:
         ),
         relu_share=sum(map(_has_relu, convolutions)) / max(1, len(convolutions)),
         # The last clip holds the output.
-        clip_share=max(0.0, activations[Clip] - 1 / max(1, len(convolutions))),
-        leaky_relu_share=activations[LeakyRelu],
-        prelu_share=activations[PRelu],
-        tanh_share=activations[Tanh] + activations[Sigmoid] + activations[HardSwish],
+        clip_share=max(0, kinds[Clip] - 1) / max(1, len(convolutions)),
+        leaky_relu_share=kinds[LeakyRelu] / max(1, len(convolutions)),
+        prelu_share=kinds[PRelu] / max(1, len(convolutions)),
+        tanh_share=sum(map(_is_curved, graph.nodes)) / max(1, len(convolutions)),
         log_adds=math.log2(1 + kinds[Add]),
         log_concats=math.log2(1 + kinds[Concat]),
         log_products=math.log2(1 + kinds[Multiply] + kinds[Resize]),
@@ -197,6 +195,10 @@ def _log_overlap(node: Node) -> float:
     if not isinstance(operator, TransposedConv):
         return 1.0
     return math.log2(operator.kernel / operator.stride)
+
+
+def _is_curved(node: Node) -> bool:
+    return not node.operator.homogeneous
 
 
 def _has_relu(node: Node) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
-from .activations import Clip, HardSwish, LeakyRelu, PRelu, Relu, Sigmoid, Tanh
+from .activations import ACTIVATIONS
 from .convolutions import Conv, DepthwiseConv, TransposedConv
 from .operator import Activation, Operator, Shape, require
 from .windows import Reads, gathered, interpolated, repeated, shifted, window
@@ -328,7 +328,6 @@ class Pool(Operator):
 
 
 OPERATORS: tuple[type[Operator], ...] = (
-    Conv, DepthwiseConv, TransposedConv, Add, Subtract, Multiply, Concat, Split, Slice, Relu,
-    LeakyRelu, PRelu, Sigmoid, Tanh, HardSwish, Clip, DepthToSpace, SpaceToDepth, Resize, Tile,
-    NearestConv, Pad, Mean, Pool,
+    Conv, DepthwiseConv, TransposedConv, Add, Subtract, Multiply, Concat, Split, Slice,
+    *ACTIVATIONS, DepthToSpace, SpaceToDepth, Resize, Tile, NearestConv, Pad, Mean, Pool,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from ...tflite.kinds import ACTIVATIONS, ELEMENTWISE
 from .measurements import Measurement
 from .operator_table import OperatorTable
 from .physical import least_rows
@@ -26,9 +27,7 @@ _SPREADING = frozenset({"TRANSPOSE_CONV"})
 #: Of two tensors.
 _SUMS = frozenset({"ADD", "SUB"})
 #: What compilers for NPUs run within the convolution before it, if they do.
-_WITHIN = _SUMS | {"PRELU", "LEAKY_RELU", "TANH", "LOGISTIC", "RELU"}
-#: Operators of single values; all others put values elsewhere.
-_POINTWISE = _WITHIN | {"MUL", "MINIMUM", "MAXIMUM", "QUANTIZE", "HARD_SWISH"}
+_WITHIN = _SUMS | ACTIVATIONS
 #: What multiplier arrays and memories are usually built for.
 _PADDINGS = (ChannelPadding(1, 1), ChannelPadding(8, 8), ChannelPadding(16, 16))
 
@@ -84,8 +83,9 @@ def possible_structures(
         Term(Quantity.MACS, every & set(computing) - _SPREADING),
         Term(Quantity.TRAFFIC, every & set(computing) - _SPREADING),
         Term(Quantity.SPREAD, every & _SPREADING),
-        Term(Quantity.TRAFFIC, rest & _POINTWISE),
-        Term(Quantity.TRAFFIC, rest - _POINTWISE),
+        # Operators that put values elsewhere pay otherwise.
+        Term(Quantity.TRAFFIC, rest & ELEMENTWISE),
+        Term(Quantity.TRAFFIC, rest - ELEMENTWISE),
     )
     fused = Term(Quantity.OPERANDS, within & _SUMS), Term(Quantity.FUSED, within - _SUMS)
     return tuple(
