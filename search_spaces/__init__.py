@@ -1,7 +1,7 @@
 """What can be built: graphs of TFLite-like operators, the spaces that sample them, the zoo."""
 
 from .errors import CandidateError, GraphError, InputError, NasError
-from .graph.activations import Clip, ClipForm, LeakyRelu, PRelu, Relu, Sigmoid, Tanh
+from .graph.activations import Clip, ClipForm, HardSwish, LeakyRelu, PRelu, Relu, Sigmoid, Tanh
 from .graph.builder import GraphBuilder
 from .graph.convolutions import (
     Branches,
@@ -62,6 +62,7 @@ __all__ = [
     "Graph",
     "GraphBuilder",
     "GraphError",
+    "HardSwish",
     "InputError",
     "InputSpec",
     "Interpolation",

@@ -255,6 +255,12 @@ def _(operator: activations.Tanh, inputs: list[tf.Tensor], at: _Variables) -> tf
 
 
 @interpret.register
+def _(operator: activations.HardSwish, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    # In this order: the converter knows HARD_SWISH by nothing else.
+    return inputs[0] * tf.nn.relu6(inputs[0] + 3.0) * (1 / 6)
+
+
+@interpret.register
 def _(operator: activations.Clip, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     (x,) = inputs
     if at.mode.training and at.last:

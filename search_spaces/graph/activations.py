@@ -89,6 +89,15 @@ class Tanh(_Pointwise):
 
 
 @dataclass(frozen=True)
+class HardSwish(_Pointwise):
+    """x ReLU6(x + 3) / 6 (Howard et al., "Searching for MobileNetV3", ICCV 2019)."""
+
+    kind = "hard_swish"
+    tflite_name = "HARD_SWISH"
+    homogeneous = False
+
+
+@dataclass(frozen=True)
 class Clip(_Pointwise):
     """Holds grey levels in 0..255: the output, or, as an activation, any other tensor."""
 
@@ -98,6 +107,8 @@ class Clip(_Pointwise):
     form: ClipForm = ClipForm.SATURATE
 
 
-ACTIVATIONS: tuple[type[Operator], ...] = (Relu, LeakyRelu, PRelu, Sigmoid, Tanh, Clip)
+ACTIVATIONS: tuple[type[Operator], ...] = (
+    Relu, LeakyRelu, PRelu, Sigmoid, Tanh, HardSwish, Clip,
+)  # fmt: skip
 #: Those that leave an image as it is: positive, and no brighter than white.
 POINTWISE = (Relu, LeakyRelu, PRelu, Clip)

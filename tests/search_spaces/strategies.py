@@ -73,6 +73,7 @@ def _keep(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
         ss.PRelu(),
         ss.Sigmoid(),
         ss.Tanh(),
+        ss.HardSwish(),
         ss.Clip(),
         ss.Pool(reduction=draw(st.sampled_from(ss.Reduction)), size=3),
     ]
