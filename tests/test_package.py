@@ -44,8 +44,8 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: list[str]) -
     modules = {
         str(path.relative_to(ROOT))
         for top in tops
-        for path in (ROOT / top).rglob("*.py")
-        if "__pycache__" not in path.parts
+        for ending in ("py", "pyi")
+        for path in (ROOT / top).rglob(f"*.{ending}")
     }
     assert modules <= set(wheel)
 

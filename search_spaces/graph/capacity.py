@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from .graph import INPUT, Graph, InputSpec, infer
+from .graph import INPUT, Graph, infer
+from .input_spec import InputSpec
 
 #: Values a pixel of an RGB image.
 IMAGE_VALUES = 3

@@ -13,38 +13,15 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from ..errors import GraphError
+from .input_spec import InputSpec
 from .operator import Operator, Shape
 from .operators import OPERATORS
 
 INPUT = "input"
 _KINDS = {operator.kind: operator for operator in OPERATORS}
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """Size of the one low-resolution image, in pixels."""
-
-    height: int
-    width: int
-
-    def __post_init__(self) -> None:
-        for side in (self.height, self.width):
-            if not 1 <= side <= 16384:
-                raise GraphError(f"input {self}: each side must be within 1..16384 pixels")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """``360x640``: height x width."""
-        height, separator, width = text.lower().partition("x")
-        if not (separator and height.isdecimal() and width.isdecimal()):
-            raise GraphError(f"input size {text!r} is not HEIGHTxWIDTH; write it as 360x640")
-        return cls(int(height), int(width))
-
-    def __str__(self) -> str:
-        return f"{self.height}x{self.width}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from .activations import Clip, ClipForm, Relu
 from .convolutions import Branches, Conv, DepthwiseConv, Padding
-from .graph import INPUT, Graph, InputSpec, Node, infer
+from .graph import INPUT, Graph, Node, infer
+from .input_spec import InputSpec
 from .operator import Operator, Shape
 from .operators import NearestConv, Pad, Split
 from .quantization import quantization_groups

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from .graph import INPUT, Graph, InputSpec, infer
+from .graph import INPUT, Graph, infer
+from .input_spec import InputSpec
 from .windows import Reads
 
 

@@ -38,11 +38,6 @@ def test_the_import_loads_nothing_until_it_is_used() -> None:
     assert result.stdout.split("\n")[:3] == ["[]", "ABPN", "False"]
 
 
-def test_what_is_not_there() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nope'"):
-        nas.nope  # type: ignore[attr-defined]  # noqa: B018
-
-
 def test_evaluate_as_the_command_does(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(make_tflite())
     write_photos(tmp_path / "photos")

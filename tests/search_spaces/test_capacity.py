@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from search_spaces import GraphBuilder, Resize, SpaceToDepth, TransposedConv, infer, zoo
 from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps, values_per_pixel
-from search_spaces.graph.graph import Graph, InputSpec
+from search_spaces.graph.graph import Graph
+from search_spaces.graph.input_spec import InputSpec
 
 from .strategies import graphs
 

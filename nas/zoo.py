@@ -1,0 +1,5 @@
+"""Published networks by name: ``find`` gives one, ``ZOO`` has all of them."""
+
+from search_spaces.zoo import ZOO, ZooNetwork, find
+
+__all__ = ["ZOO", "ZooNetwork", "find"]
