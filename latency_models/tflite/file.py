@@ -308,6 +308,7 @@ _OPTIONS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
     "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
     "CONCATENATION": ("ConcatenationOptions", _AXIS),
     "GATHER": ("GatherOptions", _AXIS),
+    "PACK": ("PackOptions", _AXIS),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
         {

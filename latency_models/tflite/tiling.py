@@ -9,9 +9,9 @@ from __future__ import annotations
 from search_spaces import InputError, Tiling
 from search_spaces.graph.tiling import Axis
 
-from .axes import SIDES, Along, Dimensions, refusal
+from .axes import SIDES, Along, Dimensions, refusal, require_no_pieces
 from .file import TfliteModel, TfliteTensor
-from .windows import RULES, sees_all
+from .windows import RULES, TAKES_PIECES, sees_all
 
 
 def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:
@@ -29,6 +29,9 @@ def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:
             continue  # made of constants alone
         if operator.kind not in RULES:
             raise refusal(operator, "reads pixels that nobody here knows of")
+        if operator.kind not in TAKES_PIECES:
+            for tensor in sources:
+                require_no_pieces(known[tensor.name], operator.label)
         dimensions = RULES[operator.kind](operator, known)
         if sees_all(operator, known) or any(tensor.name in whole for tensor in sources):
             whole.update(tensor.name for tensor in operator.outputs)
@@ -46,6 +49,7 @@ def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:
 
 
 def _image(tensor: TfliteTensor, dimensions: Dimensions) -> tuple[Along, Along]:
+    require_no_pieces(dimensions, f"output {tensor.title}")
     if len(dimensions) == 4:
         batch, rows, columns, channels = dimensions
         if batch is channels is None and rows and columns and (rows.side, columns.side) == (0, 1):

@@ -5,7 +5,6 @@ Where a shift of the image does not shift the result, an InputError names the op
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -23,9 +22,10 @@ from search_spaces.graph.windows import (
     window,
 )
 
-from .axes import SIDES, Along, Dimensions, refusal
+from .axes import SIDES, Along, Dimensions, Pieces, refusal
 from .file import TfliteOperator, TfliteTensor
 from .kinds import ELEMENTWISE
+from .reshaping import reshaped
 
 #: The tensors that depend on the image.
 _Known: TypeAlias = Mapping[str, Dimensions]
@@ -198,22 +198,27 @@ def _fully_connected(operator: TfliteOperator, known: _Known) -> Dimensions:
 # Operators that join tensors.
 
 
-def _elementwise(
-    operator: TfliteOperator, known: _Known, joins_at: int | None = None
+def _elementwise(operator: TfliteOperator, known: _Known) -> Dimensions:
+    return _broadcast(operator, known, _result(operator))
+
+
+def _broadcast(
+    operator: TfliteOperator, known: _Known, result: tuple[int, ...], joins_at: int | None = None
 ) -> Dimensions:
-    """Element by element, broadcast as in numpy; along dimension ``joins_at`` side by side."""
+    """Element by element as in numpy, to ``result``; dimension ``joins_at`` is left out."""
     tensors = [tensor for tensor in operator.inputs if tensor is not None]
-    rank, made = len(_result(operator)), []
+    rank, made = len(result), []
     for place in range(rank):
         found: list[Along] = []
-        for tensor in tensors:
+        for tensor in tensors if place != joins_at else ():
             at = place - rank + len(tensor.shape)
             along = known[tensor.name][at] if at >= 0 and tensor.name in known else None
             if along is not None:
                 found.append(along)
-            elif at >= 0 and tensor.shape[at] > 1 and place != joins_at:
+            elif at >= 0 and tensor.shape[at] > 1:
                 found.append(_FOREIGN)
-        made.append(_agreed(operator, found, place) if set(found) - {_FOREIGN} else None)
+        agreed = _agreed(operator, found, result[place]) if set(found) - {_FOREIGN} else None
+        made.append(agreed)
     return tuple(made)
 
 
@@ -221,24 +226,53 @@ def _elementwise(
 _FOREIGN = Along(-1, Axis.of_image(0))
 
 
-def _agreed(operator: TfliteOperator, found: list[Along], place: int) -> Along:
+def _agreed(operator: TfliteOperator, found: list[Along], size: int) -> Along:
     if _FOREIGN in found:
         raise refusal(operator, "has a constant of its own for each pixel of this size")
-    if len({(along.side, along.axis.rate, along.axis.size) for along in found}) > 1:
+    if not _alike(found):
         raise refusal(operator, "joins tensors that are not of one scale")
-    if found[0].axis.size != _result(operator)[place]:
+    if found[0].size != size:
         raise refusal(operator, "changes the size of the image")
     return replace(found[0], axis=joined(along.axis for along in found))
+
+
+def _alike(alongs: list[Along]) -> bool:
+    return len({(row.side, row.axis.rate, row.axis.size, row.count) for row in alongs}) == 1
 
 
 def _concatenated(operator: TfliteOperator, known: _Known) -> Dimensions:
     rank = len(_result(operator))
     axis = operator.axis % rank if rank else 0
+    beside = []
     for tensor in operator.inputs:
         dimensions = known.get(tensor.name, ()) if tensor else ()
-        if dimensions and (len(dimensions) != rank or dimensions[axis]):
+        if dimensions and len(dimensions) != rank:
             raise refusal(operator, "puts rows or columns beside each other")
-    return _elementwise(operator, known, joins_at=axis)
+        beside.append(dimensions[axis] if dimensions else None)
+    pieces = _in_pieces(operator, beside) if any(beside) else None
+    made = _broadcast(operator, known, _result(operator), joins_at=axis)
+    return (*made[:axis], pieces, *made[axis + 1 :])
+
+
+def _in_pieces(operator: TfliteOperator, beside: list[Along | None]) -> Along:
+    """Rows or columns of tensors that run along the whole image, one after another."""
+    alongs = [replace(along, pieces=None) for along in beside if along]
+    if len(alongs) < len(beside) or not _alike(alongs):
+        raise refusal(operator, "puts rows or columns beside each other")
+    count = sum(along.count for along in beside if along)
+    return replace(
+        alongs[0],
+        axis=joined(along.axis for along in alongs),
+        pieces=Pieces(count, operator.label) if count > 1 else None,
+    )
+
+
+def _packed(operator: TfliteOperator, known: _Known) -> Dimensions:
+    """One dimension more, as long as there are tensors."""
+    result = _result(operator)
+    axis = operator.axis % len(result) if result else 0
+    made = _broadcast(operator, known, result[:axis] + result[axis + 1 :])
+    return (*made[:axis], None, *made[axis:])
 
 
 # Operators that move dimensions.
@@ -299,53 +333,15 @@ def _from_batches(operator: TfliteOperator, known: _Known) -> Dimensions:
 
 
 def _reshaped(operator: TfliteOperator, known: _Known) -> Dimensions:
-    """A side of the image may be cut into blocks, and be put together with what lies within it."""
-    tensor, result = _input(operator, 0), _result(operator)
+    tensor = _input(operator, 0)
     dimensions = known[tensor.name] if tensor.name in known else _source(operator, known)
-    made: list[Along | None] = []
-    before = after = 0
-    while before < len(tensor.shape) or after < len(result):
-        old, new = [before], [after]
-        while (product := _product(tensor.shape, old)) != (wanted := _product(result, new)):
-            grown, limit = (old, tensor.shape) if product < wanted else (new, result)
-            if grown[-1] + 1 >= len(limit):
-                raise refusal(operator, "changes the number of values")
-            grown.append(grown[-1] + 1)
-        made += _regrouped(
-            operator,
-            [(tensor.shape[at], dimensions[at]) for at in old if at < len(tensor.shape)],
-            [result[at] for at in new if at < len(result)],
-        )
-        before, after = old[-1] + 1, new[-1] + 1
-    return tuple(made)
-
-
-def _product(shape: tuple[int, ...], places: list[int]) -> int:
-    return math.prod(shape[place] for place in places if place < len(shape))
-
-
-def _regrouped(
-    operator: TfliteOperator, old: list[tuple[int, Along | None]], new: list[int]
-) -> list[Along | None]:
-    """Neighboring dimensions made others of as many values."""
-    alongs = [along for _, along in old if along]
-    if not alongs:
-        return [None] * len(new)
-    kept = [(size, along) for size, along in old if size > 1 or along]
-    places = [place for place, size in enumerate(new) if size > 1] or [0]
-    if len(alongs) > 1 or kept[0][1] is None or (len(kept) > 1 and len(places) > 1) or not new:
-        raise refusal(operator, "takes the image's rows or columns apart")
-    size, along = kept[0][0], alongs[0]
-    first = new[places[0]]
-    reads = repeated(first // size) if first >= size else gathered(size // first)
-    made: list[Along | None] = [None] * len(new)
-    made[places[0]] = along.through(reads, first)
-    return made
+    return reshaped(operator, tensor.shape, dimensions, _result(operator))
 
 
 _REDUCTIONS = frozenset({
     "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL",
 })  # fmt: skip
+_RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 #: kind -> the dimensions of what it makes
 RULES: Mapping[str, _Rule] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),
@@ -355,7 +351,7 @@ RULES: Mapping[str, _Rule] = {
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _sliding(_resized)),
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), _padded),
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION"), _across(lambda _: (-1,))),
-    **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), _reshaped),
+    **dict.fromkeys(_RESHAPES, _reshaped),
     "TRANSPOSE_CONV": _sliding(_deconvolved, position=2),
     "DEPTH_TO_SPACE": _sliding(lambda operator, side, *_: repeated(operator.sizes[side])),
     "SPACE_TO_DEPTH": _sliding(lambda operator, side, *_: gathered(operator.sizes[side])),
@@ -368,7 +364,10 @@ RULES: Mapping[str, _Rule] = {
     "REVERSE_V2": _across(lambda operator: _constant(operator, 1)),
     "FULLY_CONNECTED": _fully_connected,
     "CONCATENATION": _concatenated,
+    "PACK": _packed,
     "TRANSPOSE": _transposed,
     "SPACE_TO_BATCH_ND": _to_batches,
     "BATCH_TO_SPACE_ND": _from_batches,
 }
+#: Kinds that treat pieces beside each other as such; to the others they would be one image.
+TAKES_PIECES = ELEMENTWISE | _RESHAPES | {"CONCATENATION", "PACK", "TRANSPOSE"}

@@ -58,6 +58,40 @@ def side_by_side(file: TfliteBuilder, image: int) -> int:
     return file.add("CONCATENATION", (half, half), (1, 8, 8, 3), "ConcatenationOptions", axis=-3)
 
 
+def joined(file: TfliteBuilder, *parts: int) -> int:
+    """Along the columns."""
+    width = sum(file.tensors[part].shape[2] for part in parts)
+    height, channels = file.tensors[parts[0]].shape[1], file.tensors[parts[0]].shape[3]
+    shape = (1, height, width, channels)
+    return file.add("CONCATENATION", parts, shape, "ConcatenationOptions", axis=2)
+
+
+def beside_a_constant(file: TfliteBuilder, image: int) -> int:
+    return joined(file, image, file.constant(np.zeros((1, 8, 8, 3)), "INT8", 1.0))
+
+
+def beside_a_part(file: TfliteBuilder, image: int) -> int:
+    first, size = file.constant([0, 0, 0, 0]), file.constant([1, 8, 4, 3])
+    return joined(file, image, file.add("SLICE", (image, first, size), (1, 8, 4, 3)))
+
+
+def rectified(file: TfliteBuilder, image: int) -> int:
+    return file.add("RELU", (joined(file, image, image),), (1, 8, 16, 3))
+
+
+def in_larger_blocks(file: TfliteBuilder, image: int) -> int:
+    """Of half the image's columns, then of one and a half."""
+    both = joined(file, image, image, image)
+    return file.add("RESHAPE", (both, file.constant([1, 16, 12, 3])), (1, 16, 12, 3))
+
+
+def beside_channels(file: TfliteBuilder, image: int) -> int:
+    """What lies around the columns is put beside them by a RESHAPE alone."""
+    rows = file.add("TRANSPOSE", (image, file.constant([0, 1, 3, 2])), (1, 8, 3, 8))
+    flat = file.add("RESHAPE", (rows, file.constant([1, 8, 24, 1])), (1, 8, 24, 1))
+    return file.add("TILE", (flat, file.constant([1, 1, 1, 3])), (1, 8, 24, 3))
+
+
 def from_the_end(file: TfliteBuilder, image: int) -> int:
     begin, end, stride = ([0, -6, 0, 0], [1, 8, 8, 3], [1, 1, 1, 1])
     constants = map(file.constant, (begin, end, stride))
@@ -104,7 +138,12 @@ def flattened(file: TfliteBuilder, image: int) -> int:
         (coordinates, "CONCATENATION .* a constant of its own for each pixel"),
         (turned, "REVERSE_V2 .* works along rows or columns"),
         (rows_for_columns, "rows and columns of the image are not those of"),
-        (side_by_side, "CONCATENATION .* beside each other"),
+        (side_by_side, "CONCATENATION .* beside each other, and RESIZE_NEAREST_NEIGHBOR .* one im"),
+        (beside_a_constant, "CONCATENATION .* puts rows or columns beside each other$"),
+        (beside_a_part, "CONCATENATION .* puts rows or columns beside each other$"),
+        (rectified, "CONCATENATION .* beside each other, and RESIZE_NEAREST_NEIGHBOR .* one image"),
+        (in_larger_blocks, "RESHAPE .* takes the image's rows or columns apart"),
+        (beside_channels, "RESHAPE .* beside each other, and TILE .* takes them for one image"),
         (from_the_end, "STRIDED_SLICE .* counted from the image's end"),
         (backwards, "STRIDED_SLICE .* turns the image round"),
         (to_ten_rows, "RESIZE_BILINEAR .* makes 10 rows of 8, no whole factor"),
@@ -117,6 +156,32 @@ def test_the_operator_and_its_reason_are_told(make: Make, reason: str) -> None:
     with pytest.raises(InputError, match=reason) as caught:
         tiling_of_model(model_of(make), 2)
     assert "\n" not in str(caught.value)
+
+
+def test_an_output_beside_itself() -> None:
+    file = TfliteBuilder()
+    image = file.tensor((1, 8, 8, 3))
+    model = read_tflite(file.build((image,), (rectified(file, image),)))
+    with pytest.raises(InputError, match=r"CONCATENATION .* beside .*, and output '.* one image"):
+        tiling_of_model(model, 2)
+
+
+@pytest.mark.parametrize("block", [2, 3, 4])
+def test_rows_of_blocks_are_cut_as_depth_to_space(block: int) -> None:
+    """A convolution 3x3, and another one for each row of the blocks."""
+    file = TfliteBuilder()
+    image, channels = file.tensor((1, 16, 24, 3)), 3 * block
+    parts = [
+        file.add(
+            "CONV_2D", (image, file.constant(np.ones((channels, 3, 5, 3)), "INT8", 0.01)),
+            (1, 16, 24, channels), "Conv2DOptions", strideH=1, strideW=1,
+        )
+        for _ in range(block)
+    ]  # fmt: skip
+    size = (1, 16 * block, 24 * block, 3)
+    pixels = file.add("RESHAPE", (joined(file, *parts), file.constant(size)), size)
+    tiling = tiling_of_model(read_tflite(file.build((image,), (pixels,))), block)
+    assert tiling == Tiling(Margins(1, 1, 1), Margins(2, 2, 1))
 
 
 def test_a_crop_is_no_scale() -> None:

@@ -14,7 +14,7 @@ from nas.data.pixels import Pixels
 from nas.quality.tiles import spans, upscale_tiled
 from search_spaces import InputError, InputSpec
 
-from .shifting_models import STEPS, DoesNotFitError, Step, make_model
+from .shifting_models import ROWS_OF_BLOCKS, STEPS, DoesNotFitError, Step, conv, make_model
 
 
 def runner(model: bytes) -> Any:
@@ -43,7 +43,20 @@ def runner(model: bytes) -> Any:
 def test_tiles_equal_the_whole(
     steps: list[Step], height: int, width: int, more_rows: int, more_columns: int, crop: int
 ) -> None:
-    tile = InputSpec(height, width)
+    tile, lr = InputSpec(height, width), (height + more_rows, width + more_columns)
+    assert_tiles_equal_the_whole(steps, tile, lr, crop)
+
+
+@settings(max_examples=60)
+@given(ROWS_OF_BLOCKS, st.booleans(), st.integers(9, 12), st.integers(9, 12))
+def test_pixels_made_by_rows_of_blocks(step: Step, blurred: bool, height: int, width: int) -> None:
+    after = [conv((3, 3), 1, 1, same=True, depthwise=True)] if blurred else []
+    assert_tiles_equal_the_whole([step, *after], InputSpec(height, width), (17, 15), 0)
+
+
+def assert_tiles_equal_the_whole(
+    steps: list[Step], tile: InputSpec, lr_size: tuple[int, int], crop: int
+) -> None:
     try:
         small, scale = make_model(steps, tile, crop)
     except DoesNotFitError:
@@ -56,13 +69,11 @@ def test_tiles_equal_the_whole(
         assume("MIRROR_PAD" not in str(error))
         raise
     assert tiling
-    lr = np.random.default_rng(1).integers(
-        0, 256, (height + more_rows, width + more_columns, 3), np.uint8
-    )
+    lr = np.random.default_rng(1).integers(0, 256, (*lr_size, 3), np.uint8)
     try:
         whole = InputSpec(
-            spans(lr.shape[0], height, tiling.rows)[-1].start + height,
-            spans(lr.shape[1], width, tiling.columns)[-1].start + width,
+            spans(lr.shape[0], tile.height, tiling.rows)[-1].start + tile.height,
+            spans(lr.shape[1], tile.width, tiling.columns)[-1].start + tile.width,
         )
     except InputError:  # too small a tile
         assume(False)
