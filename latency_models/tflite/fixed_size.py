@@ -20,12 +20,34 @@ def with_fixed_sizes(data: bytes, worker: Worker, spec: InputSpec | None = None)
     """The same model for one image, of ``spec`` where the file leaves rows and columns open.
 
     As it was, if nothing is open, or if rows or columns are and ``spec`` does not say them.
+    InputError if they are open in name only, and the size is not the one that it can be.
     """
     model = read_tflite(data)
     size = _size(model, spec)
     if size is None:
+        _require_no_fixed_reshape(model)
         return data
-    return worker.call(_TIMEOUT_SECONDS, fix_sizes, data, size)
+    try:
+        return worker.call(_TIMEOUT_SECONDS, fix_sizes, data, size)
+    except InputError:
+        _require_no_fixed_reshape(model)
+        raise
+
+
+def _require_no_fixed_reshape(model: TfliteModel) -> None:
+    """InputError names a RESHAPE whose constant is for images of one size, though any are taken."""
+    for operator in model.operators:
+        if operator.kind != "RESHAPE" or len(operator.inputs) < 2:
+            continue
+        source, shape = operator.inputs[:2]
+        if source is None or shape is None or not any(source.open_sides[1:]):
+            continue
+        if shape.values and min(shape.values) > 0:
+            raise InputError(
+                f"{operator.label} makes ({', '.join(map(str, shape.values))}) of images of any "
+                "size, so that only one size fits; export it with an input of that size, or "
+                "compute the RESHAPE's shape from the image's"
+            )
 
 
 def _size(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:

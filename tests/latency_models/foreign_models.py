@@ -52,22 +52,58 @@ def transposed(*, open_sides: tuple[int, ...] = ()) -> bytes:
     kernel = file.constant(values, "INT8", 1 / 600)
     size = file.constant([1, 2 * SIDE, 2 * SIDE, 3])
     if open_sides:
-        shape = _whole_number(file, "SHAPE", (image,), (4,), "ShapeOptions", outType=2)
-        batch = _picked(file, shape, 0)
-        two = file.constant(2)
-        sides = [
-            _whole_number(file, "MUL", (_picked(file, shape, place), two), (), "MulOptions")
-            for place in (1, 2)
-        ]
-        size = _whole_number(
-            file, "PACK", (batch, *sides, file.constant(3)), (4,), "PackOptions", valuesCount=4
-        )
+        size = _twice(file, image)
     pixels = file.tensor((1, 2 * SIDE, 2 * SIDE, 3), open_sides=open_sides)
     file.operator(
         "TRANSPOSE_CONV", (size, kernel, image), (pixels,), "TransposeConvOptions",
         strideH=2, strideW=2,
     )  # fmt: skip
     return file.build((image,), (pixels,))
+
+
+def by_rows(
+    *, open_sides: tuple[int, ...] = (), sizes: tuple[int, ...] = (), stacked: bool = False
+) -> bytes:
+    """Pixels x2 as two rows of blocks, beside each other or stacked, and a RESHAPE.
+
+    ``sizes`` is what the RESHAPE says, computed where it is not given and sides are open.
+    """
+    file = TfliteBuilder()
+    image = file.tensor((1, SIDE, SIDE, 3), open_sides=open_sides)
+    random, rows = np.random.default_rng(0), []
+    for _ in range(2):
+        kernel = file.constant(random.integers(0, 100, (6, 3, 3, 3)), "INT8", 1 / 1350)
+        rows.append(file.tensor((1, SIDE, SIDE, 6), open_sides=open_sides))
+        file.operator(
+            "CONV_2D", (image, kernel, file.constant(np.zeros(6))), (rows[-1],), "Conv2DOptions",
+            strideH=1, strideW=1,
+        )  # fmt: skip
+    if stacked:
+        places = tuple(side + (side > 1) for side in open_sides)
+        joined = file.tensor((1, SIDE, 2, SIDE, 6), open_sides=places)
+        file.operator("PACK", tuple(rows), (joined,), "PackOptions", axis=2, valuesCount=2)
+    else:
+        joined = file.tensor((1, SIDE, 2 * SIDE, 6), open_sides=open_sides)
+        file.operator("CONCATENATION", tuple(rows), (joined,), "ConcatenationOptions", axis=2)
+    shape = (1, 2 * SIDE, 2 * SIDE, 3)
+    said = _twice(file, image) if open_sides and not sizes else file.constant(sizes or shape)
+    pixels = file.tensor(shape, open_sides=open_sides)
+    file.operator("RESHAPE", (joined, said), (pixels,))
+    return file.build((image,), (pixels,))
+
+
+def _twice(file: TfliteBuilder, image: int) -> int:
+    """The size of an image twice as large, computed."""
+    shape = _whole_number(file, "SHAPE", (image,), (4,), "ShapeOptions", outType=2)
+    batch = _picked(file, shape, 0)
+    two = file.constant(2)
+    sides = [
+        _whole_number(file, "MUL", (_picked(file, shape, place), two), (), "MulOptions")
+        for place in (1, 2)
+    ]
+    return _whole_number(
+        file, "PACK", (batch, *sides, file.constant(3)), (4,), "PackOptions", valuesCount=4
+    )
 
 
 def _picked(file: TfliteBuilder, shape: int, place: int) -> int:
