@@ -9,7 +9,7 @@ from latency_models.tflite.kinds import ACTIVATIONS
 from latency_models.tflite.requests import TfliteOperator
 
 from .finding import Finding, Problem, Severity
-from .subject import CLIPS, CONVOLUTIONS, Subject, name_of
+from .subject import CLIPS, CONVOLUTIONS, Subject, makes_pixels, name_of
 
 _FUSE = "use ReLU after a convolution: it is fused and costs nothing"
 _REPEAT = "repeat the image by a fixed convolution 1x1 of ones and zeros, as NCNet does"
@@ -24,12 +24,11 @@ _INSTEAD = {
     "QUANTIZE": "take int8 at both ends, and join only tensors of one scale",
     **dict.fromkeys(ACTIVATIONS, _FUSE),
 }
-#: Where the CPU does what the NPU could do as something else.
-_INSTEAD_OF_CPU = {**_INSTEAD, "TRANSPOSE_CONV": _ENLARGE}
 #: Off the convolutions' engine on most NPUs; the others may cost nothing.
 _USUALLY_SLOW = frozenset(_INSTEAD) - {"CONCATENATION", "QUANTIZE"}
-#: No fast super-resolution network is without it.
-_UNAVOIDABLE = "DEPTH_TO_SPACE"
+_SHUFFLE = "DEPTH_TO_SPACE"
+#: What makes the same pixels.
+_SHUFFLE_BY_ROWS = frozenset({"CONV_2D", "CONCATENATION", "RESHAPE"})
 #: Share of the CPU beside an NPU from which on the device is no good for the model.
 _MOST_OF_THE_TIME = 0.5
 #: Beside convolutions, an operator with a smaller share of the time is not worth a change.
@@ -44,7 +43,7 @@ def unsupported(subject: Subject) -> Iterator[Finding]:
     for operator in subject.model.operators:
         if operator.kind not in target.operators:
             what = f"{target.name} does not take {operator.kind}"
-            advice = _INSTEAD.get(operator.kind, f"use {', '.join(sorted(target.operators))}")
+            advice = _instead(operator) or f"use {', '.join(sorted(target.operators))}"
             yield _finding(Severity.ERROR, Problem.UNSUPPORTED, subject, operator, what, advice)
 
 
@@ -78,26 +77,49 @@ def fallbacks(subject: Subject) -> Iterator[Finding]:
     much = subject.cpu_share >= _MOST_OF_THE_TIME
     for operator in subject.model.operators:
         if subject.falls_back(operator) and not _is_clip(subject, operator):
-            severity, advice = Severity.WARNING, _INSTEAD_OF_CPU.get(operator.kind, _CONVOLVE)
-            if operator.kind == _UNAVOIDABLE:
-                advice = "nothing to do: every such network needs it"
-                if much:
-                    advice = "take a device whose NPU takes it; every such network needs it"
-                else:
-                    severity = Severity.NOTE
+            severity, advice = Severity.WARNING, _instead_of_cpu(subject, operator)
+            if operator.kind == _SHUFFLE and not much:
+                severity = Severity.NOTE
             what = "falls back to the CPU"
             if much:
                 what += f", which takes {subject.cpu_share:.0%} of the model's time"
             yield _finding(severity, Problem.FALLBACK, subject, operator, what, advice)
 
 
+def _instead_of_cpu(subject: Subject, operator: TfliteOperator) -> str:
+    """What the NPU can do in place of ``operator``, which it leaves to the CPU."""
+    if operator.kind == "TRANSPOSE_CONV":
+        return _ENLARGE
+    if operator.kind != _SHUFFLE:
+        return _instead(operator) or _CONVOLVE
+    operators = subject.target.operators if subject.target else None
+    if operators is not None and not operators >= _SHUFFLE_BY_ROWS:
+        return "take a device whose NPU takes it; every such network needs it"
+    return (
+        f"write the convolution before it as {operator.size} convolutions, each making the "
+        "channels of one row of every block; join them by a CONCATENATION along the columns and a "
+        "RESHAPE to the image: the same pixels without the CPU (deployment `shuffle = rows`)"
+    )
+
+
+def _instead(operator: TfliteOperator) -> str | None:
+    """What to put in the place of ``operator`` where it is slow."""
+    channels = len(operator.outputs[0].shape) - 1
+    joins_pixels = operator.kind == "CONCATENATION" and operator.axis not in (-1, channels)
+    if joins_pixels or (operator.kind == "RESHAPE" and makes_pixels(operator)):
+        return _ENLARGE
+    return _INSTEAD.get(operator.kind)
+
+
 def slow_operators(subject: Subject) -> Iterator[Finding]:
     """Concatenations, resizes and unfused activations: dear on the device, or on most others."""
     for operator in subject.model.operators:
-        told = _is_clip(subject, operator) or subject.falls_back(operator)
-        severity = None if told else _slowness(subject, operator)
+        advice = _instead(operator)
+        if advice is None or _is_clip(subject, operator) or subject.falls_back(operator):
+            continue
+        severity = _slowness(subject, operator)
         if severity is not None:
-            what, advice = _where(subject, operator), _INSTEAD[operator.kind]
+            what = _where(subject, operator)
             yield _finding(severity, Problem.SLOW_OPERATOR, subject, operator, what, advice)
 
 
@@ -107,8 +129,6 @@ def _slowness(subject: Subject, operator: TfliteOperator) -> Severity | None:
     row, latency = subject.row(operator), subject.latency
     if row is None or latency is None:
         return Severity.WARNING if usually else None
-    if operator.kind not in _INSTEAD:
-        return None
     aside = row.engine != subject.main_engine
     if row.ms and (aside or row.ms >= _NOTABLE_SHARE * latency.ms):
         return Severity.WARNING

@@ -14,6 +14,8 @@ CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 #: What holds values in range: with a constant, of two.
 CLIPS = frozenset({"MINIMUM", "MAXIMUM", "RELU", "RELU6", "RELU_0_TO_1"})
 _REARRANGES = frozenset({"DEPTH_TO_SPACE", "RESHAPE", "TRANSPOSE", "QUANTIZE"})
+#: What makes one tensor of several, and changes no value.
+_JOINS = frozenset({"CONCATENATION", "PACK"})
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class Subject:
         elsewhere: set[str] = set()
         for operator in reversed(self.model.operators):
             sources = [t for t in operator.inputs if t is not None and not t.constant]
-            keeps = operator.kind in CLIPS | _REARRANGES and len(sources) == 1
+            keeps = operator.kind in _JOINS or (
+                operator.kind in CLIPS | _REARRANGES and len(sources) == 1
+            )
             is_last = keeps and name_of(operator) in last - elsewhere
             (last if is_last else elsewhere).update(tensor.name for tensor in sources)
         return frozenset(last - elsewhere)
@@ -90,6 +94,16 @@ class Subject:
 def name_of(operator: TfliteOperator) -> str:
     """As operators and latencies name it: after what it makes."""
     return operator.outputs[0].name
+
+
+def makes_pixels(operator: TfliteOperator) -> bool:
+    """Does it make pixels of channels: DEPTH_TO_SPACE, or a RESHAPE to fewer channels?"""
+    if operator.kind == "DEPTH_TO_SPACE":
+        return True
+    source = operator.inputs[0] if operator.inputs else None
+    if operator.kind != "RESHAPE" or source is None:
+        return False
+    return operator.outputs[0].shape[-1:] < source.shape[-1:]
 
 
 def activations(operator: TfliteOperator) -> tuple[TfliteTensor, ...]:

@@ -15,7 +15,7 @@ from search_spaces import Graph, GraphBuilder, InputSpec
 
 from ..evaluation.evaluator import untrained_request
 from .finding import Finding, Problem, Severity
-from .subject import Subject, name_of
+from .subject import Subject, makes_pixels, name_of
 
 #: Channels that multiplier arrays and memories come in.
 _STEPS = (32, 16, 8)
@@ -93,7 +93,7 @@ def _step(width_ms: Callable[[int], float | None], width: int) -> tuple[int, int
 
 def _channels_of_pixels(subject: Subject) -> frozenset[int]:
     """Numbers of channels that the scale decides: of what becomes pixels."""
-    pixels = [op for op in subject.model.operators if op.kind == "DEPTH_TO_SPACE"]
+    pixels = filter(makes_pixels, subject.model.operators)
     tensors = (*(op.inputs[0] for op in pixels if op.inputs), *subject.model.outputs)
     return frozenset(tensor.shape[-1] for tensor in tensors if tensor is not None and tensor.shape)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,12 @@ import pytest
 
 from latency_models import WeightGranularity
 from latency_models.device import Device, load_device
+from latency_models.tflite.requests import read_tflite
 from nas.checking.finding import Finding, Problem, Report, Severity
+from nas.checking.subject import Subject
+from nas.checking.widths import channels_over_a_step
 from search_spaces import InputError, InputSpec
-from tests.latency_models.foreign_models import enlarging, transposed
+from tests.latency_models.foreign_models import by_rows, enlarging, transposed
 from tests.latency_models.tflite_builder import TfliteBuilder
 
 from ..commands import run
@@ -23,6 +28,7 @@ from .conftest import Bench
 
 LARGE = InputSpec(180, 320)
 ETHOS, VS680 = load_device("ethos-u65-512"), load_device("vs680")
+ETHOS_U85 = load_device("ethos-u85-1024")
 
 
 def of(report: Report, problem: Problem) -> list[Finding]:
@@ -236,6 +242,68 @@ def test_an_unavoidable_operator_that_takes_most_of_the_time(bench: Bench) -> No
     [found] = of(report, Problem.FALLBACK)
     assert found.severity is Severity.WARNING
     assert not report.clean
+
+
+def test_depth_to_space_by_rows_where_the_cpu_does_it(bench: Bench) -> None:
+    [found] = of(check_bytes(bench, enlarging(), ETHOS_U85), Problem.FALLBACK)
+    assert found.kind == "DEPTH_TO_SPACE"
+    assert "2 convolutions" in found.advice
+    assert "CONCATENATION along the columns and a RESHAPE" in found.advice
+    report = check_bytes(bench, by_rows(), ETHOS_U85)
+    assert not report.findings
+    assert report.clean
+
+
+def test_by_rows_where_the_npu_takes_depth_to_space(bench: Bench) -> None:
+    found = of(check_bytes(bench, by_rows(), VS680), Problem.SLOW_OPERATOR)
+    assert {f.kind for f in found} == {"CONCATENATION", "RESHAPE"}
+    assert all("DEPTH_TO_SPACE" in f.advice for f in found)
+
+
+def test_no_rows_on_a_device_that_cannot_join_them(bench: Bench) -> None:
+    kinds = frozenset({"CONV_2D", "DEPTH_TO_SPACE"})
+    device = ETHOS_U85.model_copy(update={"operators": kinds})
+    [found] = of(check_bytes(bench, enlarging(), device), Problem.FALLBACK)
+    assert "CONCATENATION" not in found.advice
+
+
+def rows_of_blocks(clip: str = "") -> bytes:
+    """x3; a RELU upon what ``clip`` says."""
+    file = TfliteBuilder()
+    image = file.tensor((1, 16, 16, 3))
+
+    def clipped(source: int, name: str) -> int:
+        return file.add("RELU", (source,), file.tensors[source].shape) if name == clip else source
+
+    kernel = file.constant(np.ones((9, 1, 1, 3)), "INT8", 0.01)
+    rows = [
+        file.add("CONV_2D", (image, kernel), (1, 16, 16, 9), "Conv2DOptions", strideH=1, strideW=1)
+        for _ in range(3)
+    ]
+    rows = [clipped(row, "each row") for row in rows]
+    options = "ConcatenationOptions"
+    joined = file.add("CONCATENATION", tuple(rows), (1, 16, 48, 9), options, axis=2)
+    size = (1, 48, 48, 3)
+    pixels = file.add("RESHAPE", (clipped(joined, "all rows"), file.constant(size)), size)
+    return file.build((image,), (clipped(pixels, "image"),))
+
+
+@pytest.mark.parametrize(("clip", "times"), [("each row", 3), ("all rows", 1), ("image", 1)])
+def test_a_clip_of_rows_of_blocks(bench: Bench, clip: str, times: int) -> None:
+    report = check_bytes(bench, rows_of_blocks(clip))
+    assert [f.kind for f in of(report, Problem.CLIP)] == times * ["RELU"]
+    assert len(report.findings) == times
+
+
+def test_the_scale_decides_the_channels_of_rows_of_blocks() -> None:
+    """Nine, just over a step of eight."""
+    model = read_tflite(rows_of_blocks())
+    as_features = replace(model, operators=model.operators[:3])
+    found = [
+        list(channels_over_a_step(Subject(subject, width_ms=lambda width: math.ceil(width / 8))))
+        for subject in (model, as_features)
+    ]
+    assert [len(findings) for findings in found] == [0, 1]
 
 
 def test_a_processor_falls_back_to_nothing(bench: Bench) -> None:
