@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
 
-from search_spaces import InputError, InputSpec
+from search_spaces import InputError, InputSpec, PixelShuffle
 from search_spaces.naming import path_of, shortened
 
 from .source import (
@@ -68,6 +68,8 @@ class Device(SettingsTable):
     operators: Annotated[frozenset[str] | None, BeforeValidator(_allowed_operators)]
     weights: Annotated[WeightGranularity, Field(strict=False)]
     input: Annotated[InputSpec, BeforeValidator(_input_spec)]
+    #: how a search writes depth_to_space for it
+    pixel_shuffle: Annotated[PixelShuffle, Field(strict=False)] = PixelShuffle.OPERATOR
     settings: Annotated[
         VelaSettings | HostSettings | AdbSettings | CsvSettings | RegressionSettings | RknnSettings,
         Field(discriminator="source"),

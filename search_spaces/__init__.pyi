@@ -26,6 +26,7 @@ from .graph.operators import (
     Pool,
     Reduction,
     Resize,
+    ShuffleRows,
     Slice,
     SpaceToDepth,
     Split,
@@ -38,6 +39,7 @@ from .spaces.blocks import BlockKind
 from .transforms.candidate import Candidate, Deployment
 from .transforms.folding import ResidualFold
 from .transforms.reparameterization import beside_kernel, merged_kernel
+from .transforms.shuffling import PixelShuffle
 
 __all__ = [
     "IMAGE_RANGE",
@@ -78,6 +80,7 @@ __all__ = [
     "PRelu",
     "Pad",
     "Padding",
+    "PixelShuffle",
     "Pool",
     "Range",
     "Reduction",
@@ -86,6 +89,7 @@ __all__ = [
     "Resize",
     "ScaleGroup",
     "Shape",
+    "ShuffleRows",
     "Sigmoid",
     "Slice",
     "SpaceToDepth",

@@ -98,7 +98,7 @@ def _instead_of_cpu(subject: Subject, operator: TfliteOperator) -> str:
     return (
         f"write the convolution before it as {operator.size} convolutions, each making the "
         "channels of one row of every block; join them by a CONCATENATION along the columns and a "
-        "RESHAPE to the image: the same pixels without the CPU (deployment `shuffle = rows`)"
+        "RESHAPE to the image: the same pixels without the CPU (deployment `pixel_shuffle = rows`)"
     )
 
 

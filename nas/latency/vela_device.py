@@ -17,7 +17,7 @@ from latency_models.sources.vela import (
     clock_hz_of,
 )
 from latency_models.sources.vela_config import VelaConfig
-from search_spaces import InputSpec
+from search_spaces import InputSpec, PixelShuffle
 
 from ..system.generated import GeneratedFile
 
@@ -71,6 +71,7 @@ def write_vela_device(folder: Path, board: VelaBoard, worker: Worker) -> Device:
         operators=None,
         weights=WeightGranularity.CHANNEL,
         input=board.input,
+        pixel_shuffle=PixelShuffle.ROWS,  # Vela has no DEPTH_TO_SPACE
         settings=settings,
         folder=folder,
     )

@@ -68,7 +68,7 @@ def _abpn(model: ImprovementModel) -> Option | None:
         features = features_of(candidate)
     except NasError:  # too small an input
         return None
-    (latency,) = problem.estimator.estimates([candidate.deployed])
+    (latency,) = problem.estimator.estimates([candidate])
     bicubic_db = problem.bicubic_psnr_db
     (missing_db,) = problem.expectations.missing_db([(candidate.graph, macs, bicubic_db)])
     if latency is None:

@@ -132,7 +132,7 @@ class _Pool:
     def _options(self, networks: Sequence[_Network]) -> Iterator[Option]:
         """Those that the device takes."""
         problem, bicubic_db = self.problem, self.problem.bicubic_psnr_db
-        latencies = self.estimator.estimates([row.draw.candidate.deployed for row in networks])
+        latencies = self.estimator.estimates([row.draw.candidate for row in networks])
         missing_db = problem.expectations.missing_db(
             [(row.draw.candidate.graph, row.macs, bicubic_db) for row in networks]
         )

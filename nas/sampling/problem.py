@@ -18,7 +18,7 @@ from ..quality_model.prior import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
 from ..studies.record import Result, TrialRecord, pareto_front
 from ..studies.settings import Settings
-from .latency_estimate import LatencyEstimator, TimedGraph
+from .latency_estimate import LatencyEstimator, TimedNetwork
 from .replay import Choices
 
 Floats = npt.NDArray[np.float64]
@@ -112,10 +112,10 @@ class StudyKnowledge:
         return pareto_front(list(self.records))
 
     @property
-    def timed(self) -> list[TimedGraph]:
+    def timed(self) -> list[TimedNetwork]:
         """Deployed networks with the latencies that the study's own source gave."""
         return [
-            TimedGraph(row.candidate.deployed, float(np.log2(row.result.latency.ms)))
+            TimedNetwork(row.candidate, float(np.log2(row.result.latency.ms)))
             for row in self.trained
         ]
 

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..choices import SamplerKind
 from ..studies.record import is_baseline
 from .problem import SamplingProblem
-from .surrogate import Fits, Foresees, RecordsOf, SurrogateSampler, untold
+from .surrogate import Fits, Foresees, RecordsOf, SurrogateSampler, Times, untold
 
 #: Random candidates before TPE takes over; the two reference trials count among them.
 _STARTUP_TRIALS = 8
@@ -31,6 +31,8 @@ class SamplerPlace:
     #: another for every run of a worker: with an old one come the old proposals
     seed: int
     foresees: Foresees = untold
+    #: None: only a device can tell
+    times: Times | None = None
 
 
 def make_sampler(kind: SamplerKind, place: SamplerPlace) -> BaseSampler:
@@ -38,7 +40,9 @@ def make_sampler(kind: SamplerKind, place: SamplerPlace) -> BaseSampler:
     seed = place.seed
     match kind:
         case SamplerKind.SURROGATE:
-            return SurrogateSampler(place.problem, place.records_of, place.fits, place.foresees)
+            return SurrogateSampler(
+                place.problem, place.records_of, place.fits, place.foresees, place.times
+            )
         case SamplerKind.TPE:
             # By groups: a space may ask for a parameter only under a condition.
             return TPESampler(

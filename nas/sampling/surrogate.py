@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,29 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
+from latency_models import Latency
+from search_spaces import Candidate
+
 from ..studies.expected_front import ExpectedFront
 from ..studies.record import TrialRecord, is_baseline
 from ..system.background import in_background
 from .foresight import foreseen_front
+from .latency_estimate import EstimatedLatency
 from .options import ImprovementModel, Option
 from .pool import make_pool, make_small
 from .problem import NetworkMemory, SamplingProblem, StudyKnowledge, StudyTrial
 from .replay import Choice, Choices
+
+#: Networks, for one proposal, whose own latency is asked for at most.
+_MOST_TIMED = 8
 
 Options = tuple[Option, ...]
 #: Trials as the study knows them by now.
 RecordsOf = Callable[[Sequence[FrozenTrial]], Sequence[TrialRecord]]
 #: May trial ``number``, beside these trials, train networks of so many multiply-accumulates?
 Fits = Callable[[int, Sequence[TrialRecord], Sequence[int]], Sequence[bool]]
+#: The latency of a network by the device's own source; None if it has none.
+Times = Callable[[Candidate], Latency | None]
 #: Is told once what is expected of the front, if nothing is trained by then; in any thread.
 Foresees = Callable[[ExpectedFront], None]
 
@@ -51,9 +61,11 @@ class SurrogateSampler(BaseSampler):
         records_of: RecordsOf,
         fits: Fits,
         foresees: Foresees = untold,
+        times: Times | None = None,
     ) -> None:
+        """``times``, where that takes no device: what is trained is chosen by it."""
         self._problem, self._records_of, self._fits = problem, records_of, fits
-        self._foresees = foresees
+        self._foresees, self._times = foresees, times
         self._memory = NetworkMemory()
         self._chance = RandomSampler(seed=problem.settings.seed)
         self._coming: Callable[[], Options] | None = None
@@ -114,9 +126,25 @@ class SurrogateSampler(BaseSampler):
         if not left:  # the space is used up, or the time: new options would be no better
             self._coming = lambda: options
             return None
-        chosen = left[int(np.argmax(model.improvement(left)))]
+        chosen = self._settled(model, left)
         self._coming = self._made_for(trials, number)
         return chosen
+
+    def _settled(self, model: ImprovementModel, left: Sequence[Option]) -> Option:
+        """The most promising, timed by the device's own source as long as that changes which."""
+        options, risk = list(left), self._problem.settings.risk
+        for _ in range(_MOST_TIMED):
+            place = int(np.argmax(model.improvement(options)))
+            option = options[place]
+            if self._times is None or option.latency.is_settled:
+                return option
+            latency = self._times(option.draw.candidate)
+            if latency is not None:
+                options[place] = replace(option, latency=EstimatedLatency.of(latency, risk))
+            elif len(options) > 1:
+                del options[place]
+        settled = [option for option in options if option.latency.is_settled] or options
+        return settled[int(np.argmax(model.improvement(settled)))]
 
     def _made_for(self, trials: Sequence[StudyTrial], number: int) -> Callable[[], Options]:
         """The options for the trial after ``number``, made while that one trains."""

@@ -152,7 +152,7 @@ def _settle(
         versions=installed_versions(),
         warm_from=request.warm_from or (),
     )
-    return settings, Resources(space, device, data, objects.sampler)
+    return settings, Resources.deployed(space, device, data, objects.sampler)
 
 
 def _recipe(

@@ -8,16 +8,16 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
 
-from latency_models import Worker
+from latency_models import Latency, Worker
 from latency_models.device import Device, load_device, open_source
-from search_spaces import InputError, InputSpec, NasError
+from search_spaces import Candidate, InputError, InputSpec, NasError
 from search_spaces.spaces.fingerprint import fingerprint
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
@@ -54,6 +54,7 @@ _TRAININGS_PER_WORKER = 5
 class Resources:
     """What every worker of a study reads: its space, its device and its images."""
 
+    #: as it is deployed on the device
     space: Space
     device: Device
     data: Data
@@ -73,7 +74,14 @@ class Resources:
         else:
             data = load_arrays(objects.images, settings.scale, settings.data)
         _require_same(f"data {settings.data}", data.fingerprint, settings.data_fingerprint)
-        return cls(space, device, data, objects.sampler)
+        return cls.deployed(space, device, data, objects.sampler)
+
+    @classmethod
+    def deployed(
+        cls, space: Space, device: Device, data: Data, sampler: BaseSampler | None
+    ) -> Resources:
+        """The space's networks are written as the device runs them best."""
+        return cls(replace(space, pixel_shuffle=device.pixel_shuffle), device, data, sampler)
 
 
 def _require_same(what: str, now: str, made_with: str) -> None:
@@ -107,7 +115,7 @@ def work(
         granularity=device.weights,
         threads=cores.count,
     )
-    study.optuna.sampler = _sampler(study, budget, run, resources, observer)
+    study.optuna.sampler = _sampler(study, budget, run, resources, evaluator, observer)
     return run_trials(study, budget, run, resources.space, evaluator, observer)
 
 
@@ -195,7 +203,12 @@ class _Loop:
 
 
 def _sampler(
-    study: Study, budget: Budget, run: Run, resources: Resources, observer: SearchObserver
+    study: Study,
+    budget: Budget,
+    run: Run,
+    resources: Resources,
+    evaluator: CandidateEvaluator,
+    observer: SearchObserver,
 ) -> BaseSampler:
     """What proposes this worker's candidates."""
     if resources.sampler is not None:
@@ -204,6 +217,12 @@ def _sampler(
     def fits(number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
         state = SearchState(budget, records, run, study.elapsed_seconds())
         return [state.refusal(number, count) is None for count in macs]
+
+    def times(candidate: Candidate) -> Latency | None:
+        try:
+            return evaluator.latency(candidate.deployed)
+        except NasError:  # a trial that meets it says why
+            return None
 
     problem = SamplingProblem(
         resources.space,
@@ -215,7 +234,10 @@ def _sampler(
         cache(lambda: warm_prior(study.settings, study.warm_starts())),
     )
     seed = _sampler_seed(study, Cores.available())
-    place = SamplerPlace(problem, study.records_of, fits, seed, observer.foreseen)
+    by_device = resources.device.measured
+    place = SamplerPlace(
+        problem, study.records_of, fits, seed, observer.foreseen, None if by_device else times
+    )
     return make_sampler(SamplerKind(study.settings.sampler), place)
 
 

@@ -276,6 +276,16 @@ def _(operator: operators.DepthToSpace, inputs: list[tf.Tensor], at: _Variables)
 
 
 @interpret.register
+def _(operator: operators.ShuffleRows, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
+    rows, block = tf.concat(inputs, axis=2), len(inputs)
+    # The converter reshapes to constants where sizes are known.
+    batch, height, width, channels = inputs[0].shape
+    if None in (batch, height, width):
+        batch, height, width = tf.unstack(tf.shape(inputs[0])[:3])
+    return tf.reshape(rows, (batch, height * block, width * block, channels // block))
+
+
+@interpret.register
 def _(operator: operators.SpaceToDepth, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     return tf.nn.space_to_depth(inputs[0], operator.block)
 

@@ -16,7 +16,7 @@ from .convolutions import Branches, Conv, DepthwiseConv, Padding
 from .graph import INPUT, Graph, Node, infer
 from .input_spec import InputSpec
 from .operator import Operator, Shape
-from .operators import NearestConv, Pad, Split
+from .operators import NearestConv, Pad, ShuffleRows, Split
 from .quantization import quantization_groups
 
 
@@ -109,6 +109,11 @@ def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
                 capped = Tensor(f"{node.name}/minimum", output.shape)
                 yield LoweredOperator("MINIMUM", capped.name, inputs, (capped,))
                 yield LoweredOperator("RELU", node.name, (capped,), (output,))
+            case ShuffleRows() as shuffle:
+                shape = shuffle.joined(tuple(tensor.shape for tensor in inputs))
+                rows = Tensor(f"{node.name}/rows", shape)
+                yield LoweredOperator("CONCATENATION", rows.name, inputs, (rows,))
+                yield LoweredOperator("RESHAPE", node.name, (rows,), (output,))
             case Split(parts=parts):
                 if (node.inputs[0], parts) not in splits:
                     splits.add((node.inputs[0], parts))

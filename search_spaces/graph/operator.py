@@ -51,6 +51,8 @@ class Operator(abc.ABC):
     trained: ClassVar[bool] = False
     #: TFLite defines it on one INT8 scale, the same at both ends
     keeps_scale: ClassVar[bool] = False
+    #: puts its inputs beside each other, so that they and its output have one INT8 scale
+    joins_scales: ClassVar[bool] = False
     #: what TFLite's quantization specification fixes for its output, if it does
     fixed_range: ClassVar[Range | None] = None
     #: f(a x) is a f(x) for any a > 0: it computes the same in grey levels as on 0..1

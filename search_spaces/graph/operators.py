@@ -82,6 +82,7 @@ class Concat(Operator):
 
     kind = "concat"
     tflite_name = "CONCATENATION"
+    joins_scales = True
     carries_image = True
     arity = None
 
@@ -166,6 +167,36 @@ class DepthToSpace(_Blockwise):
 
     def reads(self, size: int, result: int) -> Reads:
         return repeated(self.block)
+
+
+@dataclass(frozen=True)
+class ShuffleRows(Operator):
+    """What depth_to_space makes of its channels, given as one tensor for each row of its blocks.
+
+    The tensors are put beside each other along the columns, and memory then holds the rows of the
+    larger image one after another: CONCATENATION and RESHAPE, where NPUs lack DEPTH_TO_SPACE.
+    """
+
+    kind = "shuffle_rows"
+    tflite_name = "RESHAPE"
+    joins_scales = True
+    arity = None
+
+    def shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        block = len(inputs)
+        require(block >= 2, "an image is shuffled of two rows a block, or more")
+        require(len(set(inputs)) == 1, f"shapes {sorted(set(inputs))} differ")
+        height, width, channels = inputs[0]
+        require(channels % block == 0, f"{channels} channels are no multiple of {block} rows")
+        return height * block, width * block, channels // block
+
+    def joined(self, inputs: tuple[Shape, ...]) -> Shape:
+        """Shape of the concatenation."""
+        height, width, channels = inputs[0]
+        return height, width * len(inputs), channels
+
+    def reads(self, size: int, result: int) -> Reads:
+        return repeated(result // size)
 
 
 @dataclass(frozen=True)
@@ -329,5 +360,6 @@ class Pool(Operator):
 
 OPERATORS: tuple[type[Operator], ...] = (
     Conv, DepthwiseConv, TransposedConv, Add, Subtract, Multiply, Concat, Split, Slice,
-    *ACTIVATIONS, DepthToSpace, SpaceToDepth, Resize, Tile, NearestConv, Pad, Mean, Pool,
+    *ACTIVATIONS, DepthToSpace, ShuffleRows, SpaceToDepth, Resize, Tile, NearestConv, Pad, Mean,
+    Pool,
 )  # fmt: skip

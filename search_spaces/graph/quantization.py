@@ -14,7 +14,7 @@ from ..errors import GraphError
 from .activations import Clip, ClipForm, Relu
 from .graph import INPUT, Graph, Node
 from .operator import Activation, Range
-from .operators import Concat, Multiply, Pool
+from .operators import Multiply, Pool
 
 #: One normalized step of a network is a whole image range: it trains on 0..1, and runs on 0..255.
 LEVELS = 255.0
@@ -96,7 +96,7 @@ def _positive(node: Node) -> bool:
 def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[str, int]]]:
     ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
     fixed = {INPUT: IMAGE_RANGE}
-    concats = [node for node in graph.nodes if isinstance(node.operator, Concat)]
+    concats = [node for node in graph.nodes if node.operator.joins_scales]
     pools = {node.name for node in graph.nodes if isinstance(node.operator, Pool)}
     readers = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
@@ -117,7 +117,7 @@ def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[
                 )
         elif operator.keeps_scale:
             ties.tie(node.inputs[0], node.name)
-        elif isinstance(operator, Concat):
+        elif operator.joins_scales:
             roots = [ties.root(name) for name in node.inputs]
             free = [root for root in roots if root not in fixed]
             # All from fixed ranges: so is the concat. Else the fixed ones are requantized.

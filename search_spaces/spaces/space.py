@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -13,6 +13,7 @@ from ..errors import InputError, NasError
 from ..graph.graph import Graph
 from ..naming import object_word
 from ..transforms.candidate import Candidate
+from ..transforms.shuffling import PixelShuffle
 
 
 class Trial(Protocol):
@@ -39,6 +40,8 @@ class Space:
     name: str
     version: int
     sample: Callable[..., Any] = field(repr=False, compare=False)
+    #: by rows: so are all its networks, whatever the function says
+    pixel_shuffle: PixelShuffle = PixelShuffle.OPERATOR
 
     @classmethod
     def of_function(cls, sample: Callable[..., Graph | Candidate]) -> Self:
@@ -70,7 +73,10 @@ class Space:
                 f"search space {self.name}: sample() returned a x{candidate.graph.scale} network "
                 f"where x{scale} is asked for; give it a parameter named scale"
             )
-        return candidate
+        if self.pixel_shuffle is PixelShuffle.OPERATOR:
+            return candidate
+        deployment = replace(candidate.deployment, pixel_shuffle=self.pixel_shuffle)
+        return replace(candidate, deployment=deployment)
 
 
 def where(name: str, error: Exception) -> str:

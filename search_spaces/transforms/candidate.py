@@ -14,6 +14,7 @@ from ..graph.graph import Graph
 from .equalization import equalize
 from .folding import ResidualFold, fold_clip, fold_residual, separate_sum
 from .rewrites import Rewrite, merge_branches, pad_channels
+from .shuffling import PixelShuffle, shuffle_by_rows
 
 if TYPE_CHECKING:
     from .rewrites import Array, Weights
@@ -29,6 +30,8 @@ class Deployment:
     fold_clip: bool = False
     #: feature maps are widened to a multiple of this many channels
     channel_step: int = 1
+    #: how depth_to_space is written
+    pixel_shuffle: PixelShuffle = PixelShuffle.OPERATOR
 
     def __post_init__(self) -> None:
         if not 1 <= self.channel_step <= 64:
@@ -84,6 +87,8 @@ class Candidate:
             rewrite = rewrite.then(fold_residual)
         if self.deployment.fold_clip:
             rewrite = rewrite.then(fold_clip)
+        if self.deployment.pixel_shuffle is PixelShuffle.ROWS:
+            rewrite = rewrite.then(shuffle_by_rows)
         if self.deployment.channel_step > 1:
             rewrite = rewrite.then(lambda graph: pad_channels(graph, self.deployment.channel_step))
         return rewrite

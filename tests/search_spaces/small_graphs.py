@@ -30,6 +30,7 @@ from search_spaces import (
     Reduction,
     Relu,
     Resize,
+    ShuffleRows,
     Sigmoid,
     Slice,
     SpaceToDepth,
@@ -108,6 +109,18 @@ def image_with_features() -> Graph:
     net = GraphBuilder()
     features = net.conv(net.input, 6, relu=True)
     return net.image(net.conv(net.concat(net.input, features, net.input), 12), 2)
+
+
+def shuffled_rows(residual: bool = False) -> Graph:
+    """Two rows of pixels by convs of their own, with what each adds of the image."""
+    net = GraphBuilder()
+    features = net.conv(net.input, 8, relu=True)
+    rows = [net.conv(features, 6) for _ in range(2)]
+    if residual:
+        image = net.concat(net.input, net.input)
+        rows = [net.add(row, image) for row in rows]
+    net.add_node(Clip(), net.add_node(ShuffleRows(), *rows))
+    return net.graph
 
 
 def enlarged(resize: Resize) -> Graph:
@@ -229,6 +242,8 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "hard swish": lambda: between_convs(HardSwish()),
     "clip by operators": lambda: between_convs(clip=ClipForm.OPERATOR),
     "space_to_depth": folded,
+    "shuffle rows": shuffled_rows,
+    "shuffle rows of sums": lambda: shuffled_rows(residual=True),
     "resize nearest": lambda: enlarged(Resize(factor=2)),
     "resize nearest x3": lambda: enlarged(Resize(factor=3)),
     "resize nearest of the image": lambda: enlarged_image(Interpolation.NEAREST),

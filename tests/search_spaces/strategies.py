@@ -114,6 +114,11 @@ def _combine(draw: st.DrawFn, sketch: Sketch, source: str) -> None:
     channels = sketch.channels[source]
     same = sorted(name for name, count in sketch.channels.items() if count == channels)
     other = draw(st.sampled_from(same))
+    if channels % 2 == 0 and draw(st.booleans()):
+        # Twice as large, and back.
+        rows = sketch.net.add_node(ss.ShuffleRows(), source, other)
+        sketch.apply(rows, ss.SpaceToDepth(2), channels=2 * channels)
+        return
     operators: list[tuple[int, Operator]] = [
         (channels, ss.Add(draw(st.sampled_from(Activation)))),
         (channels, ss.Subtract()),

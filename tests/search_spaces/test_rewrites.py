@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from search_spaces import (
     GraphBuilder,
     GraphError,
     InputSpec,
+    PixelShuffle,
     infer,
     lower,
     zoo,
@@ -90,6 +92,8 @@ def largest_difference(candidate: Candidate, weights: Weights) -> float:
         Deployment(SUM),
         Deployment(LAST, True),
         Deployment(channel_step=16),
+        Deployment(pixel_shuffle=PixelShuffle.ROWS),
+        Deployment(SUM, True, 8, PixelShuffle.ROWS),
         WHOLE,
         APART,
     ],
@@ -115,9 +119,11 @@ def test_features_keep_to_the_range_of_the_image_that_is_carried_beside_them(nam
     name=st.sampled_from(["mobile", "plain", "reparam", "residual"]),
     seed=st.integers(0, 10**6),
     scale=st.integers(2, 4),
+    shuffle=st.sampled_from(PixelShuffle),
 )
-def test_whatever_a_space_deploys(name: str, seed: int, scale: int) -> None:
-    candidate = load_space(name).draw(RandomTrial(seed), scale)
+def test_whatever_a_space_deploys(name: str, seed: int, scale: int, shuffle: PixelShuffle) -> None:
+    space = replace(load_space(name), pixel_shuffle=shuffle)
+    candidate = space.draw(RandomTrial(seed), scale)
     weights = random_weights(Network(candidate.graph), seed)
     before = levels(candidate.graph, weights)
     after = levels(candidate.deployed, deployed_weights(candidate, weights))

@@ -116,7 +116,9 @@ class LatencyModel:
 
         table = OperatorTable.of(networks)
         self._require_known(table)
-        operator_ms = np.maximum(self.fitted.operator_ms(table, stack), self.spread.least_ms(table))
+        least_ms, free = self.spread.least_ms(table), table.is_one_of(self.structure.free)
+        operator_ms = np.maximum(self.fitted.operator_ms(table, stack), least_ms)
+        operator_ms[free] = 0.0
         waited = on_critical_path(self.structure, networks, operator_ms).astype(float)
         waited_ms = operator_ms * waited
         ms = table.per_network(waited_ms)

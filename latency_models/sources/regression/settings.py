@@ -77,6 +77,8 @@ class RegressionSettings(SourceSettings):
     fused: Kinds = ()
     #: operators that cost nothing where they read the image or make the output
     free_at_ends: Kinds = ()
+    #: operators that only give the same bytes another shape
+    free: Kinds = ()
     #: of the table's, the software that predictions are for
     stack: str = ""
     #: measurements.csv.gz where a plain one would be large
@@ -169,6 +171,7 @@ class RegressionSettings(SourceSettings):
             stack=self.stack,
             fused=frozenset(self.fused),
             free_at_ends=frozenset(self.free_at_ends),
+            free=frozenset(self.free),
             scatter=self.scatter,
         )
 

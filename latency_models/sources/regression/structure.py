@@ -54,6 +54,8 @@ class CostStructure:
     fused: frozenset[str] = frozenset()
     #: operators that cost nothing at the image's or the output's end
     free_at_ends: frozenset[str] = frozenset()
+    #: operators that only give the same bytes another shape, and cost nothing
+    free: frozenset[str] = frozenset()
     #: how far measurements are expected to scatter around any prices: 0.05 is 5 %
     scatter: float = 0.05
     _engine_of: dict[str, str] = field(init=False, repr=False, compare=False)
@@ -64,10 +66,15 @@ class CostStructure:
         if twice:
             raise InputError(f"{', '.join(twice)}: on two engines; an operator runs on one")
         charged = {kind for term in self.terms for kind in term.kinds}
-        free = sorted(set(counts) - charged)
-        if free:
-            raise InputError(f"{', '.join(free)}: no term charges for it; nothing is free")
-        homeless = sorted(charged - set(counts))
+        unpaid = sorted(set(counts) - charged - self.free)
+        if unpaid:
+            raise InputError(
+                f"{', '.join(unpaid)}: no term charges for it; add it to one, or to free"
+            )
+        paid = sorted(self.free & charged)
+        if paid:
+            raise InputError(f"{', '.join(paid)}: free, and a term charges for it; choose one")
+        homeless = sorted((charged | self.free) - set(counts))
         if homeless:
             raise InputError(f"{', '.join(homeless)}: on no engine; add it to one")
         if not 0 < self.scatter < 1:

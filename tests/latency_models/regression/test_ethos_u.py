@@ -53,8 +53,17 @@ def test_it_names_the_compiler_and_keeps_to_its_table(name: str) -> None:
     rows = read_table(device.folder / settings.table)
     assert len(rows) == 300
     assert all(math.isclose(sum(row.operators_ms), row.ms, rel_tol=1e-3) for row in rows)
+    # The compiler leaves the bytes of a RESHAPE where they are, as no row tells.
+    found = default_structure(rows)
+    engines = (
+        replace(one, kinds=one.kinds | {"RESHAPE"}) if one.name == "npu" else one
+        for one in found.engines
+    )
     assert settings.structure == replace(
-        default_structure(rows), paddings=(ChannelPadding(16, 16),)
+        found,
+        engines=tuple(engines),
+        free=frozenset({"RESHAPE"}),
+        paddings=(ChannelPadding(16, 16),),
     )
 
 

@@ -293,7 +293,9 @@ def test_accuracy_of_macs_alone_is_worse_where_they_are_not_all() -> None:
     [
         ({"engines": (Engine("a", CONV | OTHER), Engine("b", CONV))}, "CONV_2D: on two engines"),
         ({"engines": (Engine("a", CONV),)}, "ADD, CONCATENATION, DEPTH_TO_SPACE: on no engine"),
-        ({"terms": (Term(Quantity.MACS, CONV),)}, "nothing is free"),
+        ({"terms": (Term(Quantity.MACS, CONV),)}, "no term charges for it"),
+        ({"free": frozenset({"ADD"})}, "ADD: free, and a term charges for it"),
+        ({"free": frozenset({"RESHAPE"})}, "RESHAPE: on no engine"),
         ({"paddings": ()}, "no padding"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -11,19 +12,22 @@ from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
 from nas.choices import Risk
 from nas.quality.score import scored_ms
-from nas.sampling.latency_estimate import LatencyEstimator, TimedGraph
+from nas.sampling.latency_estimate import LatencyEstimator, TimedNetwork
 from nas.sampling.replay import draw
-from search_spaces import Graph, GraphError, InputSpec, lower
+from search_spaces import Candidate, GraphError, InputSpec, PixelShuffle, lower
 from search_spaces.spaces.loading import load_space
 
 SPEC = InputSpec(360, 640)
 
 
-def graphs(count: int, seed: int = 0) -> list[Graph]:
-    space, rng, found = load_space("mobile"), random.Random(seed), list[Graph]()
+def networks(
+    count: int, seed: int = 0, shuffle: PixelShuffle = PixelShuffle.OPERATOR
+) -> list[Candidate]:
+    space = replace(load_space("mobile"), pixel_shuffle=shuffle)
+    rng, found = random.Random(seed), list[Candidate]()
     while len(found) < count:
         try:
-            found.append(draw(space, 3, rng, {}).candidate.deployed)
+            found.append(draw(space, 3, rng, {}).candidate)
         except GraphError:
             continue
     return found
@@ -32,29 +36,30 @@ def graphs(count: int, seed: int = 0) -> list[Graph]:
 def test_of_a_predicted_device_it_is_the_prediction() -> None:
     device = load_device("dimensity8100-nnapi")
     estimator = LatencyEstimator.of(device, SPEC, Risk.MEAN)
-    assert estimator.with_timed([TimedGraph(graphs(1)[0], 20.0)]) is estimator
+    assert estimator.with_timed([TimedNetwork(networks(1)[0], 20.0)]) is estimator
     with Worker() as worker:
         source = open_source(device, worker)
-        for graph, found in zip(graphs(20), estimator.estimates(graphs(20)), strict=True):
-            kinds = {operator.kind for operator in lower(graph, SPEC)}
+        for network, found in zip(networks(20), estimator.estimates(networks(20)), strict=True):
+            kinds = {operator.kind for operator in lower(network.deployed, SPEC)}
             if device.operators is not None and not kinds <= device.operators:
                 assert found is None
             elif found is not None:
-                latency = source.measure(LatencyRequest.of_graph(graph, SPEC, bytes))
+                latency = source.measure(LatencyRequest.of_graph(network.deployed, SPEC, bytes))
                 assert found.log2_ms == pytest.approx(math.log2(scored_ms(latency, Risk.MEAN)))
                 assert found.promised_log2_ms == pytest.approx(math.log2(latency.high_ms))
                 assert found.deviation == 0
 
 
+@pytest.mark.parametrize("shuffle", PixelShuffle)
 @pytest.mark.parametrize("name", ["ethos-u85-1024", "host"])
-def test_latencies_of_the_study_correct_it(name: str) -> None:
+def test_latencies_of_the_study_correct_it(name: str, shuffle: PixelShuffle) -> None:
     """A device three times as slow as it is thought to be."""
     estimator = LatencyEstimator.of(load_device(name), SPEC, Risk.MEAN)
-    known, others = graphs(12, seed=1), graphs(12, seed=2)
+    known, others = networks(12, 1, shuffle), networks(12, 2, shuffle)
     before = estimator.estimates([*known, *others])
     timed = [
-        TimedGraph(graph, estimate.log2_ms + math.log2(3))
-        for graph, estimate in zip(known, before, strict=False)
+        TimedNetwork(network, estimate.log2_ms + math.log2(3))
+        for network, estimate in zip(known, before, strict=False)
         if estimate is not None
     ]
     after = estimator.with_timed(timed).estimates(others)

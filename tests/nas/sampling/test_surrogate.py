@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 import optuna
 import pytest
 
+from latency_models import Latency, LatencyRequest
+from latency_models.device import load_device
 from nas.choices import Objective, SamplerKind
 from nas.quality_model.features import Features
+from nas.sampling.latency_estimate import LatencyEstimator
 from nas.sampling.surrogate import SurrogateSampler
 from nas.searching.refusals import bottleneck, gaps
 from nas.searching.smallest import smallest_macs
@@ -137,6 +140,26 @@ def test_without_time_it_looks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     simulation = in_time(Time(0))
     monkeypatch.setattr("nas.sampling.surrogate.make_small", None)
     assert simulation.study.ask().relative_params == {}
+
+
+def test_what_is_proposed_was_timed_by_the_device_itself() -> None:
+    """The estimates are of another device; some networks the device itself never takes."""
+    simulation, asked = simulated(), dict[str, bool]()
+    other = LatencyEstimator.of(load_device("ethos-u85-1024"), INPUT, SETTINGS.risk)
+
+    def times(candidate: Candidate) -> Latency | None:
+        asked[candidate.hash] = len(asked) % 3 > 0
+        request = LatencyRequest.of_graph(candidate.deployed, INPUT, bytes)
+        return simulation.source.measure(request) if asked[candidate.hash] else None
+
+    sampler = simulation.study.sampler
+    assert isinstance(sampler, SurrogateSampler)
+    problem = replace(sampler._problem, estimator=other)
+    simulation.study.sampler = SurrogateSampler(problem, records_of, all_fit, times=times)
+    for trials in range(1, 6):
+        simulation.run(1)
+        assert asked[networks(simulation)[-1]]
+        assert len(asked) <= 8 * trials
 
 
 def now_and_then(trial: Trial, scale: int = 3) -> Graph:

@@ -1,0 +1,147 @@
+"""Depth_to_space row by row: the same image, by other operators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from latency_models import WeightGranularity
+from nas.data.pixels import Pixels
+from nas.evaluation.inference import run_in_worker
+from nas.quantization.conversion import convert
+from nas.training.job import Weights
+from nas.training.network import Network
+from nas.training.tensorflow_quietly import tf
+from search_spaces import (
+    Candidate,
+    Clip,
+    Conv,
+    Deployment,
+    DepthToSpace,
+    Graph,
+    GraphBuilder,
+    GraphError,
+    InputSpec,
+    PixelShuffle,
+    PRelu,
+    ShuffleRows,
+    Slice,
+    infer,
+    lower,
+    zoo,
+)
+from search_spaces.transforms.shuffling import shuffle_by_rows
+
+from .conversion import random_weights
+
+SPEC = InputSpec(10, 14)
+ROWS = Deployment(pixel_shuffle=PixelShuffle.ROWS)
+
+
+def kinds(graph: Graph) -> list[str]:
+    return [operator.kind for operator in lower(graph, SPEC)]
+
+
+def cut(graph: Graph) -> list[str]:
+    return [node.name for node in graph.nodes if isinstance(node.operator, Slice)]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("network", zoo.ZOO, ids=lambda network: network.name)
+def test_published_networks_lose_their_depth_to_space_and_nothing_is_cut(
+    network: zoo.ZooNetwork, scale: int
+) -> None:
+    candidate = network.build(scale)
+    deployment = replace(candidate.deployment, pixel_shuffle=PixelShuffle.ROWS)
+    rows = replace(candidate, deployment=deployment)
+    assert "DEPTH_TO_SPACE" not in kinds(rows.deployed)
+    assert not cut(rows.deployed)
+    before, after = infer(candidate.deployed, SPEC), infer(rows.deployed, SPEC)
+    # The image is repeated once for all rows, and channels that were cut away are not made.
+    assert after.macs <= before.macs
+    assert after.parameters <= before.parameters
+    shuffled = "DEPTH_TO_SPACE" in kinds(candidate.deployed)
+    assert ("RESHAPE" in kinds(rows.deployed)) == (rows.hash != candidate.hash) == shuffled
+
+
+def int8_image(graph: Graph, weights: Weights) -> Pixels:
+    network = Network(graph)
+    network.restore(network.snapshot() | dict(weights))
+    lr = np.random.default_rng(3).integers(0, 256, (1, SPEC.height, SPEC.width, 3), np.uint8)
+    network.calibrate(tf.constant(lr, tf.float32))
+    file = convert(graph, network.snapshot(), SPEC, WeightGranularity.CHANNEL)
+    image = run_in_worker((str(hash(file)), 1), lr[0] ^ np.uint8(128), file)
+    assert image is not None
+    return image
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_files_make_the_same_bytes(scale: int) -> None:
+    """Where no sum stands before the pixels: its summands have scales of their own, row by row."""
+    graph = zoo.find("ESPCN").build(scale).merged.graph
+    weights = random_weights(Network(graph), seed=scale)
+    rewrite = shuffle_by_rows(graph)
+    rows = int8_image(rewrite.graph, rewrite.carry(weights))
+    assert np.array_equal(rows, int8_image(graph, weights))
+    assert rows.std() > 1
+
+
+def features_read_twice() -> Graph:
+    net = GraphBuilder()
+    values = net.conv(net.input, 12)
+    pixels = net.add_node(DepthToSpace(block=2), values)
+    other = net.add_node(DepthToSpace(block=2), net.conv(values, 12))
+    net.add_node(Clip(), net.add(pixels, other))
+    return net.graph
+
+
+def test_what_others_read_too_is_cut_and_not_computed_again() -> None:
+    graph = shuffle_by_rows(features_read_twice()).graph
+    assert len(cut(graph)) == 2
+    assert sum(isinstance(node.operator, Conv) for node in graph.nodes) == 3
+    assert infer(graph, SPEC).macs == infer(features_read_twice(), SPEC).macs
+
+
+def test_activations_and_slopes_go_with_their_channels() -> None:
+    net = GraphBuilder()
+    features = net.add_node(PRelu(), net.conv(net.input, 12))
+    net.add_node(Clip(), net.add_node(DepthToSpace(block=2), features))
+    rewrite = shuffle_by_rows(net.graph)
+    (alpha,) = (node.name for node in net.graph.nodes if isinstance(node.operator, PRelu))
+    weights = random_weights(Network(net.graph), seed=1)
+    carried = rewrite.carry(weights)
+    slopes = [value for name, value in carried.items() if name.endswith("/alpha")]
+    assert np.array_equal(np.concatenate(slopes), weights[f"{alpha}/alpha"])
+
+
+def test_without_depth_to_space_nothing_changes() -> None:
+    net = GraphBuilder()
+    net.add_node(Clip(), net.conv(net.input, 3))
+    graph = net.graph
+    assert shuffle_by_rows(graph).graph is graph
+
+
+def test_json_keeps_it_and_refuses_another_word() -> None:
+    candidate = Candidate(zoo.abpn(3), ROWS)
+    assert Candidate.from_json(candidate.to_json()) == candidate
+    data = candidate.to_json()
+    data["deployment"]["pixel_shuffle"] = "columns"
+    with pytest.raises(GraphError, match="pixel_shuffle = 'columns'"):
+        Candidate.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((4, 4, 6),), "two rows"),
+        (((4, 4, 6), (4, 4, 9)), "differ"),
+        (((4, 4, 5), (4, 4, 5)), "no multiple of 2 rows"),
+    ],
+)
+def test_rows_that_make_no_image_are_refused(
+    shapes: tuple[tuple[int, int, int], ...], message: str
+) -> None:
+    with pytest.raises(GraphError, match=message):
+        ShuffleRows().shape(shapes)
