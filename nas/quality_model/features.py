@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from search_spaces import Candidate, Figures, Graph, InputSpec, Node, infer
@@ -81,11 +82,12 @@ class Features:
     clip_is_folded: float
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(value) for value in astuple(self)):
+        if not all(math.isfinite(value) for value in _values_of(self)):
             raise ValueError(f"features must be finite: {self}")
 
 
 NAMES = tuple(field.name for field in fields(Features))
+_values_of: Callable[[Features], tuple[float, ...]] = attrgetter(*NAMES)
 
 
 def features_of(candidate: Candidate) -> Features:
@@ -141,7 +143,7 @@ def matrix_of(rows: list[Features]) -> Floats:
     """float64 (networks, features), columns in the order of ``NAMES``."""
     import numpy as np
 
-    return np.array([astuple(row) for row in rows], np.float64).reshape(-1, len(NAMES))
+    return np.array([_values_of(row) for row in rows], np.float64).reshape(-1, len(NAMES))
 
 
 def _log(value: float) -> float:

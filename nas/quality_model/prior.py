@@ -11,12 +11,12 @@ studies tell more of all networks, each study by an offset, a slope and a remain
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve, solve_triangular
 
 from .features import NAMES, features_of, matrix_of
 from .networks import LOST_DB, KernelValues, NetworkTable, shipped_networks
@@ -119,17 +119,60 @@ class GainPrior:
         beyond = np.maximum(scaled - known.max(axis=0), known.min(axis=0) - scaled)
         return np.asarray(np.maximum(beyond, 0.0))
 
-    def joint(self, features: Floats, conditions: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Means and covariances of gains, before anything is trained under these conditions.
-
-        Where they are the same, gains have more in common than the table tells.
-        """
+    def placed(self, features: Floats, conditions: npt.NDArray[np.int64]) -> PlacedNetworks:
+        """Networks as they stand to the table's, before any is trained under these conditions."""
         scaled = self._scaled(features)
-        mean, covariance = self.process.predict(scaled, return_cov=True)
-        alike = self.process.kernel_.k2(scaled)
-        mean = mean + self.mean_db
-        common = _OFFSET_DB**2 + _SLOPE**2 * np.outer(mean, mean) + _OWN_DB**2 * alike
-        return mean, covariance + common * np.equal.outer(conditions, conditions)
+        across = self.process.kernel_(self.process.X_train_, scaled)
+        mean = across.T @ self.process.alpha_ + self.mean_db
+        solved = solve_triangular(self.process.L_, across, lower=True)
+        return PlacedNetworks(scaled, conditions, mean, solved)
+
+    def covariance(self, rows: PlacedNetworks, columns: PlacedNetworks) -> Floats:
+        """(rows, columns): of their gains.
+
+        Where conditions are the same, gains have more in common than the table tells.
+        """
+        kernel = self.process.kernel_
+        alike = kernel.k2(rows.scaled, columns.scaled)
+        told = kernel.k1.constant_value * alike - rows.solved.T @ columns.solved
+        common = _common(np.outer(rows.mean_db, columns.mean_db), alike)
+        return np.asarray(told + common * np.equal.outer(rows.conditions, columns.conditions))
+
+    def variance(self, networks: PlacedNetworks) -> Floats:
+        """The covariance of each with itself."""
+        told = self.process.kernel_.k1.constant_value - np.square(networks.solved).sum(axis=0)
+        return np.asarray(told + _common(np.square(networks.mean_db), 1.0))
+
+
+def _common(means: Floats, alike: Floats | float) -> Floats:
+    """Covariance that a study's conditions bring, by products of means and by likeness."""
+    return np.asarray(_OFFSET_DB**2 + _SLOPE**2 * means + _OWN_DB**2 * alike)
+
+
+@dataclass(frozen=True)
+class PlacedNetworks:
+    """Some networks, and what covariances of their gains are computed from."""
+
+    #: features in deviations of the table's: (networks, features)
+    scaled: Floats
+    #: equal where images and training are
+    conditions: npt.NDArray[np.int64]
+    #: of the gain
+    mean_db: Floats
+    #: what the table tells of each: (networks of the table, networks)
+    solved: Floats
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What is computed of a study's networks once, whatever is asked about."""
+
+    #: trained ones, then those in training
+    networks: PlacedNetworks
+    #: lower triangular, of their covariances with noise
+    factor: Floats
+    #: of each trained one's covariance with another network in that one's mean
+    weights: Floats
 
 
 @dataclass(frozen=True)
@@ -147,28 +190,33 @@ class StudyGains:
 
     def of(self, features: Floats) -> Gains:
         """Distributions of the gains that the study's training would give these networks."""
-        others = self.prior.others
-        given = len(others.features) + len(self.known)
-        soon = given + len(self.pending)
-        rows = np.vstack([others.features, self.known, self.pending, features])
-        own_rows = len(rows) - len(others.features)
-        conditions = np.concatenate([others.conditions, np.zeros(own_rows, np.int64)])
-        mean, covariance = self.prior.joint(rows, conditions)
-        noise = self.prior.noise_db**2
-        own = covariance[soon:, soon:].diagonal()
-        if given:
-            factor = cho_factor(covariance[:given, :given] + noise * np.eye(given))
-            gain_db = np.concatenate([others.gain_db, self.gain_db])
-            surprise = np.maximum(gain_db, LOST_DB) - mean[:given]
-            shift = covariance[soon:, :given] @ cho_solve(factor, surprise)
-        else:
-            shift = np.zeros(len(features))
-        if soon:
-            factor = cho_factor(covariance[:soon, :soon] + noise * np.eye(soon))
-            across = covariance[:soon, soon:]
-            own = own - np.einsum("ij,ij->j", across, cho_solve(factor, across))
-        deviation = self.prior.widening * np.sqrt(np.maximum(own, 0.0) + noise)
-        return Gains(mean[soon:] + shift, deviation)
+        prior, evidence = self.prior, self._evidence
+        asked = prior.placed(features, np.zeros(len(features), np.int64))
+        variance, shift = prior.variance(asked), np.zeros(len(features))
+        if len(evidence.factor):
+            across = prior.covariance(evidence.networks, asked)
+            solved = solve_triangular(evidence.factor, across, lower=True)
+            variance = variance - np.square(solved).sum(axis=0)
+            shift = across[: len(evidence.weights)].T @ evidence.weights
+        deviation = prior.widening * np.sqrt(np.maximum(variance, 0.0) + prior.noise_db**2)
+        return Gains(asked.mean_db + shift, deviation)
+
+    @cached_property
+    def _evidence(self) -> _Evidence:
+        others, own = self.prior.others, len(self.known) + len(self.pending)
+        networks = self.prior.placed(
+            np.vstack([others.features, self.known, self.pending]),
+            np.concatenate([others.conditions, np.zeros(own, np.int64)]),
+        )
+        noise = self.prior.noise_db**2 * np.eye(len(networks.mean_db))
+        covariance = self.prior.covariance(networks, networks) + noise
+        factor = np.asarray(np.linalg.cholesky(covariance), np.float64)
+        gain_db = np.concatenate([others.gain_db, self.gain_db])
+        trained = len(gain_db)
+        surprise = np.maximum(gain_db, LOST_DB) - networks.mean_db[:trained]
+        # The first rows of a factor are the factor of the first rows.
+        weights = cho_solve((factor[:trained, :trained], True), surprise)
+        return _Evidence(networks, factor, np.asarray(weights))
 
 
 def gains_of(table: NetworkTable) -> Floats:

@@ -67,11 +67,16 @@ class EstimatedLatency:
         return self.deviation == 0
 
 
+#: What log2 of a network's milliseconds grows with, and 1.
+LineFeatures = tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class TimedNetwork:
     """A network, and its latency by the study's own source."""
 
-    candidate: Candidate
+    #: as the estimator tells them; None: it knows nothing of the network
+    features: LineFeatures | None
     log2_ms: float
 
 
@@ -126,12 +131,10 @@ class LatencyEstimator:
         """The line brought to these latencies (Bayesian linear regression)."""
         if self.uncertainty is None:
             return self
-        features = self._features([row.candidate for row in timed])
-        known = [row is not None for row in features]
-        if not any(known):
+        known = [(row.features, row.log2_ms) for row in timed if row.features is not None]
+        if not known:
             return self
-        x = np.array([row for row in features if row is not None])
-        y = np.array([row.log2_ms for row in timed])[known]
+        x, y = (np.array(column) for column in zip(*known, strict=True))
         noise = self.uncertainty.network**2
         prior = np.linalg.inv(self.covariance)
         covariance = np.linalg.inv(prior + x.T @ x / noise)
@@ -147,7 +150,7 @@ class LatencyEstimator:
             ]
         noise = self.uncertainty.network**2
         found: list[EstimatedLatency | None] = []
-        for features in self._features(networks):
+        for features in self.line_features(networks):
             if features is None:
                 found.append(None)
                 continue
@@ -156,8 +159,10 @@ class LatencyEstimator:
             found.append(EstimatedLatency(log2_ms, math.sqrt(variance + noise), log2_ms))
         return found
 
-    def _features(self, networks: Sequence[Candidate]) -> list[tuple[float, ...] | None]:
-        """What log2 of its milliseconds grows with, and 1; None if the device does not take it."""
+    def line_features(self, networks: Sequence[Candidate]) -> list[LineFeatures | None]:
+        """Of networks as they are deployed; None for what the device does not take, or no line."""
+        if self.uncertainty is None:
+            return [None] * len(networks)
         if self.regression is not None:
             known = [_with_depth_to_space(network) for network in networks]
             return [

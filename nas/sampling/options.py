@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,9 @@ from scipy.stats import norm
 from ..choices import Objective
 from ..quality.score import log2_score
 from ..quality_model.features import Features, matrix_of
-from ..quality_model.prior import GainPrior, Gains, StudyGains
+from ..quality_model.prior import Gains, StudyGains
 from .acquisition import FrontPoint, expected_area, expected_improvement
-from .latency_estimate import EstimatedLatency
+from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .problem import SamplingProblem, StudyKnowledge
 from .replay import Draw
 
@@ -45,8 +46,11 @@ class ImprovementModel:
     """What to expect of networks, by the package's trainings and the study's own."""
 
     problem: SamplingProblem
-    prior: GainPrior
     knowledge: StudyKnowledge
+    #: mean and deviation of gains that were asked for, in dB, by the network's hash
+    _told: dict[str, tuple[float, float]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def improvement(self, options: Sequence[Option]) -> Floats:
         """Expected, one an option; in doublings of the score, or of a front's area."""
@@ -73,14 +77,29 @@ class ImprovementModel:
 
     def gains(self, options: Sequence[Option]) -> Gains:
         """Over bicubic enlargement, after the study's training."""
+        new = {option.hash: option.features for option in options if option.hash not in self._told}
+        if new:
+            told = self._study_gains.of(matrix_of(list(new.values())))
+            self._told.update(
+                zip(new, zip(told.mean_db, told.deviation_db, strict=True), strict=True)
+            )
+        rows = np.array([self._told[option.hash] for option in options]).reshape(-1, 2)
+        return Gains(rows[:, 0], rows[:, 1])
+
+    @cached_property
+    def estimator(self) -> LatencyEstimator:
+        """Of latencies, by all that the study's own source has timed."""
+        return self.problem.estimator.with_timed(self.knowledge.timed)
+
+    @cached_property
+    def _study_gains(self) -> StudyGains:
         known = self.knowledge
-        model = StudyGains(
-            self.prior,
+        return StudyGains(
+            self.problem.read_prior(),
             known.features,
             known.gain_db(self.problem.bicubic_psnr_db),
             known.pending_features,
         )
-        return model.of(matrix_of([option.features for option in options]))
 
     def _excess(self, options: Sequence[Option]) -> Floats:
         """Doublings of time by which each is over the study's limit; less than 0: within it."""
@@ -93,7 +112,7 @@ class ImprovementModel:
         best = self.knowledge.best[:1]
         return best[0].result.log2_score if best else promised
 
-    @property
+    @cached_property
     def _front(self) -> list[FrontPoint]:
         return [
             FrontPoint(math.log2(r.result.scored_ms), r.result.expected.psnr_db)
@@ -101,7 +120,7 @@ class ImprovementModel:
             if r.result is not None
         ]
 
-    @property
+    @cached_property
     def _corner(self) -> FrontPoint:
         """What a front is counted from: bicubic enlargement, at four times the slowest known."""
         limit_ms = self.problem.settings.max_latency_ms

@@ -94,13 +94,8 @@ class _Pool:
     @classmethod
     def begun(cls, model: ImprovementModel, part: str) -> Self:
         """An empty one; ``part`` of a study draws other networks than its others do."""
-        problem, knowledge = model.problem, model.knowledge
-        return cls(
-            problem,
-            problem.estimator.with_timed(knowledge.timed),
-            random.Random(f"{problem.settings.seed}/{part}"),
-            set(knowledge.proposed),
-        )
+        rng = random.Random(f"{model.problem.settings.seed}/{part}")
+        return cls(model.problem, model.estimator, rng, set(model.knowledge.proposed))
 
     def grow(self, count: int, choose: Chooser) -> None:
         """By ``count`` networks drawn with the choices that ``choose`` gives, if there are any."""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from optuna.trial import FrozenTrial
 
 from search_spaces import Candidate, NasError
 from search_spaces.spaces.space import Space
@@ -18,8 +19,8 @@ from ..quality_model.prior import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
 from ..studies.record import Result, TrialRecord, pareto_front
 from ..studies.settings import Settings
-from .latency_estimate import LatencyEstimator, TimedNetwork
-from .replay import Choices
+from .latency_estimate import LatencyEstimator, LineFeatures, TimedNetwork
+from .replay import Choice, Choices
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,11 +57,20 @@ class StudyTrial:
 
 
 @dataclass(frozen=True)
-class KnownNetwork:
-    """A trained network of a study."""
+class MetNetwork:
+    """A network of a study, trained or not."""
 
     candidate: Candidate
     features: Features
+    #: that its latency is estimated by
+    line_features: LineFeatures | None
+
+
+@dataclass(frozen=True)
+class KnownNetwork:
+    """A trained network of a study."""
+
+    network: MetNetwork
     result: Result
     #: that make the space draw it; a reference has none
     choices: Choices
@@ -81,7 +91,7 @@ class StudyKnowledge:
     @cached_property
     def features(self) -> Floats:
         """Of trained networks: (networks, features)."""
-        return matrix_of([row.features for row in self.trained])
+        return matrix_of([row.network.features for row in self.trained])
 
     @cached_property
     def pending_features(self) -> Floats:
@@ -103,7 +113,7 @@ class StudyKnowledge:
         front = {record.candidate for record in self.front}
         rows = [row for row in self.best if row.choices]
         if objective is Objective.PARETO:
-            rows.sort(key=lambda row: row.candidate.hash not in front)
+            rows.sort(key=lambda row: row.network.candidate.hash not in front)
         return [row.choices for row in rows]
 
     @property
@@ -113,29 +123,47 @@ class StudyKnowledge:
 
     @property
     def timed(self) -> list[TimedNetwork]:
-        """Deployed networks with the latencies that the study's own source gave."""
+        """Networks with the latencies that the study's own source gave."""
         return [
-            TimedNetwork(row.candidate, float(np.log2(row.result.latency.ms)))
+            TimedNetwork(row.network.line_features, float(np.log2(row.result.latency.ms)))
             for row in self.trained
         ]
 
 
 class NetworkMemory:
-    """Candidates and features of a study's networks, made once a process."""
+    """What of a study's networks stays as it is, made once for each."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Candidate, Features] | None] = {}
+    def __init__(self, estimator: LatencyEstimator) -> None:
+        self._estimator = estimator
+        self._met: dict[str, MetNetwork | None] = {}
+        #: of finished trials, by number
+        self._choices: dict[int, Choices] = {}
 
-    def of(self, record: TrialRecord) -> tuple[Candidate, Features] | None:
+    def of(self, record: TrialRecord) -> MetNetwork | None:
         """Of a trial that got as far as a network; None if that has no features."""
         name = record.candidate or ""
-        if name not in self._known:
+        if name not in self._met:
             try:
-                candidate = record.network
-                self._known[name] = candidate, features_of(candidate)
+                self._met[name] = self._made(record.network)
             except NasError:
-                self._known[name] = None
-        return self._known[name]
+                self._met[name] = None
+        return self._met[name]
+
+    def _made(self, candidate: Candidate) -> MetNetwork:
+        (line_features,) = self._estimator.line_features([candidate])
+        return MetNetwork(candidate, features_of(candidate), line_features)
+
+    def choices_of(self, trial: FrozenTrial) -> Choices:
+        """That made its network, or will."""
+        known = self._choices.get(trial.number)
+        if known is not None:
+            return known
+        choices = {
+            name: Choice(value, trial.distributions[name]) for name, value in trial.params.items()
+        }
+        if trial.state.is_finished():
+            self._choices[trial.number] = choices
+        return choices
 
     def knowledge(self, trials: Iterable[StudyTrial]) -> StudyKnowledge:
         """What ``trials`` say."""
@@ -143,10 +171,10 @@ class NetworkMemory:
         records = tuple(trial.record for trial in kept)
         known = [(trial, found) for trial in kept if (found := self.of(trial.record)) is not None]
         trained = tuple(
-            KnownNetwork(*found, trial.record.result, trial.choices, trial.record.within_limit)
+            KnownNetwork(found, trial.record.result, trial.choices, trial.record.within_limit)
             for trial, found in known
             if trial.record.result is not None
         )
-        pending = tuple(features for trial, (_, features) in known if trial.record.running)
+        pending = tuple(found.features for trial, found in known if trial.record.running)
         proposed = frozenset(row.candidate or "" for row in records if not row.baseline)
         return StudyKnowledge(records, trained, pending, proposed)

@@ -27,8 +27,8 @@ from .foresight import foreseen_front
 from .latency_estimate import EstimatedLatency
 from .options import ImprovementModel, Option
 from .pool import make_pool, make_small
-from .problem import NetworkMemory, SamplingProblem, StudyKnowledge, StudyTrial
-from .replay import Choice, Choices
+from .problem import NetworkMemory, SamplingProblem, StudyTrial
+from .replay import Choices
 
 #: Networks, for one proposal, whose own latency is asked for at most.
 _MOST_TIMED = 8
@@ -66,7 +66,8 @@ class SurrogateSampler(BaseSampler):
         """``times``, where that takes no device: what is trained is chosen by it."""
         self._problem, self._records_of, self._fits = problem, records_of, fits
         self._foresees, self._times = foresees, times
-        self._memory = NetworkMemory()
+        self._memory = NetworkMemory(problem.estimator)
+        self._latest: ImprovementModel | None = None
         self._chance = RandomSampler(seed=problem.settings.seed)
         self._coming: Callable[[], Options] | None = None
         self._choices: Choices = {}
@@ -110,7 +111,7 @@ class SurrogateSampler(BaseSampler):
         """The most promising network that may be trained; None if none is left."""
         trials = self._trials(study)
         records = [trial.record for trial in trials]
-        model = self._model(self._knowledge(trials))
+        model = self._model(trials)
         if model.knowledge.trained:
             self._foresees = untold
         options = self._options(trials, number)
@@ -148,32 +149,34 @@ class SurrogateSampler(BaseSampler):
 
     def _made_for(self, trials: Sequence[StudyTrial], number: int) -> Callable[[], Options]:
         """The options for the trial after ``number``, made while that one trains."""
-        before = self._knowledge(trials[:number])
-        return in_background(self._pool, before, number + 1)
+        return in_background(self._pool, self._model(trials[:number]), number + 1)
 
     def _options(self, trials: Sequence[StudyTrial], number: int) -> Options:
         if self._coming is not None:
             return self._coming()
-        return self._pool(self._knowledge(trials[: max(0, number - 1)]), number)
+        return self._pool(self._model(trials[: max(0, number - 1)]), number)
 
-    def _pool(self, knowledge: StudyKnowledge, number: int) -> Options:
-        model = self._model(knowledge)
+    def _pool(self, model: ImprovementModel, number: int) -> Options:
         options = make_pool(model, number)
-        if not knowledge.trained and self._foresees is not untold:
+        if not model.knowledge.trained and self._foresees is not untold:
             foresees, self._foresees = self._foresees, untold
             foresees(foreseen_front(model, options))
         return options
 
-    def _model(self, knowledge: StudyKnowledge) -> ImprovementModel:
-        return ImprovementModel(self._problem, self._problem.read_prior(), knowledge)
+    def _model(self, trials: Sequence[StudyTrial]) -> ImprovementModel:
+        """By these trials; the latest again, with all that it has computed, if it knows no others.
 
-    def _knowledge(self, trials: Sequence[StudyTrial]) -> StudyKnowledge:
-        return self._memory.knowledge(trials)
+        The choice of a trial and the options for the next often know the same ones.
+        """
+        knowledge, latest = self._memory.knowledge(trials), self._latest
+        if latest is None or latest.knowledge.records != knowledge.records:
+            self._latest = latest = ImprovementModel(self._problem, knowledge)
+        return latest
 
     def _trials(self, study: optuna.Study) -> list[StudyTrial]:
         trials = study.get_trials(deepcopy=False)
         return [
-            StudyTrial(record, _choices_of(trial))
+            StudyTrial(record, self._memory.choices_of(trial))
             for record, trial in zip(self._records_of(trials), trials, strict=True)
         ]
 
@@ -182,7 +185,3 @@ def _fitting(
     options: Sequence[Option], fits: Callable[[Sequence[int]], Sequence[bool]]
 ) -> list[Option]:
     return list(itertools.compress(options, fits([option.macs for option in options])))
-
-
-def _choices_of(trial: FrozenTrial) -> Choices:
-    return {name: Choice(value, trial.distributions[name]) for name, value in trial.params.items()}

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -58,7 +59,7 @@ class SearchState:
     #: multiply-accumulates of the smallest network that the space may be expected to give
     smallest_macs: int = 0
 
-    @property
+    @cached_property
     def trained(self) -> int:
         """Trials that count towards the budget."""
         return sum(record.is_trained_candidate for record in self.records)
@@ -80,7 +81,7 @@ class SearchState:
             return f"budget reached: {self.trained} trained trials"
         if self.seconds_left <= 0:
             return f"budget reached: {self.budget}"
-        if expected_seconds(self.records, self.smallest_macs) > self.seconds_left:
+        if self._trial_seconds.of_macs(self.smallest_macs) > self.seconds_left:
             return f"not even the smallest networks fit into the {self._time_left}"
         return None
 
@@ -113,7 +114,7 @@ class SearchState:
         """Why trial ``number``, of a network of ``macs``, should not be trained, if so."""
         if self.budget.trials is not None and self._claimed(number) >= self.budget.trials:
             return "the trials of other workers use up the budget"
-        expected = expected_seconds(self.records, macs)
+        expected = self._trial_seconds.of_macs(macs)
         if expected > self.seconds_left:
             return f"about {format_seconds(expected)} do not fit into the {self._time_left}"
         return None
@@ -125,10 +126,16 @@ class SearchState:
 
     def _claimed(self, before: float = float("inf")) -> int:
         """Trained candidates, and those in hand that were begun before trial number ``before``."""
-        return self.trained + sum(
-            record.running and record.baseline is None and record.number < before
-            for record in self.records
-        )
+        return self.trained + sum(number < before for number in self._in_hand)
+
+    @cached_property
+    def _in_hand(self) -> tuple[int, ...]:
+        """Numbers of the candidates that somebody trains."""
+        return tuple(r.number for r in self.records if r.running and r.baseline is None)
+
+    @cached_property
+    def _trial_seconds(self) -> TrialSeconds:
+        return TrialSeconds.of(self.records)
 
     def _in_a_row(self, outcomes: frozenset[Outcome]) -> list[TrialRecord]:
         """The trials of this run that ended last, latest first, while all ended as ``outcomes``."""
@@ -141,12 +148,26 @@ def _counted(records: Sequence[TrialRecord]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
 
 
-def expected_seconds(records: Sequence[TrialRecord], macs: int) -> float:
-    """Time of a trial of ``macs``, from a line through those that are done; 0 if none is."""
-    done = [(r.result.macs, r.result.seconds["total"]) for r in records if r.result]
-    if not done:
-        return 0.0
-    x, y = (np.array(column, float) for column in zip(*done, strict=True))
-    spread = float(np.var(x))
-    slope = max(0.0, float(np.mean((x - x.mean()) * (y - y.mean()))) / spread) if spread else 0.0
-    return float(max(0.0, y.mean() + slope * (macs - x.mean())))
+@dataclass(frozen=True)
+class TrialSeconds:
+    """Time of a trial by its network's multiply-accumulates: a line through what is done."""
+
+    mean_macs: float = 0.0
+    mean: float = 0.0
+    #: for each multiply-accumulate
+    slope: float = 0.0
+
+    @classmethod
+    def of(cls, records: Sequence[TrialRecord]) -> Self:
+        """0 for all networks if none is done."""
+        done = [(r.result.macs, r.result.seconds["total"]) for r in records if r.result]
+        if not done:
+            return cls()
+        x, y = (np.array(column, float) for column in zip(*done, strict=True))
+        mean_macs, mean, spread = float(x.mean()), float(y.mean()), float(np.var(x))
+        slope = float(np.mean((x - mean_macs) * (y - mean))) / spread if spread else 0.0
+        return cls(mean_macs, mean, max(0.0, slope))
+
+    def of_macs(self, macs: int) -> float:
+        """Expected of a network of so many."""
+        return max(0.0, self.mean + self.slope * (macs - self.mean_macs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from latency_models import Latency
@@ -179,7 +180,7 @@ class TrialRecord:
         reason = f"{latency.text} is over the limit of {limit_ms:g} ms"
         return replace(self, within_limit=False, reason=reason)
 
-    @property
+    @cached_property
     def network(self) -> Candidate:
         """The sampled architecture; GraphError if the trial never got that far."""
         return Candidate.from_json(self.architecture)

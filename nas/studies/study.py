@@ -77,6 +77,8 @@ class Study:
         #: running trials without a worker's name, and when this process first saw them
         self._nameless: dict[int, float] = {}
         self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
+        #: of trials that are over, which stay as they are
+        self._ended: dict[int, TrialRecord] = {}
         self._stopped = False
         self._artifacts: Artifacts | None = None
 
@@ -113,10 +115,17 @@ class Study:
         """The same of ``trials`` that were got from Optuna before."""
         latencies = read_latencies(self.folder.latencies)
         limit_ms = self.settings.max_latency_ms
-        records = [
-            latencies.applied_to(TrialRecord.of(trial)).held_to(limit_ms) for trial in trials
-        ]
-        return self.expectations().applied_to(records)
+        records = self.expectations().applied_to([self._record_of(trial) for trial in trials])
+        return [latencies.applied_to(record).held_to(limit_ms) for record in records]
+
+    def _record_of(self, trial: FrozenTrial) -> TrialRecord:
+        """What it remembers; read once if it is over."""
+        record = self._ended.get(trial.number)
+        if record is None:
+            record = TrialRecord.of(trial)
+            if trial.state.is_finished():
+                self._ended[trial.number] = record
+        return record
 
     def expected(self, graph: Graph, macs: int, psnr_db: float) -> ExpectedPsnr:
         """What is expected after a full training of a network with ``psnr_db`` after a trial's.

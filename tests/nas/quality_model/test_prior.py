@@ -55,6 +55,30 @@ def test_a_study_on_other_images_corrects_offset_and_slope() -> None:
     assert (known.deviation_db < unknown.deviation_db).all()
 
 
+def test_a_study_s_gains_are_those_of_one_gaussian_process() -> None:
+    """By the textbook, with all covariances at once; other studies and pending networks as well."""
+    far = FEATURES + np.random.default_rng(2).normal(size=FEATURES.shape)
+    others = OtherTrainings(far[:6], truth(far[:6]), np.array([0, 0, 1, 1, 2, 2]))
+    known, pending, asked = far[6:14], far[14:17], far[17:25]
+    gains = 0.2 + truth(known)
+    found = StudyGains(PRIOR.beside(others), known, gains, pending).of(asked)
+
+    rows = np.vstack([others.features, known, pending, asked])
+    conditions = np.concatenate([others.conditions, np.zeros(19, np.int64)])
+    scaled = (rows - PRIOR.center) / PRIOR.spread
+    mean, covariance = PRIOR.process.predict(scaled, return_cov=True)
+    mean = mean + PRIOR.mean_db
+    alike = PRIOR.process.kernel_.k2(scaled)
+    common = 0.3**2 + 0.3**2 * np.outer(mean, mean) + 0.1**2 * alike
+    covariance += common * np.equal.outer(conditions, conditions) + KERNEL.noise_db**2 * np.eye(25)
+    told = covariance[17:, :14] @ np.linalg.inv(covariance[:14, :14])
+    surprise = np.concatenate([others.gain_db, gains]) - mean[:14]
+    assert found.mean_db == pytest.approx(mean[17:] + told @ surprise, abs=1e-8)
+    left = covariance[17:, :17] @ np.linalg.inv(covariance[:17, :17]) @ covariance[:17, 17:]
+    deviation = np.sqrt(np.diag(covariance[17:, 17:] - left))
+    assert found.deviation_db == pytest.approx(deviation, abs=1e-8)
+
+
 def test_a_network_in_training_is_less_in_doubt_and_no_better() -> None:
     around = FEATURES[:1] + RNG.normal(size=(5, len(NAMES))) * 3
     before = StudyGains(PRIOR, FEATURES[5:9], truth(FEATURES[5:9]), NONE).of(around)

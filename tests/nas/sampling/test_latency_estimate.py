@@ -36,7 +36,8 @@ def networks(
 def test_of_a_predicted_device_it_is_the_prediction() -> None:
     device = load_device("dimensity8100-nnapi")
     estimator = LatencyEstimator.of(device, SPEC, Risk.MEAN)
-    assert estimator.with_timed([TimedNetwork(networks(1)[0], 20.0)]) is estimator
+    (features,) = estimator.line_features(networks(1))
+    assert estimator.with_timed([TimedNetwork(features, 20.0)]) is estimator
     with Worker() as worker:
         source = open_source(device, worker)
         for network, found in zip(networks(20), estimator.estimates(networks(20)), strict=True):
@@ -58,8 +59,8 @@ def test_latencies_of_the_study_correct_it(name: str, shuffle: PixelShuffle) -> 
     known, others = networks(12, 1, shuffle), networks(12, 2, shuffle)
     before = estimator.estimates([*known, *others])
     timed = [
-        TimedNetwork(network, estimate.log2_ms + math.log2(3))
-        for network, estimate in zip(known, before, strict=False)
+        TimedNetwork(features, estimate.log2_ms + math.log2(3))
+        for features, estimate in zip(estimator.line_features(known), before, strict=False)
         if estimate is not None
     ]
     after = estimator.with_timed(timed).estimates(others)

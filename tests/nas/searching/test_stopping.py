@@ -11,7 +11,7 @@ from nas.searching.stopping import (
     MAX_SAMPLES_WITHOUT_NEWS,
     Run,
     SearchState,
-    expected_seconds,
+    TrialSeconds,
 )
 from nas.studies.budget import Budget
 from nas.studies.record import Outcome, TrialRecord, pareto_front
@@ -187,9 +187,9 @@ def test_a_trial_begins_only_if_it_is_expected_to_fit() -> None:
 
 def test_expected_time_follows_the_macs_of_what_is_done() -> None:
     done = [make_record(n, result=make_result(macs=(n + 1) * 10**9)) for n in range(4)]
-    assert expected_seconds(done, 8 * 10**9) == pytest.approx(80)
-    assert expected_seconds(done[:1], 8 * 10**9) == pytest.approx(10)
-    assert expected_seconds([], 8 * 10**9) == 0
+    assert TrialSeconds.of(done).of_macs(8 * 10**9) == pytest.approx(80)
+    assert TrialSeconds.of(done[:1]).of_macs(8 * 10**9) == pytest.approx(10)
+    assert TrialSeconds.of([]).of_macs(8 * 10**9) == 0
 
 
 def test_reference_trials_are_queued_first_as_long_as_there_is_time() -> None:

@@ -26,7 +26,7 @@ from nas.choices import Objective, Precision, SamplerKind
 from nas.evaluation.evaluator import EvaluatedCandidate, Stages
 from nas.quality.image_quality import ImageQuality, Quality
 from nas.searching.display import Lines, Reporter
-from nas.searching.stopping import Run
+from nas.searching.stopping import Run, TrialSeconds
 from nas.searching.study_setup import prepare_study
 from nas.searching.worker_loop import Resources, work
 from nas.studies.budget import Budget
@@ -287,9 +287,7 @@ def test_a_search_without_time_for_any_network_ends_at_once(
     """After the first two, each of which takes 30 s, by what is told of the time."""
     space = OWN.format(widest=400, fails="False")
     study, resources = searcher.prepare(space, sampler=sampler, objective=Objective.PARETO)
-    monkeypatch.setattr(
-        "nas.searching.stopping.expected_seconds", lambda records, macs: 30.0 * any(records)
-    )
+    monkeypatch.setattr(TrialSeconds, "of", lambda records: TrialSeconds(mean=30.0 * bool(records)))
     monkeypatch.setattr(Study, "elapsed_seconds", lambda study: 30.0 * len(study.trained()))
     observer, run = Reporter(study, Lines()), Run.beginning(study.records())
     reason = work(study, Budget(seconds=80.0), run, resources, searcher.worker, observer)

@@ -191,6 +191,18 @@ def test_only_what_was_asked_for_is_held_against_a_study() -> None:
         SETTINGS.refuse_other("s", StudyRequest(device="host", scale=2))
 
 
+def test_a_record_follows_its_trial_to_the_end_and_is_then_kept(study: Study) -> None:
+    trial = study.optuna.ask()
+    assert study.records()[-1].running
+    trial.set_user_attr("candidate", "0123456789abcdef")
+    assert study.records()[-1].candidate == "0123456789abcdef"
+    trial.set_user_attr(OUTCOME_KEY, Outcome.DUPLICATE)
+    study.optuna.tell(trial, state=TrialState.PRUNED)
+    record = study.records()[-1]
+    assert (record.running, record.outcome) == (False, Outcome.DUPLICATE)
+    assert study.records()[-1] is record
+
+
 def test_a_dead_worker_s_trial_is_failed_and_queued_once(study: Study) -> None:
     with worker_lock(study.folder) as worker:
         trial = begin(study, worker)
