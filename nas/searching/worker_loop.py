@@ -115,7 +115,7 @@ def work(
         granularity=device.weights,
         threads=cores.count,
     )
-    study.optuna.sampler = _sampler(study, budget, run, resources, evaluator, observer)
+    study.optuna.sampler = worker_sampler(study, budget, run, resources, evaluator, observer)
     return run_trials(study, budget, run, resources.space, evaluator, observer)
 
 
@@ -202,7 +202,7 @@ class _Loop:
         return smallest_macs(self.space, self.study.settings, self.budget)
 
 
-def _sampler(
+def worker_sampler(
     study: Study,
     budget: Budget,
     run: Run,

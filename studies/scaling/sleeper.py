@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import optuna
@@ -52,7 +52,7 @@ _IMAGES = ImageSet(SCALE, (_BLACK,))
 _QUALITY = Quality((ImageQuality("0", MetricValues({"psnr_db": 29.0, "ssim": 0.8})),))
 
 
-class _Silence(Lines):
+class Silence(Lines):
     """Nobody reads of thousands of trials."""
 
     def line(self, text: str) -> None:
@@ -74,7 +74,7 @@ class SleepingEvaluator(CandidateEvaluator):
     seconds: float = 0.0
 
     @classmethod
-    def sleeping(cls, seconds: float) -> SleepingEvaluator:
+    def sleeping(cls, seconds: float) -> Self:
         """The evaluator whose trainings take so long."""
         return cls(
             source=_OneMillisecond(),
@@ -129,6 +129,6 @@ def work(folder: Path, name: str, url: str | None, seconds: float, seed: int) ->
         sys.exit(1)  # the server is away: others come after it
     study.folder.create()
     study.optuna.sampler = RandomSampler(seed)
-    observer = Reporter(study, _Silence())
+    observer = Reporter(study, Silence())
     run, space = Run.beginning(study.records()), load_space(SPACE)
     run_trials(study, study.budget(), run, space, SleepingEvaluator.sleeping(seconds), observer)

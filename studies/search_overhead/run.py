@@ -1,0 +1,220 @@
+"""What a search does beside training, in CPU time a trial: proposals, duplicates, latency, storage.
+
+    python -m studies.search_overhead.run
+
+Nothing is trained: a study is filled with finished trials, and a worker goes on with it by the
+product's own loop. Writes ``results.csv`` and ``README.md`` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from nas.choices import SamplerKind
+from nas.system.files import read_rows, write_text
+
+from .compiler import compiler_milliseconds
+from .measurement import POOL, WARM_UP, milliseconds
+from .stand_ins import empty_study, fill
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.csv"
+DEVICES = ("ethos-u85-1024", "vs680")
+SAMPLERS = (SamplerKind.SURROGATE, SamplerKind.TPE)
+FINISHED = (50, 200, 500)
+P = ParamSpec("P")
+T = TypeVar("T")
+#: Of the source's own time, where it is a compiler.
+_COMPILED = "ethos-u85-1024"
+COMPILER = "compiler"
+#: Of all that a trial costs beside its training.
+GOAL_MS = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """CPU milliseconds of one part of a trial, where so many trials were finished."""
+
+    device: str
+    sampler: str
+    finished: int
+    part: str
+    milliseconds: float
+
+
+def filled(device: str, folder: Path) -> None:
+    """Makes ``folder/N`` for each number of finished trials, each with the study in it."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    os.chdir(work)
+    study = empty_study(device)
+    for count in FINISHED:
+        fill(study, count)
+        shutil.copytree(work, folder / str(count))
+
+
+def measured(folder: Path, device: str, sampler: SamplerKind, trials: int) -> dict[str, float]:
+    """As ``milliseconds`` of a copy of the study in ``folder``."""
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(folder, name, dirs_exist_ok=True)
+        os.chdir(name)
+        try:
+            return milliseconds(device, sampler, trials)
+        finally:
+            os.chdir(folder)
+
+
+def rows(trials: int) -> Iterator[Row]:
+    """Each measured in a fresh process; samplers in turn."""
+    with tempfile.TemporaryDirectory() as name:
+        for device in DEVICES:
+            folder = Path(name) / device
+            _apart(filled, device, folder)
+            for finished in FINISHED:
+                for sampler in SAMPLERS:
+                    found = _apart(measured, folder / str(finished), device, sampler, trials)
+                    for part, ms in sorted(found.items()):
+                        yield Row(device, sampler.value, finished, part, round(ms, 2))
+        ms = _apart(compiler_milliseconds, _COMPILED)
+        yield Row(_COMPILED, "any", 0, COMPILER, round(ms, 0))
+
+
+def _apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What it returns in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def page(known: Sequence[Row], trials: int) -> str:
+    """What README.md says."""
+    lines = [
+        "# What a search does beside training",
+        "",
+        f"    python -m studies.search_overhead.run --trials {trials}",
+        "",
+        "CPU milliseconds of a trial, beside its training: means of "
+        f"{trials} trials, after {WARM_UP} that",
+        "carry what is made once a process. The study is of `mobile` for x3 at 360x640, for a",
+        "front, in a file of SQLite, with so many finished trials of random networks; a worker",
+        "goes on with it by the product's own loop, sampler, database, locks and files, and a",
+        "formula stands for the training. Each figure is of a fresh process on one CPU, by CPU",
+        "time of its threads; the samplers were run in turn. A trial that is refused counts with",
+        "the next one that is trained: TPE may draw such ones, which makes its figures larger,",
+        "while the surrogate's options are checked before. Every part is without the others;",
+        "[results.csv](results.csv) has all of them.",
+        "",
+        "The machine: one hyperthread of a core (AMD EPYC) that other work shared and kept busy",
+        "throughout, about three processes to each hyperthread. An idle core needs less CPU time;",
+        "by how much was not measured. Ratios of samplers and growth with the study are sounder.",
+        "",
+        "* **options**: the networks among which the next one is chosen, made in a thread while",
+        "  the last one trains: drawn, described by features, their latency estimated by a",
+        "  regression, their improvement by a Gaussian process. No trial waits for it where",
+        "  trainings take longer, but it takes this CPU time from the training beside it. About",
+        "  150 networks are made for each trial, however many are finished. What no other part",
+        "  counts of it (options: options) are hashes, and the check for gaps in the output.",
+        "* **waited for**: all else. The choice (records, known networks, Gaussian process,",
+        "  budget; for TPE its own sampling), drawing and storing the parameters, the check for",
+        "  duplicates, the latency of the few that are chosen from, the database and the files.",
+        "* **rest** is Optuna, and the threads that keep a worker's lock and time.",
+        "",
+        f"The goal is {GOAL_MS} ms a trial after {FINISHED[-1]} trials. " + _verdict(known),
+        "",
+        "Latency is by the device's regression, or by that of its compiler. A compiler's own time",
+        "is no part of the tables: it is asked about what may be trained next, at most eight",
+        "networks a trial. " + _compiler(known),
+    ]
+    for device in DEVICES:
+        lines += ["", f"## {device}", "", *_table([row for row in known if row.device == device])]
+    return "\n".join([*lines, ""])
+
+
+def _verdict(known: Sequence[Row]) -> str:
+    """Of the surrogate sampler, where most trials are finished."""
+    told = []
+    for device in DEVICES:
+        rows = [
+            row for row in known
+            if (row.device, row.sampler, row.finished) == (device, "surrogate", FINISHED[-1])
+        ]  # fmt: skip
+        waited = sum(row.milliseconds for row in rows if not row.part.startswith(POOL))
+        every = sum(row.milliseconds for row in rows)
+        told.append(f"{device} waited for {waited:.0f}, {every:.0f} with the options")
+    lines = ";\n".join(told)
+    return f"Measured with the sampler `surrogate`:\n{lines}."
+
+
+def _compiler(known: Sequence[Row]) -> str:
+    (ms,) = (row.milliseconds for row in known if row.part == COMPILER)
+    return (
+        f"For {_COMPILED} conversion and Vela took {ms / 1000:.1f} s of CPU a network,\n"
+        "in the process that trains."
+    )
+
+
+def _table(known: Sequence[Row]) -> list[str]:
+    """Parts by numbers of finished trials, for each sampler."""
+    columns = [(sampler.value, finished) for sampler in SAMPLERS for finished in FINISHED]
+    cells = {(row.part, row.sampler, row.finished): row.milliseconds for row in known}
+
+    def total(sampler: str, finished: int, *, options: bool) -> float:
+        return sum(
+            ms
+            for (part, *of), ms in cells.items()
+            if of == [sampler, finished] and part.startswith(POOL) == options
+        )
+
+    def line(name: str, values: Sequence[float | None]) -> str:
+        texts = ["" if value is None else f"{value:.0f}" for value in values]
+        return f"| {name} | {' | '.join(texts)} |"
+
+    parts = sorted({part for part, *_ in cells if part != COMPILER})
+    parts.sort(key=lambda part: -cells.get((part, "surrogate", FINISHED[-1]), 0.0))
+    ratio = [
+        f"{total('surrogate', n, options=False) / total('tpe', n, options=False):.2f}"
+        for n in FINISHED
+    ]
+    return [
+        "| ms of CPU a trial | " + " | ".join(f"{s}, {n}" for s, n in columns) + " |",
+        f"|---|{'---|' * len(columns)}",
+        line("**waited for**", [total(*column, options=False) for column in columns]),
+        line("**options**, while a network trains", [total(*c, options=True) for c in columns]),
+        *(line(part, [cells.get((part, *column)) for column in columns]) for part in parts),
+        "",
+        f"Waited for, surrogate to TPE: {', '.join(ratio)} after "
+        f"{', '.join(map(str, FINISHED))} trials.",
+    ]
+
+
+def main() -> None:
+    """Measures all, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--page", action="store_true", help="write the page again, measure nothing")
+    options = parser.parse_args()
+    if not options.page:
+        # Processes have as many threads of linear algebra as CPUs.
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        with RESULTS.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(
+                file, [field.name for field in fields(Row)], lineterminator="\n"
+            )
+            writer.writeheader()
+            for row in rows(options.trials):
+                writer.writerow(asdict(row))
+                file.flush()
+    write_text(HERE / "README.md", page(read_rows(RESULTS, Row), options.trials))
+
+
+if __name__ == "__main__":
+    main()
