@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from search_spaces import Graph, InputError
+from search_spaces import Graph, InputError, InputSpec, infer
+from search_spaces.transforms.rewrites import merge_branches
 
 
 @dataclass(frozen=True)
@@ -14,14 +15,30 @@ class ShortTraining:
     """A network, how long it was trained, and how good its INT8 file is by then.
 
     Multiply-accumulates (a pixel of the LR input) are of the deployed graph, ``convolutions`` those
-    of the trained one; PSNR is of the network, and of bicubic enlargement on the same images.
+    of the trained one, ``branching`` its parameters to those that are left once its branches are
+    merged; PSNR is of the network, and of bicubic enlargement on the same images.
     """
 
     macs_per_pixel: float
     convolutions: int
+    branching: float
     steps: int
     psnr_db: float
     bicubic_psnr_db: float
+
+    @classmethod
+    def of(
+        cls, graph: Graph, macs_per_pixel: float, steps: int, psnr_db: float, bicubic_psnr_db: float
+    ) -> Self:
+        """That of ``graph``, as it is trained."""
+        return cls(
+            macs_per_pixel,
+            convolutions_of(graph),
+            branching_of(graph),
+            steps,
+            psnr_db,
+            bicubic_psnr_db,
+        )
 
     @property
     def gain_db(self) -> float:
@@ -32,6 +49,16 @@ class ShortTraining:
 def convolutions_of(graph: Graph) -> int:
     """Operators of ``graph`` that have a kernel."""
     return sum(node.operator.weighs for node in graph.nodes)
+
+
+def branching_of(graph: Graph) -> float:
+    """Parameters of ``graph`` to those of the same without branches."""
+    side = graph.multiple
+    trained, merged = (
+        infer(each, InputSpec(side, side)).parameters
+        for each in (graph, merge_branches(graph).graph)
+    )
+    return trained / max(1, merged)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Short trainings flatter small networks: what is still missing grows with capacity. One line a length
 of training, fitted by Bayesian ridge regression (Tipping, "Sparse Bayesian Learning and the
 Relevance Vector Machine", JMLR 2001; MacKay, "Bayesian Interpolation", 1992), tells the missing dB
-from the multiply-accumulates and the number of convolutions: deep networks take longer, too.
+from the multiply-accumulates and the number of convolutions, since deep networks take longer, too,
+and from the branches that are merged later: they speed up a training's beginning, not its end.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class _Line:
             np.array([_features(pair.short) for pair in through]),
             np.array([pair.missing_db for pair in through]),
         )
-        return cls(regression, max(1, len(through) - 3), _spread(rest))
+        coefficients = 1 + len(_features(through[0].short)) if through else 1
+        return cls(regression, max(1, len(through) - coefficients), _spread(rest))
 
     def missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
         """What a full training would add to each: mean and standard deviation, in dB."""
@@ -94,7 +96,7 @@ def _gets_through(training: ShortTraining) -> bool:
 
 
 def _features(training: ShortTraining) -> Floats:
-    values = (training.macs_per_pixel, training.convolutions)
+    values = (training.macs_per_pixel, training.convolutions, training.branching)
     return np.log2(np.maximum(1.0, values))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search_spaces import Candidate, infer
 
-from .expectation import ExpectedPsnr, ShortTraining, convolutions_of
+from .expectation import ExpectedPsnr, ShortTraining
 from .features import NAMES, features_of, matrix_of
 from .model import HALF_WIDTHS, shipped_model
 from .networks import shipped_networks
@@ -43,13 +43,8 @@ def predict_quality(candidate: Candidate) -> QualityPrediction:
     features = matrix_of([features_of(candidate)])
     gains = prior.gains(features)
     short_db, deviation_db = bicubic_db + float(gains.mean_db[0]), float(gains.deviation_db[0])
-    training = ShortTraining(
-        macs_per_pixel=infer(candidate.deployed, INPUT).macs / (INPUT.height * INPUT.width),
-        convolutions=convolutions_of(candidate.graph),
-        steps=table.steps,
-        psnr_db=short_db,
-        bicubic_psnr_db=bicubic_db,
-    )
+    macs_per_pixel = infer(candidate.deployed, INPUT).macs / (INPUT.height * INPUT.width)
+    training = ShortTraining.of(candidate.graph, macs_per_pixel, table.steps, short_db, bicubic_db)
     half_width_db = HALF_WIDTHS * deviation_db
     return QualityPrediction(
         steps=table.steps,

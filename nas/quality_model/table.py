@@ -41,6 +41,8 @@ class Training:
     parameters: int
     #: of the trained graph
     convolutions: int
+    #: its parameters to those of the merged graph
+    branching: float
     #: of the INT8 file
     psnr_db: float | None = None
     psnr_float_db: float | None = None
@@ -82,6 +84,7 @@ class Table:
                 short = ShortTraining(
                     macs_per_pixel=row.macs / (INPUT.height * INPUT.width),
                     convolutions=row.convolutions,
+                    branching=row.branching,
                     steps=steps,
                     psnr_db=row.psnr_db,
                     bicubic_psnr_db=self.bicubic_psnr_db,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces import Graph, InputSpec, NasError
 
-from ..quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining, convolutions_of
+from ..quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining
 from ..system.files import write_json
 from .record import Result, TrialRecord
 from .settings import Settings
@@ -87,12 +87,9 @@ class Expectations:
         return self._short(record.network.graph, result.macs, result.psnr_db)
 
     def _short(self, graph: Graph, macs: int, psnr_db: float) -> ShortTraining:
-        return ShortTraining(
-            macs_per_pixel=macs / self._pixels,
-            convolutions=convolutions_of(graph),
-            steps=self.settings.steps,
-            psnr_db=psnr_db,
-            bicubic_psnr_db=self.settings.references.bicubic_psnr_db,
+        bicubic_db = self.settings.references.bicubic_psnr_db
+        return ShortTraining.of(
+            graph, macs / self._pixels, self.settings.steps, psnr_db, bicubic_db
         )
 
     @cached_property

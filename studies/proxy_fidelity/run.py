@@ -24,7 +24,7 @@ from nas.data.images import Data, load_images
 from nas.evaluation.evaluator import CandidateEvaluator
 from nas.quality.baselines import bicubic
 from nas.quality.image_quality import evaluate
-from nas.quality_model.expectation import convolutions_of
+from nas.quality_model.expectation import branching_of, convolutions_of
 from nas.quality_model.table import CONDITIONS_FILE, Conditions, Training, read_conditions
 from nas.system.cores import Cores, has_bfloat16
 from nas.system.files import json_text, write_json, write_whole
@@ -118,6 +118,7 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
         figures.macs,
         figures.parameters,
         convolutions_of(candidate.graph),
+        round(branching_of(candidate.graph), 4),
     )
     try:
         evaluated = replace(evaluator, recipe=recipe).evaluate(

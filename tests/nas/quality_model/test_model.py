@@ -23,7 +23,7 @@ def model() -> QualityModel:
 
 
 def short(psnr_db: float = 27.0, steps: int = STEPS[0], log2_macs: float = 14.0) -> ShortTraining:
-    return ShortTraining(2.0**log2_macs, 6, steps, psnr_db, BICUBIC_DB)
+    return ShortTraining(2.0**log2_macs, 6, 1.0, steps, psnr_db, BICUBIC_DB)
 
 
 @pytest.mark.parametrize("steps", STEPS)
@@ -83,7 +83,7 @@ def test_of_a_network_that_loses_the_image_little_is_known(model: QualityModel) 
 def test_whatever_is_asked_is_answered(
     psnr_db: float, steps: int, log2_macs: float, bicubic_db: float
 ) -> None:
-    training = ShortTraining(2**log2_macs, 1, steps, psnr_db, bicubic_db)
+    training = ShortTraining(2**log2_macs, 1, 1.0, steps, psnr_db, bicubic_db)
     expected = shipped_model(3).expected(training)
     assert expected.low_db <= expected.psnr_db <= expected.high_db
     assert "dB" in expected.text

@@ -35,6 +35,7 @@ def make_table(networks: int = 40, seed: int = 0, noise_db: float = 0.02) -> Tab
                     macs=round(2**log2_macs * INPUT.height * INPUT.width),
                     parameters=1000,
                     convolutions=6,
+                    branching=1.0,
                     psnr_db=full_db - (less_db if steps < FULL_STEPS else 0.0),
                 )
             )
