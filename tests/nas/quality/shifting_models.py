@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +15,7 @@ from tests.latency_models.tflite_builder import TfliteBuilder
 
 CHANNELS = 3
 #: Beyond it takes long.
-_LARGEST_RATE = 6
+LARGEST_RATE = 6
 
 
 class DoesNotFitError(Exception):
@@ -49,7 +47,7 @@ class Sketch:
         **values: object,
     ) -> None:
         """An operator on the last tensor; ``parameters`` are its further inputs."""
-        if min(size) < 1 or self.rate > _LARGEST_RATE:
+        if min(size) < 1 or self.rate > LARGEST_RATE:
             raise DoesNotFitError
         inputs = (self.last, *parameters)
         self.last = self.file.add(kind, inputs, (1, *size, channels), options, **values)
@@ -247,79 +245,6 @@ def blocks(block: int, *, by_hand: bool) -> Step:
     return step
 
 
-class Dark(Enum):
-    """Where values are held below a limit."""
-
-    EACH = "each row of blocks"
-    JOINED = "rows of blocks beside each other"
-    IMAGE = "the image"
-
-
-class RowsForm(Enum):
-    """How the rows of blocks, each made by itself, become those of the image."""
-
-    AT_ONCE = "beside each other, then one RESHAPE"
-    ROWS_FIRST = "beside each other, then the rows, then the columns"
-    COLUMNS_FIRST = "each its columns, then beside each other"
-    NESTED = "beside each other one by one"
-    STACKED = "a dimension of their own"
-    FLATTENED = "a dimension of their own, which a RESHAPE puts into the columns"
-    BELOW = "below each other, then moved by a TRANSPOSE"
-
-
-def rows_of_blocks(block: int, form: RowsForm, kernel: int, *, split: bool, dark: Dark) -> Step:
-    """Channels to pixels without DEPTH_TO_SPACE: ``block`` tensors of a row of each block."""
-
-    def step(sketch: Sketch) -> None:
-        file, (height, width) = sketch.file, sketch.size
-        tall, wide, depth = height * block, width * block, CHANNELS * block
-        if sketch.rate * block > _LARGEST_RATE:
-            raise DoesNotFitError
-
-        def shaped(source: int, *shape: int) -> int:
-            return file.add("RESHAPE", (source, file.constant(shape)), shape)
-
-        def beside(axis: int, *parts: int) -> int:
-            shape = list(file.tensors[parts[0]].shape)
-            shape[axis] = sum(file.tensors[part].shape[axis] for part in parts)
-            options = "ConcatenationOptions"
-            return file.add("CONCATENATION", parts, tuple(shape), options, axis=axis)
-
-        def darker(source: int, place: Dark) -> int:
-            if place is not dark:
-                return source
-            limit = file.constant(np.full((), 60), "INT8", 1.0)
-            return file.add("MINIMUM", (source, limit), tuple(file.tensors[source].shape))
-
-        parts = [darker(part, Dark.EACH) for part in sketch.parts(block, depth, kernel, split)]
-        match form:
-            case RowsForm.AT_ONCE | RowsForm.ROWS_FIRST:
-                joined = beside(2, *parts)
-            case RowsForm.COLUMNS_FIRST:
-                joined = beside(2, *[shaped(part, 1, height, wide, CHANNELS) for part in parts])
-            case RowsForm.NESTED:
-                joined = functools.reduce(functools.partial(beside, 2), parts)
-            case RowsForm.STACKED | RowsForm.FLATTENED:
-                stacked = (1, height, block, width, depth)
-                joined = file.add(
-                    "PACK", tuple(parts), stacked, "PackOptions", axis=2, valuesCount=block
-                )
-            case RowsForm.BELOW:
-                apart = shaped(beside(1, *parts), block, height, width, depth)
-                order = file.constant([1, 0, 2, 3])
-                joined = file.add("TRANSPOSE", (apart, order), (height, block, width, depth))
-        joined = darker(joined, Dark.JOINED)
-        if form is RowsForm.ROWS_FIRST:
-            joined = shaped(joined, 1, tall, width, depth)
-        if form is RowsForm.FLATTENED:
-            joined = shaped(joined, 1, height, wide, depth)
-        sketch.last = darker(shaped(joined, 1, tall, wide, CHANNELS), Dark.IMAGE)
-        sketch.size = (tall, wide)
-        sketch.rate *= block
-
-    return step
-
-
 def gather(block: int) -> Step:
     def step(sketch: Sketch) -> None:
         if any(size % block for size in sketch.size):
@@ -395,10 +320,6 @@ _PAIRS = st.lists(_SMALL, min_size=2, max_size=2)
 _KERNELS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 _FLAGS = st.booleans()
 _STRIDES = st.sampled_from([1, 1, 2, 3])
-ROWS_OF_BLOCKS: st.SearchStrategy[Step] = st.builds(
-    rows_of_blocks, st.integers(2, 4), st.sampled_from(RowsForm), st.sampled_from([1, 3]),
-    split=_FLAGS, dark=st.sampled_from(Dark),
-)  # fmt: skip
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(conv, _KERNELS, _STRIDES, st.just(1), same=_FLAGS, depthwise=_FLAGS),
     st.builds(conv, _KERNELS, st.just(1), st.integers(1, 3), same=_FLAGS, depthwise=_FLAGS),
@@ -410,7 +331,6 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(cut, _PAIRS, _PAIRS, st.sampled_from([None, 1, 2, 3])),
     st.builds(resize, st.integers(1, 3), bilinear=_FLAGS, half_pixel=_FLAGS, shrink=_FLAGS),
     st.builds(blocks, st.integers(2, 3), by_hand=_FLAGS),
-    ROWS_OF_BLOCKS,
     st.builds(gather, st.integers(2, 3)),
     st.builds(in_batches, st.integers(2, 3), st.integers(0, 4)),
     st.builds(channels_first),

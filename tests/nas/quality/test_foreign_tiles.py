@@ -14,7 +14,8 @@ from nas.data.pixels import Pixels
 from nas.quality.tiles import spans, upscale_tiled
 from search_spaces import InputError, InputSpec
 
-from .shifting_models import ROWS_OF_BLOCKS, STEPS, DoesNotFitError, Step, conv, make_model
+from .rows_of_blocks import ROWS_OF_BLOCKS
+from .shifting_models import STEPS, DoesNotFitError, Step, conv, make_model
 
 
 def runner(model: bytes) -> Any:
@@ -33,7 +34,7 @@ def runner(model: bytes) -> Any:
 
 @settings(max_examples=200)
 @given(
-    st.lists(STEPS, min_size=1, max_size=4),
+    st.lists(st.one_of(STEPS, ROWS_OF_BLOCKS), min_size=1, max_size=4),
     st.integers(24, 40),
     st.integers(24, 40),
     st.integers(1, 30),
