@@ -53,12 +53,11 @@ def convolutions_of(graph: Graph) -> int:
 
 def branching_of(graph: Graph) -> float:
     """Parameters of ``graph`` to those of the same without branches."""
-    side = graph.multiple
-    trained, merged = (
-        infer(each, InputSpec(side, side)).parameters
-        for each in (graph, merge_branches(graph).graph)
-    )
-    return trained / max(1, merged)
+    merged, side = merge_branches(graph).graph, graph.multiple
+    if merged is graph:
+        return 1.0
+    trained, left = (infer(each, InputSpec(side, side)).parameters for each in (graph, merged))
+    return trained / max(1, left)
 
 
 @dataclass(frozen=True)

@@ -195,10 +195,7 @@ class LatencyEstimator:
 
 def _with_depth_to_space(network: Candidate) -> Graph:
     """As a regression knows it that was fitted to no network that is shuffled by rows."""
-    if network.deployment.pixel_shuffle is PixelShuffle.OPERATOR:
-        return network.deployed
-    deployment = replace(network.deployment, pixel_shuffle=PixelShuffle.OPERATOR)
-    return replace(network, deployment=deployment).deployed
+    return network.shuffled(PixelShuffle.OPERATOR).deployed
 
 
 def _latencies(

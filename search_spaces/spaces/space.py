@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -73,10 +73,8 @@ class Space:
                 f"search space {self.name}: sample() returned a x{candidate.graph.scale} network "
                 f"where x{scale} is asked for; give it a parameter named scale"
             )
-        if self.pixel_shuffle is PixelShuffle.OPERATOR:
-            return candidate
-        deployment = replace(candidate.deployment, pixel_shuffle=self.pixel_shuffle)
-        return replace(candidate, deployment=deployment)
+        by_rows = self.pixel_shuffle is PixelShuffle.ROWS
+        return candidate.shuffled(PixelShuffle.ROWS) if by_rows else candidate
 
 
 def where(name: str, error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,12 @@ class Candidate:
         if self.deployment.channel_step > 1:
             rewrite = rewrite.then(lambda graph: pad_channels(graph, self.deployment.channel_step))
         return rewrite
+
+    def shuffled(self, pixel_shuffle: PixelShuffle) -> Candidate:
+        """The same network, its depth_to_space written so."""
+        if self.deployment.pixel_shuffle is pixel_shuffle:
+            return self
+        return Candidate(self.graph, replace(self.deployment, pixel_shuffle=pixel_shuffle))
 
     def deploy(
         self, weights: Weights, largest: Callable[[Graph, Weights], Weights]

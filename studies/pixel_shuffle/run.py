@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean
 
@@ -54,18 +54,13 @@ def networks() -> Iterator[tuple[str, Candidate]]:
             yield network.name, candidate
 
 
-def deployed(candidate: Candidate, shuffle: PixelShuffle) -> Candidate:
-    """The same by ``shuffle``."""
-    return replace(candidate, deployment=replace(candidate.deployment, pixel_shuffle=shuffle))
-
-
 def compared(
     name: str, candidate: Candidate, device: Device, source: LatencySource, worker: Worker
 ) -> Row:
     """Both forms of one network."""
     times: list[float] = []
     for shuffle in PixelShuffle:
-        graph = deployed(candidate, shuffle).deployed
+        graph = candidate.shuffled(shuffle).deployed
         latency = source.measure(untrained_request(worker, graph, device.input, device.weights))
         times += [latency.ms, _on_cpu_ms(latency)]
     return Row(device.name, name, *(round(ms, 3) for ms in times))

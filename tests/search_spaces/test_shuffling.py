@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -54,8 +52,7 @@ def test_published_networks_lose_their_depth_to_space_and_nothing_is_cut(
     network: zoo.ZooNetwork, scale: int
 ) -> None:
     candidate = network.build(scale)
-    deployment = replace(candidate.deployment, pixel_shuffle=PixelShuffle.ROWS)
-    rows = replace(candidate, deployment=deployment)
+    rows = candidate.shuffled(PixelShuffle.ROWS)
     assert "DEPTH_TO_SPACE" not in kinds(rows.deployed)
     assert not cut(rows.deployed)
     before, after = infer(candidate.deployed, SPEC), infer(rows.deployed, SPEC)
