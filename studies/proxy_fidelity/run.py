@@ -1,19 +1,20 @@
 """How well a short training tells the INT8 PSNR of a long one, alone and together with the graph.
 
-    python -m studies.proxy_fidelity.run --train DIR --valid DIR [--part K/N]
+    python -m studies.proxy_fidelity.run --train DIR --valid DIR [--part K/N] [--only NAME]...
 
 Trains every architecture at each length, quantized afterwards; full trainings go on with INT8
 rounding where that costs more than 0.05 dB. Some hours on 2 cores. Each training
 is a row of the package's ``nas/quality_model/trainings.csv`` as soon as it is done, and the same
 command goes on from there. ``--part 1/2`` and ``--part 2/2`` share the work between two processes,
-one core each. ``python -m studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
+one core each. ``python -m studies.proxy_fidelity.adopt`` adds networks that ``nas train`` has
+trained in full; ``python -m studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ SCALE = 3
 SEED = 20210507
 #: Drawn from ``mobile``: so many within a factor of 4 in multiply-accumulates, and as many others.
 DRAWN = 24
+_DRAWN_KINDS = ("within", "other")
 MACS = (1.0e9, 4.0e9)
 #: Multiply-accumulates of the others at most: ABPN's are 9.8e9.
 MOST_MACS = 15e9
@@ -55,47 +57,56 @@ _TILE = InputSpec(160, 240)
 
 
 def architectures() -> dict[str, Candidate]:
-    """By name: kept ones as they were drawn, new ones as ``mobile`` is now, and the zoo."""
-    drawn: dict[str, Candidate] = {}
-    if ARCHITECTURES.exists():
-        kept = json.loads(ARCHITECTURES.read_text())
-        drawn = {name: Candidate.from_json(data) for name, data in kept.items()}
-    rng, seen = random.Random(SEED), {candidate.hash for candidate in drawn.values()}
+    """By name: kept ones as they were, new ones as ``mobile`` is now, and the zoo."""
+    kept = kept_architectures()
+    rng, seen = random.Random(SEED), {candidate.hash for candidate in kept.values()}
     space = load_space("mobile")
-    within = [name for name in drawn if name.startswith("within")]
-    others = [name for name in drawn if name.startswith("other")]
-    while len(within) < DRAWN or len(others) < DRAWN:
+    drawn = {kind: [name for name in kept if name.startswith(kind)] for kind in _DRAWN_KINDS}
+    while any(len(names) < DRAWN for names in drawn.values()):
         candidate = space.draw(RandomTrial(rng), SCALE)
         macs = infer(candidate.deployed, _AT).macs
-        names, kind = (within, "within") if MACS[0] <= macs <= MACS[1] else (others, "other")
-        if candidate.hash in seen or len(names) == DRAWN or macs > MOST_MACS:
+        kind = "within" if MACS[0] <= macs <= MACS[1] else "other"
+        if candidate.hash in seen or len(drawn[kind]) == DRAWN or macs > MOST_MACS:
             continue
         seen.add(candidate.hash)
-        names.append(f"{kind}-{len(names):02d}")
-        drawn[names[-1]] = candidate
-    text = [f"{json_text(name)}: {json_text(drawn[name].to_json())}" for name in within + others]
-    write_whole(ARCHITECTURES, ("{\n" + ",\n".join(text) + "\n}\n").encode())
+        drawn[kind].append(f"{kind}-{len(drawn[kind]):02d}")
+        kept[drawn[kind][-1]] = candidate
+    keep_architectures(kept)
     published = {network.name: network.build(SCALE) for network in zoo.ZOO}
-    return drawn | {
+    return kept | {
         name: candidate
         for name, candidate in published.items()
         if infer(candidate.deployed, _AT).macs <= MOST_MACS
     }
 
 
-def to_do(names: list[str]) -> Iterator[tuple[str, int]]:
+def kept_architectures() -> dict[str, Candidate]:
+    """All but the zoo's, by name."""
+    if not ARCHITECTURES.exists():
+        return {}
+    kept = json.loads(ARCHITECTURES.read_text())
+    return {name: Candidate.from_json(data) for name, data in kept.items()}
+
+
+def keep_architectures(architectures: dict[str, Candidate]) -> None:
+    """All but the zoo's, one a line."""
+    text = [f"{json_text(name)}: {json_text(c.to_json())}" for name, c in architectures.items()]
+    write_whole(ARCHITECTURES, ("{\n" + ",\n".join(text) + "\n}\n").encode())
+
+
+def to_do(names: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Trainings in the order in which they are of use: every new one makes the tables better."""
-    drawn = [name for name in names if name.startswith(("within", "other"))]
+    within, others = ([n for n in names if n.startswith(kind)] for kind in _DRAWN_KINDS)
     # Half of each kind in turn, so that a part of the rows is a fair part of all.
-    mixed = [name for pair in zip(drawn[:DRAWN], drawn[DRAWN:], strict=True) for name in pair]
-    published = [name for name in names if name not in drawn]
+    mixed = [name for pair in zip(within, others, strict=True) for name in pair]
+    rest = [name for name in names if name not in mixed]
     # Some at a time, so that there are whole rows early.
     groups = [mixed[begin : begin + _GROUP] for begin in range(0, len(mixed), _GROUP)]
-    for group in (*groups, published):
+    for group in (*groups, rest):
         yield from ((name, steps) for name in group for steps in LENGTHS[1:-1])
         yield from ((name, LONG) for name in group if not _is_below_bicubic(name))
-    yield from ((name, steps) for name in (*mixed, *published) for steps in LENGTHS)
-    yield from ((name, LONG) for name in (*mixed, *published))
+    yield from ((name, steps) for name in (*mixed, *rest) for steps in LENGTHS)
+    yield from ((name, LONG) for name in (*mixed, *rest))
     yield from ((name, LONGER) for name in mixed[:FEW])
 
 
@@ -105,13 +116,10 @@ def _is_below_bicubic(name: str) -> bool:
     return max(found, default=0.0) < read_conditions().bicubic_psnr_db
 
 
-def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvaluator) -> Training:
-    """One training; a failure is one, too."""
+def training_of(name: str, candidate: Candidate, steps: int) -> Training:
+    """A row without what is not known before the training."""
     figures = infer(candidate.deployed, _AT)
-    # The truth is what `nas train` hands over: with INT8 training, where that is needed.
-    quantization = Quantization.AUTO if steps >= LONG else Quantization.PTQ
-    recipe = Recipe(steps, quantization=quantization, bfloat16=has_bfloat16())
-    row = Training(
+    return Training(
         name,
         candidate.hash,
         steps,
@@ -120,6 +128,14 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
         convolutions_of(candidate.graph),
         round(branching_of(candidate.graph), 4),
     )
+
+
+def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvaluator) -> Training:
+    """One training; a failure is one, too."""
+    # The truth is what `nas train` hands over: with INT8 training, where that is needed.
+    quantization = Quantization.AUTO if steps >= LONG else Quantization.PTQ
+    recipe = Recipe(steps, quantization=quantization, bfloat16=has_bfloat16())
+    row = training_of(name, candidate, steps)
     try:
         evaluated = replace(evaluator, recipe=recipe).evaluate(
             candidate, SEED, lambda progress: None
@@ -137,7 +153,9 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
 
 def main() -> None:
     """Trains what is missing, writing down each as it is done."""
-    options = training_arguments(__doc__).parse_args()
+    parser = training_arguments(__doc__)
+    parser.add_argument("--only", action="append", help="may be repeated [all]")
+    options = parser.parse_args()
     part: Part = options.part
     part.apply()
     data = Data(
@@ -151,7 +169,7 @@ def main() -> None:
             source=open_source(device, worker), worker=worker, data=data, recipe=Recipe(LONG),
             input=_TILE, granularity=device.weights, threads=Cores.available().count,
         )  # fmt: skip
-        mine = set(part.share(list(networks)))
+        mine = set(part.share(options.only or list(networks)))
         for name, steps in to_do(list(networks)):
             done = {(row.name, row.steps) for row in TRAININGS.read()}
             if name not in mine or (name, steps) in done:

@@ -1,0 +1,70 @@
+"""Adds networks that ``nas train`` has trained in full, as searches find them, to the table.
+
+    python -m studies.proxy_fidelity.adopt FOLDER...
+
+``FOLDER`` is what ``nas train --recipe proxy --steps 10000`` left. Each becomes an architecture
+``found-NN`` with its full training; ``studies.proxy_fidelity.run --only found-NN`` adds the short
+ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nas.choices import RecipeName
+from nas.evaluation.model_card import ModelCard, read_card
+from nas.quality_model.table import read_conditions
+from nas.training.recipe import recipe_named
+from search_spaces import InputError
+
+from .rows import LONG, TRAININGS
+from .run import SCALE, keep_architectures, kept_architectures, training_of
+
+
+def adopt(folder: Path) -> str | None:
+    """The name that the network has from now on; None if the table knows it already."""
+    card = read_card(folder / "card.json")
+    _require_alike(card, folder)
+    kept = kept_architectures()
+    if card.candidate.hash in {candidate.hash for candidate in kept.values()}:
+        return None
+    name = f"found-{sum(name.startswith('found') for name in kept):02d}"
+    keep_architectures({**kept, name: card.candidate})
+    row = training_of(name, card.candidate, LONG)
+    quality = card.quality
+    TRAININGS.keep(
+        replace(
+            row,
+            psnr_db=quality.psnr_db,
+            psnr_float_db=quality.float32.psnr_db,
+            seconds=card.seconds["training"] + card.seconds["conversion"] + card.seconds["quality"],
+        )
+    )
+    return name
+
+
+def _require_alike(card: ModelCard, folder: Path) -> None:
+    proxy, conditions = recipe_named(RecipeName.PROXY), read_conditions()
+    images = f"{conditions.train['fingerprint']}-{conditions.valid['fingerprint']}"
+    told = (card.scale, card.data_fingerprint, *(card.training[key] for key in _RECIPE))
+    wanted = (SCALE, images, LONG, proxy.batch, proxy.patch)
+    if told != wanted:
+        raise InputError(f"{folder}: trained as {told}, not as the table: {wanted}")
+
+
+_RECIPE = ("steps", "batch", "patch")
+
+
+def main(folders: Sequence[Path]) -> None:
+    """One after another."""
+    for folder in folders:
+        print(folder, adopt(folder) or "is there already")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    main(parser.parse_args().folders)
