@@ -1,138 +1,165 @@
 """How many trainings each sampler needs, where trainings are simulated.
 
-    python -m studies.search_efficiency.run [--seeds N]
+    python -m studies.search_efficiency.run [--seeds N] [--fronts N] [--optunahub DIR]
 
 The simulator is a forest (extremely randomized trees) fitted to one half of the package's networks.
 What the surrogate sampler believes at first is its own Gaussian process, fitted to the other half,
-or to five networks ("without the table"). Writes ``README.md`` beside this file.
+or to five networks ("without the table"). ``DIR`` is a checkout of
+https://github.com/optuna/optunahub-registry, whose conditional TPE is a rival. Each search is kept
+in ``simulated.csv`` as it is done, and the same command goes on from there. Writes ``README.md``
+beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
-from dataclasses import replace
-from functools import lru_cache
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import optuna
-from scipy.stats import kendalltau
-from sklearn.ensemble import ExtraTreesRegressor
 
-from nas.choices import SamplerKind
+from nas.choices import Objective
 from nas.quality.score import score_ratio
-from nas.quality_model.features import Features, features_of, matrix_of
-from nas.quality_model.networks import shipped_networks
-from nas.quality_model.prior import GainPrior, gains_of
 from nas.system.files import write_text
 
 from . import real
-from .simulation import SETTINGS, GainOf, Simulation
+from .searches import CONTENDERS, DEVICES, FEW, IMPROVEMENTS, SLOWEST_MS, Improvement, search
+from .simulator import simulator
 
-Floats = npt.NDArray[np.float64]
 README = Path(__file__).parent / "README.md"
-DEVICES = ("vs680", "ethos-u85-1024-regression", "dimensity8100-nnapi")
-#: Trainings of each sampler's search.
-TRAININGS = {
-    "surrogate": 20,
-    "surrogate, without the table": 20,
-    "tpe": 80,
-    "nsga2": 80,
-    "random": 160,
-}
-#: Networks that stand for no table.
-_FEW = 5
 _TOLD = (3, 5, 10, 20, 40, 80, 160)
+#: How close to the best of all searches is close enough.
+_NEAR_LOG2_SCORE = 0.05
+_NEAR_HYPERVOLUME = 0.01
+
+#: Of one search, in order.
+Trace = Sequence[Improvement]
 
 
-@lru_cache
-def table() -> tuple[Floats, Floats]:
-    """Features and gains of the package's networks for x3, in the order in which they came."""
-    networks = shipped_networks()
-    keep = [index for index, network in enumerate(networks.networks) if network.scale == 3]
-    features = matrix_of([features_of(networks.networks[index].candidate) for index in keep])
-    return features, gains_of(networks)[keep]
+def after(trace: Trace, trainings: int) -> Improvement:
+    """What a search had reached by then."""
+    return [step for step in trace if step.training <= trainings][-1]
 
 
-@lru_cache
-def simulator() -> tuple[ExtraTreesRegressor, float, float]:
-    """Of one half of the networks; its error in dB and Kendall's tau on the other half."""
-    features, gains = table()
-    model = ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0)
-    model.fit(features[::2], gains[::2])
-    told, true = model.predict(features[1::2]), gains[1::2]
-    error = float(np.sqrt(np.mean((told - true) ** 2)))
-    return model, error, float(kendalltau(told, true).statistic)
+def needed(trace: Trace, is_near: Callable[[Improvement], bool]) -> float:
+    """Trainings until it was near; infinite if it never was."""
+    return next((float(step.training) for step in trace if is_near(step)), float("inf"))
 
 
-def gain_of(features: Features) -> float:
-    """What the simulator says, in dB."""
-    return float(simulator()[0].predict(matrix_of([features]))[0])
+def traces_of(objective: Objective, device: str) -> dict[str, list[Trace]]:
+    """Of each contender that has any, one for each seed."""
+    found: dict[str, dict[int, list[Improvement]]] = defaultdict(lambda: defaultdict(list))
+    for step in IMPROVEMENTS.read():
+        if (step.objective, step.device) == (objective, device):
+            found[step.contender][step.seed].append(step)
+    names = [contender.name for contender in CONTENDERS if contender.name in found]
+    return {name: list(found[name].values()) for name in names}
 
 
-def prior_of(networks: int | None) -> Callable[[], GainPrior]:
-    """Fitted to so many of the half that the simulator does not know; None: all of them."""
-    features, gains = (column[1::2][:networks] for column in table())
-    prior = GainPrior.fitted(features, gains, shipped_networks().kernel)
-    return lambda: prior
+def section(device: str) -> list[str]:
+    """Lines of Markdown about one device."""
+    lines = ["", f"## {device}", ""]
+    scores, fronts = (traces_of(objective, device) for objective in Objective)
+    if scores:
+        best = max(trace[-1].log2_score for runs in scores.values() for trace in runs)
+        lines += [
+            f"| | searches | {' | '.join(map(str, _TOLD))} | near |",
+            f"|---|---|{'---|' * (len(_TOLD) + 1)}",
+        ]
+        for name, runs in scores.items():
+            lines.append(
+                _row(name, runs, lambda s: score_ratio(s.log2_score, best),
+                     lambda s: s.log2_score >= best - _NEAR_LOG2_SCORE)
+            )  # fmt: skip
+    if fronts:
+        most = max(trace[-1].hypervolume for runs in fronts.values() for trace in runs)
+        lines += [
+            "",
+            f"| hypervolume | searches | {' | '.join(map(str, _TOLD))} | near |",
+            f"|---|---|{'---|' * (len(_TOLD) + 1)}",
+        ]
+        for name, runs in fronts.items():
+            lines.append(
+                _row(name, runs, lambda s: s.hypervolume / most,
+                     lambda s: s.hypervolume >= (1 - _NEAR_HYPERVOLUME) * most)
+            )  # fmt: skip
+    return lines
 
 
-def search(name: str, device: str, seed: int, told: GainOf = gain_of) -> list[float]:
-    """Best score so far, its binary logarithm, after each training."""
-    kind = SamplerKind(name.partition(",")[0])
-    settings = replace(SETTINGS, space="mobile", device=device, sampler=kind, seed=seed)
-    prior = prior_of(_FEW if "without" in name else None)
-    results = Simulation.of(settings, told, prior).run(TRAININGS[name])
-    return list(np.maximum.accumulate([result.log2_score for result in results]))
+def _row(
+    name: str,
+    runs: Sequence[Trace],
+    share: Callable[[Improvement], float],
+    is_near: Callable[[Improvement], bool],
+) -> str:
+    trainings = next(c.trainings for c in CONTENDERS if c.name == name)
+    cells = [
+        f"{statistics.median(share(after(run, count)) for run in runs):.2f}"
+        if count <= trainings
+        else ""
+        for count in _TOLD
+    ]
+    near = statistics.median_high(needed(run, is_near) for run in runs)
+    told = f"more than {trainings}" if near == float("inf") else f"{near:.0f}"
+    return f"| {name} | {len(runs)} | {' | '.join(cells)} | {told} |"
 
 
-def page(seeds: int) -> str:
+def page() -> str:
     """What README.md says."""
     _, error, tau = simulator()
     lines = [
         "# Trainings that each sampler needs, simulated",
         "",
-        f"    python -m studies.search_efficiency.run --seeds {seeds}",
+        "    python -m studies.search_efficiency.run --seeds 10 --fronts 5 --optunahub DIR",
         "",
-        f"Searches in `mobile` for x3, {seeds} of each sampler and device, without references.",
-        "What a network would reach is told by a forest fitted to one half of the package's",
-        f"networks (on the other half {error:.2f} dB off, Kendall's tau {tau:.2f}); latencies are",
-        "those of the regressions. What the surrogate believes at first is fitted to the other",
-        f"half, or to {_FEW} networks. Medians of the best score so far, relative to the best that",
-        "any search found for the device.",
+        "Searches in `mobile` for x3, without references. What a network would reach is told by a",
+        "forest fitted to one half of the package's networks (on the other half",
+        f"{error:.2f} dB off, Kendall's tau {tau:.2f}); latencies are those of the regressions.",
+        f"What the surrogate believes at first is fitted to the other half, or to {FEW} networks.",
+        "`tpe_union_multivariate` is OptunaHub's, with its defaults; `hierarchical_tpe` of the",
+        "same place does not run with Optuna 5. All searches are in",
+        "[simulated.csv](simulated.csv).",
+        "",
+        "The upper tables are of searches for the score: medians over the searches of the best",
+        "score after so many trainings, relative to the best that any search found for the",
+        f"device; near is the median number of trainings to within {_NEAR_LOG2_SCORE} of the best",
+        "score's binary logarithm. The lower ones are of searches for the front: what it",
+        f"dominates, in dB above bicubic times halvings of {SLOWEST_MS:.0f} ms, relative to the",
+        f"most of any search; near is within {100 * _NEAR_HYPERVOLUME:.0f} % of it.",
     ]
     for device in DEVICES:
-        traces = {n: [search(n, device, seed) for seed in range(seeds)] for n in TRAININGS}
-        best = max(trace[-1] for runs in traces.values() for trace in runs)
-        lines += [
-            "",
-            f"## {device}",
-            "",
-            f"| trainings | {' | '.join(map(str, _TOLD))} |",
-            f"|---|{'---|' * len(_TOLD)}",
-        ]
-        for name, runs in traces.items():
-            cells = [
-                f"{score_ratio(statistics.median(trace[count - 1] for trace in runs), best):.2f}"
-                if count <= TRAININGS[name]
-                else ""
-                for count in _TOLD
-            ]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-            print(device, lines[-1], flush=True)
+        lines += section(device)
     return "\n".join([*lines, *real.section(), ""])
 
 
+def searches(seeds: int, fronts: int, hub: Path | None) -> Iterable[list[Improvement]]:
+    """Those that are not there yet, one seed after another, so that a part is of use."""
+    known = {step.search for step in IMPROVEMENTS.read()}
+    wanted = {Objective.SCORE: seeds, Objective.PARETO: fronts}
+    for seed in range(max(wanted.values())):
+        for objective, count in wanted.items():
+            for device in DEVICES if seed < count else ():
+                for contender in CONTENDERS:
+                    is_known = (objective, device, contender.name, seed) in known
+                    if not is_known and (hub is not None or not contender.module):
+                        yield search(contender, objective, device, seed, hub)
+
+
 def main() -> None:
-    """Runs all searches, and writes the page."""
+    """Runs what is missing, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--seeds", type=int, default=50, help="searches for the score")
+    parser.add_argument("--fronts", type=int, default=10, help="searches for the front")
+    parser.add_argument("--optunahub", type=Path)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    write_text(README, page(options.seeds))
+    for trace in searches(options.seeds, options.fronts, options.optunahub):
+        for step in trace:
+            IMPROVEMENTS.keep(step)
+        print(*trace[-1].search, trace[-1].log2_score, trace[-1].hypervolume, flush=True)
+    write_text(README, page())
 
 
 if __name__ == "__main__":

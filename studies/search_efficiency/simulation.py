@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -66,8 +67,9 @@ class Simulation:
         settings: Settings,
         gain_of: GainOf,
         read_prior: Callable[[], GainPrior] = shipped_prior,
+        sampler: BaseSampler | None = None,
     ) -> Simulation:
-        """With the sampler that ``settings`` name, and what it believes at first."""
+        """With the sampler that ``settings`` name, and what it believes at first, or another."""
         device, space = load_device(settings.device), load_space(settings.space)
         directions = [StudyDirection.MAXIMIZE]
         if settings.objective is Objective.PARETO:
@@ -79,7 +81,7 @@ class Simulation:
             space, settings, estimator, Expectations(settings, ()), read_prior
         )
         place = SamplerPlace(problem, records_of, all_fit, settings.seed)
-        sampler = make_sampler(SamplerKind(settings.sampler), place)
+        sampler = sampler or make_sampler(SamplerKind(settings.sampler), place)
         study = optuna.create_study(directions=directions, sampler=sampler)
         return cls(settings, gain_of, study, space, source)
 
