@@ -103,7 +103,7 @@ class Simulation:
             trial.set_user_attr(CANDIDATE_KEY, candidate.hash)
             if bottleneck(candidate.graph) or gaps(candidate.graph):
                 raise NasError("the image does not get through")
-            result = self._result(candidate)
+            result = self.result_of(candidate)
         except NasError:
             self.study.tell(trial, state=TrialState.PRUNED)
             return None
@@ -116,7 +116,8 @@ class Simulation:
         self.study.tell(trial, values)
         return result
 
-    def _result(self, candidate: Candidate) -> Result:
+    def result_of(self, candidate: Candidate) -> Result:
+        """What a training of it would give."""
         figures = infer(candidate.deployed, INPUT)
         psnr_db = BICUBIC_DB + self.gain_of(features_of(candidate))
         expectations = Expectations(self.settings, ())

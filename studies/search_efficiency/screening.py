@@ -1,0 +1,218 @@
+"""Would a search gain by screening candidates with shorter trainings, and going on with the best?
+
+    python -m studies.search_efficiency.screening [--seeds N]
+
+Simulated searches of the sampler ``surrogate``, so many seconds each. What a network reaches is
+told by the simulator; what the search sees of it is off by as much as the expectations of
+``studies/proxy_fidelity`` were, of networks that they had not seen. Writes ``screening.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+import optuna
+
+from nas.choices import RecipeName, SamplerKind
+from nas.quality.score import score_ratio
+from nas.quality_model.model import QualityModel
+from nas.quality_model.table import Table, read_table
+from nas.studies.record import Result
+from nas.system.files import write_text
+from nas.training.recipe import recipe_named
+from search_spaces import Candidate
+
+from .searches import DEVICES
+from .simulation import SETTINGS, Simulation
+from .simulator import gain_of, prior_of
+
+USUAL = recipe_named(RecipeName.PROXY).steps
+SCREEN = USUAL // 2
+#: Of the screened, those that go on.
+SHARE = 1 / 3
+#: Seconds are those of so many usual trainings.
+BUDGETS = (3, 5, 10, 20)
+
+
+class Way(Enum):
+    """How a candidate is trained."""
+
+    USUAL = f"{USUAL} steps"
+    SHORT = f"{SCREEN} steps"
+    SCREENED = f"{SCREEN} steps, the best third goes on"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of a step, and of what comes with every training: conversion and judging."""
+
+    step: float
+    fixed: float
+
+    @classmethod
+    def of(cls, table: Table) -> Costs:
+        """By the medians of the shortest and the longest of the short trainings."""
+        few, many = (
+            statistics.median(
+                row.seconds for row in table.trainings if row.steps == steps and row.seconds
+            )
+            for steps in (SCREEN, 4 * SCREEN)
+        )
+        step = (many - few) / (3 * SCREEN)
+        return cls(step, few - SCREEN * step)
+
+    @property
+    def usual(self) -> float:
+        """Of a training of the usual length."""
+        return self.fixed + USUAL * self.step
+
+    def of_way(self, way: Way, *, goes_on: bool) -> float:
+        """Of one candidate. A screening is told by floating point, at no further cost."""
+        match way:
+            case Way.USUAL:
+                return self.usual
+            case Way.SHORT:
+                return self.fixed + SCREEN * self.step
+            case Way.SCREENED:
+                return self.usual if goes_on else SCREEN * self.step
+
+
+def errors_db(table: Table) -> list[tuple[float, float]]:
+    """Of what was expected after the screening's and the usual length, of each network."""
+    found: dict[str, list[float]] = {}
+    for steps in (SCREEN, USUAL):
+        for pair in table.pairs(steps):
+            if pair.psnr_db > table.bicubic_psnr_db:
+                expected = QualityModel.fitted(table.without(pair.name)).expected(pair.short)
+                found.setdefault(pair.name, []).append(expected.psnr_db - pair.psnr_db)
+    return [(pair[0], pair[1]) for pair in found.values() if len(pair) == 2]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate as a search sees it, in truth, and what it had cost by then."""
+
+    seconds: float
+    seen_log2_score: float
+    true_log2_score: float
+
+
+@dataclass(frozen=True)
+class ScreenedSimulation(Simulation):
+    """A simulated search that sees expectations with their errors."""
+
+    way: Way = Way.USUAL
+    costs: Costs = Costs(0.0, 1.0)
+    errors_db: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    rng: random.Random = field(default_factory=random.Random)
+    screened: list[float] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+
+    def result_of(self, candidate: Candidate) -> Result:
+        """As the search has it."""
+        after_screen, after_all = (
+            self._with_error(candidate, error_db) for error_db in self.rng.choice(self.errors_db)
+        )
+        goes_on = self.way is Way.USUAL or (
+            self.way is Way.SCREENED and self._is_among_best(after_screen.log2_score)
+        )
+        seen = after_all if goes_on else after_screen
+        before = self.choices[-1].seconds if self.choices else 0.0
+        true = self._with_error(candidate, 0.0)
+        self.choices.append(
+            Choice(
+                before + self.costs.of_way(self.way, goes_on=goes_on),
+                seen.log2_score,
+                true.log2_score,
+            )
+        )
+        return seen
+
+    def _with_error(self, candidate: Candidate, error_db: float) -> Result:
+        own = self.gain_of
+        return Simulation(
+            self.settings, lambda f: own(f) + error_db, self.study, self.space, self.source
+        ).result_of(candidate)
+
+    def _is_among_best(self, log2_score: float) -> bool:
+        self.screened.append(log2_score)
+        better = sum(score > log2_score for score in self.screened)
+        return better < max(1, SHARE * len(self.screened))
+
+    def chosen(self, seconds: float) -> float:
+        """The true score of the best that was seen by then, its binary logarithm."""
+        seen = [c for c in self.choices if c.seconds <= seconds + 1e-6] or self.choices[:1]
+        return max(seen, key=lambda choice: choice.seen_log2_score).true_log2_score
+
+
+def search(way: Way, device: str, seed: int) -> ScreenedSimulation:
+    """One search, as long as the longest budget."""
+    table = read_table()
+    settings = replace(
+        SETTINGS, space="mobile", device=device, sampler=SamplerKind.SURROGATE, seed=seed
+    )
+    prior = prior_of(None)
+    plain = ScreenedSimulation.of(settings, gain_of, prior)
+    simulation = ScreenedSimulation(
+        plain.settings, plain.gain_of, plain.study, plain.space, plain.source,
+        way, Costs.of(table), tuple(errors_db(table)), random.Random(seed),
+    )  # fmt: skip
+    while not simulation.choices or (
+        simulation.choices[-1].seconds < BUDGETS[-1] * simulation.costs.usual
+    ):
+        simulation.run(1)
+    return simulation
+
+
+def page(seeds: int) -> str:
+    """What screening.md says."""
+    table = read_table()
+    costs, errors = Costs.of(table), errors_db(table)
+    lines = [
+        "# Screening",
+        "",
+        f"    python -m studies.search_efficiency.screening --seeds {seeds}",
+        "",
+        f"{seeds} simulated searches of `surrogate` in `mobile` for each device and way. A step is",
+        f"{costs.step:.3f} s, conversion and judging {costs.fixed:.0f} s; a screening is told by",
+        "floating point, at no further cost. What a search sees of a network is off by an error",
+        f"of [proxy_fidelity](../proxy_fidelity/README.md), drawn from those of {len(errors)}",
+        "networks, the same network's for both lengths. Means of the true score of what a search",
+        "would choose after the seconds of so many usual trainings, to the best of all searches:",
+        "",
+        f"| device | training | {' | '.join(map(str, BUDGETS))} |",
+        f"|---|---|{'---|' * len(BUDGETS)}",
+    ]
+    for device in DEVICES:
+        runs = {way: [search(way, device, seed) for seed in range(seeds)] for way in Way}
+        best = max(c.true_log2_score for found in runs.values() for r in found for c in r.choices)
+        for way, found in runs.items():
+            cells = [
+                f"{statistics.fmean(_share(run, b * costs.usual, best) for run in found):.3f}"
+                for b in BUDGETS
+            ]
+            lines.append(f"| {device} | {way.value} | {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
+    return "\n".join([*lines, ""])
+
+
+def _share(run: ScreenedSimulation, seconds: float, best: float) -> float:
+    return score_ratio(run.chosen(seconds), best)
+
+
+def main() -> None:
+    """Runs all searches, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    write_text(Path(__file__).parent / "screening.md", page(options.seeds))
+
+
+if __name__ == "__main__":
+    main()
