@@ -35,7 +35,7 @@ def readme(results: dict[str, Any]) -> str:
         "GMAC were trained for as many fewer steps. One seed each: with another, TinySRNet had",
         "0.17 dB more in floating point. Host is one core of the machine that ran it;",
         f"device is `{results['device']}` with the operators that it leaves to the CPU.", "",
-        "What begins with `found` comes of [searches](../mobile_search).", "",
+        "What searches found is in [shipped_models](../shipped_models).", "",
         "`python -m studies.report_systems.run --help` tells how to repeat it; all columns are in",
         "[results.csv](results.csv), fingerprints of the images in [results.json](results.json).",
         "",
