@@ -94,6 +94,8 @@ class CandidateEvaluator:
     input: InputSpec
     granularity: WeightGranularity
     threads: int
+    #: by the graph's hash, of networks that somebody chooses among
+    ahead: dict[str, Latency] = field(default_factory=dict, repr=False, compare=False)
 
     def start(self) -> None:
         """Has the worker begin, and import all that it needs, before it is asked for anything."""
@@ -105,7 +107,22 @@ class CandidateEvaluator:
         self.start()
 
     def latency(self, graph: Graph) -> Latency:
-        """Time of the deployed ``graph`` on the study's device, before any training."""
+        """Time of the deployed ``graph`` on the study's device, before any training.
+
+        What was asked ``latency_ahead`` is not timed again; the others of then are forgotten.
+        """
+        known = self.ahead.get(graph.hash)
+        self.ahead.clear()
+        return self.fresh_latency(graph) if known is None else known
+
+    def latency_ahead(self, graph: Graph) -> Latency:
+        """The same of one of some networks, before it is chosen which is trained."""
+        if graph.hash not in self.ahead:
+            self.ahead[graph.hash] = self.fresh_latency(graph)
+        return self.ahead[graph.hash]
+
+    def fresh_latency(self, graph: Graph) -> Latency:
+        """The same, timed now."""
         request = untrained_request(self.worker, graph, self.input, self.granularity)
         return self.source.measure(request)
 

@@ -223,4 +223,5 @@ def settings_of(structure: CostStructure) -> RegressionSettings:
         ),
         residual=structure.residual,
         stack=structure.stack,
+        free=tuple(sorted(structure.free)),
     )

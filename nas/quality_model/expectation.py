@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from search_spaces import Graph, InputError, InputSpec, infer
+from search_spaces import Graph, InputError
 from search_spaces.transforms.rewrites import merge_branches
 
 
@@ -53,11 +53,8 @@ def convolutions_of(graph: Graph) -> int:
 
 def branching_of(graph: Graph) -> float:
     """Parameters of ``graph`` to those of the same without branches."""
-    merged, side = merge_branches(graph).graph, graph.multiple
-    if merged is graph:
-        return 1.0
-    trained, left = (infer(each, InputSpec(side, side)).parameters for each in (graph, merged))
-    return trained / max(1, left)
+    merged = merge_branches(graph).graph
+    return 1.0 if merged is graph else graph.parameters / max(1, merged.parameters)
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,9 @@ def features_of(candidate: Candidate) -> Features:
     graph = candidate.merged.graph
     side = graph.multiple * math.ceil(_SIDE / graph.multiple)
     figures = infer(graph, InputSpec(side, side))
-    trained = figures.parameters
-    if candidate.graph != graph:
-        trained = infer(candidate.graph, InputSpec(side, side)).parameters
     pixels = side * side
     convolutions = [node for node in graph.nodes if node.operator.weighs]
+    shares = _Shares(graph, figures)
     widths = [math.prod(figures.nodes[node.name].shape) / pixels for node in convolutions]
     kinds = Counter(type(node.operator) for node in graph.nodes)
     deployment = candidate.deployment
@@ -107,7 +105,7 @@ def features_of(candidate: Candidate) -> Features:
         log_scale=math.log2(graph.scale),
         log_macs=_log(figures.macs / pixels),
         log_parameters=_log(figures.parameters),
-        log_branching=_log(trained / max(1, figures.parameters)),
+        log_branching=_log(candidate.graph.parameters / max(1, figures.parameters)),
         log_convolutions=_log(len(convolutions)),
         log_depth=_log(_depth(graph)),
         log_receptive_field=_log(_receptive_field(graph, figures, side)),
@@ -115,13 +113,11 @@ def features_of(candidate: Candidate) -> Features:
         log_slimmest=_log(min(widths, default=1.0)),
         log_mean_width=sum(map(_log, widths)) / max(1, len(widths)),
         log_widest=_log(max(widths, default=1.0)),
-        pointwise_share=_share(graph, figures, _is_pointwise),
-        grouped_share=_share(graph, figures, _is_grouped),
-        depthwise_share=_share(graph, figures, _is_depthwise),
-        transposed_share=_share(graph, figures, _is_transposed),
-        enlarged_share=_share(
-            graph, figures, lambda node: figures.nodes[node.name].shape[0] > side
-        ),
+        pointwise_share=shares.of(_is_pointwise),
+        grouped_share=shares.of(_is_grouped),
+        depthwise_share=shares.of(_is_depthwise),
+        transposed_share=shares.of(_is_transposed),
+        enlarged_share=shares.of(lambda node: figures.nodes[node.name].shape[0] > side),
         relu_share=sum(map(_has_relu, convolutions)) / max(1, len(convolutions)),
         # The last clip holds the output.
         clip_share=max(0, kinds[Clip] - 1) / max(1, len(convolutions)),
@@ -170,10 +166,17 @@ def _receptive_field(graph: Graph, figures: Figures, side: int) -> float:
     return fields[graph.nodes[-1].name]
 
 
-def _share(graph: Graph, figures: Figures, counts: Callable[[Node], bool]) -> float:
-    """Of the multiply-accumulates, those of nodes that count."""
-    found = sum(figures.nodes[node.name].macs for node in graph.nodes if counts(node))
-    return found / max(1, figures.macs)
+class _Shares:
+    """Parts of a graph's multiply-accumulates."""
+
+    def __init__(self, graph: Graph, figures: Figures) -> None:
+        macs = ((node, figures.nodes[node.name].macs) for node in graph.nodes)
+        self._working = [(node, count) for node, count in macs if count]
+        self._total = max(1, figures.macs)
+
+    def of(self, counts: Callable[[Node], bool]) -> float:
+        """Those of nodes that count."""
+        return sum(macs for node, macs in self._working if counts(node)) / self._total
 
 
 def _is_pointwise(node: Node) -> bool:

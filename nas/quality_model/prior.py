@@ -99,29 +99,29 @@ class GainPrior:
         features = matrix_of([features_of(network.candidate) for network in table.networks])
         return cls.fitted(features, gains_of(table), table.kernel)
 
-    def _scaled(self, features: Floats) -> Floats:
+    def scaled(self, features: Floats) -> Floats:
         """In deviations of the table's."""
         return (features - self.center) / self.spread
 
     def gains(self, features: Floats) -> Gains:
         """Of networks of which the table alone tells; the training's own noise included."""
-        mean, deviation = self.process.predict(self._scaled(features), return_std=True)
+        mean, deviation = self.process.predict(self.scaled(features), return_std=True)
         return Gains(mean + self.mean_db, self.widening * np.hypot(deviation, self.noise_db))
 
     def familiarity(self, features: Floats) -> Floats:
         """1 where the table settles a network's gain, 0 where it tells no more than the mean."""
-        deviation = self.process.predict(self._scaled(features), return_std=True)[1]
+        deviation = self.process.predict(self.scaled(features), return_std=True)[1]
         return np.asarray(1 - deviation**2 / self.process.kernel_.k1.constant_value)
 
     def distances(self, features: Floats) -> Floats:
         """(networks, features): how far each is outside of the table's range, in deviations."""
-        known, scaled = self.process.X_train_, self._scaled(features)
+        known, scaled = self.process.X_train_, self.scaled(features)
         beyond = np.maximum(scaled - known.max(axis=0), known.min(axis=0) - scaled)
         return np.asarray(np.maximum(beyond, 0.0))
 
     def placed(self, features: Floats, conditions: npt.NDArray[np.int64]) -> PlacedNetworks:
         """Networks as they stand to the table's, before any is trained under these conditions."""
-        scaled = self._scaled(features)
+        scaled = self.scaled(features)
         across = self.process.kernel_(self.process.X_train_, scaled)
         mean = across.T @ self.process.alpha_ + self.mean_db
         solved = solve_triangular(self.process.L_, across, lower=True)
@@ -162,6 +162,74 @@ class PlacedNetworks:
     #: what the table tells of each: (networks of the table, networks)
     solved: Floats
 
+    def part(self, rows: slice) -> PlacedNetworks:
+        """Some of them."""
+        return PlacedNetworks(
+            self.scaled[rows], self.conditions[rows], self.mean_db[rows], self.solved[:, rows]
+        )
+
+    def beside(self, others: PlacedNetworks) -> PlacedNetworks:
+        """These, then the others."""
+        return PlacedNetworks(
+            np.vstack([self.scaled, others.scaled]),
+            np.concatenate([self.conditions, others.conditions]),
+            np.concatenate([self.mean_db, others.mean_db]),
+            np.hstack([self.solved, others.solved]),
+        )
+
+    def shared(self, scaled: Floats, conditions: npt.NDArray[np.int64]) -> int:
+        """So many of the first are those of ``scaled`` features and ``conditions``, too."""
+        count = min(len(self.scaled), len(scaled))
+        same = (self.scaled[:count] == scaled[:count]).all(axis=1)
+        same &= self.conditions[:count] == conditions[:count]
+        return count if same.all() else int(same.argmin())
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A study's networks as they stand to the table's and to each other."""
+
+    #: by which they are placed
+    prior: GainPrior
+    networks: PlacedNetworks
+    #: lower triangular, of their covariances with noise
+    factor: Floats
+
+    def first(self, count: int) -> _Placed:
+        """The first ones: their factor is the first rows of that of all."""
+        return _Placed(self.prior, self.networks.part(slice(count)), self.factor[:count, :count])
+
+    def grown(self, new: PlacedNetworks) -> _Placed:
+        """With others behind them."""
+        prior, count = self.prior, len(new.mean_db)
+        across = solve_triangular(self.factor, prior.covariance(self.networks, new), lower=True)
+        own = prior.covariance(new, new) + prior.noise_db**2 * np.eye(count)
+        factor = np.block(
+            [
+                [self.factor, np.zeros((len(self.factor), count))],
+                [across.T, np.linalg.cholesky(own - across.T @ across)],
+            ]
+        )
+        return _Placed(prior, self.networks.beside(new), factor)
+
+
+class StudyMemory:
+    """What was computed of a study's networks: with more of them, only the new ones are."""
+
+    def __init__(self) -> None:
+        self._latest: _Placed | None = None
+
+    def placed(
+        self, prior: GainPrior, features: Floats, conditions: npt.NDArray[np.int64]
+    ) -> _Placed:
+        """Networks of these features; those that it knows, in the order in which it knows them."""
+        known, scaled = self._latest, prior.scaled(features)
+        if known is None or known.prior is not prior:
+            known = _Placed(prior, prior.placed(features[:0], conditions[:0]), np.zeros((0, 0)))
+        same = known.networks.shared(scaled, conditions)
+        self._latest = known.first(same).grown(prior.placed(features[same:], conditions[same:]))
+        return self._latest
+
 
 @dataclass(frozen=True)
 class _Evidence:
@@ -187,6 +255,8 @@ class StudyGains:
     known: Floats
     gain_db: Floats
     pending: Floats
+    #: of the same study when it knew less
+    memory: StudyMemory = field(default_factory=StudyMemory, repr=False, compare=False)
 
     def of(self, features: Floats) -> Gains:
         """Distributions of the gains that the study's training would give these networks."""
@@ -204,13 +274,12 @@ class StudyGains:
     @cached_property
     def _evidence(self) -> _Evidence:
         others, own = self.prior.others, len(self.known) + len(self.pending)
-        networks = self.prior.placed(
+        placed = self.memory.placed(
+            self.prior,
             np.vstack([others.features, self.known, self.pending]),
             np.concatenate([others.conditions, np.zeros(own, np.int64)]),
         )
-        noise = self.prior.noise_db**2 * np.eye(len(networks.mean_db))
-        covariance = self.prior.covariance(networks, networks) + noise
-        factor = np.asarray(np.linalg.cholesky(covariance), np.float64)
+        networks, factor = placed.networks, placed.factor
         gain_db = np.concatenate([others.gain_db, self.gain_db])
         trained = len(gain_db)
         surprise = np.maximum(gain_db, LOST_DB) - networks.mean_db[:trained]

@@ -7,12 +7,13 @@ dominates, where the latency of each network is known and its PSNR normally dist
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,7 +22,8 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float | Floats) 
     """Mean of max(0, x - ``best``) for normally distributed x; 0 where that is all but sure."""
     deviation = np.maximum(deviation, 1e-9)
     z = (mean - best) / deviation
-    return np.asarray(deviation * (z * norm.cdf(z) + norm.pdf(z)))
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return np.asarray(deviation * (z * ndtr(z) + density))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from latency_models import Latency, LatencyError, LatencyRequest
 from latency_models.device import Device, open_regression
 from latency_models.sources.regression.source import RegressionSource
 from search_spaces import Candidate, Graph, InputSpec, PixelShuffle, infer
+from search_spaces.graph.lowering import lower
 
 from ..choices import Risk
 from ..quality.score import scored_ms
@@ -185,7 +186,11 @@ class LatencyEstimator:
         return [next(times) if takes else None for takes in taken]
 
     def _requests(self, graphs: Sequence[Graph]) -> list[LatencyRequest]:
-        return [LatencyRequest.of_graph(graph, self.input, _no_file) for graph in graphs]
+        # Without their hashes: nobody is told of one of them.
+        return [
+            LatencyRequest("an option", lower(graph, self.input), self.input, _no_file)
+            for graph in graphs
+        ]
 
     def _takes(self, request: LatencyRequest) -> bool:
         return self.operators is None or self.operators.issuperset(

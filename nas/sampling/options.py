@@ -9,12 +9,12 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from ..choices import Objective
 from ..quality.score import log2_score
 from ..quality_model.features import Features, matrix_of
-from ..quality_model.prior import Gains, StudyGains
+from ..quality_model.prior import Gains, StudyGains, StudyMemory
 from .acquisition import FrontPoint, expected_area, expected_improvement
 from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .problem import SamplingProblem, StudyKnowledge
@@ -47,6 +47,8 @@ class ImprovementModel:
 
     problem: SamplingProblem
     knowledge: StudyKnowledge
+    #: of the study's networks, from model to model
+    memory: StudyMemory = field(default_factory=StudyMemory, repr=False, compare=False)
     #: mean and deviation of gains that were asked for, in dB, by the network's hash
     _told: dict[str, tuple[float, float]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -71,7 +73,7 @@ class ImprovementModel:
         else:
             found = expected_area(psnr_db, gains.deviation_db, log2_ms, self._front, self._corner)
         excess = self._excess(options)
-        likely = norm.cdf(-excess / np.maximum(doubt, 1e-6))
+        likely = ndtr(-excess / np.maximum(doubt, 1e-6))
         # Where nothing keeps the limit, the nearest is the best.
         return np.asarray(found * likely if likely.any() else -excess)
 
@@ -99,6 +101,7 @@ class ImprovementModel:
             known.features,
             known.gain_db(self.problem.bicubic_psnr_db),
             known.pending_features,
+            self.memory,
         )
 
     def _excess(self, options: Sequence[Option]) -> Floats:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial
 from latency_models import Latency
 from search_spaces import Candidate
 
+from ..quality_model.prior import StudyMemory
 from ..studies.expected_front import ExpectedFront
 from ..studies.record import TrialRecord, is_baseline
 from ..system.background import in_background
@@ -67,6 +68,7 @@ class SurrogateSampler(BaseSampler):
         self._problem, self._records_of, self._fits = problem, records_of, fits
         self._foresees, self._times = foresees, times
         self._memory = NetworkMemory(problem.estimator)
+        self._gains = StudyMemory()
         self._latest: ImprovementModel | None = None
         self._chance = RandomSampler(seed=problem.settings.seed)
         self._coming: Callable[[], Options] | None = None
@@ -170,7 +172,7 @@ class SurrogateSampler(BaseSampler):
         """
         knowledge, latest = self._memory.knowledge(trials), self._latest
         if latest is None or latest.knowledge.records != knowledge.records:
-            self._latest = latest = ImprovementModel(self._problem, knowledge)
+            self._latest = latest = ImprovementModel(self._problem, knowledge, self._gains)
         return latest
 
     def _trials(self, study: optuna.Study) -> list[StudyTrial]:

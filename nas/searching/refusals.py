@@ -9,7 +9,7 @@ from latency_models import Latency, NeverTaken
 from search_spaces import Graph
 from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps, values_per_pixel
 
-from ..choices import Objective, Risk
+from ..choices import Risk
 from ..quality.score import log2_score, scored_ms
 from ..studies.record import Outcome, Result, TrialRecord
 from .stopping import SearchState
@@ -137,13 +137,10 @@ def excess_ms(latency: Latency, limit_ms: float) -> float:
 def too_slow_to_win(
     latency: Latency,
     records: Sequence[TrialRecord],
-    objective: Objective,
     risk: Risk,
     limit_ms: float | None,
 ) -> Ended | None:
     """Where the score is all that counts: no PSNR that it may reach makes it the best."""
-    if objective is not Objective.SCORE:
-        return None
     results = [record.result for record in records if record.result and record.within_limit]
     ms = scored_ms(latency, risk)
     needed_db = psnr_needed_db(results, ms)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from latency_models import Latency, NeverTaken
 from search_spaces import Candidate, CandidateError, Figures, Graph, GraphError, infer
 
-from ..choices import Risk
+from ..choices import Objective, Risk
 from ..evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, candidate_seed
 from ..quality.tiles import require_tiles
 from ..quality_model.expectation import ExpectedPsnr
@@ -144,9 +144,9 @@ def time(
     if proposal.is_reference:
         return timed
     limit_ms = settings.max_latency_ms
-    ended = over_limit(latency, limit_ms) or too_slow_to_win(
-        latency, search().records, settings.objective, settings.risk, limit_ms
-    )
+    ended = over_limit(latency, limit_ms)
+    if ended is None and settings.objective is Objective.SCORE:
+        ended = too_slow_to_win(latency, search().records, settings.risk, limit_ms)
     return timed if ended is None else replace(ended, latency=latency)
 
 

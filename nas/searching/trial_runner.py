@@ -87,7 +87,6 @@ class TrialRunner:
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
         self.study.name_worker(trial, self.worker)
         self.begun(trial.number)
-        trial.set_user_attr(BEGUN_KEY, seconds_of_the_epoch())
         try:
             found = self._steps(trial)
             if isinstance(found, Result):
@@ -101,7 +100,8 @@ class TrialRunner:
         except Exception as error:
             _LOG.exception("trial %d", trial.number)
             found = Ended(Outcome.FAILED, f"{type(error).__name__}: {error}")
-        raise _ended(trial, found)
+        with self.study.writing_together(trial):
+            raise _ended(trial, found)
 
     def _steps(self, trial: optuna.Trial) -> Result | Ended:
         study, evaluator, number = self.study, self.evaluator, trial.number
@@ -113,7 +113,9 @@ class TrialRunner:
             else partial(self.space.draw, trial, scale)
         )
         announce = partial(self._announce, trial)
-        proposal = propose(number, draw, evaluator, announce, is_reference=is_reference)
+        with study.writing_together(trial):
+            trial.set_user_attr(BEGUN_KEY, seconds_of_the_epoch())
+            proposal = propose(number, draw, evaluator, announce, is_reference=is_reference)
         if isinstance(proposal, Ended):
             return proposal
         self.observer.stage(number, "latency")
@@ -140,9 +142,10 @@ class TrialRunner:
         return self.search()
 
     def _finish(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
-        for name, value in result.to_attributes().items():
-            trial.set_user_attr(name, value)
-        _close(trial, Outcome.TRAINED)
+        with self.study.writing_together(trial):
+            for name, value in result.to_attributes().items():
+                trial.set_user_attr(name, value)
+            _close(trial, Outcome.TRAINED)
         if self.study.settings.objective is Objective.PARETO:
             return result.expected.psnr_db, result.scored_ms
         return result.log2_score

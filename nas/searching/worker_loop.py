@@ -115,8 +115,29 @@ def work(
         granularity=device.weights,
         threads=cores.count,
     )
-    study.optuna.sampler = worker_sampler(study, budget, run, resources, evaluator, observer)
-    return run_trials(study, budget, run, resources.space, evaluator, observer)
+    time_spent = TimeSpent(study)
+    study.optuna.sampler = worker_sampler(
+        study, budget, run, resources, evaluator, observer, time_spent
+    )
+    return run_trials(study, budget, run, resources.space, evaluator, observer, time_spent)
+
+
+@dataclass
+class TimeSpent:
+    """How long a study had gone on when this worker began its trial.
+
+    What a trial takes is expected from its beginning. So whether it fits is asked of the time that
+    was left then, however long its network was chosen and compiled: what was proposed because it
+    fits is not refused for that.
+    """
+
+    study: Study
+    seconds: float = 0.0
+
+    def note(self, budget: Budget) -> None:
+        """It is now; not looked up for a budget that knows no time."""
+        if budget.seconds is not None:
+            self.seconds = self.study.elapsed_seconds()
 
 
 def run_trials(
@@ -126,12 +147,13 @@ def run_trials(
     space: Space,
     evaluator: CandidateEvaluator,
     observer: SearchObserver,
+    time_spent: TimeSpent,
 ) -> str:
     """The same with an evaluator, and the study's sampler, at hand."""
     with worker_lock(study.folder) as name, _noted_session(study, name):
         label = worker_label(study.folder, name)
         evaluator.start()
-        return _Loop(study, budget, run, space, evaluator, label, observer).work()
+        return _Loop(study, budget, run, space, evaluator, label, observer, time_spent).work()
 
 
 @dataclass(frozen=True)
@@ -143,12 +165,14 @@ class _Loop:
     evaluator: CandidateEvaluator
     worker: str
     observer: SearchObserver
+    time_spent: TimeSpent
 
     def work(self) -> str:
         while not self.study.is_stopped:
             with contextlib.ExitStack() as beginning:
                 beginning.enter_context(self.study.beginning())
                 self.study.recover()
+                self.time_spent.note(self.budget)
                 state = self._state()
                 reason = state.reason_to_stop()
                 if state.awaits_baseline() or (reason is None and not state.must_wait()):
@@ -193,7 +217,7 @@ class _Loop:
             self.budget,
             self.study.records(),
             self.run,
-            self.study.elapsed_seconds(),
+            self.time_spent.seconds,
             self._smallest_macs,
         )
 
@@ -209,18 +233,19 @@ def worker_sampler(
     resources: Resources,
     evaluator: CandidateEvaluator,
     observer: SearchObserver,
+    time_spent: TimeSpent,
 ) -> BaseSampler:
     """What proposes this worker's candidates."""
     if resources.sampler is not None:
         return OfCandidates(resources.sampler)
 
     def fits(number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
-        state = SearchState(budget, records, run, study.elapsed_seconds())
+        state = SearchState(budget, records, run, time_spent.seconds)
         return [state.refusal(number, count) is None for count in macs]
 
     def times(candidate: Candidate) -> Latency | None:
         try:
-            return evaluator.latency(candidate.deployed)
+            return evaluator.latency_ahead(candidate.deployed)
         except NasError:  # a trial that meets it says why
             return None
 

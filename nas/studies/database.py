@@ -15,7 +15,6 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
 from sqlalchemy import create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import (
@@ -29,6 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from search_spaces import InputError, NasError
 
+from .gathering import GatheringStorage
 from .heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from .persistence import persistent, persistently
 from .place import EXAMPLE, DatabaseError, DiskFullError, Place, UnreachableError, is_proxy
@@ -73,8 +73,11 @@ class _Storage(RDBStorage):
 
 
 @persistent
-class _SharedStorage(_CachedStorage):
+class _SharedStorage(GatheringStorage):
     """The same of a server, which is waited for while it is away."""
+
+    def write_gathered(self) -> None:
+        persistently(super().write_gathered)
 
 
 class _Snapshot(_Storage):

@@ -35,6 +35,7 @@ from .database import (
 from .expectations import Expectations, KnownPsnr, add_known, read_known
 from .expected_front import ExpectedFront
 from .folder import StudyFolder
+from .gathering import GatheringStorage, writing_together
 from .heartbeat import GRACE_SECONDS
 from .latencies import read_latencies
 from .record import (
@@ -205,6 +206,10 @@ class Study:
         if isinstance(storage, BaseHeartbeat):
             storage.record_heartbeat(trial._trial_id)
         trial.set_user_attr(WORKER_KEY, worker)
+
+    def writing_together(self, trial: optuna.Trial) -> contextlib.AbstractContextManager[None]:
+        """Within, what is written to ``trial`` waits until anything else is asked of the study."""
+        return writing_together(self.optuna._storage, trial._trial_id)
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
@@ -388,7 +393,7 @@ def _required(name: str, storage_url: str | None, study: Study | None) -> Study:
 
 
 def _open(folder: StudyFolder, url: str | None) -> BaseStorage:
-    return open_file(folder.database) if url is None else open_url(url)
+    return GatheringStorage(open_file(folder.database)) if url is None else open_url(url)
 
 
 def _is_queued_baseline(trial: FrozenTrial) -> bool:

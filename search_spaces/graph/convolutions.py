@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ..errors import GraphError
 from .operator import Activation, Operator, Shape, require
 from .windows import Reads, transposed, window
 
@@ -54,10 +55,11 @@ class _Windowed(Operator):
         )
 
     def _window(self, size: int) -> int:
-        reach = (self.kernel - 1) * self.dilation
-        span = size if self.padding is Padding.SAME else size - reach
-        require(span >= 1, f"a kernel that reaches {reach + 1} pixels does not fit into {size}")
-        return math.ceil(span / self.stride)
+        span = size
+        if self.padding is not Padding.SAME:
+            span -= self.window - 1
+            require(span >= 1, f"a kernel of {self.window} pixels does not fit into {size}")
+        return -(-span // self.stride)
 
     def reads(self, size: int, result: int) -> Reads:
         return window(size, result, self.kernel, self.stride, self.dilation)
@@ -100,10 +102,8 @@ class Conv(_Windowed):
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
-        require(
-            channels % self.groups == 0,
-            f"{channels} input channels cannot be split into {self.groups} groups",
-        )
+        if channels % self.groups:
+            raise GraphError(f"{channels} input channels cannot be split into {self.groups} groups")
         return self._window(height), self._window(width), self.filters
 
     def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from enum import Enum
@@ -97,8 +96,8 @@ class Graph:
     @cached_property
     def scale(self) -> int:
         """How many times larger the output is than the input."""
-        side = self.multiple * 64
-        height, width, channels = infer(self, InputSpec(side, side)).output
+        side = self._checked[INPUT][0]
+        height, width, channels = self._checked[self.nodes[-1].name]
         if channels != 3:
             raise GraphError(f"the output has {channels} channels; an image has 3")
         if height != width or height % side:
@@ -106,15 +105,34 @@ class Graph:
         return height // side
 
     @cached_property
+    def _checked(self) -> dict[str, Shape]:
+        """Shapes of tensors for the image that shapes are checked with."""
+        side = self.multiple * 64
+        return shapes_of(self, InputSpec(side, side))
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Of each tensor, the image's own among them: they are the same at any size."""
+        return {name: shape[2] for name, shape in self._checked.items()}
+
+    @cached_property
+    def parameters(self) -> int:
+        """Values of all variables: as many at any size."""
+        return sum(
+            _parameters(node, tuple(map(self._checked.__getitem__, node.inputs)))
+            for node in self.nodes
+        )
+
+    @cached_property
     def hash(self) -> str:
         """Canonical name, 16 hex digits: the same for any node names, in any valid order."""
-        return hashlib.sha256(json.dumps(self._canonical()).encode()).hexdigest()[:16]
+        return hashlib.sha256(f"[{', '.join(self._canonical())}]".encode()).hexdigest()[:16]
 
-    def _canonical(self) -> list[Any]:
-        """Nodes numbered in the order in which a walk from the output leaves them."""
+    def _canonical(self) -> list[str]:
+        """JSON of nodes numbered in the order in which a walk from the output leaves them."""
         by_name = {node.name: node for node in self.nodes}
         numbers = {INPUT: 0}
-        rows: list[Any] = []
+        rows: list[str] = []
         open_nodes = [self.nodes[-1].name]  # a stack of our own: graphs may be very deep
         while open_nodes:
             name = open_nodes[-1]
@@ -128,7 +146,7 @@ class Graph:
                 continue
             numbers[name] = len(numbers)
             inputs = [numbers[source] for source in node.inputs]
-            rows.append([_operator_to_json(node.operator), inputs])
+            rows.append(f"[{node.operator.text}, {inputs}]")
         return rows
 
     def readers(self, name: str) -> tuple[Node, ...]:
@@ -146,7 +164,7 @@ class Graph:
     def to_json(self) -> list[dict[str, Any]]:
         """Plain lists and dictionaries that ``from_json`` reads back."""
         return [
-            {"name": node.name, **_operator_to_json(node.operator), "inputs": list(node.inputs)}
+            {"name": node.name, **node.operator.to_json(), "inputs": list(node.inputs)}
             for node in self.nodes
         ]
 
@@ -158,24 +176,34 @@ class Graph:
         return cls(tuple(_node_from_json(row, index) for index, row in enumerate(data)))
 
 
+def shapes_of(graph: Graph, spec: InputSpec) -> dict[str, Shape]:
+    """Shapes of the tensors of ``graph``, the image's own among them, on an image of ``spec``.
+
+    Raises GraphError, naming the node, if the size does not fit.
+    """
+    shapes: dict[str, Shape] = {INPUT: (spec.height, spec.width, 3)}
+    for node in graph.nodes:
+        try:
+            shape = node.operator.shape(tuple([shapes[name] for name in node.inputs]))
+        except GraphError as error:
+            raise GraphError(f"node {node.name!r} ({node.operator.kind}): {error}") from None
+        shapes[node.name] = shape
+    return shapes
+
+
 def infer(graph: Graph, spec: InputSpec) -> Figures:
     """Shapes, parameters, multiply-accumulates and INT8 bytes of ``graph`` on an image of ``spec``.
 
     Raises GraphError, naming the node, if the size does not fit.
     """
-    shapes: dict[str, Shape] = {INPUT: (spec.height, spec.width, 3)}
+    shapes = shapes_of(graph, spec)
     figures: dict[str, NodeFigures] = {}
     for node in graph.nodes:
-        inputs = tuple(shapes[name] for name in node.inputs)
-        try:
-            shape = node.operator.shape(inputs)
-        except GraphError as error:
-            raise GraphError(f"node {node.name!r} ({node.operator.kind}): {error}") from None
-        shapes[node.name] = shape
+        inputs, shape = tuple([shapes[name] for name in node.inputs]), shapes[node.name]
         figures[node.name] = NodeFigures(
             shape=shape,
             macs=node.operator.macs(inputs),
-            parameters=sum(map(math.prod, node.operator.variables(inputs).values())),
+            parameters=_parameters(node, inputs),
             bytes_in=sum(map(math.prod, inputs)),
             bytes_out=math.prod(shape),
         )
@@ -189,12 +217,8 @@ def infer(graph: Graph, spec: InputSpec) -> Figures:
     )
 
 
-def _operator_to_json(operator: Operator) -> dict[str, Any]:
-    values = {
-        key: value.value if isinstance(value, Enum) else value
-        for key, value in vars(operator).items()
-    }
-    return {"kind": operator.kind, **values}
+def _parameters(node: Node, inputs: tuple[Shape, ...]) -> int:
+    return sum(map(math.prod, node.operator.variables(inputs).values()))
 
 
 def _node_from_json(row: object, index: int) -> Node:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .activations import Clip, ClipForm, Relu
 from .convolutions import Branches, Conv, DepthwiseConv, Padding
-from .graph import INPUT, Graph, Node, infer
+from .graph import INPUT, Graph, Node, shapes_of
 from .input_spec import InputSpec
 from .operator import Operator, Shape
 from .operators import NearestConv, Pad, ShuffleRows, Split
@@ -91,14 +91,16 @@ def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:
 
 
 def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
-    figures, copies = infer(graph, spec), _requantised_copies(graph)
-    tensors = {INPUT: Tensor(INPUT, (spec.height, spec.width, 3))}
+    shapes, copies = shapes_of(graph, spec), _requantised_copies(graph)
+    tensors = {INPUT: Tensor(INPUT, shapes[INPUT])}
     splits: set[tuple[str, int]] = set()
     yield from _quantize(tensors[INPUT], copies[INPUT].values())
     for node in graph.nodes:
-        output = Tensor(node.name, figures.nodes[node.name].shape)
+        output = Tensor(node.name, shapes[node.name])
         inputs = tuple(
-            replace(tensors[name], name=copies[name].get(node.name, tensors[name].name))
+            Tensor(copies[name][node.name], tensors[name].shape)
+            if node.name in copies[name]
+            else tensors[name]
             for name in node.inputs
         )
         tensors[node.name] = output
@@ -177,8 +179,8 @@ def _as_deployed(operator: Operator, shapes: tuple[Shape, ...]) -> Operator:
     match operator:
         case NearestConv():
             return Conv(kernel=1, filters=operator.shape(shapes)[2])
-        case Conv():
+        case Conv() if not operator.bias or operator.branches is not Branches.NONE:
             return replace(operator, bias=True, branches=Branches.NONE)
-        case DepthwiseConv():
+        case DepthwiseConv() if not operator.bias:
             return replace(operator, bias=True)
     return operator

@@ -8,10 +8,12 @@ and what TFLite makes of it. How it computes is in ``nas.training.interpretation
 from __future__ import annotations
 
 import abc
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from enum import Enum, StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
 
 from ..errors import GraphError
 from .windows import PIXEL, Reads
@@ -63,6 +65,20 @@ class Operator(abc.ABC):
     weighs: ClassVar[bool] = False
     #: an image behind it is the image before it, or its pixels in another order
     carries_image: ClassVar[bool] = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Its kind and its attributes."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain = {
+            name: value.value if isinstance(value, Enum) else value
+            for name, value in values.items()
+        }
+        return {"kind": self.kind, **plain}
+
+    @cached_property
+    def text(self) -> str:
+        """The same as letters, of which hashes are made."""
+        return json.dumps(self.to_json())
 
     @abc.abstractmethod
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from .graph import INPUT, Graph, infer
+from .graph import INPUT, Graph, shapes_of
 from .input_spec import InputSpec
 from .windows import Reads
 
@@ -87,9 +87,7 @@ def joined(axes: Iterable[Axis]) -> Axis:
 
 def tiling_of(graph: Graph, tile: InputSpec) -> Tiling | None:
     """How images are cut for ``graph`` on inputs of ``tile``; None: each pixel depends on all."""
-    figures = infer(graph, tile)
-    shapes = {name: node.shape for name, node in figures.nodes.items()}
-    shapes[INPUT] = (tile.height, tile.width, 3)
+    shapes = shapes_of(graph, tile)
     rows, columns = {INPUT: Axis.of_image(tile.height)}, {INPUT: Axis.of_image(tile.width)}
     for node in graph.nodes:
         for side, axes in enumerate((rows, columns)):

@@ -6,6 +6,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -55,9 +56,8 @@ class Space:
         A combination that the space itself refuses comes as the GraphError that it raised. Any
         other failure of its function, or a result that is no such network, is an InputError.
         """
-        takes_scale = "scale" in inspect.signature(self.sample).parameters
         try:
-            drawn = self.sample(trial, scale=scale) if takes_scale else self.sample(trial)
+            drawn = self.sample(trial, scale=scale) if self._takes_scale else self.sample(trial)
         except NasError:
             raise
         except Exception as error:
@@ -75,6 +75,10 @@ class Space:
             )
         by_rows = self.pixel_shuffle is PixelShuffle.ROWS
         return candidate.shuffled(PixelShuffle.ROWS) if by_rows else candidate
+
+    @cached_property
+    def _takes_scale(self) -> bool:
+        return "scale" in inspect.signature(self.sample).parameters
 
 
 def where(name: str, error: Exception) -> str:

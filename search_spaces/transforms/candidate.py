@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ class Candidate:
 
     graph: Graph
     deployment: Deployment = Deployment()
+    #: the same network, its depth_to_space written otherwise: what both share is made once
+    twin: Candidate | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.rewrite  # noqa: B018 - what cannot be rewritten is refused here, once
@@ -75,18 +77,26 @@ class Candidate:
     @cached_property
     def merged(self) -> Rewrite:
         """From ``graph`` to the same without branches, and with all that folding needs."""
+        if self.twin is not None:
+            return self.twin.merged
         merged = merge_branches(self.graph)
         separate = self.deployment.fold_residual is ResidualFold.SUM
         return merged.then(separate_sum) if separate else merged
 
     @cached_property
-    def rewrite(self) -> Rewrite:
-        """From the merged graph to what is deployed."""
+    def _folded(self) -> Rewrite:
+        """From the merged graph to the same with its residual and its clip folded."""
+        if self.twin is not None:
+            return self.twin._folded
         rewrite = Rewrite(self.merged.graph)
         if self.deployment.fold_residual is not ResidualFold.NONE:
             rewrite = rewrite.then(fold_residual)
-        if self.deployment.fold_clip:
-            rewrite = rewrite.then(fold_clip)
+        return rewrite.then(fold_clip) if self.deployment.fold_clip else rewrite
+
+    @cached_property
+    def rewrite(self) -> Rewrite:
+        """From the merged graph to what is deployed."""
+        rewrite = self._folded
         if self.deployment.pixel_shuffle is PixelShuffle.ROWS:
             rewrite = rewrite.then(shuffle_by_rows)
         if self.deployment.channel_step > 1:
@@ -97,7 +107,10 @@ class Candidate:
         """The same network, its depth_to_space written so."""
         if self.deployment.pixel_shuffle is pixel_shuffle:
             return self
-        return Candidate(self.graph, replace(self.deployment, pixel_shuffle=pixel_shuffle))
+        if self.twin is not None:  # there are two ways
+            return self.twin
+        deployment = replace(self.deployment, pixel_shuffle=pixel_shuffle)
+        return Candidate(self.graph, deployment, twin=self)
 
     def deploy(
         self, weights: Weights, largest: Callable[[Graph, Weights], Weights]

@@ -93,8 +93,10 @@ def pad_channels(graph: Graph, step: int) -> Rewrite:
         operator, added = node.operator, extra.get(node.inputs[0], 0)
         if isinstance(operator, Conv):
             inputs_widened[node.name] = added
-            filters = operator.filters + widened.get(node.name, 0)
-            nodes.append(replace(node, operator=replace(operator, filters=filters)))
+            if widened.get(node.name, 0):
+                wide = replace(operator, filters=operator.filters + widened[node.name])
+                node = replace(node, operator=wide)  # noqa: PLW2901
+            nodes.append(node)
         elif added and isinstance(operator, DepthToSpace):
             size = _filters(graph, node.inputs[0])
             cut = Node(f"{node.name}_cut", Slice(begin=0, size=size), node.inputs)

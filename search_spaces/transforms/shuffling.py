@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..graph.activations import ACTIVATIONS
 from ..graph.convolutions import Conv
-from ..graph.graph import INPUT, Graph, Node, infer
-from ..graph.input_spec import InputSpec
+from ..graph.graph import Graph, Node
 from ..graph.operator import Operator
 from ..graph.operators import Add, Concat, DepthToSpace, ShuffleRows, Slice, Subtract, Tile
 from .rewrites import Rewrite, is_plain_conv
@@ -78,9 +77,7 @@ class _Cutter:
     """Writes the nodes of a graph anew, and parts of them beside."""
 
     def __init__(self, graph: Graph) -> None:
-        side = 2 * graph.multiple
-        figures = infer(graph, InputSpec(side, side))
-        self.channels = {INPUT: 3} | {name: row.shape[2] for name, row in figures.nodes.items()}
+        self.channels = graph.channels
         self._whole = graph
         self._by_name = {node.name: node for node in graph.nodes}
         self._nodes: dict[str, Node] = {}
@@ -91,7 +88,9 @@ class _Cutter:
 
     def put(self, node: Node) -> str:
         """Writes ``node``, if nothing computes the same yet; its name."""
-        node = replace(node, inputs=tuple(self._names.get(name, name) for name in node.inputs))
+        inputs = tuple([self._names.get(name, name) for name in node.inputs])
+        if inputs != node.inputs:
+            node = replace(node, inputs=inputs)
         if not node.operator.trained:
             self._names[node.name] = self._known.setdefault((node.operator, node.inputs), node.name)
         name = self._names.get(node.name, node.name)

@@ -3,18 +3,19 @@
     python -m studies.latency_error.ethos_u_training TABLES
 
 learns from ``TABLES/DEVICE/train/measurements.csv`` and the tables that the devices ship, all
-devices together, since their compilers cut alike: one output for each. Writes
-``operators.npz`` beside each device's table. Some twenty minutes on two cores.
+devices together, since their compilers cut alike: one output for each. Goes on from the weights
+that the devices ship; features that those did not know count for nothing at first. Networks at the
+beginning of the table are never learned from: the interval is theirs. Writes ``operators.npz``
+beside each device's table.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +31,22 @@ from latency_models.sources.regression.source import read_table
 
 from .ethos_u import COMPILED, NETWORK, shipped_table
 from .published import DEVICES
+from .tables import USUAL
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 Floats = npt.NDArray[np.float32]
 
-WIDTH, LAYERS, MEMBERS = 64, 3, 1
-BATCH = 24
-#: Epochs of each round, and the rate that falls from there to nothing.
-ROUNDS = ((75, 3e-3), (80, 2.5e-3))
+#: How far each layer sees.
+STEPS = (1, 1, 1, 2, 4)
+BATCH = 16
+#: The rate that falls from there to nothing.
+RATE = 4e-3
+#: Of the image of half of the networks.
+USUAL_PIXELS = USUAL.height * USUAL.width
 #: Networks that are kept from training, for the interval.
-LEFT_OUT = 150
+LEFT_OUT = 400
 #: MHz of each compiled device.
 CLOCKS = {
     "ethos-u55-256": 500,
@@ -62,6 +67,8 @@ class Example:
     work: Floats
     cycles: Floats
     counted: Floats
+    #: of the image
+    pixels: float
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,14 @@ class Examples:
     ms: dict[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, tables: dict[str, Sequence[Measurement]]) -> Examples:
-        """Of the same networks in every device's table."""
+    def of(cls, tables: dict[str, Sequence[Measurement]], known: Iterable[str]) -> Examples:
+        """Of the same networks in every device's table; ``known`` are kinds of operators that may
+        not be among theirs.
+        """
         first = tables[COMPILED[0]]
         assert all([r.name for r in rows] == [r.name for r in first] for rows in tables.values())
         table = OperatorTable.of([row.operators for row in first])
-        kinds, _ = table.kinds
+        kinds = tuple(sorted({*table.kinds[0], *known}))
         shown, work = features(table, kinds), work_cycles(table).astype(np.float32)
         counted, cycles = (
             np.stack([column(name, rows) for name, rows in tables.items()], axis=1)
@@ -87,9 +96,9 @@ class Examples:
         )
         ends = np.cumsum([len(row.operators) for row in first])
         columns = (np.split(c, ends[:-1]) for c in (shown, work, cycles * counted, counted))
-        examples = tuple(Example(*parts) for parts in zip(*columns, strict=True))
-        ms = {n: (min(r.ms for r in rows), max(r.ms for r in rows)) for n, rows in tables.items()}
         sizes = table.image_pixels
+        examples = tuple(Example(*parts) for parts in zip(*columns, sizes.tolist(), strict=True))
+        ms = {n: (min(r.ms for r in rows), max(r.ms for r in rows)) for n, rows in tables.items()}
         return cls(kinds, examples, (float(sizes.min()), float(sizes.max())), ms)
 
 
@@ -119,34 +128,87 @@ def padded(examples: Sequence[Example]) -> tuple[Floats, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Those of one network for all devices; ``factor`` and ``factor_bias`` end with the devices."""
+
+    kinds: tuple[str, ...]
+    arrays: dict[str, Floats]
+
+    @classmethod
+    def shipped(cls) -> Weights:
+        """What the devices ship."""
+        networks = [
+            OperatorNetwork.read((DEVICES / f"{name}-regression" / NETWORK).read_bytes(), name)
+            for name in COMPILED
+        ]
+        first = networks[0]
+        arrays = {name: getattr(first, name)[0] for name in ("first", "last", *_BIASES)}
+        for layer in range(first.middle.shape[1]):
+            arrays |= {
+                f"middle_{layer}": first.middle[0, layer],
+                f"middle_bias_{layer}": first.middle_bias[0, layer],
+            }
+        for name in ("factor", "factor_bias"):
+            arrays[name] = np.stack([getattr(network, name)[0] for network in networks], axis=-1)
+        return cls(first.kinds, arrays)
+
+    def grown(self, kinds: tuple[str, ...], features: int) -> Weights:
+        """For more kinds of operators, and features behind those that are known: they count for
+        nothing.
+        """
+        first, last = self.arrays["first"], self.arrays["last"]
+        width = first.shape[1]
+        arrays = {
+            "first": self._grown(first, kinds, features),
+            "last": np.concatenate([last[:width], self._grown(last[width:], kinds, features)]),
+        }
+        return Weights(kinds, self.arrays | arrays)
+
+    def deepened(self, layers: int, random: np.random.Generator) -> Weights:
+        """With more layers in the middle, which do little at first."""
+        width = len(self.arrays["first_bias"])
+        arrays = dict(self.arrays)
+        for layer in range(self.layers, layers):
+            drawn = random.normal(0, 0.02, (3, width, width))
+            arrays[f"middle_{layer}"] = drawn.astype(np.float32)
+            arrays[f"middle_bias_{layer}"] = np.zeros(width, np.float32)
+        return Weights(self.kinds, arrays)
+
+    def _grown(self, rows: Floats, kinds: tuple[str, ...], features: int) -> Floats:
+        grown = np.zeros((features, rows.shape[1]), np.float32)
+        grown[[kinds.index(kind) for kind in self.kinds]] = rows[: len(self.kinds)]
+        others = rows[len(self.kinds) :]
+        grown[len(kinds) : len(kinds) + len(others)] = others
+        return grown
+
+    @property
+    def layers(self) -> int:
+        """Those in the middle."""
+        return sum(name.startswith("middle_bias_") for name in self.arrays)
+
+
+_BIASES = ("first_bias", "last_bias")
+
+
 class Member:
     """One network being trained, by Adam with a rate that falls to nothing."""
 
-    def __init__(self, inner: int, seed: int) -> None:
+    def __init__(self, weights: Weights, seed: int) -> None:
         self.random = np.random.default_rng(seed)
-        self.weights: dict[str, tf.Variable] = {
-            "first": self._drawn(2 / inner, inner, WIDTH),
-            "last": self._drawn(2 / (WIDTH + inner), WIDTH + inner, WIDTH),
-            "factor": self._drawn(0.0025, WIDTH, len(COMPILED)),
-            "first_bias": tf.Variable(tf.zeros(WIDTH)),
-            "last_bias": tf.Variable(tf.zeros(WIDTH)),
-            "factor_bias": tf.Variable(tf.zeros(len(COMPILED))),
-        }
-        for layer in range(LAYERS):
-            self.weights[f"middle_{layer}"] = self._drawn(1 / (3 * WIDTH), 3, WIDTH, WIDTH)
-            self.weights[f"middle_bias_{layer}"] = tf.Variable(tf.zeros(WIDTH))
-        self.optimizer = tf.keras.optimizers.Adam(global_clipnorm=1.0, beta_2=0.99)
+        self.layers = weights.layers
+        self.weights = {name: tf.Variable(array) for name, array in weights.arrays.items()}
+        self.optimizer = tf.keras.optimizers.AdamW(
+            weight_decay=0.02, global_clipnorm=1.0, beta_2=0.99
+        )
         self.optimizer.build(list(self.weights.values()))
-
-    def _drawn(self, variance: float, *shape: int) -> tf.Variable:
-        return tf.Variable(self.random.normal(0, variance**0.5, shape).astype(np.float32))
 
     def factors(self, shown: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
         """As ``OperatorNetwork`` computes them, of all devices."""
         own = self.weights
         hidden = tf.nn.relu(shown @ own["first"] + own["first_bias"]) * there
-        for layer in range(LAYERS):
-            around = tf.nn.conv1d(hidden, own[f"middle_{layer}"], 1, "SAME")
+        for layer in range(self.layers):
+            around = tf.nn.conv1d(hidden, own[f"middle_{layer}"], 1, "SAME", dilations=STEPS[layer])
             hidden = (hidden + tf.nn.relu(around + own[f"middle_bias_{layer}"])) * there
         last = tf.nn.relu(tf.concat([hidden, shown], -1) @ own["last"] + own["last_bias"])
         return tf.nn.softplus(last @ own["factor"] + own["factor_bias"])
@@ -195,63 +257,66 @@ class Member:
 
 
 def network_of(
-    members: Sequence[Member], device: int, examples: Examples, radius: float
+    member: Member, device: int, examples: Examples, radius: float, usual_radius: float
 ) -> OperatorNetwork:
-    """What ``members`` have learned of one device."""
-
-    def stacked(name: str) -> Floats:
-        return np.stack([member.weights[name].numpy() for member in members])
+    """What ``member`` has learned of one device."""
+    weights = {name: variable.numpy()[None] for name, variable in member.weights.items()}
 
     def layers(name: str) -> Floats:
-        return np.stack([stacked(f"{name}_{layer}") for layer in range(LAYERS)], axis=1)
+        return np.stack([weights[f"{name}_{layer}"] for layer in range(member.layers)], axis=1)
 
     name = COMPILED[device]
     return OperatorNetwork(
         kinds=examples.kinds,
-        first=stacked("first"), first_bias=stacked("first_bias"),
-        middle=layers("middle"), middle_bias=layers("middle_bias"),
-        last=stacked("last"), last_bias=stacked("last_bias"),
-        factor=stacked("factor")[..., device], factor_bias=stacked("factor_bias")[..., device],
+        first=weights["first"], first_bias=weights["first_bias"],
+        middle=layers("middle"), middle_bias=layers("middle_bias"), steps=STEPS,
+        last=weights["last"], last_bias=weights["last_bias"],
+        factor=weights["factor"][..., device], factor_bias=weights["factor_bias"][..., device],
         cycle_ms=1e-3 / CLOCKS[name],
         pixels=examples.pixels, ms=examples.ms[name],
         networks=len(examples.rows) - LEFT_OUT,
-        radius=radius,
+        radius=radius, usual_pixels=USUAL_PIXELS, usual_radius=usual_radius,
     )  # fmt: skip
 
 
-def radius_of(members: Sequence[Member], device: int, left_out: Sequence[Example]) -> float:
-    """Half the interval that networks left out need."""
+def errors(member: Member, left_out: Sequence[Example]) -> Floats:
+    """(networks, devices): logarithms of what is said to what is so."""
     off = []
     for example in left_out:
         shown, work, cycles, counted, there = padded([example])
-        factors = np.mean([member.factors(shown, there).numpy() for member in members], axis=0)
-        said = (factors * work * counted)[..., device].sum()
-        off.append(abs(float(np.log(said / cycles[..., device].sum()))))
-    return conformal(off)
+        said = (member.factors(shown, there).numpy() * work * counted).sum((0, 1))
+        off.append(np.log(said / cycles.sum((0, 1))))
+    return np.stack(off)
 
 
 def main() -> None:
     """All devices."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
-    tables = parser.parse_args().tables
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--rate", type=float, default=RATE)
+    options = parser.parse_args()
     assert all(load_device(name).settings.source == "vela" for name in COMPILED)
-    rows: dict[str, Any] = {
-        name: [*shipped_table(name), *read_table(tables / name / "train" / TABLE)]
-        for name in COMPILED
-    }
-    examples = Examples.of(rows)
-    order = np.random.default_rng(1).permutation(len(examples.rows))
-    left_out, learned = (
-        [examples.rows[place] for place in places]
-        for places in (order[:LEFT_OUT], order[LEFT_OUT:])
-    )
-    members = [Member(learned[0].shown.shape[1], seed) for seed in range(MEMBERS)]
-    for member in members:
-        for epochs, rate in ROUNDS:
-            member.train(learned, epochs, rate)
+    shipped = Weights.shipped()
+    rows: dict[str, Sequence[Measurement]] = {}
+    for name in COMPILED:
+        compiled = read_table(options.tables / name / "train" / TABLE)
+        known = {row.name for row in compiled}
+        rows[name] = [*compiled, *(row for row in shipped_table(name) if row.name not in known)]
+    examples = Examples.of(rows, shipped.kinds)
+    left_out, learned = examples.rows[:LEFT_OUT], examples.rows[LEFT_OUT:]
+    grown = shipped.grown(examples.kinds, learned[0].shown.shape[1])
+    member = Member(grown.deepened(len(STEPS), np.random.default_rng(0)), 0)
+    member.train(learned, options.epochs, options.rate)
+    off = errors(member, left_out)
+    usual = np.array([example.pixels == USUAL_PIXELS for example in left_out])
     for device, name in enumerate(COMPILED):
-        network = network_of(members, device, examples, radius_of(members, device, left_out))
+        distances = np.abs(off[:, device])
+        radius, usual_radius = (conformal(distances[w].tolist()) for w in (~usual, usual))
+        print(
+            f"{name}: {distances.mean():.4f}, nine of ten within {usual_radius:.3f}, {radius:.3f}"
+        )
+        network = network_of(member, device, examples, radius, usual_radius)
         network.write(DEVICES / f"{name}-regression" / NETWORK)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from latency_models.device import load_device
 from latency_models.sources.regression import CostStructure, Measurement
 from latency_models.sources.regression.defaults import default_structure
-from latency_models.sources.regression.fitted import FitOfPrices, fit, folds, network_ms
+from latency_models.sources.regression.fitted import Fit, FitOfPrices, fit, folds, network_ms
 from latency_models.sources.regression.model import LatencyModel, fit_model
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import fitted_model, read_table
@@ -43,7 +43,7 @@ from search_spaces import InputSpec, lower
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
-from .ethos_u import COMPILED, own_time, structure_of
+from .ethos_u import COMPILED, by_form, own_time, structure_of
 from .page import DIMENSITY, VS680, page
 from .plot import predicted_against_measured
 from .published import DEVICES
@@ -170,17 +170,24 @@ def ethos_u(tables: Path) -> dict[str, Any]:
         for part in ("fresh", "sizes")
     )
     fresh = {name: on_npu(rows) for name, rows in unseen.items()}
-    structures = {name: structure_of(rows) for name, rows in training.items()}
+    donors: dict[str, Fit] = {
+        name: fit(structure_of(rows), rows) for name, rows in training.items()
+    }
     for name in COMPILED:
         results[name] = {
             "trained_on": learned(name).networks,
-            "model": figures(own_time(learned(name), unseen[name])),
-            "own_sizes": figures(own_time(learned(name), sizes[name])),
+            "model": by_form_figures(name, unseen[name]),
+            "own_sizes": by_form_figures(name, sizes[name]),
             "processor_seconds": processor_seconds(learned(name), unseen[name]),
             "macs_alone": figures(macs_alone(training[name], fresh[name])),
-            "from_ten_measurements": carried_over(name, training, fresh, structures),
+            "from_ten_measurements": carried_over(name, training[name], fresh[name], donors),
         }
     return results
+
+
+def by_form_figures(name: str, rows: Sequence[Measurement]) -> dict[str, dict[str, float]]:
+    """Of the model that ships, by how the networks are written."""
+    return {form: figures(own_time(learned(name), own)) for form, own in by_form(rows).items()}
 
 
 def learned(name: str) -> LatencyModel:
@@ -199,22 +206,19 @@ def processor_seconds(model: LatencyModel, rows: Sequence[Measurement]) -> float
 
 
 def carried_over(
-    name: str,
-    training: dict[str, list[Measurement]],
-    fresh: dict[str, list[Measurement]],
-    structures: dict[str, CostStructure],
+    name: str, training: list[Measurement], fresh: list[Measurement], donors: dict[str, Fit]
 ) -> dict[str, Any]:
     """``name`` from its first ten measurements and each other device's model."""
     results = {}
-    for donor, rows in training.items():
+    for donor, fitted in donors.items():
         if donor == name:
             continue
-        moved = transfer(fit(structures[donor], rows), training[name][:TRANSFERRED])
-        said = network_ms(moved, [row.operators for row in fresh[name][:FRESH]]).tolist()
+        moved = transfer(fitted, training[:TRANSFERRED])
+        said = network_ms(moved, [row.operators for row in fresh[:FRESH]]).tolist()
         results[f"from {donor}"] = figures(
             [
                 Prediction(row.name, row.ms, ms, ms, ms)
-                for row, ms in zip(fresh[name][:FRESH], said, strict=True)
+                for row, ms in zip(fresh[:FRESH], said, strict=True)
             ]
         )
     return results

@@ -4,17 +4,19 @@
     python -m studies.latency_error.tables TABLES fresh
     python -m studies.latency_error.tables TABLES sizes
 
-draw different ones at random and write ``TABLES/DEVICE/PART/measurements.csv``: 2,000 to learn
+draw different ones at random and write ``TABLES/DEVICE/PART/measurements.csv``: networks to learn
 from, most of ``mobile`` x3, half at 360x640, half at sizes of their own, some of other spaces and
-scales; 1,000 others of ``mobile`` x3 at 360x640; 200 more at sizes of their own. A second or less
-for a network; the same command goes on where it was stopped. ``ethos_u_training TABLES`` learns
-from the first, ``ethos_u TABLES`` writes the devices' folders, ``run --tables TABLES`` judges by
-the others.
+scales; others of ``mobile`` x3 at 360x640; more at sizes of their own. Most are written as the
+devices deploy them, their pixels row by row, a part with DEPTH_TO_SPACE. Some third of a second for
+a network on all devices; each row is written as it is done, and the same command goes on where it
+was stopped. ``--networks`` takes fewer. ``ethos_u_training TABLES`` learns from the first,
+``ethos_u TABLES`` writes the devices' folders, ``run --tables TABLES`` judges by the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
 import math
 import random
@@ -30,7 +32,7 @@ from latency_models.sources.regression.settings import TABLE
 from latency_models.sources.regression.source import read_table
 from nas.latency.bench import measurement_of
 from nas.system.files import write_whole
-from search_spaces import CandidateError, Graph, GraphError, InputSpec, lower
+from search_spaces import CandidateError, Graph, GraphError, InputSpec, PixelShuffle, lower
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
@@ -40,8 +42,8 @@ from .tflite_writer import written
 USUAL, SCALE = InputSpec(360, 640), 3
 #: Others than ``mobile``, for networks that are like none of it.
 _SPACES = ("anchor", "plain", "residual", "reparam", "grouped")
-#: Networks between two writes of the tables.
-_BETWEEN = 20
+#: Networks between two lines that say how many are done.
+_BETWEEN = 100
 _MOST_PIXELS = 1_000_000
 
 
@@ -54,6 +56,8 @@ class Drawing:
     #: the least and the greatest height, and the part of the networks at sizes of their own
     heights: tuple[int, int]
     sized: float
+    #: and of those with DEPTH_TO_SPACE, which no device deploys
+    by_operator: float
     #: and of those of other spaces or scales
     other: float = 0.0
 
@@ -68,8 +72,11 @@ class Drawing:
             if chance.random() < self.other:
                 space = chance.choice(("mobile", *_SPACES))
                 scale = chance.choice((2, 3, 4))
+            by_operator = chance.random() < self.by_operator
+            shuffle = PixelShuffle.OPERATOR if by_operator else PixelShuffle.ROWS
             try:
-                graph = load_space(space).draw(RandomTrial(random.Random(seed)), scale).deployed
+                drawn = load_space(space).draw(RandomTrial(random.Random(seed)), scale)
+                graph = drawn.shuffled(shuffle).deployed
                 lower(graph, spec)
             except GraphError:
                 continue
@@ -90,23 +97,19 @@ class Drawing:
 
 
 PARTS = {
-    "train": Drawing(2000, 910_000_001, (32, 800), 0.5, 0.1),
-    "fresh": Drawing(1000, 550_000_001, (360, 360), 0.0),
-    "sizes": Drawing(200, 560_000_001, (90, 720), 1.0),
+    "train": Drawing(3651, 2_010_000_001, (32, 800), 0.5, 0.2, 0.1),
+    "fresh": Drawing(400, 2_550_000_001, (360, 360), 0.0, 0.25),
+    "sizes": Drawing(270, 2_560_000_001, (64, 720), 1.0, 0.25),
 }
 
 
-def compile_all(tables: Path, part: str, worker: Worker) -> None:
+def compile_all(tables: Path, part: str, networks: int, worker: Worker) -> None:
     """Fills every device's table; a network that one compiler refuses is in none."""
     sources = {name: open_source(load_device(name), worker) for name in COMPILED}
     paths = {name: tables / name / part / TABLE for name in COMPILED}
-    rows: dict[str, list[Measurement]] = {
-        name: list(read_table(path)) if path.exists() else [] for name, path in paths.items()
-    }
-    done = set.intersection(*({row.name for row in told} for told in rows.values()))
-    rows = {name: [row for row in told if row.name in done] for name, told in rows.items()}
+    done = begun(paths)
     for seed, (graph, spec) in enumerate(PARTS[part].drawn()):
-        if len(done) == PARTS[part].networks:
+        if len(done) >= networks:
             break
         if graph.hash in done:
             continue
@@ -114,17 +117,42 @@ def compile_all(tables: Path, part: str, worker: Worker) -> None:
         data = written(graph, request.operators, seed)
         request = LatencyRequest.of_graph(graph, spec, partial(bytes, data))
         try:
-            latencies = {name: source.measure(request) for name, source in sources.items()}
+            rows = {n: measurement_of(request, s.measure(request)) for n, s in sources.items()}
         except CandidateError as error:
             print(f"left out: {error}", flush=True)
             continue
         done.add(graph.hash)
-        for name, latency in latencies.items():
-            rows[name].append(measurement_of(request, latency))
-        if len(done) % _BETWEEN == 0 or len(done) == PARTS[part].networks:
-            for name, path in paths.items():
-                write_whole(path, write_measurements(rows[name]).encode())
-            print(f"{len(done)} of {PARTS[part].networks}", flush=True)
+        for name, row in rows.items():
+            append(paths[name], row)
+        if len(done) % _BETWEEN == 0:
+            print(f"{len(done)} of {networks}", flush=True)
+
+
+def begun(paths: dict[str, Path]) -> set[str]:
+    """Names of the networks that are in every table; others are taken out of them."""
+    names = {name: _names(path) for name, path in paths.items()}
+    done = set.intersection(*names.values())
+    for name, path in paths.items():
+        if names[name] > done:
+            kept = [row for row in read_table(path) if row.name in done]
+            write_whole(path, write_measurements(kept).encode())
+    return done
+
+
+def _names(path: Path) -> set[str]:
+    """Of a table's rows, which takes far less than to read what they hold."""
+    if not path.exists():
+        return set()
+    with path.open(newline="", encoding="utf-8") as file:
+        return {line["name"] for line in csv.DictReader(file)}
+
+
+def append(path: Path, row: Measurement) -> None:
+    """One more line, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head, line = write_measurements([row]).split("\n", 1)
+    with path.open("ab", buffering=0) as file:
+        file.write((line if file.tell() else f"{head}\n{line}").encode())
 
 
 def main() -> None:
@@ -132,9 +160,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
     parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--networks", type=int)
     options = parser.parse_args()
+    networks = options.networks or PARTS[options.part].networks
     with Worker() as worker:
-        compile_all(options.tables, options.part, worker)
+        compile_all(options.tables, options.part, networks, worker)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from search_spaces import Graph, LoweredOperator, Shape, Tensor
+from search_spaces import Graph, LoweredOperator, Tensor
 from search_spaces.graph.lowering import fused
 from search_spaces.graph.operator import Activation
+from search_spaces.graph.operators import Slice
 
 #: Operators whose output has the scale of their inputs.
 _KEEPS_SCALE = frozenset({
     "CONCATENATION", "SPLIT", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "RESIZE_NEAREST_NEIGHBOR",
-    "STRIDED_SLICE", "MINIMUM",
+    "STRIDED_SLICE", "MINIMUM", "RESHAPE",
 })  # fmt: skip
 #: Scale and zero point that TFLite demands of an output, and those of an image.
 _FIXED = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128), "RELU": (1 / 255, -128)}
@@ -34,7 +35,6 @@ _PLAIN: dict[str, tuple[str | None, dict[str, object]]] = {
     "RELU": (None, {}),
     "TANH": (None, {}),
     "LOGISTIC": (None, {}),
-    "CONCATENATION": ("ConcatenationOptions", {"axis": 3}),
     "MUL": ("MulOptions", {}),
     "MINIMUM": ("MaximumMinimumOptions", {}),
 }
@@ -57,6 +57,9 @@ class _File:
             for node in fused(graph).nodes
             if getattr(node.operator, "activation", None) is Activation.RELU
         )
+        self._slices = {
+            node.name: node.operator for node in graph.nodes if isinstance(node.operator, Slice)
+        }
         self._buffers, self._tensors = [schema.BufferT()], list[Any]()
         self._codes, self._operators = dict[str, Any](), list[Any]()
         self._places = dict[str, int]()
@@ -196,24 +199,36 @@ class _File:
                 emit(kind, inputs, outputs, "DepthToSpaceOptions", blockSize=made[0] // first[0])
             case "SPACE_TO_DEPTH":
                 emit(kind, inputs, outputs, "SpaceToDepthOptions", blockSize=first[0] // made[0])
-            case "RESIZE_NEAREST_NEIGHBOR":
-                emit(kind, [*inputs, self._integers(made[:2])], outputs,
-                     "ResizeNearestNeighborOptions")  # fmt: skip
+            case "RESIZE_NEAREST_NEIGHBOR" | "RESIZE_BILINEAR":
+                nearest = kind == "RESIZE_NEAREST_NEIGHBOR"
+                options = "ResizeNearestNeighborOptions" if nearest else "ResizeBilinearOptions"
+                emit(kind, [*inputs, self._integers(made[:2])], outputs, options,
+                     halfPixelCenters=not nearest)  # fmt: skip
             case "STRIDED_SLICE":
-                emit(kind, [*inputs, *self._slice(first, made)], outputs, "StridedSliceOptions")
+                emit(kind, [*inputs, *self._slice(operator)], outputs, "StridedSliceOptions")
+            case "CONCATENATION":
+                (axis,) = (axis for axis in range(3) if first[axis] != made[axis])
+                emit(kind, inputs, outputs, "ConcatenationOptions", axis=1 + axis)
+            case "RESHAPE":
+                emit(kind, [*inputs, self._integers((1, *made))], outputs, "ReshapeOptions",
+                     newShape=np.array((1, *made), np.int32))  # fmt: skip
             case _:
                 if len(inputs) == 1 and kind in ("MINIMUM", "MUL"):
                     scale, zero_point = self._scales[operator.inputs[0].name]
                     value = np.asarray(100, np.int8)
                     inputs = [*inputs, self._tensor((), value, scale, zero_point)]
-                options, values = _PLAIN[kind]
-                emit(kind, inputs, outputs, options, **values)
+                plain, values = _PLAIN[kind]
+                emit(kind, inputs, outputs, plain, **values)
 
-    def _slice(self, first: Shape, made: Shape) -> list[int]:
-        """Begin, end and strides of what is left of ``first`` in the middle."""
-        top, left = (first[0] - made[0]) // 2, (first[1] - made[1]) // 2
-        end = (1, top + made[0], left + made[1], made[2])
-        return [self._integers((0, top, left, 0)), self._integers(end), self._integers((1,) * 4)]
+    def _slice(self, operator: LoweredOperator) -> list[int]:
+        """Begin, end and strides of the channels that are kept."""
+        kept, (height, width, _) = self._slices[operator.name], operator.inputs[0].shape
+        end = (1, height, width, kept.begin + kept.size)
+        return [
+            self._integers((0, 0, 0, kept.begin)),
+            self._integers(end),
+            self._integers((1,) * 4),
+        ]
 
     def _add_convolution(
         self, operator: LoweredOperator, inputs: list[int], outputs: list[int]

@@ -33,7 +33,7 @@ from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, Sta
 from nas.quality.image_quality import ImageQuality, MetricValues, Quality
 from nas.searching.display import Lines, Reporter
 from nas.searching.stopping import Run
-from nas.searching.worker_loop import run_trials
+from nas.searching.worker_loop import TimeSpent, run_trials
 from nas.studies.budget import Budget
 from nas.studies.folder import StudyFolder
 from nas.studies.settings import References, Settings
@@ -90,7 +90,7 @@ class SleepingEvaluator(CandidateEvaluator):
     def start(self) -> None:
         """There is no process to begin."""
 
-    def latency(self, graph: Graph) -> Latency:
+    def fresh_latency(self, graph: Graph) -> Latency:
         return self.source.measure(LatencyRequest.of_graph(graph, self.input, bytes))
 
     def evaluate(
@@ -131,4 +131,12 @@ def work(folder: Path, name: str, url: str | None, seconds: float, seed: int) ->
     study.optuna.sampler = RandomSampler(seed)
     observer = Reporter(study, Silence())
     run, space = Run.beginning(study.records()), load_space(SPACE)
-    run_trials(study, study.budget(), run, space, SleepingEvaluator.sleeping(seconds), observer)
+    run_trials(
+        study,
+        study.budget(),
+        run,
+        space,
+        SleepingEvaluator.sleeping(seconds),
+        observer,
+        TimeSpent(study),
+    )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import optuna
 from optuna.samplers import TPESampler
-from optuna.storages._cached_storage import _CachedStorage
 
 import nas.sampling.pool
 import nas.sampling.surrogate
@@ -21,9 +20,10 @@ from nas.sampling.options import ImprovementModel
 from nas.sampling.problem import NetworkMemory
 from nas.searching.display import Reporter
 from nas.searching.stopping import Run, SearchState
-from nas.searching.worker_loop import Resources, run_trials, worker_sampler
+from nas.searching.worker_loop import Resources, TimeSpent, run_trials, worker_sampler
 from nas.studies.budget import Budget
 from nas.studies.expectations import Expectations
+from nas.studies.gathering import GatheringStorage
 from nas.studies.record import TrialRecord
 from nas.studies.study import Study, join_study
 from search_spaces.spaces.loading import load_space
@@ -44,6 +44,7 @@ _STORAGE = (
     "create_new_trial", "set_trial_param", "set_trial_state_values", "set_trial_user_attr",
     "set_trial_system_attr", "set_study_user_attr", "get_all_trials", "get_trial",
     "get_study_user_attrs", "get_study_system_attrs", "get_trial_id_from_study_id_trial_number",
+    "write_gathered",
 )  # fmt: skip
 WATCHED = (
     Watched(POOL, nas.sampling.surrogate, "make_pool"),
@@ -64,10 +65,10 @@ WATCHED = (
     Watched("drawing", Space, "draw"),
     Watched("duplicates", nas.searching.trial, "duplicate"),
     Watched(STAND_IN, InstantEvaluator, "evaluate"),
-    Watched("latency", InstantEvaluator, "latency"),
+    Watched("latency", InstantEvaluator, "fresh_latency"),
     Watched("files", nas.searching.trial, "write_arrays"),
     Watched("files", nas.searching.trial, "write_whole"),
-    *(Watched("database", _CachedStorage, name) for name in _STORAGE),
+    *(Watched("database", GatheringStorage, name) for name in _STORAGE),
 )
 
 
@@ -109,9 +110,12 @@ def milliseconds(device: str, sampler: SamplerKind, trials: int) -> dict[str, fl
     resources = Resources.deployed(space, load_device(device), evaluator.data, None)
     run, stopwatch = Run.beginning(study.records()), Stopwatch(POOL)
     observer = _Noting(study, stopwatch)
-    study.optuna.sampler = worker_sampler(study, budget, run, resources, evaluator, observer)
+    time_spent = TimeSpent(study)
+    study.optuna.sampler = worker_sampler(
+        study, budget, run, resources, evaluator, observer, time_spent
+    )
     with stopwatch.watching(WATCHED):
-        run_trials(study, budget, run, resources.space, evaluator, observer)
+        run_trials(study, budget, run, resources.space, evaluator, observer, time_spent)
     first, last = observer.spent[WARM_UP - 1], observer.spent[-1]
     parts = {name: end - first.parts.get(name, 0.0) for name, end in last.parts.items()}
     stood_in = parts.pop(STAND_IN)

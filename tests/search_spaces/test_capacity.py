@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
+from fractions import Fraction
+from math import ceil, floor, prod
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from search_spaces import GraphBuilder, Resize, SpaceToDepth, TransposedConv, in
 from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps, values_per_pixel
 from search_spaces.graph.graph import Graph
 from search_spaces.graph.input_spec import InputSpec
+from search_spaces.graph.windows import Reads
 
 from .strategies import graphs
 
@@ -29,6 +31,24 @@ def chain(*widths: int) -> Graph:
 @settings(deadline=None)
 def test_a_chain_holds_what_its_narrowest_tensor_holds(widths: list[int]) -> None:
     assert values_per_pixel(chain(*widths)) == min(IMAGE_VALUES, *widths)
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 40),
+    *(st.fractions(-5, 5, max_denominator=6) for _ in range(2)),
+    st.fractions("1/6", 4, max_denominator=6),
+)  # fmt: skip
+@settings(deadline=None)
+def test_windows_are_counted_in_whole_numbers(
+    size: int, result: int, first: Fraction, last: Fraction, step: Fraction
+) -> None:
+    reads, rows = Reads(step, first, last), set(range(size))
+    read = [
+        set(range(floor(step * row + first), ceil(step * row + last) + 1)) for row in range(result)
+    ]
+    assert [set(reads.of(row)) for row in range(result)] == read
+    if reads.meets_all(size, result):
+        assert all(found & rows for found in read)
 
 
 def test_tensors_side_by_side_add_up() -> None:

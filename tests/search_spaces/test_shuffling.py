@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latency_models import WeightGranularity
 from nas.data.pixels import Pixels
@@ -30,6 +34,8 @@ from search_spaces import (
     lower,
     zoo,
 )
+from search_spaces.spaces.enumeration import samples
+from search_spaces.spaces.loading import load_space
 from search_spaces.transforms.shuffling import shuffle_by_rows
 
 from .conversion import random_weights
@@ -111,6 +117,18 @@ def test_activations_and_slopes_go_with_their_channels() -> None:
     carried = rewrite.carry(weights)
     slopes = [value for name, value in carried.items() if name.endswith("/alpha")]
     assert np.array_equal(np.concatenate(slopes), weights[f"{alpha}/alpha"])
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_there_and_back_it_is_the_same_and_as_if_made_at_once(seed: int) -> None:
+    ((_, candidate),) = samples(load_space("mobile"), 3, 1, seed)
+    rows = candidate.shuffled(PixelShuffle.ROWS)
+    assert rows.shuffled(PixelShuffle.OPERATOR) is candidate
+    for known in (rows, pickle.loads(pickle.dumps(rows))):
+        made = Candidate(known.graph, known.deployment)
+        assert (known, known.hash, known.deployed) == (made, made.hash, made.deployed)
+        assert known.merged.graph == made.merged.graph
 
 
 def test_without_depth_to_space_nothing_changes() -> None:

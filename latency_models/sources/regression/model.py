@@ -28,7 +28,7 @@ from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
 from .physical import Charges, Physical
 from .posterior import fit_posterior
-from .spread import OfLeftOut, OfPrices, Spread, UnseenBound
+from .spread import OfLeftOut, OfPrices, Spread, UnseenBound, UsualSize
 from .structure import CostStructure
 from .work import on_critical_path
 
@@ -217,7 +217,12 @@ def network_model(
     bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
     return LatencyModel(
         fitted,
-        OfLeftOut(structure, replace(bound, seen=bound.seen | network.seen), network.radius),
+        OfLeftOut(
+            structure,
+            replace(bound, seen=bound.seen | network.seen),
+            network.radius,
+            UsualSize(network.usual_pixels, network.usual_radius),
+        ),
         tuple(rows),
         Extent(*network.ms),
         Extent(*network.pixels),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .operator_table import OperatorTable
+from .cascades import SRAM, Cascades, bytes_whole
+from .operator_table import OperatorTable, padded_channels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,11 +13,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Singles = npt.NDArray[np.float32]
+    Mask = npt.NDArray[np.bool_]
 
 #: Channels are padded to one of these by most NPUs, and blocks are made of them.
 _BLOCKS = (4, 8, 16, 32, 64)
-#: Bytes from which on a tensor, or rows of it, no longer fit into a small SRAM: 384 KB.
-_SRAM = 384 * 1024
 
 
 def features(table: OperatorTable, kinds: tuple[str, ...]) -> Singles:
@@ -27,7 +27,7 @@ def features(table: OperatorTable, kinds: tuple[str, ...]) -> Singles:
     taps = table.weight_bytes / np.maximum(inner * table.channels_out, 1.0)
     row_in, row_out = table.width_in * table.channels_in, table.width_out * table.channels_out
     columns = [
-        *(table.kind == kind for kind in kinds),
+        *(table.is_one_of({kind}) for kind in kinds),
         *_of_channels(table.channels_in),
         *_of_channels(table.channels_out),
         *_of_channels(inner),
@@ -42,13 +42,13 @@ def features(table: OperatorTable, kinds: tuple[str, ...]) -> Singles:
         *_of_size(table.pixels_out),
         *_of_size(table.width_in),
         *_of_size(table.width_out),
-        *_of_size(table.bytes_in / _SRAM),
-        *_of_size(table.bytes_out / _SRAM),
-        *_of_size(table.weight_bytes / _SRAM),
-        *_of_size(table.bytes_live / _SRAM),
-        *_of_size(table.image_live / _SRAM),
-        *_of_size(16 * row_in / _SRAM),
-        *_of_size(16 * row_out / _SRAM),
+        *_of_size(table.bytes_in / SRAM),
+        *_of_size(table.bytes_out / SRAM),
+        *_of_size(table.weight_bytes / SRAM),
+        *_of_size(table.bytes_live / SRAM),
+        *_of_size(table.image_live / SRAM),
+        *_of_size(16 * row_in / SRAM),
+        *_of_size(16 * row_out / SRAM),
         *_of_remainder(table.pixels_out / table.width_out),
         *_of_remainder(table.width_out),
         table.readers == 0,
@@ -62,8 +62,16 @@ def features(table: OperatorTable, kinds: tuple[str, ...]) -> Singles:
         table.bytes_beside > 0,
         table.joined,
         table.at_end,
+        table.linear_in,
+        table.linear_beside,
+        table.linear_out,
+        *_of_sides(table.pixels_out / table.width_out),
+        *_of_sides(table.width_out),
+        *_of_room(table),
+        *_of_cascades(Cascades.of(table, takes_in_additions=False)),
+        *_of_cascades(Cascades.of(table, takes_in_additions=True)),
     ]
-    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
+    return np.stack([np.asarray(column, np.float32) for column in columns]).T
 
 
 def _of_channels(channels: Floats) -> list[Floats]:
@@ -89,3 +97,42 @@ def _of_remainder(sides: Floats) -> list[Floats]:
     import numpy as np
 
     return [np.ceil(sides / block) * block / sides - 1 for block in (2, 4, 8, 16, 32)]
+
+
+def _of_sides(sides: Floats) -> list[Mask]:
+    """Whether blocks of rows or columns end where the tensor does, however large it is."""
+    return [sides % block == 0 for block in (2, 4, 8, 16, 32, 64)]
+
+
+def _of_room(table: OperatorTable) -> list[Floats]:
+    """What fits into the SRAM as a whole; and whether arithmetic or memory takes longer."""
+    import numpy as np
+
+    inner = table.pixels_in * padded_channels(table.channels_in)
+    outer = table.pixels_out * padded_channels(table.channels_out)
+    whole = bytes_whole(table)
+    return [
+        *(_near(size) for size in (inner, outer, whole, whole + table.bytes_live)),
+        np.clip(np.log2(np.maximum(table.macs, 1.0) / whole) / 4 - 1, -1.0, 1.0),
+    ]
+
+
+def _of_cascades(found: Cascades) -> list[Floats | Mask]:
+    import numpy as np
+
+    several = found.length > 1
+    return [
+        np.log2(np.minimum(found.length, 16.0)) / 2,
+        several & found.first,
+        several & found.last,
+        _near(found.held),
+        _near(found.held_with_next) * (found.held_with_next > 0),
+        np.log2(np.clip(found.rows, 0.25, 64.0)) / 4 * several,
+    ]
+
+
+def _near(values: Floats) -> Floats:
+    """Logarithms of parts of the SRAM, from a quarter of it to four times it."""
+    import numpy as np
+
+    return np.clip(np.log2(np.maximum(values, 1.0) / SRAM), -2.0, 2.0)

@@ -2,10 +2,10 @@
 
 It stands for a compiler, which runs neighbors by turns, row by row, as long as its SRAM lasts: what
 an operator costs depends on those before and behind it. Convolutions over the operators in their
-order, of windows of three; the time is a factor times the work that can be told from the operator
-alone, and the factor the mean of a few networks', trained from different beginnings. Trained
-elsewhere on many more networks than a table can hold; the weights are a file of arrays beside the
-table.
+order, each of three of them: an operator, and those some steps before and behind it. The time is a
+factor times the work that can be told from the operator alone, and the factor the mean of a few
+networks', trained from different beginnings. Trained elsewhere on many more networks than a table
+can hold; the weights are a file of arrays beside the table.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ _BLOCK = 16
 _MACS_PER_CYCLE = 512
 _BYTES_PER_CYCLE = 16
 _LEAST_CYCLES = 100
+#: A transposed convolution reads its input anew for each place of a pixel of its output among those
+#: that its stride makes of one of the input, in bursts that move far more than is wanted.
+_BURST = 64
+_TUPLES = ("kinds", "pixels", "ms", "steps")
+_SCALARS = ("cycle_ms", "networks", "radius", "usual_pixels", "usual_radius")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,8 @@ class OperatorNetwork:
     #: (members, layers, 3, width, width) and (members, layers, width)
     middle: Singles
     middle_bias: Singles
+    #: how far the neighbors are that each layer sees
+    steps: tuple[int, ...]
     #: (members, width + features, width) and (members, width)
     last: Singles
     last_bias: Singles
@@ -62,8 +69,11 @@ class OperatorNetwork:
     pixels: tuple[float, float]
     ms: tuple[float, float]
     networks: int
-    #: half the interval, in logarithms, by networks that it was not trained on
+    #: half the interval, in logarithms, by networks that it was not trained on; for images of
+    #: ``usual_pixels``, which most were trained on, and for others
     radius: float
+    usual_pixels: int
+    usual_radius: float
 
     def __post_init__(self) -> None:
         members, width = self.first_bias.shape
@@ -80,8 +90,13 @@ class OperatorNetwork:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise InputError(f"{name} is of {getattr(self, name).shape}, not {shape}")
-        if not (self.radius > 0 and self.cycle_ms > 0):
-            raise InputError(f"radius {self.radius} and cycle_ms {self.cycle_ms} must be positive")
+        if len(self.steps) != layers or not all(step >= 1 for step in self.steps):
+            raise InputError(
+                f"steps {self.steps} are not one, from 1 on, for each of {layers} layers"
+            )
+        positive = {name: getattr(self, name) for name in ("radius", "usual_radius", "cycle_ms")}
+        if not all(value > 0 for value in positive.values()):
+            raise InputError(f"{positive}: must be positive")
 
     @property
     def seen(self) -> frozenset[str]:
@@ -96,17 +111,26 @@ class OperatorNetwork:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 values: dict[str, Any] = {item.name: arrays[item.name] for item in fields(cls)}
-            values |= {name: values[name].item() for name in ("cycle_ms", "networks", "radius")}
-            values |= {name: tuple(values[name].tolist()) for name in ("kinds", "pixels", "ms")}
+            values |= {
+                name: value.astype(np.float32)
+                for name, value in values.items()
+                if value.dtype == np.float16
+            }
+            values |= {name: values[name].item() for name in _SCALARS}
+            values |= {name: tuple(values[name].tolist()) for name in _TUPLES}
             return cls(**values)
         except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(f"{where}: holds no network of operators ({error})") from None
 
     def write(self, file: Path) -> None:
-        """For ``read``."""
+        """For ``read``; weights in half precision, which is far finer than they are good."""
         import numpy as np
 
-        np.savez_compressed(file, **{item.name: getattr(self, item.name) for item in fields(self)})
+        values: dict[str, Any] = {}
+        for item in fields(self):
+            value = np.asarray(getattr(self, item.name))
+            values[item.name] = value.astype(np.float16) if value.dtype == np.float32 else value
+        np.savez_compressed(file, **values)
 
     def operator_ms(self, table: OperatorTable) -> Floats:
         """(operators,)"""
@@ -122,7 +146,8 @@ class OperatorNetwork:
         ratio = np.empty(len(table))
         for begin, end in _parts(first, len(table)):
             inner = first[(first >= begin) & (first < end)] - begin
-            ratio[begin:end] = self._factors(shown[begin:end], inner)
+            part = np.ascontiguousarray(shown[begin:end])
+            ratio[begin:end] = self._factors(part, inner)
         return ratio * work_cycles(table) * self.cycle_ms
 
     def _factors(self, shown: Singles, first: Integers) -> Singles:
@@ -133,8 +158,10 @@ class OperatorNetwork:
         factors = np.zeros(len(shown), np.float32)
         for member in range(len(self.first)):
             hidden = _rectified(shown @ self.first[member] + self.first_bias[member])
-            for weights, bias in zip(self.middle[member], self.middle_bias[member], strict=True):
-                hidden += _rectified(_convolved(hidden, weights, first) + bias)
+            for weights, bias, step in zip(
+                self.middle[member], self.middle_bias[member], self.steps, strict=True
+            ):
+                hidden += _rectified(_convolved(hidden, weights, first, step) + bias)
             last = hidden @ self.last[member, :width] + shown @ self.last[member, width:]
             last = _rectified(last + self.last_bias[member])
             factors += np.logaddexp(0, last @ self.factor[member] + self.factor_bias[member])
@@ -148,8 +175,10 @@ def work_cycles(table: OperatorTable) -> Floats:
 
     inner = table.channels_in / table.groups
     waste = _up(table.channels_out) / table.channels_out
-    own = np.where(table.kind == "DEPTHWISE_CONV_2D", 1.0, _up(inner) / np.maximum(inner, 1.0))
+    own = np.where(table.is_one_of({"DEPTHWISE_CONV_2D"}), 1.0, _up(inner) / np.maximum(inner, 1.0))
     moved = table.pixels_in * _up(table.channels_in) + table.pixels_out * _up(table.channels_out)
+    spread = _BURST * table.stride**2 * table.pixels_in * _up(table.channels_in)
+    moved = np.where(table.is_one_of({"TRANSPOSE_CONV"}), spread, moved)
     cycles = np.maximum(table.macs * waste * own / _MACS_PER_CYCLE, moved / _BYTES_PER_CYCLE)
     padded: Floats = cycles + table.weight_bytes / _BYTES_PER_CYCLE + _LEAST_CYCLES
     return padded
@@ -164,14 +193,18 @@ def _parts(first: Integers, operators: int) -> list[tuple[int, int]]:
     return list(zip(begins, [*begins[1:], operators], strict=True))
 
 
-def _convolved(values: Singles, weights: Singles, first: Integers) -> Singles:
-    """Over each operator and its neighbors in its own network; beyond its ends there is nothing."""
+def _convolved(values: Singles, weights: Singles, first: Integers, step: int) -> Singles:
+    """Over each operator and those ``step`` before and behind it in its own network; beyond its
+    ends there is nothing.
+    """
     import numpy as np
 
     before, behind = np.zeros_like(values), np.zeros_like(values)
-    before[1:], behind[:-1] = values[:-1], values[1:]
-    before[first] = 0
-    behind[first[1:] - 1] = 0
+    before[step:], behind[:-step] = values[:-step], values[step:]
+    ends = np.append(first[1:], len(values))
+    for place in range(step):
+        before[np.minimum(first + place, ends - 1)] = 0
+        behind[np.maximum(ends - 1 - place, first)] = 0
     result: Singles = before @ weights[0] + values @ weights[1] + behind @ weights[2]
     return result
 

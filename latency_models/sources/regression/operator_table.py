@@ -55,6 +55,11 @@ class OperatorTable:
     image_live: Floats
     #: parts of a concatenation or a split that begin inside a block of channels
     offsets: Floats
+    #: 1: the first input, another one, the first output lies pixel by pixel and not in blocks of
+    #: channels, because somebody writes or reads a part of it
+    linear_in: Floats
+    linear_beside: Floats
+    linear_out: Floats
     #: 1: reads what a convolution makes for it alone, so that both can run as one
     behind_convolution: Floats
     #: bytes of inputs that no convolution makes for it alone
@@ -94,8 +99,10 @@ class OperatorTable:
         """The kinds of all, in the order of their names, and each operator's among them."""
         import numpy as np
 
-        names, places = np.unique(self.kind, return_inverse=True)
-        return tuple(names.tolist()), places
+        kinds = self.kind.tolist()
+        names = tuple(sorted(set(kinds)))
+        place = {name: index for index, name in enumerate(names)}
+        return names, np.fromiter(map(place.__getitem__, kinds), np.int64, len(kinds))
 
     def only(self, networks: Sequence[int]) -> OperatorTable:
         """The operators of some networks, numbered anew in their order, which must be rising."""
@@ -128,7 +135,19 @@ class OperatorTable:
 
 #: NPUs keep channels in blocks of this many.
 _BLOCK = 16
-_CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
+CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
+#: Bytes stay where they are, in another order than in blocks; parts are written or read in place.
+_RESHAPING = frozenset({"RESHAPE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "STRIDED_SLICE"})
+_PARTED = frozenset({"CONCATENATION", "SPLIT"})
+
+
+def padded_channels(channels: Floats) -> Floats:
+    """As many as the blocks hold that they take."""
+    import numpy as np
+
+    return np.ceil(channels / _BLOCK) * _BLOCK
+
+
 #: Those from ``macs`` on.
 _COLUMNS = len(dataclasses.fields(OperatorTable)) - 3
 
@@ -160,11 +179,12 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
     alone = {
         tensor.name: index
         for index, operator in enumerate(operators)
-        if operator.kind in _CONVOLUTIONS
+        if operator.kind in CONVOLUTIONS
         for tensor in operator.outputs
         if len(read.get(tensor.name, ())) == 1
     }
     joined = _joined(operators, alone)
+    linear = _linear(operators, images, read)
     figures: list[float] = []
     for index, operator in enumerate(operators):
         live -= done[index]
@@ -185,7 +205,10 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
             operator.macs, operator.window, operator.groups, first[0] * first[1], out[0] * out[1],
             first[1], out[1], inner, outer, len(operator.inputs), bytes_in, bytes_out, repeated,
             operator.weight_bytes, operator.stride, readers, last - index, index - oldest,
-            live, image_live, _offsets(operator), beside < bytes_in, beside, index in joined,
+            live, image_live, _offsets(operator),
+            bool(operator.inputs) and operator.inputs[0].name in linear,
+            any(tensor.name in linear for tensor in operator.inputs[1:]),
+            operator.outputs[0].name in linear, beside < bytes_in, beside, index in joined,
             not readers or oldest < 0,
         )  # fmt: skip
         if last > index:
@@ -227,6 +250,31 @@ def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[
             added.sort(key=lambda index: operators[index].macs)
             joined.update(added[:-1])
     return joined
+
+
+def _linear(
+    operators: Sequence[LoweredOperator], images: Collection[str], read: Collection[str]
+) -> set[str]:
+    """Tensors that cannot lie in blocks of channels: at the network's ends, where parts begin
+    inside a block, and where bytes get another shape. A part lies as the whole does.
+    """
+    linear = {*images, *(t.name for o in operators for t in o.outputs if t.name not in read)}
+    telling = [o for o in operators if o.groups > 1 or o.kind in _RESHAPING or o.kind in _PARTED]
+    # Backwards for what a concatenation's readers demand, then forwards for what a split cuts.
+    for operator in reversed(telling):
+        kind = operator.kind
+        if kind in _RESHAPING or (kind in _PARTED and _offsets(operator)):
+            linear.update(tensor.name for tensor in operator.inputs + operator.outputs)
+        elif operator.groups > 1:
+            for tensors in (operator.inputs, operator.outputs):
+                if tensors[0].shape[2] // operator.groups % _BLOCK:
+                    linear.add(tensors[0].name)
+        elif kind == "CONCATENATION" and operator.outputs[0].name in linear:
+            linear.update(tensor.name for tensor in operator.inputs)
+    for operator in telling:
+        if operator.kind in _PARTED and any(t.name in linear for t in operator.inputs):
+            linear.update(tensor.name for tensor in operator.outputs)
+    return linear
 
 
 def _offsets(operator: LoweredOperator) -> int:

@@ -207,6 +207,14 @@ class UnseenBound:
 
 
 @dataclass(frozen=True)
+class UsualSize:
+    """The radius of images of so many pixels, where it is another."""
+
+    pixels: int
+    radius: float
+
+
+@dataclass(frozen=True)
 class OfLeftOut:
     """As far as networks left out were off; ``radius`` in logarithms.
 
@@ -216,6 +224,7 @@ class OfLeftOut:
     structure: CostStructure
     bound: UnseenBound
     radius: float
+    usual: UsualSize | None = None
 
     @property
     def of_unseen(self) -> str:
@@ -235,13 +244,22 @@ class OfLeftOut:
         _, most_ms = self._unseen_ms(table)
         unseen = ~table.is_one_of(self.bound.seen)
         guessed_ms = table.per_network(np.where(unseen, waited_ms, 0.0))
-        ms, spread = table.per_network(waited_ms), np.exp(self.radius)
+        ms, spread = table.per_network(waited_ms), np.exp(self._radii(table))
         reasons = _kinds_by_network(table, unseen)
         return Limits(
             np.maximum(ms - guessed_ms, 0.1 * ms) / spread,
             (ms + table.per_network(most_ms)) * spread,
             reasons,
         )
+
+    def _radii(self, table: OperatorTable) -> Floats:
+        """(networks,)"""
+        import numpy as np
+
+        radii = np.full(table.networks, self.radius)
+        if self.usual is not None:
+            radii[table.image_pixels == self.usual.pixels] = self.usual.radius
+        return radii
 
     def _unseen_ms(self, table: OperatorTable) -> tuple[Floats, Floats]:
         """(operators,) each: the least and the most that an unseen one takes; 0 for the others."""

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from latency_models import Worker
+from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
 from latency_models.sources.regression import ChannelPadding
 from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import FitByNetwork
 from latency_models.sources.regression.settings import RegressionSettings
 from latency_models.sources.regression.source import read_table
-from search_spaces import InputError, InputSpec
+from search_spaces import GraphError, InputError, InputSpec
+from search_spaces.spaces.enumeration import RandomTrial
+from search_spaces.spaces.loading import load_space
+from studies.latency_error.tflite_writer import written
 
 from ..models import GRAPHS, Models
 
@@ -53,18 +60,53 @@ def test_it_names_the_compiler_and_keeps_to_its_table(name: str) -> None:
     rows = read_table(device.folder / settings.table)
     assert len(rows) == 300
     assert all(math.isclose(sum(row.operators_ms), row.ms, rel_tol=1e-3) for row in rows)
-    # The compiler leaves the bytes of a RESHAPE where they are, as no row tells.
+    # The compiler leaves the bytes of a RESHAPE where they are.
     found = default_structure(rows)
-    engines = (
-        replace(one, kinds=one.kinds | {"RESHAPE"}) if one.name == "npu" else one
-        for one in found.engines
-    )
+    terms = (replace(term, kinds=term.kinds - {"RESHAPE"}) for term in found.terms)
     assert settings.structure == replace(
         found,
-        engines=tuple(engines),
+        terms=tuple(terms),
         free=frozenset({"RESHAPE"}),
         paddings=(ChannelPadding(16, 16),),
     )
+
+
+def row_by_row(name: str, networks: int) -> Iterator[LatencyRequest]:
+    """Networks of ``mobile`` whose pixels the compiled device has made row by row, at its size of
+    image and at others.
+    """
+    device, found = load_device(name), 0
+    for seed in itertools.count(100):
+        spec = (device.input, InputSpec(90, 160), InputSpec(240, 320))[seed % 3]
+        try:
+            candidate = load_space("mobile").draw(RandomTrial(random.Random(seed)), 3)
+            graph = candidate.shuffled(device.pixel_shuffle).deployed
+            request = LatencyRequest.of_graph(graph, spec, bytes)
+        except GraphError:
+            continue
+        if "RESHAPE" in {operator.kind for operator in request.operators}:
+            data = written(graph, request.operators, seed)
+            yield LatencyRequest.of_graph(graph, spec, partial(bytes, data))
+            found += 1
+            if found == networks:
+                return
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_it_knows_networks_as_its_device_deploys_them(name: str, worker: Worker) -> None:
+    device, requests = load_device(name), list(row_by_row(name, 8))
+    assert device.pixel_shuffle == load_device(f"{name}-regression").pixel_shuffle
+    source = open_source(device, worker)
+    regression = open_source(load_device(f"{name}-regression"), worker)
+    errors, inside = [], []
+    for request in requests:
+        compiled, predicted = source.measure(request), regression.measure(request)
+        errors.append(abs(predicted.ms / compiled.ms - 1))
+        inside.append(predicted.low_ms <= compiled.ms <= predicted.high_ms)
+        assert predicted.high_ms / predicted.low_ms < 1.5
+    assert max(errors) < 0.25
+    assert np.mean(errors) < 0.06
+    assert np.mean(inside) >= 0.75
 
 
 @pytest.mark.parametrize("name", COMPILED)

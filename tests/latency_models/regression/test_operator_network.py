@@ -36,10 +36,11 @@ def random_network(seed: int = 0, width: int = 6) -> OperatorNetwork:
     return OperatorNetwork(
         kinds=KINDS,
         first=drawn(2, shown, width), first_bias=drawn(2, width),
-        middle=drawn(2, 3, 3, width, width), middle_bias=drawn(2, 3, width),
+        middle=drawn(2, 3, 3, width, width), middle_bias=drawn(2, 3, width), steps=(1, 2, 4),
         last=drawn(2, width + shown, width), last_bias=drawn(2, width),
         factor=drawn(2, width), factor_bias=drawn(2),
-        cycle_ms=1e-6, pixels=(1e3, 1e6), ms=(0.1, 100.0), networks=10, radius=0.1,
+        cycle_ms=1e-6, pixels=(1e3, 1e6), ms=(0.1, 100.0), networks=10,
+        radius=0.1, usual_pixels=999, usual_radius=0.05,
     )  # fmt: skip
 
 
@@ -82,9 +83,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     data = (tmp_path / "operators.npz").read_bytes()
     read = OperatorNetwork.read(data, "operators.npz")
     table = OperatorTable.of(NETWORKS)
-    assert np.array_equal(read.operator_ms(table), NETWORK.operator_ms(table))
+    assert read.operator_ms(table) == pytest.approx(NETWORK.operator_ms(table), rel=0.01)
     assert (read.kinds, read.pixels, read.ms) == (KINDS, NETWORK.pixels, NETWORK.ms)
     assert (read.networks, read.radius, read.cycle_ms) == (10, 0.1, 1e-6)
+    assert (read.steps, read.usual_pixels, read.usual_radius) == ((1, 2, 4), 999, 0.05)
+    read.write(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == data
 
 
 @given(st.binary(max_size=64) | st.integers(0, 3000).map(lambda place: place))
@@ -113,6 +117,10 @@ def test_weights_that_do_not_fit_each_other_are_refused() -> None:
         dataclasses.replace(NETWORK, last=NETWORK.last[:, 1:])
     with pytest.raises(InputError, match="must be positive"):
         dataclasses.replace(NETWORK, radius=0.0)
+    with pytest.raises(InputError, match="steps"):
+        dataclasses.replace(NETWORK, steps=(1, 2))
+    with pytest.raises(InputError, match="steps"):
+        dataclasses.replace(NETWORK, steps=(1, 0, 2))
 
 
 def test_weights_of_other_features_are_refused() -> None:
@@ -158,3 +166,10 @@ def test_the_interval_grows_beyond_the_sizes_that_were_learned() -> None:
 
     assert width((1e3, 1e6)) == pytest.approx(np.exp(0.2))
     assert width((1e6, 2e6)) > 2
+
+
+def test_images_of_the_usual_size_have_an_interval_of_their_own() -> None:
+    pixels = NETWORKS[0][0].inputs[0].shape[0] * NETWORKS[0][0].inputs[0].shape[1]
+    network = dataclasses.replace(NETWORK, usual_pixels=pixels)
+    said = network_model(structure(0.5), rows(), network).predict(NETWORKS[:1])
+    assert said.high_ms[0] / said.low_ms[0] == pytest.approx(np.exp(0.1))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from latency_models import Latency, UnsupportedOperators
 from latency_models.source import DoesNotFit
-from nas.choices import Objective, Risk
+from nas.choices import Risk
 from nas.searching.refusals import (
     CREDIT_DB,
     Constraint,
@@ -132,14 +132,13 @@ def test_what_is_over_the_limit_is_infeasible_by_its_excess(ms: float, limit: fl
 
 def test_what_cannot_win_is_pruned_where_the_score_is_all() -> None:
     known, slow = [make_record(0, result=make_result(30.0, 10.0))], measured(100.0)
-    refused = too_slow_to_win(slow, known, Objective.SCORE, Risk.MEAN, 200.0)
+    refused = too_slow_to_win(slow, known, Risk.MEAN, 200.0)
     assert refused is not None
     assert refused.outcome is Outcome.PRUNED_BY_LATENCY
     assert refused.is_pruned
     assert refused.constraints == (Constraint("max_latency_ms", -100.0),)
-    assert too_slow_to_win(slow, known, Objective.PARETO, Risk.MEAN, 200.0) is None
     over = [known[0].timed(measured(10.0), "board").held_to(5.0)]  # no longer within the limit
-    assert too_slow_to_win(slow, over, Objective.SCORE, Risk.MEAN, None) is None
+    assert too_slow_to_win(slow, over, Risk.MEAN, None) is None
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_what_cannot_win_is_pruned_where_the_score_is_all() -> None:
 )
 def test_a_prediction_wins_or_not_by_the_time_that_counts(risk: Risk, reason: str | None) -> None:
     known = [make_record(0, result=make_result(30.0, 10.0))]
-    refused = too_slow_to_win(predicted(14.0, 15.0, 90.0), known, Objective.SCORE, risk, None)
+    refused = too_slow_to_win(predicted(14.0, 15.0, 90.0), known, risk, None)
     assert (refused and refused.reason) == reason
 
 
