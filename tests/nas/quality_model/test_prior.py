@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from nas.quality_model.features import NAMES, features_of, matrix_of
@@ -17,7 +19,7 @@ from nas.quality_model.networks import (
     write_networks,
 )
 from nas.quality_model.prediction import predict_quality
-from nas.quality_model.prior import GainPrior, OtherTrainings, StudyGains
+from nas.quality_model.prior import GainPrior, OtherTrainings, StudyGains, StudyMemory
 from search_spaces import Candidate, zoo
 
 KERNEL = KernelValues(0.5, 0.05, dict.fromkeys(NAMES, 5.0), 1.0)
@@ -53,6 +55,29 @@ def test_a_study_on_other_images_corrects_offset_and_slope() -> None:
     error_before = np.abs(unknown.mean_db - images[10:]).mean()
     assert np.abs(known.mean_db - images[10:]).mean() < error_before / 3
     assert (known.deviation_db < unknown.deviation_db).all()
+
+
+#: Networks of a study at one moment, as indices: trained ones, and those in training.
+MOMENTS = st.lists(st.integers(0, 39), unique=True, max_size=12).flatmap(
+    lambda networks: st.tuples(st.just(networks), st.integers(0, len(networks)))
+)
+
+
+@given(moments=st.lists(MOMENTS, min_size=2, max_size=5), of_others=st.integers(0, 3))
+def test_what_is_remembered_of_a_study_says_what_is_computed_anew(
+    moments: list[tuple[list[int], int]], of_others: int
+) -> None:
+    others = OtherTrainings(
+        FEATURES[40 : 40 + of_others], truth(FEATURES[40 : 40 + of_others]), np.ones(of_others, int)
+    )
+    prior, memory = PRIOR.beside(others), StudyMemory()
+    for networks, trained in moments:
+        known, pending = FEATURES[networks[:trained]] + 3, FEATURES[networks[trained:]] + 3
+        gains = truth(known)
+        remembered = StudyGains(prior, known, gains, pending, memory).of(FEATURES + 2.9)
+        anew = StudyGains(prior, known, gains, pending).of(FEATURES + 2.9)
+        assert remembered.mean_db == pytest.approx(anew.mean_db, abs=1e-6)
+        assert remembered.deviation_db == pytest.approx(anew.deviation_db, abs=1e-6)
 
 
 def test_a_study_s_gains_are_those_of_one_gaussian_process() -> None:
