@@ -19,7 +19,7 @@ import numpy.typing as npt
 from latency_models import Latency, LatencyError, LatencyRequest
 from latency_models.device import Device, open_regression
 from latency_models.sources.regression.source import RegressionSource
-from search_spaces import Candidate, Graph, InputSpec, PixelShuffle, infer
+from search_spaces import Candidate, Graph, InputSpec, infer
 from search_spaces.graph.lowering import lower
 
 from ..choices import Risk
@@ -41,9 +41,6 @@ class Uncertainty:
 
 #: A regression of a compiler is within 10 % for nine networks of ten (studies/latency_error).
 _OF_REGRESSION = Uncertainty(network=0.1, slope=0.1, level=0.3)
-#: What shuffling by rows makes of a time with DEPTH_TO_SPACE, which regressions were fitted to:
-#: the zoo's mean on Ethos-U, in binary logarithms.
-_BY_ROWS = -0.45
 #: Without one only the order of magnitude of a device's speed is known.
 _OF_FIGURES = Uncertainty(network=0.3, slope=0.3, level=5.0)
 
@@ -102,11 +99,11 @@ class LatencyEstimator:
         """For ``device``, in the time that a score counts; no trainer is disturbed."""
         regression = open_regression(device)
         if regression is None:
-            return cls._of_line(spec, device, None, _OF_FIGURES, (0.5, 0.5, 0.0))
+            return cls._of_line(spec, device, None, _OF_FIGURES, (0.5, 0.5))
         if device.is_predicted:
             empty = np.zeros(0), np.zeros((0, 0))
             return cls(spec, device.operators, regression, None, *empty, risk=risk)
-        return cls._of_line(spec, device, regression, _OF_REGRESSION, (1.0, _BY_ROWS, 0.0))
+        return cls._of_line(spec, device, regression, _OF_REGRESSION, (1.0,))
 
     @classmethod
     def _of_line(
@@ -115,16 +112,15 @@ class LatencyEstimator:
         device: Device,
         regression: RegressionSource | None,
         uncertainty: Uncertainty,
-        coefficients: tuple[float, float, float],
+        slopes: tuple[float, ...],
     ) -> LatencyEstimator:
-        slope, level = uncertainty.slope, uncertainty.level
-        deviations = [slope, slope if regression is None else level, level]
+        deviations = [uncertainty.slope] * len(slopes) + [uncertainty.level]
         return cls(
             spec,
             device.operators,
             regression,
             uncertainty,
-            np.array(coefficients),
+            np.array([*slopes, 0.0]),
             np.diag(np.square(deviations)),
         )
 
@@ -164,15 +160,10 @@ class LatencyEstimator:
         """Of networks as they are deployed; None for what the device does not take, or no line."""
         if self.uncertainty is None:
             return [None] * len(networks)
-        if self.regression is not None:
-            known = [_with_depth_to_space(network) for network in networks]
-            return [
-                None if one is None else (math.log2(one.ms), float(graph != network.deployed), 1.0)
-                for one, graph, network in zip(
-                    self._predictions(known), known, networks, strict=True
-                )
-            ]
         graphs = [network.deployed for network in networks]
+        if self.regression is not None:
+            predictions = self._predictions(graphs)
+            return [None if one is None else (math.log2(one.ms), 1.0) for one in predictions]
         figures = [infer(graph, self.input) for graph in graphs]
         rows = [(math.log2(1 + f.macs), math.log2(f.bytes_moved), 1.0) for f in figures]
         taken = map(self._takes, self._requests(graphs))
@@ -196,11 +187,6 @@ class LatencyEstimator:
         return self.operators is None or self.operators.issuperset(
             operator.kind for operator in request.operators
         )
-
-
-def _with_depth_to_space(network: Candidate) -> Graph:
-    """As a regression knows it that was fitted to no network that is shuffled by rows."""
-    return network.shuffled(PixelShuffle.OPERATOR).deployed
 
 
 def _latencies(
