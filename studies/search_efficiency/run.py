@@ -128,6 +128,10 @@ def page() -> str:
         "score's binary logarithm. The lower ones are of searches for the front: what it",
         f"dominates, in dB above bicubic times halvings of {SLOWEST_MS:.0f} ms, relative to the",
         f"most of any search; near is within {100 * _NEAR_HYPERVOLUME:.0f} % of it.",
+        "",
+        "Screening candidates by shorter trainings gained 2 to 10 % after 10 and 20 trainings,",
+        "where the screening itself was taken to cost no conversion",
+        "([screening.md](screening.md), four seeds); a search does not do it.",
     ]
     for device in DEVICES:
         lines += section(device)
