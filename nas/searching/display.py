@@ -160,8 +160,8 @@ class Reporter:
             self._display.line(front.text)
 
     def _yardstick(self) -> LeaderboardEntry | None:
-        """ABPN, once it is trained; by then it stays as it is. A study may be without it."""
-        if self._abpn is None and self._study.settings.baselines:
+        """ABPN, once it is trained; by then it stays as it is."""
+        if self._abpn is None:
             self._abpn = Leaderboard.of(self._study.records()).reference("ABPN")
         return self._abpn
 
