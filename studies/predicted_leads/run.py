@@ -158,7 +158,7 @@ def _compared(winners: list[Winner]) -> Iterator[str]:
 
 
 def _percent(share: float | None) -> str:
-    return "no lead" if share is None else f"{share:.0%}"
+    return "no lead" if share is None else f"{share:z.0%}"
 
 
 def main() -> None:
