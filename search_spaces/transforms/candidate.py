@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +65,13 @@ class Candidate:
 
     graph: Graph
     deployment: Deployment = Deployment()
-    #: the same network, its depth_to_space written otherwise: what both share is made once
-    twin: Candidate | None = field(default=None, repr=False, compare=False)
+    #: the same network, its depth_to_space written otherwise: what both share is made once. No
+    #: field: ``dataclasses.replace`` makes another network, which shares nothing.
+    twin: InitVar[Candidate | None] = None
+    _twin: Candidate | None = field(default=None, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, twin: Candidate | None) -> None:
+        object.__setattr__(self, "_twin", twin)
         self.rewrite  # noqa: B018 - what cannot be rewritten is refused here, once
 
     def __reduce__(self) -> tuple[type[Candidate], tuple[Graph, Deployment]]:
@@ -77,8 +80,8 @@ class Candidate:
     @cached_property
     def merged(self) -> Rewrite:
         """From ``graph`` to the same without branches, and with all that folding needs."""
-        if self.twin is not None:
-            return self.twin.merged
+        if self._twin is not None:
+            return self._twin.merged
         merged = merge_branches(self.graph)
         separate = self.deployment.fold_residual is ResidualFold.SUM
         return merged.then(separate_sum) if separate else merged
@@ -86,8 +89,8 @@ class Candidate:
     @cached_property
     def _folded(self) -> Rewrite:
         """From the merged graph to the same with its residual and its clip folded."""
-        if self.twin is not None:
-            return self.twin._folded
+        if self._twin is not None:
+            return self._twin._folded
         rewrite = Rewrite(self.merged.graph)
         if self.deployment.fold_residual is not ResidualFold.NONE:
             rewrite = rewrite.then(fold_residual)
@@ -107,8 +110,8 @@ class Candidate:
         """The same network, its depth_to_space written so."""
         if self.deployment.pixel_shuffle is pixel_shuffle:
             return self
-        if self.twin is not None:  # there are two ways
-            return self.twin
+        if self._twin is not None:  # there are two ways
+            return self._twin
         deployment = replace(self.deployment, pixel_shuffle=pixel_shuffle)
         return Candidate(self.graph, deployment, twin=self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from search_spaces import (
 )
 from search_spaces.spaces.enumeration import samples
 from search_spaces.spaces.loading import load_space
+from search_spaces.transforms.folding import ResidualFold
 from search_spaces.transforms.shuffling import shuffle_by_rows
 
 from .conversion import random_weights
@@ -129,6 +131,18 @@ def test_there_and_back_it_is_the_same_and_as_if_made_at_once(seed: int) -> None
         made = Candidate(known.graph, known.deployment)
         assert (known, known.hash, known.deployed) == (made, made.hash, made.deployed)
         assert known.merged.graph == made.merged.graph
+
+
+def test_another_network_made_of_one_that_was_shuffled_shares_nothing_with_it() -> None:
+    shuffled = Candidate(zoo.abpn(3)).shuffled(PixelShuffle.ROWS)
+    deployment = replace(shuffled.deployment, fold_residual=ResidualFold.LAST)
+    for changed in (
+        replace(shuffled, deployment=deployment),
+        replace(shuffled, graph=zoo.xlsr(3)),
+    ):
+        made = Candidate(changed.graph, changed.deployment)
+        assert (changed.hash, changed.deployed) == (made.hash, made.deployed)
+        assert changed.shuffled(PixelShuffle.OPERATOR).graph == changed.graph
 
 
 def test_without_depth_to_space_nothing_changes() -> None:
