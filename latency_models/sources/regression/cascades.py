@@ -52,7 +52,8 @@ class Cascades:
         held = row * table.window
         linked, taken_in = _links(table, takes_in_additions=takes_in_additions)
         row, held = (np.where(taken_in, 0.0, own) for own in (row, held))
-        begins = _begins(linked, taken_in, held, bytes_whole(table) <= SRAM)
+        whole = table.padded_bytes_in + table.padded_bytes_out
+        begins = _begins(linked, taken_in, held, whole <= SRAM)
         number = np.cumsum(begins) - 1
         own = ~begins & ~taken_in
         buffers, rows_bytes, weights, length = (
@@ -72,14 +73,6 @@ class Cascades:
             np.where(following > 0, buffers + following, 0.0),
             np.where(length > 1, rows, 0.0),
         )
-
-
-def bytes_whole(table: OperatorTable) -> Floats:
-    """(operators,): inputs and outputs, their channels padded."""
-    inner = table.pixels_in * padded_channels(table.channels_in)
-    outer = table.pixels_out * padded_channels(table.channels_out)
-    whole: Floats = inner + outer
-    return whole
 
 
 def _links(table: OperatorTable, *, takes_in_additions: bool) -> tuple[Mask, Mask]:

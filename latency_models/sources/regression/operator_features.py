@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .cascades import SRAM, Cascades, bytes_whole
-from .operator_table import OperatorTable, padded_channels
+from .cascades import SRAM, Cascades
+from .operator_table import OperatorTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,9 +108,8 @@ def _of_room(table: OperatorTable) -> list[Floats]:
     """What fits into the SRAM as a whole; and whether arithmetic or memory takes longer."""
     import numpy as np
 
-    inner = table.pixels_in * padded_channels(table.channels_in)
-    outer = table.pixels_out * padded_channels(table.channels_out)
-    whole = bytes_whole(table)
+    inner, outer = table.padded_bytes_in, table.padded_bytes_out
+    whole = inner + outer
     return [
         *(_near(size) for size in (inner, outer, whole, whole + table.bytes_live)),
         np.clip(np.log2(np.maximum(table.macs, 1.0) / whole) / 4 - 1, -1.0, 1.0),

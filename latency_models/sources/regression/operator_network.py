@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 from search_spaces import InputError
 
 from .operator_features import features
-from .operator_table import OperatorTable
+from .operator_table import OperatorTable, padded_channels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 4096
 #: What the factor multiplies: the longer of arithmetic and traffic, on an array of so many
 #: multipliers with a memory of so many bytes a cycle; and what anything takes.
-_BLOCK = 16
 _MACS_PER_CYCLE = 512
 _BYTES_PER_CYCLE = 16
 _LEAST_CYCLES = 100
@@ -174,10 +173,11 @@ def work_cycles(table: OperatorTable) -> Floats:
     import numpy as np
 
     inner = table.channels_in / table.groups
-    waste = _up(table.channels_out) / table.channels_out
-    own = np.where(table.is_one_of({"DEPTHWISE_CONV_2D"}), 1.0, _up(inner) / np.maximum(inner, 1.0))
-    moved = table.pixels_in * _up(table.channels_in) + table.pixels_out * _up(table.channels_out)
-    spread = _BURST * table.stride**2 * table.pixels_in * _up(table.channels_in)
+    waste = padded_channels(table.channels_out) / table.channels_out
+    blocks = padded_channels(inner) / np.maximum(inner, 1.0)
+    own = np.where(table.is_one_of({"DEPTHWISE_CONV_2D"}), 1.0, blocks)
+    moved = table.padded_bytes_in + table.padded_bytes_out
+    spread = _BURST * table.stride**2 * table.padded_bytes_in
     moved = np.where(table.is_one_of({"TRANSPOSE_CONV"}), spread, moved)
     cycles = np.maximum(table.macs * waste * own / _MACS_PER_CYCLE, moved / _BYTES_PER_CYCLE)
     padded: Floats = cycles + table.weight_bytes / _BYTES_PER_CYCLE + _LEAST_CYCLES
@@ -213,9 +213,3 @@ def _rectified(values: Singles) -> Singles:
     import numpy as np
 
     return np.maximum(values, 0)
-
-
-def _up(channels: Floats) -> Floats:
-    import numpy as np
-
-    return np.ceil(channels / _BLOCK) * _BLOCK

@@ -95,6 +95,16 @@ class OperatorTable:
         return np.array([name in kinds for name in names], dtype=bool)[places]
 
     @cached_property
+    def padded_bytes_in(self) -> Floats:
+        """(operators,): of the first input, its channels in whole blocks."""
+        return self.pixels_in * padded_channels(self.channels_in)
+
+    @cached_property
+    def padded_bytes_out(self) -> Floats:
+        """(operators,): of the first output, its channels in whole blocks."""
+        return self.pixels_out * padded_channels(self.channels_out)
+
+    @cached_property
     def kinds(self) -> tuple[tuple[str, ...], Integers]:
         """The kinds of all, in the order of their names, and each operator's among them."""
         import numpy as np
@@ -279,7 +289,7 @@ def _linear(
 
 def _offsets(operator: LoweredOperator) -> int:
     """Parts that do not begin with a block of ``_BLOCK`` channels."""
-    if operator.kind not in ("CONCATENATION", "SPLIT"):
+    if operator.kind not in _PARTED:
         return 0
     parts = operator.inputs if len(operator.inputs) > 1 else operator.outputs
     begins = itertools.accumulate(tensor.shape[2] for tensor in parts[:-1])
