@@ -23,6 +23,9 @@ from search_spaces import InputError
 from .rows import LONG, TRAININGS
 from .run import SCALE, keep_architectures, kept_architectures, training_of
 
+#: What trainings of the table have in common, as a card tells it.
+_RECIPE = ("steps", "batch", "patch")
+
 
 def adopt(folder: Path) -> str | None:
     """The name that the network has from now on; None if the table knows it already."""
@@ -53,9 +56,6 @@ def _require_alike(card: ModelCard, folder: Path) -> None:
     wanted = (SCALE, images, LONG, proxy.batch, proxy.patch)
     if told != wanted:
         raise InputError(f"{folder}: trained as {told}, not as the table: {wanted}")
-
-
-_RECIPE = ("steps", "batch", "patch")
 
 
 def main(folders: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -60,32 +60,39 @@ def traces_of(objective: Objective, device: str) -> dict[str, list[Trace]]:
 
 def section(device: str) -> list[str]:
     """Lines of Markdown about one device."""
-    lines = ["", f"## {device}", ""]
+    lines = ["", f"## {device}"]
     scores, fronts = (traces_of(objective, device) for objective in Objective)
     if scores:
         best = max(trace[-1].log2_score for runs in scores.values() for trace in runs)
-        lines += [
-            f"| | searches | {' | '.join(map(str, _TOLD))} | near |",
-            f"|---|---|{'---|' * (len(_TOLD) + 1)}",
-        ]
-        for name, runs in scores.items():
-            lines.append(
-                _row(name, runs, lambda s: score_ratio(s.log2_score, best),
-                     lambda s: s.log2_score >= best - _NEAR_LOG2_SCORE)
-            )  # fmt: skip
+        lines += _table(
+            "score",
+            scores,
+            lambda step: score_ratio(step.log2_score, best),
+            lambda step: step.log2_score >= best - _NEAR_LOG2_SCORE,
+        )
     if fronts:
         most = max(trace[-1].hypervolume for runs in fronts.values() for trace in runs)
-        lines += [
-            "",
-            f"| hypervolume | searches | {' | '.join(map(str, _TOLD))} | near |",
-            f"|---|---|{'---|' * (len(_TOLD) + 1)}",
-        ]
-        for name, runs in fronts.items():
-            lines.append(
-                _row(name, runs, lambda s: s.hypervolume / most,
-                     lambda s: s.hypervolume >= (1 - _NEAR_HYPERVOLUME) * most)
-            )  # fmt: skip
+        lines += _table(
+            "hypervolume",
+            fronts,
+            lambda step: step.hypervolume / most,
+            lambda step: step.hypervolume >= (1 - _NEAR_HYPERVOLUME) * most,
+        )
     return lines
+
+
+def _table(
+    what: str,
+    traces: Mapping[str, Sequence[Trace]],
+    share: Callable[[Improvement], float],
+    is_near: Callable[[Improvement], bool],
+) -> list[str]:
+    return [
+        "",
+        f"| {what} | searches | {' | '.join(map(str, _TOLD))} | near |",
+        f"|---|---|{'---|' * (len(_TOLD) + 1)}",
+        *(_row(name, runs, share, is_near) for name, runs in traces.items()),
+    ]
 
 
 def _row(

@@ -82,7 +82,7 @@ class Costs:
                 return self.usual if goes_on else SCREEN * self.step
 
 
-def errors_db(table: Table) -> list[tuple[float, float]]:
+def errors_db(table: Table) -> tuple[tuple[float, float], ...]:
     """Of what was expected after the screening's and the usual length, of each network."""
     found: dict[str, list[float]] = {}
     for steps in (SCREEN, USUAL):
@@ -90,7 +90,7 @@ def errors_db(table: Table) -> list[tuple[float, float]]:
             if pair.psnr_db > table.bicubic_psnr_db:
                 expected = QualityModel.fitted(table.without(pair.name)).expected(pair.short)
                 found.setdefault(pair.name, []).append(expected.psnr_db - pair.psnr_db)
-    return [(pair[0], pair[1]) for pair in found.values() if len(pair) == 2]
+    return tuple((pair[0], pair[1]) for pair in found.values() if len(pair) == 2)
 
 
 @dataclass(frozen=True)
@@ -150,18 +150,20 @@ class ScreenedSimulation(Simulation):
         return max(seen, key=lambda choice: choice.seen_log2_score).true_log2_score
 
 
-def search(way: Way, device: str, seed: int) -> ScreenedSimulation:
+def search(
+    way: Way, device: str, seed: int, costs: Costs, errors: tuple[tuple[float, float], ...]
+) -> ScreenedSimulation:
     """One search, as long as the longest budget."""
-    table = read_table()
     settings = replace(
         SETTINGS, space="mobile", device=device, sampler=SamplerKind.SURROGATE, seed=seed
     )
-    prior = prior_of(None)
-    plain = ScreenedSimulation.of(settings, gain_of, prior)
-    simulation = ScreenedSimulation(
-        plain.settings, plain.gain_of, plain.study, plain.space, plain.source,
-        way, Costs.of(table), tuple(errors_db(table)), random.Random(seed),
-    )  # fmt: skip
+    simulation = replace(
+        ScreenedSimulation.of(settings, gain_of, prior_of(None)),
+        way=way,
+        costs=costs,
+        errors_db=errors,
+        rng=random.Random(seed),
+    )
     while not simulation.choices or (
         simulation.choices[-1].seconds < BUDGETS[-1] * simulation.costs.usual
     ):
@@ -189,7 +191,9 @@ def page(seeds: int) -> str:
         f"|---|---|{'---|' * len(BUDGETS)}",
     ]
     for device in DEVICES:
-        runs = {way: [search(way, device, seed) for seed in range(seeds)] for way in Way}
+        runs = {
+            way: [search(way, device, seed, costs, errors) for seed in range(seeds)] for way in Way
+        }
         best = max(c.true_log2_score for found in runs.values() for r in found for c in r.choices)
         for way, found in runs.items():
             cells = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -68,7 +69,7 @@ class Simulation:
         gain_of: GainOf,
         read_prior: Callable[[], GainPrior] = shipped_prior,
         sampler: BaseSampler | None = None,
-    ) -> Simulation:
+    ) -> Self:
         """With the sampler that ``settings`` name, and what it believes at first, or another."""
         device, space = load_device(settings.device), load_space(settings.space)
         directions = [StudyDirection.MAXIMIZE]
