@@ -16,7 +16,8 @@ def test_nothing_is_lost_or_doubled(postgres_server: PostgresServer, tmp_path: P
         postgres_server.stop()
         postgres_server.start()
 
-    crowd = Crowd(tmp_path, "killed", postgres_server.url, seconds=0.05, apart=False)
+    # Long enough for a kill between two trainings, however fast the rest is.
+    crowd = Crowd(tmp_path, "killed", postgres_server.url, seconds=1.0, apart=False)
     done = measure_survival(
         crowd, "PostgreSQL", workers=2, trials=4, kill_every=1.0, restart=restart
     )
