@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from search_spaces import InputError, LoweredOperator
@@ -28,7 +27,16 @@ from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
 from .physical import Charges, Physical
 from .posterior import fit_posterior
-from .spread import OfLeftOut, OfPrices, Spread, UnseenBound, UsualSize
+from .spread import (
+    COVERAGE,
+    LEAST_RADIUS,
+    Logarithms,
+    OfLeftOut,
+    OfPrices,
+    Spread,
+    UnseenBound,
+    UsualSize,
+)
 from .structure import CostStructure
 from .work import on_critical_path
 
@@ -38,13 +46,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Part of networks whose time should lie within the interval.
-COVERAGE = 0.9
 #: Beyond the times and the image sizes of the table the interval grows by this part of the
 #: distance, in logarithms.
 _PER_DISTANCE = 0.5
-#: The half interval of a normal distribution, in its standard deviations: none is narrower.
-LEAST_RADIUS = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 #: Of networks in no structure some parts are left out, one after another.
 _PARTS = 8
 
@@ -263,7 +267,7 @@ def _deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]
         table = OperatorTable.of(networks)
         operator_ms = fitted.operator_ms(table, stack)
         waited = on_critical_path(fitted.structure, networks, operator_ms).astype(float)
-        known = OfPrices(fitted.posteriors, 1.0).logarithms(table, waited, stack)
+        known = Logarithms.of(fitted.posteriors, table, waited, stack)
         measured = np.log([rows[place].ms for place in places])
         outside = np.maximum(np.maximum(known.least - measured, measured - known.most), 0.0)
         off += (outside / known.deviation).tolist()

@@ -9,7 +9,7 @@ under which the table is most probable (MacKay, Neural Computation 4, 1992).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .measurements import Measurement
@@ -75,10 +75,13 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Weighted:
-    """What is known of the prices if channels are padded so, and how probable that is."""
+    """What is known of the prices if channels are padded so, and how probable that is; and what was
+    expected of them by the device's speed alone.
+    """
 
     weight: float
     posterior: Posterior
+    expected: Posterior
 
 
 def fit_posterior(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Weighted, ...]:
@@ -88,25 +91,26 @@ def fit_posterior(structure: CostStructure, rows: Sequence[Measurement]) -> tupl
     prices = Prices(structure, tuple(sorted({row.stack for row in rows} - {structure.stack})))
     table = OperatorTable.of([row.operators for row in rows])
     found = [_fitted(prices, rows, table, padding) for padding in structure.paddings]
-    found.sort(key=lambda posterior: -posterior.evidence)
-    odds = np.exp([posterior.evidence - found[0].evidence for posterior in found])
+    found.sort(key=lambda fitted: -fitted[0].evidence)
+    odds = np.exp([posterior.evidence - found[0][0].evidence for posterior, _ in found])
     odds[odds < _NEGLIGIBLE] = 0.0
     weights = (odds / odds.sum()).tolist()
-    return tuple(Weighted(*pair) for pair in zip(weights, found, strict=True) if pair[0])
+    return tuple(Weighted(odd, *pair) for odd, pair in zip(weights, found, strict=True) if odd)
 
 
 def _fitted(
     prices: Prices, rows: Sequence[Measurement], table: OperatorTable, padding: ChannelPadding
-) -> Posterior:
+) -> tuple[Posterior, Posterior]:
+    """What is known of the prices, and what was expected of them."""
     import numpy as np
 
-    networks = [row.operators for row in rows]
+    networks, prior = [row.operators for row in rows], prior_of(prices)
     softwares = np.array([row.stack for row in rows])[table.network]
     waited = np.ones(len(table))
     best: Posterior | None = None
     for _ in range(_ROUNDS):
         times = _Times.of(prices, rows, table, padding, waited)
-        posterior = _most_probable(times, prior_of(prices), padding, best)
+        posterior = _most_probable(times, prior, padding, best)
         before, operator_ms = waited, np.zeros(len(table))
         for stack in set(softwares.tolist()):
             own = softwares == stack
@@ -117,7 +121,8 @@ def _fitted(
         if np.array_equal(before, waited):
             break
     assert best is not None
-    return best
+    mean, covariance = _at_seen_speed(times, prior)
+    return best, replace(best, mean=mean, covariance=covariance, noise=prices.structure.scatter)
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,7 @@ def _most_probable(
     import numpy as np
 
     precision = np.asarray(np.linalg.inv(prior.covariance), dtype=np.float64)
-    constants = _of_speed(times, prior) if start is None else start.mean
+    constants = _at_seen_speed(times, prior)[0] if start is None else start.mean
     expected, rows = times.prices.structure.scatter**2, len(times.measured)
     variance = expected if start is None else start.noise**2
     covariance: Floats = prior.covariance
@@ -194,15 +199,12 @@ def _most_probable(
     )
 
 
-def _of_speed(times: _Times, prior: Prior) -> Floats:
-    """The prior's mean, at the speed that the device was seen to have."""
+def _at_seen_speed(times: _Times, prior: Prior) -> tuple[Floats, Floats]:
+    """Mean and covariance of the prior, at the speed that the device was seen to have."""
     import numpy as np
 
-    speed = float(np.median(times.at(prior.mean)[0]))
-    terms = [times.prices.structure.terms[place] for place in times.prices.terms]
-    shifts = [speed if term.expected_ms is None else 0.0 for term in terms]
-    at_speed: Floats = prior.mean + np.array(shifts + [0.0] * (times.prices.count - len(shifts)))
-    return at_speed
+    left = times.at(prior.mean)[0]
+    return prior.at_speed(float(np.median(left)), len(left))
 
 
 def _climbed(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .prices import Prices
@@ -52,10 +53,30 @@ _OF_SPEED = 3.0
 
 @dataclass(frozen=True)
 class Prior:
-    """Normal, of the constants of ``Prices``: (constants,) and (constants, constants)."""
+    """Normal, of the constants of ``Prices``, (constants,), which are independent at a given speed
+    of the device; ``by_speed`` is 1 for those that it shifts, 0 for others.
+    """
 
     mean: Floats
-    covariance: Floats
+    deviation: Floats
+    by_speed: Floats
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """(constants, constants) as long as the speed is open."""
+        return self._covariance(_OF_SPEED**2)
+
+    def at_speed(self, logarithm: float, networks: int) -> tuple[Floats, Floats]:
+        """Mean, (constants,), and covariance, (constants, constants), once networks have shown the
+        speed, each as well as a price would.
+        """
+        return self.mean + logarithm * self.by_speed, self._covariance(_OF_PRICE**2 / networks)
+
+    def _covariance(self, variance_of_speed: float) -> Floats:
+        import numpy as np
+
+        shared = variance_of_speed * np.outer(self.by_speed, self.by_speed)
+        return np.asarray(np.diag(self.deviation**2) + shared)
 
 
 def prior_of(prices: Prices) -> Prior:
@@ -66,9 +87,8 @@ def prior_of(prices: Prices) -> Prior:
     others = [_OF_KIND] * len(prices.kinds) + [_OF_STACK] * len(prices.stacks)
     mean = [math.log(_expected_ms(term)) for term in terms] + [0.0] * len(others)
     deviation = [_OF_PRICE if term.expected_ms is None else _OF_EXPECTED for term in terms]
-    by_speed = np.array([term.expected_ms is None for term in terms] + [False] * len(others))
-    covariance = np.diag(np.square([*deviation, *others]))
-    return Prior(np.array(mean), covariance + _OF_SPEED**2 * np.outer(by_speed, by_speed))
+    by_speed = [float(term.expected_ms is None) for term in terms] + [0.0] * len(others)
+    return Prior(np.array(mean), np.array([*deviation, *others]), np.array(by_speed))
 
 
 def _expected_ms(term: Term) -> float:

@@ -15,7 +15,6 @@ from .fitted import fit
 from .known import Known
 from .measurements import Measurement, read_measurements
 from .model import (
-    COVERAGE,
     Fold,
     LatencyModel,
     Predictions,
@@ -25,6 +24,7 @@ from .model import (
 )
 from .operator_network import OperatorNetwork
 from .physical import require_enough
+from .spread import COVERAGE
 from .structure import CostStructure
 from .transfer import transfer_model
 

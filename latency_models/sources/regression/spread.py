@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Protocol
 
 from ..cpu_fallback import COST_FACTOR
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+#: Part of networks whose time should lie within the interval.
+COVERAGE = 0.9
 #: Prices are the reason for an interval from this part of its variance on, and a kind of operator
 #: is named from this.
 _MOSTLY, _WORTH_NAMING = 0.5, 0.25
+#: The half interval of a normal distribution, in its standard deviations: none is narrower.
+LEAST_RADIUS = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,34 @@ class Logarithms:
     most: Floats
     deviation: Floats
     shares: Floats
+
+    @classmethod
+    def of(
+        cls,
+        posteriors: Sequence[Weighted],
+        table: OperatorTable,
+        waited: Floats,
+        stack: str | None = None,
+    ) -> Logarithms:
+        """With this software; None: the device's."""
+        import numpy as np
+
+        sums = [_Sum.of(one, table, waited, stack) for one in posteriors]
+        weights = np.array([[one.weight] for one in posteriors])
+        mean, median = (
+            (weights * [s.mean for s in sums]).sum(0),
+            (weights * [s.median for s in sums]).sum(0),
+        )
+        # Of the mixture: what each padding leaves open, and what they say differently.
+        squares = (weights * [s.mean**2 * (1 + s.parts.sum(axis=1)) for s in sums]).sum(0)
+        variance = np.log(np.maximum(squares / mean**2, 1.0))
+        noise = (weights[:, 0] * [one.posterior.noise**2 for one in posteriors]).sum()
+        shares = (weights[:, :, None] * [s.parts for s in sums]).sum(0)
+        centers = np.log(median), np.log(mean) - variance / 2
+        return cls(
+            np.minimum(*centers), np.maximum(*centers), np.sqrt(variance + noise),
+            shares / (variance + noise)[:, None],
+        )  # fmt: skip
 
 
 class Spread(Protocol):
@@ -73,7 +106,9 @@ class OfPrices:
     Prices are log-normal, and their sum is taken to be, by its mean and variance (Fenton, IRE
     Transactions on Communications Systems 8, 1960). Its median lies between that and the sum of
     the prices' medians, since what a table bounds from above alone has no long tail: the deviations
-    begin at either.
+    begin at either. A model that fits its table badly has a large radius, which says nothing of
+    prices that the table does not settle: no interval is wider than on a device of which nothing
+    but its speed is known.
     """
 
     posteriors: tuple[Weighted, ...]
@@ -96,36 +131,17 @@ class OfPrices:
         """As the class says."""
         import numpy as np
 
-        known = self.logarithms(table, waited, stack)
+        known = Logarithms.of(self.posteriors, table, waited, stack)
+        before = [replace(one, posterior=one.expected) for one in self.posteriors]
+        expected = Logarithms.of(before, table, waited, stack).deviation
+        most = LEAST_RADIUS * np.maximum(expected, known.deviation)
+        distance = np.minimum(self.radius * known.deviation, most)
         ms = table.per_network(waited_ms)
         return Limits(
-            np.minimum(np.exp(known.least - self.radius * known.deviation), ms),
-            np.maximum(np.exp(known.most + self.radius * known.deviation), ms),
+            np.minimum(np.exp(known.least - distance), ms),
+            np.maximum(np.exp(known.most + distance), ms),
             self._reasons(known.shares),
         )
-
-    def logarithms(
-        self, table: OperatorTable, waited: Floats, stack: str | None = None
-    ) -> Logarithms:
-        """Of networks' times, with this software; None: the device's."""
-        import numpy as np
-
-        sums = [_Sum.of(one, table, waited, stack) for one in self.posteriors]
-        weights = np.array([[one.weight] for one in self.posteriors])
-        mean, median = (
-            (weights * [s.mean for s in sums]).sum(0),
-            (weights * [s.median for s in sums]).sum(0),
-        )
-        # Of the mixture: what each padding leaves open, and what they say differently.
-        squares = (weights * [s.mean**2 * (1 + s.parts.sum(axis=1)) for s in sums]).sum(0)
-        variance = np.log(np.maximum(squares / mean**2, 1.0))
-        noise = (weights[:, 0] * [one.posterior.noise**2 for one in self.posteriors]).sum()
-        shares = (weights[:, :, None] * [s.parts for s in sums]).sum(0)
-        centers = np.log(median), np.log(mean) - variance / 2
-        return Logarithms(
-            np.minimum(*centers), np.maximum(*centers), np.sqrt(variance + noise),
-            shares / (variance + noise)[:, None],
-        )  # fmt: skip
 
     def _reasons(self, shares: Floats) -> tuple[tuple[str, ...], ...]:
         """Of each network the kinds whose prices bring in most of the variance, the worst first;

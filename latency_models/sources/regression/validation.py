@@ -13,8 +13,9 @@ from search_spaces import InputError
 
 from .fitted import by_stack, folds
 from .measurements import Measurement
-from .model import COVERAGE, LatencyModel, fit_model
+from .model import LatencyModel, fit_model
 from .network_structures import network_structures
+from .spread import COVERAGE
 from .structure import CostStructure
 
 

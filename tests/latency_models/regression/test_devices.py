@@ -9,9 +9,10 @@ import pytest
 
 from latency_models import LatencyRequest, Worker
 from latency_models.device import load_device, open_source
-from latency_models.sources.regression.model import LEAST_RADIUS, fit_model
+from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.settings import TABLE, RegressionSettings
 from latency_models.sources.regression.source import read_table
+from latency_models.sources.regression.spread import LEAST_RADIUS
 from latency_models.sources.regression.validation import (
     Prediction,
     accuracy,

@@ -15,9 +15,10 @@ from latency_models.sources.regression import (
     Term,
 )
 from latency_models.sources.regression.fitted import FitOfPrices, fit
-from latency_models.sources.regression.model import LEAST_RADIUS, fit_model
+from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.network_structures import network_structures, residuals_of
 from latency_models.sources.regression.operator_table import OperatorTable
+from latency_models.sources.regression.spread import LEAST_RADIUS
 from latency_models.sources.regression.work import work_matrix
 from search_spaces import Graph, GraphBuilder, LoweredOperator, lower
 
@@ -119,6 +120,23 @@ def test_what_always_comes_together_is_not_settled_but_its_sum_is() -> None:
     assert "ADD" not in predicted.reasons[0]
     true = measured("alone", net.graph).ms
     assert predicted.low_ms[1] < true < predicted.high_ms[1]
+
+
+def test_a_table_that_fits_badly_tells_no_less_than_the_speed_of_the_device() -> None:
+    """A large radius ends where intervals would of a device of which only the speed is known."""
+    terms = (*structure().terms[:2], *(Term(Quantity.TRAFFIC, frozenset({k})) for k in OTHER))
+    rows = table()
+    net = GraphBuilder()
+    unsettled = lower(net.image(net.add(*[net.conv(net.input, 12)] * 2), 2), SPEC)
+    networks = [rows[-1].operators, unsettled]
+    usual, bad, worse = (
+        fit_model(structure(terms=terms), rows, radius).predict(networks)
+        for radius in (LEAST_RADIUS, 30.0, 300.0)
+    )
+    widths = [found.high_ms / found.low_ms for found in (usual, bad, worse)]
+    assert (widths[1] > widths[0]).all()
+    assert widths[1].tolist() == pytest.approx(widths[2].tolist())
+    assert (widths[2] < 100).all()
 
 
 def test_a_padding_that_the_table_cannot_tell_widens_the_interval() -> None:
