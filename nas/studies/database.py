@@ -66,11 +66,6 @@ class _Storage(RDBStorage):
 
         event.listen(self.engine, "handle_error", tell)
 
-    def record_heartbeat(self, trial_id: int) -> None:
-        # In a thread of its own: one missed beat does no harm, and the trial's writes tell.
-        with contextlib.suppress(DatabaseError):
-            super().record_heartbeat(trial_id)
-
 
 @persistent
 class _SharedStorage(GatheringStorage):

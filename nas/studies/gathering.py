@@ -23,7 +23,9 @@ from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..system.files import json_text
+from .heartbeat import HeartbeatStorage
 from .persistence import Operation, around_operations
+from .place import DatabaseError
 
 #: That know an insertion which replaces what is there.
 _UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -54,7 +56,7 @@ def _after_writing(operation: Operation) -> Operation:
     return call
 
 
-class GatheringStorage(_CachedStorage):
+class GatheringStorage(_CachedStorage, HeartbeatStorage):
     """Optuna's storage in front of a database; within ``gathering`` it writes less often.
 
     Optuna asks of it that what is written to a trial is there once the trial's state is written.
@@ -106,6 +108,13 @@ class GatheringStorage(_CachedStorage):
             super().set_trial_user_attr(trial_id, key, value)
         else:
             writes.attributes[key] = value
+
+    def record_first_heartbeat(self, trial_id: int) -> None:
+        super().record_heartbeat(trial_id)
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        with contextlib.suppress(DatabaseError):
+            super().record_heartbeat(trial_id)
 
     def _known_distribution(self, trial_id: int, name: str) -> BaseDistribution | None:
         """What this process has seen the parameter chosen from."""

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.storages._heartbeat import BaseHeartbeat
 
+from .heartbeat import HeartbeatStorage
 from .place import DatabaseError, UnreachableError
 
 #: A server that is away for longer is not coming back by itself.
@@ -22,7 +22,14 @@ _LOG = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 Operation = Callable[..., Any]
-Storage = TypeVar("Storage", bound=BaseStorage)
+#: Of a storage: Optuna's own, and what a worker's loop asks of heartbeats. That later ones are
+#: recorded is none: they may be missed.
+_OPERATIONS = (
+    *BaseStorage.__abstractmethods__,
+    "record_first_heartbeat",
+    "_get_stale_trial_ids",
+)
+Storage = TypeVar("Storage", bound=HeartbeatStorage)
 
 
 def persistently(attempt: Callable[[], Answer]) -> Answer:
@@ -48,12 +55,8 @@ def persistently(attempt: Callable[[], Answer]) -> Answer:
 def around_operations(
     kind: type[Storage], wrapped: Callable[[Operation], Operation]
 ) -> type[Storage]:
-    """``kind`` with each operation of a storage replaced by what ``wrapped`` makes of it.
-
-    To ask for the dead is one, in a worker's loop; a heartbeat is none, since one may be missed.
-    """
-    dead = ("_get_stale_trial_ids",) if issubclass(kind, BaseHeartbeat) else ()
-    for name in (*BaseStorage.__abstractmethods__, *dead):
+    """``kind`` with each operation of a storage replaced by what ``wrapped`` makes of it."""
+    for name in _OPERATIONS:
         setattr(kind, name, wrapped(getattr(kind, name)))
     return kind
 

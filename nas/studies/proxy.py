@@ -20,12 +20,11 @@ from typing import Any, Self
 import grpc
 import optuna
 from optuna.storages import GrpcStorageProxy
-from optuna.storages._heartbeat import BaseHeartbeat
 
 from search_spaces import InputError
 
 from ..system.files import json_text
-from .heartbeat import HEARTBEAT_SECONDS
+from .heartbeat import HEARTBEAT_SECONDS, HeartbeatStorage
 from .persistence import around_operations, persistent
 from .place import DatabaseError, Place, UnreachableError, parse_url
 
@@ -87,7 +86,7 @@ def _told(operation: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class _ProxiedStorage(GrpcStorageProxy, BaseHeartbeat):
+class _ProxiedStorage(GrpcStorageProxy, HeartbeatStorage):
     """Optuna's client, with heartbeats."""
 
     def __init__(self, place: Place, address: ProxyAddress) -> None:
@@ -96,8 +95,10 @@ class _ProxiedStorage(GrpcStorageProxy, BaseHeartbeat):
             super().__init__(host=address.host, port=address.port)
         self.place = place
 
+    def record_first_heartbeat(self, trial_id: int) -> None:
+        self._call(BEAT, trial_id)
+
     def record_heartbeat(self, trial_id: int) -> None:
-        # As without a proxy: one missed beat does no harm, and the trial's writes tell.
         with contextlib.suppress(grpc.RpcError):
             self._call(BEAT, trial_id)
 

@@ -24,7 +24,7 @@ from search_spaces import InputError
 
 from ..system.signals import terminable
 from .database import alone_at, open_url
-from .place import Place, is_proxy
+from .place import Place, UnreachableError, is_proxy
 from .proxy import ABOUT, BEAT, BUSY, HELD, HOLD, SERVICE, STALE, decode, encode
 
 #: Calls at the same time; each may hold a connection to the database.
@@ -89,7 +89,7 @@ class _Calls:
         """All of them, by name."""
         plain = {
             ABOUT: lambda _: {"optuna": version("optuna")},
-            BEAT: self._storage.record_heartbeat,
+            BEAT: self._storage._backend.record_heartbeat,
             STALE: self._storage._get_stale_trial_ids,
         }
         handlers = {name: _answering(function) for name, function in plain.items()}
@@ -116,8 +116,12 @@ class _Calls:
 
 
 def _answering(function: Callable[[Any], object]) -> grpc.RpcMethodHandler:
-    def answer(arguments: list[Any], _: grpc.ServicerContext) -> list[object]:
-        return [function(*arguments)]
+    def answer(arguments: list[Any], context: grpc.ServicerContext) -> list[object]:
+        try:
+            return [function(*arguments)]
+        except UnreachableError as error:  # the caller may ask again
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            raise  # abort has raised
 
     return grpc.unary_unary_rpc_method_handler(
         answer, request_deserializer=decode, response_serializer=encode

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -36,7 +35,7 @@ from .expectations import Expectations, KnownPsnr, add_known, read_known
 from .expected_front import ExpectedFront
 from .folder import StudyFolder
 from .gathering import GatheringStorage, writing_together
-from .heartbeat import GRACE_SECONDS
+from .heartbeat import GRACE_SECONDS, HeartbeatStorage
 from .latencies import read_latencies
 from .record import (
     ATTEMPT_KEY,
@@ -203,8 +202,8 @@ class Study:
         A heartbeat first: from the name on, other machines judge by that alone.
         """
         storage = self.optuna._storage
-        if isinstance(storage, BaseHeartbeat):
-            storage.record_heartbeat(trial._trial_id)
+        if isinstance(storage, HeartbeatStorage):
+            storage.record_first_heartbeat(trial._trial_id)
         trial.set_user_attr(WORKER_KEY, worker)
 
     def writing_together(self, trial: optuna.Trial) -> contextlib.AbstractContextManager[None]:

@@ -11,36 +11,54 @@ import pytest
 from optuna.trial import TrialState
 
 from nas.studies.database import alone_at, open_url
+from nas.studies.folder import StudyFolder
 from nas.studies.persistence import persistently
 from nas.studies.place import DatabaseError, UnreachableError
+from nas.studies.proxy_server import serving
+from nas.studies.study import Study, create_study, join_study
 
 from ..postgres import PostgresServer
+from .heartbeats import age, backend
+from .test_study import SETTINGS
 
 
 def test_studies_go_on_after_a_restart_of_postgresql(
-    postgres_server: PostgresServer,
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped as by a power cut, in the middle of trials and with the lock held."""
+    monkeypatch.chdir(tmp_path)
     url = postgres_server.url
-    study = optuna.create_study(study_name="restarted", storage=open_url(url))
-    storage = study._storage
+    ours = create_study(StudyFolder.named("restarted"), url, SETTINGS)
+    study = ours.optuna
     trial = study.ask()
-    with ThreadPoolExecutor(4) as pool:
+    with serving(url, "127.0.0.1", 0) as (_, address), ThreadPoolExecutor(6) as pool:
+        by_proxy = join_study("restarted", f"grpc://{address}")
+        begun = [(worker, worker.optuna.ask()) for worker in (ours, by_proxy)]
         with alone_at(url):
             postgres_server.stop()
             looked = pool.submit(optuna.storages.fail_stale_trials, study)
             told = pool.submit(study.tell, trial, 1.0)
             asked = pool.submit(study.ask)
+            named = [pool.submit(of.name_worker, one, "elsewhere/0123") for of, one in begun]
             entered = pool.submit(enter, url)
             postgres_server.start()
             assert told.result(timeout=60).value == 1.0
-            assert asked.result(timeout=60).number == 1
-            looked.result(timeout=60)
+            assert asked.result(timeout=60).number == 3
+            for done in (looked, *named):
+                done.result(timeout=60)
         entered.result(timeout=60)
-    assert [t.state for t in storage.get_all_trials(study._study_id)] == [
-        TrialState.COMPLETE,
-        TrialState.RUNNING,
-    ]
+    assert states(ours) == [TrialState.COMPLETE] + [TrialState.RUNNING] * 3
+    for _, running in begun:  # their workers beat no more
+        age(backend(study._storage), running._trial_id, seconds=90)
+    ours.recover()
+    assert states(ours) == [
+        TrialState.COMPLETE, TrialState.FAIL, TrialState.FAIL, TrialState.RUNNING,
+        TrialState.WAITING, TrialState.WAITING,
+    ]  # fmt: skip
+
+
+def states(study: Study) -> list[TrialState]:
+    return [trial.state for trial in study.optuna.get_trials()]
 
 
 def enter(url: str) -> None:

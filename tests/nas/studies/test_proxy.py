@@ -17,14 +17,17 @@ from optuna.storages._grpc.server import make_server
 from optuna.trial import TrialState
 
 from nas.studies.database import alone_at, is_begun_at, open_url
+from nas.studies.folder import StudyFolder
 from nas.studies.place import DatabaseError
 from nas.studies.proxy import ProxyAddress
 from nas.studies.proxy_server import serving
-from nas.studies.study import load_study
+from nas.studies.study import create_study, load_study
 from search_spaces import InputError, NasError
 
 from ..commands import execute
 from ..postgres import free_port
+from .heartbeats import age, backend
+from .test_study import SETTINGS
 
 
 @pytest.fixture
@@ -98,21 +101,30 @@ def test_one_that_is_killed_lets_go(proxy: str) -> None:
     holder.communicate()
 
 
-def test_a_worker_waits_for_a_proxy_that_begins_anew(database: str) -> None:
+def test_a_worker_waits_for_a_proxy_that_begins_anew(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with serving(database, "127.0.0.1", 0) as (_, address):
-        url = f"grpc://{address}"
-        study = optuna.create_study(study_name="s", storage=open_url(url))
+        ours = create_study(StudyFolder.named("s"), f"grpc://{address}", SETTINGS)
+        study = ours.optuna
+        trial = study.ask()
     port = int(address.rpartition(":")[2])
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         asked = pool.submit(study.ask)
         looked = pool.submit(optuna.storages.fail_stale_trials, study)
+        named = pool.submit(ours.name_worker, trial, "elsewhere/0123")
         with contextlib.suppress(TimeoutError):
             asked.result(timeout=0.5)
-        assert not asked.done()
-        assert not looked.done()
+        assert not any(one.done() for one in (asked, looked, named))
         with serving(database, "127.0.0.1", port):
-            assert asked.result(timeout=60).number == 0
+            assert asked.result(timeout=60).number == 1
             looked.result(timeout=60)
+            named.result(timeout=60)
+            # With the name came a heartbeat: once that is old, the trial is a dead worker's.
+            age(backend(open_url(database)), trial._trial_id, seconds=90)
+            ours.recover()
+            assert study.get_trials()[0].state is TrialState.FAIL
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from threading import Barrier
 import optuna
 import pytest
 from optuna.storages import RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
 
 from nas.choices import Objective, Quantization, Risk, SamplerKind
@@ -34,7 +33,7 @@ from nas.system.versions import installed_versions
 from nas.training.recipe import Recipe
 from search_spaces import InputError, NasError
 
-from .heartbeats import beat
+from .heartbeats import backend, beat
 
 SETTINGS = Settings(
     space="anchor", space_version=1, space_fingerprint="f",
@@ -313,9 +312,7 @@ def opened(folder: StudyFolder, storage_url: str | None) -> RDBStorage:
     if storage_url is None:
         return open_file(folder.database)
     behind = f"sqlite:///{Path.cwd()}/shared.db"
-    shared = open_url(behind if is_proxy(storage_url) else storage_url)
-    assert isinstance(shared, _CachedStorage)
-    return shared._backend
+    return backend(open_url(behind if is_proxy(storage_url) else storage_url))
 
 
 def test_time_is_summed_over_runs_and_not_over_workers(
