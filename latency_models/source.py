@@ -151,16 +151,24 @@ class LatencyRequest:
     operators: tuple[LoweredOperator, ...]
     input: InputSpec
     make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
-    #: of a graph; a file has none
-    graph_hash: str = ""
+    #: what the file is made of; None if only the file is known
+    graph: Graph | None = field(default=None, repr=False)
+
+    @property
+    def graph_hash(self) -> str:
+        """The graph's hash; empty if there is only a file."""
+        return "" if self.graph is None else self.graph.hash
 
     @classmethod
     def of_graph(
         cls, graph: Graph, spec: InputSpec, make_tflite: Callable[[], bytes], name: str = ""
     ) -> LatencyRequest:
-        """For the deployed ``graph``; its weights need only be like trained ones."""
+        """For the deployed ``graph``; its weights need only be like trained ones.
+
+        Of a graph with a ``name`` no hash is computed here.
+        """
         called = name or f"network {graph.hash}"
-        return cls(called, lower(graph, spec), spec, make_tflite, graph.hash)
+        return cls(called, lower(graph, spec), spec, make_tflite, graph)
 
 
 class LatencySource(abc.ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +56,8 @@ def get(
         print_json([str(path) for path in written])
         return
     print("\n".join(map(str, written)))
-    print(f"enlarge a picture: nas upscale {target}/model.tflite IN OUT, or example.py there")
+    model = shlex.quote(str(target / "model.tflite"))
+    print(f"enlarge a picture: nas upscale {model} IN OUT, or example.py there")
     print(f"time it on a phone or board: the commands in {target}/RUN.md")
 
 

@@ -259,7 +259,8 @@ def _named(name: str, path: Path) -> Path:
 
 def _existing(folder: Path) -> Path:
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one with images, or 'embedded'")
+        what = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}; give a folder of images, or 'embedded'")
     return folder
 
 

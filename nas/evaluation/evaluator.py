@@ -40,16 +40,21 @@ IMPORTS_OF_WORKERS = "nas.training.tensorflow_import"
 
 
 @dataclass(frozen=True)
-class Stages:
-    """Seconds that each part of a candidate's way took; ``gradient`` is part of ``training``."""
+class StageSeconds:
+    """Seconds of each stage of a candidate's evaluation; ``gradient`` is part of ``training``."""
 
     training: float
     gradient: float
     conversion: float
     quality: float
 
-    def after(self, before: Stages) -> Stages:
-        """With what was converted and judged before; a training's seconds are all of its own."""
+    @property
+    def total(self) -> float:
+        """Of all stages."""
+        return self.training + self.conversion + self.quality
+
+    def after(self, before: StageSeconds) -> StageSeconds:
+        """Of both evaluations: this one's training continued the other's and includes its time."""
         return replace(
             self,
             conversion=before.conversion + self.conversion,
@@ -65,7 +70,7 @@ class EvaluatedCandidate:
     training: TrainingResult = field(repr=False)
     #: of the integer file
     quality: Quality
-    stages: Stages
+    stages: StageSeconds
 
     @property
     def float_quality(self) -> Quality:
@@ -178,7 +183,7 @@ class CandidateEvaluator:
         converted_at = time.monotonic()
         quality = evaluate(self.upscaler(tflite), self.data.validation)
         _require_parity(quality, result)
-        stages = Stages(
+        stages = StageSeconds(
             training=result.seconds.total,
             gradient=result.seconds.gradient,
             conversion=converted_at - started,

@@ -49,6 +49,8 @@ def upscaling_jobs(source: Path, target: Path) -> tuple[UpscalingJob, ...]:
     InputError if there is none, or one would be written over another or over itself.
     """
     if not source.is_dir():
+        if target.is_dir():
+            raise InputError(f"{target}: is a folder; name the file, as {target / source.name}")
         image_format(target)
         if not source.exists():
             raise InputError(f"{source}: no such file; name an image or a folder")

@@ -82,6 +82,13 @@ def find_network(what: str, scale: int, storage_url: str | None = None) -> Named
 
 
 def _unknown(what: str) -> str:
+    if Path(what).suffix == ".tflite":
+        return (
+            f"{what}: a TFLite file does not hold the network as it is trained; name its "
+            "card.json, STUDY#TRIAL, or a network of `nas zoo list`"
+        )
+    if Path(what).exists():
+        return f"{what}: is no network; a file of one ends in .json or .tflite"
     published = ", ".join(network.name for network in zoo.ZOO)
     trained = ", ".join(shipped().names) or "none"
     return f"unknown network {what!r}; of the zoo: {published}; of `nas models list`: {trained}"

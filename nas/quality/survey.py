@@ -89,7 +89,8 @@ def survey(folder: Path, scale: int, observe: Observe = lambda what, done, total
     Raises InputError if there is no such folder.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one with images")
+        what = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}; give a folder of images")
     ledger = _Ledger()
     own = parts_of(folder)
     if own is None:

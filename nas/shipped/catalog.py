@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from search_spaces import InputError
+from search_spaces import InputError, zoo
 
 from ..evaluation.model_card import ModelCard, read_card
 
@@ -65,6 +65,18 @@ def is_shipped(word: str) -> bool:
 
 
 def file_of(model: str | Path) -> Path:
-    """The TFLite file that is meant: a shipped model's, by its name, or that of a path."""
-    is_its_name = isinstance(model, str) and is_shipped(model)
-    return shipped().find(str(model)).path if is_its_name else Path(model)
+    """The TFLite file that is meant: a shipped model's, by its name, or that of a path.
+
+    InputError if a bare word is neither.
+    """
+    if isinstance(model, str) and is_shipped(model):
+        return shipped().find(model).path
+    path = Path(model)
+    if isinstance(model, str) and not path.suffix and not path.exists():
+        if zoo.is_known(model):
+            raise InputError(
+                f"{model} of the zoo has no trained file; `nas train {model}` makes one"
+            )
+        known = ", ".join(shipped().names) or "none"
+        raise InputError(f"{model!r} is neither a file nor a model that comes with nas: {known}")
+    return path

@@ -30,7 +30,7 @@ class Budget:
         for part in text.split(","):
             match = _PART.fullmatch(part.strip().lower())
             if match is None:
-                raise InputError(f"budget {text!r}: {part!r} is not a budget; {_EXAMPLES}")
+                raise InputError(f"budget {text!r} cannot be read; {_EXAMPLES}")
             number, unit = float(match["number"]), match["unit"]
             if not 0 < number <= _MOST:
                 raise InputError(

@@ -50,6 +50,7 @@ class LeakyRelu(_Pointwise):
     alpha: float = 0.125
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 < self.alpha < 1, f"alpha {self.alpha} is not within 0..1")
 
 

@@ -55,11 +55,18 @@ class GraphBuilder:
         then: Nonlinearity = Nonlinearity.NONE,
         branches: Branches = Branches.NONE,
     ) -> str:
-        """Convolution of stride 1, padded to keep its size; ``relu`` is short for ``then`` RELU."""
-        then = Nonlinearity.RELU if relu else then
+        """Convolution of stride 1, padded to keep its size; ``relu`` is short for ``then`` RELU.
+
+        ``then`` and ``branches`` may be strings, as a trial suggests them: "relu", "expanded".
+        """
+        then = Nonlinearity.RELU if relu else Nonlinearity(then)
         activation = Activation.RELU if then is Nonlinearity.RELU else Activation.NONE
         operator = Conv(
-            kernel=kernel, activation=activation, filters=filters, groups=groups, branches=branches
+            kernel=kernel,
+            activation=activation,
+            filters=filters,
+            groups=groups,
+            branches=Branches(branches),
         )
         return self._activate(self.add_node(operator, source), then)
 
@@ -91,5 +98,5 @@ class GraphBuilder:
     def image(self, source: str, block: int, clip: ClipForm = ClipForm.SATURATE) -> Graph:
         """The finished graph: depth_to_space of ``source`` (3 block^2 channels), held in 0..255."""
         pixels = self.add_node(DepthToSpace(block=block), source)
-        self.add_node(Clip(form=clip), pixels)
+        self.add_node(Clip(form=ClipForm(clip)), pixels)
         return self.graph

@@ -46,6 +46,7 @@ class _Windowed(Operator):
     activation: Activation = Activation.NONE
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(1 <= self.kernel <= 31, f"kernel {self.kernel} is not within 1..31")
         require(1 <= self.stride <= 8, f"stride {self.stride} is not within 1..8")
         require(1 <= self.dilation <= 8, f"dilation {self.dilation} is not within 1..8")
@@ -159,6 +160,7 @@ class TransposedConv(Operator):
     stride: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.filters >= 1, f"filters {self.filters} is not positive")
         require(1 <= self.kernel <= 31, f"kernel {self.kernel} is not within 1..31")
         require(1 <= self.stride <= 8, f"stride {self.stride} is not within 1..8")

@@ -234,20 +234,16 @@ def _node_from_json(row: object, index: int) -> Node:
     if not (isinstance(inputs, list) and all(isinstance(source, str) for source in inputs)):
         raise GraphError(f"node {index}: inputs must be a list of node names")
     operator = _KINDS[kind]
-    types = {item.name: item.default for item in dataclasses.fields(operator)}
+    defaults = {item.name: item.default for item in dataclasses.fields(operator)}
     try:
-        values = {key: _coerce(types[key], value) for key, value in fields.items()}
+        values = {key: _attribute(defaults[key], value) for key, value in fields.items()}
+        return Node(str(name), operator(**values), tuple(inputs))
     except KeyError as error:
         raise GraphError(f"node {index}: {kind} has no attribute {error.args[0]!r}") from None
-    except (TypeError, ValueError) as error:
+    except (GraphError, ValueError) as error:
         raise GraphError(f"node {index} ({kind}): {error}") from None
-    return Node(str(name), operator(**values), tuple(inputs))
 
 
-def _coerce(default: object, value: object) -> Any:
-    """``value`` if it is of the attribute's type, which is that of its default."""
-    if isinstance(default, Enum):
-        return type(default)(value)
-    if type(value) is type(default) or (isinstance(default, float) and type(value) is int):
-        return value
-    raise TypeError(f"{value!r} is not {type(default).__name__}")
+def _attribute(default: object, value: object) -> Any:
+    """``value`` as JSON has it, as the enumeration that the attribute is of, if it is of one."""
+    return type(default)(value) if isinstance(default, Enum) else value

@@ -15,6 +15,7 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
 
+from ..attributes import require_types
 from ..errors import GraphError
 from .windows import PIXEL, Reads
 
@@ -44,7 +45,10 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class Operator(abc.ABC):
-    """One operator with its attributes; validated at construction."""
+    """One operator with its attributes; validated at construction.
+
+    Every attribute has a default, and is of its default's type.
+    """
 
     kind: ClassVar[str]
     #: number of inputs; None: one or more
@@ -65,6 +69,9 @@ class Operator(abc.ABC):
     weighs: ClassVar[bool] = False
     #: an image behind it is the image before it, or its pixels in another order
     carries_image: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        require_types(self)
 
     def to_json(self) -> dict[str, Any]:
         """Its kind and its attributes."""

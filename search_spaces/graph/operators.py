@@ -106,6 +106,7 @@ class Split(Operator):
     index: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.parts >= 2, f"a split into {self.parts} parts is none")
         require(0 <= self.index < self.parts, f"part {self.index} of {self.parts} does not exist")
 
@@ -128,6 +129,7 @@ class Slice(Operator):
     size: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.begin >= 0, f"begin {self.begin} is negative")
         require(self.size >= 1, f"size {self.size} is not positive")
 
@@ -147,6 +149,7 @@ class _Blockwise(Operator):
     block: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(2 <= self.block <= 16, f"block {self.block} is not within 2..16")
 
 
@@ -237,6 +240,7 @@ class Resize(Operator):
     interpolation: Interpolation = Interpolation.NEAREST
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(2 <= self.factor <= 8, f"factor {self.factor} is not within 2..8")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -269,6 +273,7 @@ class Tile(Operator):
     count: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.count >= 2, f"count {self.count} repeats nothing")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -300,6 +305,7 @@ class Pad(Operator):
     border: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.border >= 1, f"border {self.border} is not positive")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -335,6 +341,7 @@ class Pool(Operator):
     stride: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(2 <= self.size <= 16, f"size {self.size} is not within 2..16")
         require(1 <= self.stride <= 16, f"stride {self.stride} is not within 1..16")
 

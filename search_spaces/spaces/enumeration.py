@@ -135,6 +135,7 @@ class RandomTrial:
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
+        _require_order(name, low, high)
         numbers = range(low, high + 1, step)
         choices = tuple(numbers) if len(numbers) <= _LISTED else numbers
         return int(self._suggest(Parameter(name, choices, log)))
@@ -142,6 +143,7 @@ class RandomTrial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
+        _require_order(name, low, high)
         if step is None:
             count = _REAL if high > low else 1
         else:
@@ -159,6 +161,8 @@ class RandomTrial:
         return self.suggest_float(name, low, high, step=q)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        if not choices:
+            raise ValueError(f"parameter {name!r} has no choices")
         return self._suggest(Parameter(name, tuple(choices)))
 
     def set_user_attr(self, key: str, value: Any) -> None:
@@ -200,10 +204,12 @@ def samples(
         trial = RandomTrial(rng)
         try:
             candidate = space.draw(trial, scale)
-        except GraphError:
+        except GraphError as error:
             refused += 1
             if refused > _MOST_REFUSED:
-                raise
+                raise GraphError(
+                    f"search space {space.name}: {refused} draws were refused; the last: {error}"
+                ) from error
             continue
         yield trial, candidate
         count -= 1
@@ -266,6 +272,11 @@ class _Firsts(random.Random):
 
     def uniform(self, a: float, b: float) -> float:
         return a
+
+
+def _require_order(name: str, low: float, high: float) -> None:
+    if not low <= high:  # NaN is in no order
+        raise ValueError(f"parameter {name!r}: low {low:g} is more than high {high:g}")
 
 
 def _plain(choice: object) -> str:

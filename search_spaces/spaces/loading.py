@@ -66,7 +66,7 @@ def _load_file(path: Path) -> Space:
             exec(compile(source, path, "exec"), vars(module))
     except SyntaxError as error:
         raise InputError(f"search space {path}, line {error.lineno}: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"search space {where(str(path), error)}") from error
     return _space(str(path), module)
 

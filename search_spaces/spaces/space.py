@@ -60,7 +60,7 @@ class Space:
             drawn = self.sample(trial, scale=scale) if self._takes_scale else self.sample(trial)
         except NasError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(f"search space {where(self.name, error)}") from error
         candidate = Candidate(drawn) if isinstance(drawn, Graph) else drawn
         if not isinstance(candidate, Candidate):
@@ -81,7 +81,7 @@ class Space:
         return "scale" in inspect.signature(self.sample).parameters
 
 
-def where(name: str, error: Exception) -> str:
+def where(name: str, error: BaseException) -> str:
     """The file, its last line on the way to ``error``, and the error, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == Path(name)]

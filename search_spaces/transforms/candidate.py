@@ -9,6 +9,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..attributes import require_types
 from ..errors import GraphError
 from ..graph.graph import Graph
 from .equalization import equalize
@@ -34,6 +35,7 @@ class Deployment:
     pixel_shuffle: PixelShuffle = PixelShuffle.OPERATOR
 
     def __post_init__(self) -> None:
+        require_types(self)
         if not 1 <= self.channel_step <= 64:
             raise GraphError(f"channel_step {self.channel_step} is not within 1..64")
 

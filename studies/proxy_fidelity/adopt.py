@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nas.choices import RecipeName
+from nas.evaluation.evaluator import StageSeconds
 from nas.evaluation.model_card import ModelCard, read_card
 from nas.quality_model.table import read_conditions
 from nas.training.recipe import recipe_named
@@ -43,7 +44,7 @@ def adopt(folder: Path) -> str | None:
             row,
             psnr_db=quality.psnr_db,
             psnr_float_db=quality.float32.psnr_db,
-            seconds=card.seconds["training"] + card.seconds["conversion"] + card.seconds["quality"],
+            seconds=StageSeconds(**card.seconds).total,
         )
     )
     return name

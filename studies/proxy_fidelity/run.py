@@ -142,12 +142,11 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
         )
     except CandidateError as error:
         return replace(row, error=str(error))
-    stages = evaluated.stages
     return replace(
         row,
         psnr_db=evaluated.quality.psnr_db,
         psnr_float_db=evaluated.float_quality.psnr_db,
-        seconds=stages.training + stages.conversion + stages.quality,
+        seconds=evaluated.stages.total,
     )
 
 

@@ -29,7 +29,7 @@ from latency_models import (
 )
 from nas.choices import Objective, Quantization, Risk, SamplerKind
 from nas.data.images import Data, ImagePair, ImageSet
-from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, Stages
+from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, StageSeconds
 from nas.quality.image_quality import ImageQuality, MetricValues, Quality
 from nas.searching.display import Lines, Reporter
 from nas.searching.stopping import Run
@@ -98,7 +98,7 @@ class SleepingEvaluator(CandidateEvaluator):
     ) -> EvaluatedCandidate:
         time.sleep(self.seconds)
         result = TrainingResult({}, {}, False, _QUALITY, (), TrainingSeconds())
-        return EvaluatedCandidate(b"TFL3", result, _QUALITY, Stages(0.0, 0.0, 0.0, 0.0))
+        return EvaluatedCandidate(b"TFL3", result, _QUALITY, StageSeconds(0.0, 0.0, 0.0, 0.0))
 
 
 def make_study(name: str, url: str | None, trials: int) -> Study:

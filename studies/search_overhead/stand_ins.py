@@ -13,7 +13,7 @@ import optuna
 from latency_models import LatencyRequest, LatencySource
 from latency_models.device import load_device, open_regression
 from nas.choices import Objective
-from nas.evaluation.evaluator import EvaluatedCandidate, Stages
+from nas.evaluation.evaluator import EvaluatedCandidate, StageSeconds
 from nas.quality.image_quality import ImageQuality, ModelQuality, Quality
 from nas.quality_model.features import features_of
 from nas.sampling.replay import Draw, draw
@@ -120,4 +120,4 @@ class InstantEvaluator(SleepingEvaluator):
     ) -> EvaluatedCandidate:
         quality = Quality((ImageQuality("0", figures_of(psnr_db_of(candidate))),))
         result = TrainingResult({}, _WEIGHTS, False, quality, (), TrainingSeconds())
-        return EvaluatedCandidate(_FILE, result, quality, Stages(20.0, 18.0, 2.0, 2.0))
+        return EvaluatedCandidate(_FILE, result, quality, StageSeconds(20.0, 18.0, 2.0, 2.0))

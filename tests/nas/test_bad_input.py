@@ -65,6 +65,14 @@ from .tiny_model import make_tflite
         ("'3by4'", ("latency", "predict", "ABPN", "--device", "ethos-u65-512", "--input", "3by4")),
         ("nope.tflite", ("evaluate", "nope.tflite")),
         ("nope.png", ("upscale", "nope.tflite", "nope.png", "out.png")),
+        ("neither a file nor a model", ("evaluate", "found-u85-6m")),
+        ("neither a file nor a model", ("check", "mine#3")),
+        ("`nas train XLSR` makes one", ("evaluate", "XLSR")),
+        ("does not hold the network", ("quality", "predict", "m.tflite")),
+        ("does not hold the network", ("train", "m.tflite")),
+        (".: is no network", ("latency", "predict", ".", "--device", "vs680")),
+        (".: is a folder; name the file", ("upscale", "abpn-x3", "in.png", ".")),
+        ("budget '-5m' cannot be read", ("search", "--budget", "-5m")),
     ],
 )  # fmt: skip
 def test_a_wrong_argument(console: Console, value: str, words: tuple[str, ...]) -> None:
@@ -232,6 +240,12 @@ def test_broken_images(console: Console, content: bytes) -> None:
     for words in ((*SEARCH, "--data", "photos"), ("evaluate", "m.tflite", "--data", "photos")):
         console.refuse(2, "a.png: cannot be read as an image", *words)
     console.refuse(2, "a.png", "upscale", "m.tflite", "photos/a.png", "out.png")
+
+
+def test_a_file_where_a_folder_of_images_belongs(console: Console) -> None:
+    write_image(Path("in.png"), np.zeros((9, 9, 3), np.uint8))
+    console.refuse(2, "in.png: is a file", "evaluate", "abpn-x3", "--data", "in.png")
+    console.refuse(2, "in.png: is a file", "data", "check", "in.png")
 
 
 def test_a_patch_larger_than_an_image(console: Console) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces import GraphError
+from search_spaces import GraphError, InputError
 from search_spaces.spaces.enumeration import Parameter, count, parameters, samples
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
@@ -73,6 +73,22 @@ def test_a_space_that_refuses_everything_says_why(tmp_path: Path) -> None:
     refusing = TREE.replace('if kind == "never":', "if True:")
     with pytest.raises(GraphError, match="never"):
         list(samples(space(tmp_path, refusing), 3, 1, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        ("suggest_int('w', 9, 4)", "'w': low 9 is more than high 4"),
+        ("suggest_float('w', 1, float('nan'))", "'w': low 1 is more than high nan"),
+        ("suggest_categorical('w', [])", "'w' has no choices"),
+    ],
+)
+def test_a_parameter_without_a_value_is_told_with_its_line(
+    tmp_path: Path, call: str, reason: str
+) -> None:
+    asking = space(tmp_path, f"def sample(trial):\n    return trial.{call}\n")
+    with pytest.raises(InputError, match=rf"line 2: ValueError: parameter {reason}"):
+        parameters(asking, 3)
 
 
 ALL_OF_OPTUNA = """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,13 @@ from hypothesis import strategies as st
 from search_spaces import (
     INPUT,
     OPERATORS,
+    Activation,
     Add,
+    Branches,
+    ClipForm,
     Concat,
     Conv,
+    Deployment,
     DepthToSpace,
     DepthwiseConv,
     Graph,
@@ -40,6 +46,7 @@ from search_spaces import (
     infer,
     zoo,
 )
+from search_spaces.graph.builder import Nonlinearity
 
 from .strategies import graphs
 
@@ -215,6 +222,43 @@ def test_too_small_an_image_names_the_node() -> None:
 def test_attributes_out_of_range(operator: type[Operator], arguments: dict[str, Any]) -> None:
     with pytest.raises(GraphError):
         operator(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value", "arguments"),
+    [
+        (Conv, "filters 4.0 is not int", {"filters": 4.0}),
+        (Conv, "filters True is not int", {"filters": True}),
+        (Conv, r"filters np.int64\(4\) is not int", {"filters": np.int64(4)}),
+        (Conv, "bias 1 is not bool", {"filters": 4, "bias": 1}),
+        (Conv, "activation 'relu' is not Activation", {"filters": 4, "activation": "relu"}),
+        (LeakyRelu, "alpha '0.1' is not float", {"alpha": "0.1"}),
+        (Resize, "interpolation 'bilinear' is not Interpolation", {"interpolation": "bilinear"}),
+        (Deployment, "fold_residual 'none' is not ResidualFold", {"fold_residual": "none"}),
+        (Deployment, "pixel_shuffle 'rows' is not PixelShuffle", {"pixel_shuffle": "rows"}),
+        (Deployment, "channel_step 8.0 is not int", {"channel_step": 8.0}),
+    ],
+)
+def test_attributes_of_another_type(
+    attributes: Callable[..., Any], value: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(GraphError, match=value):
+        attributes(**arguments)
+
+
+def test_a_builder_takes_strings_for_enumerations() -> None:
+    def built(then: Any, branches: Any, clip: Any) -> Graph:
+        net = GraphBuilder()
+        features = net.conv(net.input, 12, then=then, branches=branches)
+        return net.image(features, 2, clip)
+
+    expected = built(Nonlinearity.TANH, Branches.EXPANDED, ClipForm.OPERATOR)
+    assert built("tanh", "expanded", "operator") == expected
+    assert built("relu", "none", "saturate").nodes[0].operator == Conv(
+        filters=12, activation=Activation.RELU
+    )
+    with pytest.raises(ValueError, match="'softmax' is not a valid Nonlinearity"):
+        built("softmax", "none", "saturate")
 
 
 RELU = {"name": "a", "kind": "relu", "inputs": [INPUT]}

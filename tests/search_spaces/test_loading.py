@@ -75,6 +75,7 @@ def test_scale_is_passed_only_where_it_is_taken(tmp_path: Path) -> None:
         ("x = 1\ndef sample(trial:\n", r"mine\.py, line 2: "),
         ("import math\n\nmath.sqrt(-1)\n", r"mine\.py, line 3: ValueError: "),
         ("import no_such_module", r"mine\.py, line 1: ModuleNotFoundError: "),
+        ("import sys\nsys.exit(3)\n", r"mine\.py, line 2: SystemExit: 3"),
         ("VERSION = 1\n", r"mine\.py: has no function sample\(trial\)"),
         ("sample = 3\n", r"mine\.py: has no function sample\(trial\)"),
         ("VERSION = 'new'\ndef sample(trial): ...\n", r"VERSION is 'new'"),
@@ -99,6 +100,7 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     [
         ("return 3", r"mine\.py: sample\(\) returned int; it must return a Graph"),
         ("return trial.nothing", r"mine\.py, line 2: AttributeError: .*nothing"),
+        ("raise SystemExit(3)", r"mine\.py, line 2: SystemExit: 3"),
         ("return {}[\n        'a']", r"mine\.py, line 2: KeyError: 'a'"),
     ],
 )

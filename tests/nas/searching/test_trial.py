@@ -13,7 +13,7 @@ import pytest
 
 from latency_models import Latency, UnsupportedOperators
 from nas.choices import Objective, Risk
-from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, Stages
+from nas.evaluation.evaluator import CandidateEvaluator, EvaluatedCandidate, StageSeconds
 from nas.quality.image_quality import ImageQuality, Quality
 from nas.quality_model.expectation import ExpectedPsnr
 from nas.searching.refusals import Constraint, Ended
@@ -66,7 +66,7 @@ class Evaluator:
         result = TrainingResult(
             {}, {"a": np.ones(1, np.float32)}, False, QUALITY, (), TrainingSeconds()
         )
-        return EvaluatedCandidate(b"TFL3", result, QUALITY, Stages(2.0, 1.0, 0.5, 0.25))
+        return EvaluatedCandidate(b"TFL3", result, QUALITY, StageSeconds(2.0, 1.0, 0.5, 0.25))
 
 
 class Picky(Evaluator):

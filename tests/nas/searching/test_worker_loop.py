@@ -23,7 +23,7 @@ from latency_models import (
     Worker,
 )
 from nas.choices import Objective, Precision, SamplerKind
-from nas.evaluation.evaluator import EvaluatedCandidate, Stages
+from nas.evaluation.evaluator import EvaluatedCandidate, StageSeconds
 from nas.quality.image_quality import ImageQuality, Quality
 from nas.searching.display import Lines, Reporter
 from nas.searching.stopping import Run, TrialSeconds
@@ -199,7 +199,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def evaluate(*_: object) -> EvaluatedCandidate:
         quality = Quality((ImageQuality("0", figures(29.0)),))
         result = TrainingResult({}, {}, False, quality, (), TrainingSeconds())
-        return EvaluatedCandidate(b"TFL3", result, quality, Stages(0.0, 0.0, 0.0, 0.0))
+        return EvaluatedCandidate(b"TFL3", result, quality, StageSeconds(0.0, 0.0, 0.0, 0.0))
 
     monkeypatch.setattr("nas.evaluation.evaluator.CandidateEvaluator.evaluate", evaluate)
     monkeypatch.setattr("nas.evaluation.evaluator.CandidateEvaluator.start", lambda evaluator: None)
