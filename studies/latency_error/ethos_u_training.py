@@ -2,19 +2,19 @@
 
     python -m studies.latency_error.ethos_u_training TABLES
 
-learns from ``TABLES/DEVICE/train/measurements.csv`` and the tables that the devices ship, all
-devices together, since their compilers cut alike: one output for each. Goes on from the weights
-that the devices ship; features that those did not know count for nothing at first. Networks at the
-beginning of the table are never learned from: the interval is theirs. Writes ``operators.npz``
-beside each device's table.
+learns from ``TABLES/DEVICE/train/measurements.csv`` and the tables that the devices ship: first all
+devices together, since their compilers cut alike, with one output for each, then each device by
+itself from there. Goes on from the weights that the first of the devices ships; features that those
+did not know count for nothing at first. Networks at the beginning of the table are never learned
+from: the interval is theirs. Writes ``operators.npz`` beside each device's table.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +40,11 @@ Floats = npt.NDArray[np.float32]
 
 #: How far each layer sees.
 STEPS = (1, 1, 1, 2, 4)
+WIDTH = 64
 BATCH = 16
-#: The rate that falls from there to nothing.
-RATE = 4e-3
+#: Of all devices together, then of each by itself; the rate that falls from there to nothing.
+EPOCHS, RATE = 60, 4e-3
+OWN_EPOCHS, OWN_RATE = 20, 1e-3
 #: Of the image of half of the networks.
 USUAL_PIXELS = USUAL.height * USUAL.width
 #: Networks that are kept from training, for the interval.
@@ -70,6 +72,11 @@ class Example:
     #: of the image
     pixels: float
 
+    def on(self, device: int) -> Example:
+        """The same network on one device alone."""
+        own = slice(device, device + 1)
+        return replace(self, cycles=self.cycles[:, own], counted=self.counted[:, own])
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -81,14 +88,12 @@ class Examples:
     ms: dict[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, tables: dict[str, Sequence[Measurement]], known: Iterable[str]) -> Examples:
-        """Of the same networks in every device's table; ``known`` are kinds of operators that may
-        not be among theirs.
-        """
+    def of(cls, tables: dict[str, Sequence[Measurement]]) -> Examples:
+        """Of the same networks in every device's table."""
         first = tables[COMPILED[0]]
         assert all([r.name for r in rows] == [r.name for r in first] for rows in tables.values())
         table = OperatorTable.of([row.operators for row in first])
-        kinds = tuple(sorted({*table.kinds[0], *known}))
+        kinds = table.kinds[0]
         shown, work = features(table, kinds), work_cycles(table).astype(np.float32)
         counted, cycles = (
             np.stack([column(name, rows) for name, rows in tables.items()], axis=1)
@@ -128,86 +133,46 @@ def padded(examples: Sequence[Example]) -> tuple[Floats, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Those of one network for all devices; ``factor`` and ``factor_bias`` end with the devices."""
+def drawn_weights(features: int, devices: int, random: np.random.Generator) -> dict[str, Floats]:
+    """Of one network for ``devices``, before any training; ``factor`` and ``factor_bias`` end with
+    the devices. What a layer adds to the one before is small at first.
+    """
 
-    kinds: tuple[str, ...]
-    arrays: dict[str, Floats]
+    def drawn(*shape: int, scale: float = 1.0) -> Floats:
+        fan_in = int(np.prod(shape[:-1]))
+        return (scale * random.normal(0, np.sqrt(2 / fan_in), shape)).astype(np.float32)
 
-    @classmethod
-    def shipped(cls) -> Weights:
-        """What the devices ship."""
-        networks = [
-            OperatorNetwork.read((DEVICES / f"{name}-regression" / NETWORK).read_bytes(), name)
-            for name in COMPILED
-        ]
-        first = networks[0]
-        arrays = {name: getattr(first, name)[0] for name in ("first", "last", *_BIASES)}
-        for layer in range(first.middle.shape[1]):
-            arrays |= {
-                f"middle_{layer}": first.middle[0, layer],
-                f"middle_bias_{layer}": first.middle_bias[0, layer],
-            }
-        for name in ("factor", "factor_bias"):
-            arrays[name] = np.stack([getattr(network, name)[0] for network in networks], axis=-1)
-        return cls(first.kinds, arrays)
-
-    def grown(self, kinds: tuple[str, ...], features: int) -> Weights:
-        """For more kinds of operators, and features behind those that are known: they count for
-        nothing.
-        """
-        first, last = self.arrays["first"], self.arrays["last"]
-        width = first.shape[1]
-        arrays = {
-            "first": self._grown(first, kinds, features),
-            "last": np.concatenate([last[:width], self._grown(last[width:], kinds, features)]),
-        }
-        return Weights(kinds, self.arrays | arrays)
-
-    def deepened(self, layers: int, random: np.random.Generator) -> Weights:
-        """With more layers in the middle, which do little at first."""
-        width = len(self.arrays["first_bias"])
-        arrays = dict(self.arrays)
-        for layer in range(self.layers, layers):
-            drawn = random.normal(0, 0.02, (3, width, width))
-            arrays[f"middle_{layer}"] = drawn.astype(np.float32)
-            arrays[f"middle_bias_{layer}"] = np.zeros(width, np.float32)
-        return Weights(self.kinds, arrays)
-
-    def _grown(self, rows: Floats, kinds: tuple[str, ...], features: int) -> Floats:
-        grown = np.zeros((features, rows.shape[1]), np.float32)
-        grown[[kinds.index(kind) for kind in self.kinds]] = rows[: len(self.kinds)]
-        others = rows[len(self.kinds) :]
-        grown[len(kinds) : len(kinds) + len(others)] = others
-        return grown
-
-    @property
-    def layers(self) -> int:
-        """Those in the middle."""
-        return sum(name.startswith("middle_bias_") for name in self.arrays)
-
-
-_BIASES = ("first_bias", "last_bias")
+    weights = {"first": drawn(features, WIDTH), "last": drawn(WIDTH + features, WIDTH)}
+    for layer in range(len(STEPS)):
+        weights[f"middle_{layer}"] = drawn(3, WIDTH, WIDTH, scale=0.3)
+        weights[f"middle_bias_{layer}"] = np.zeros(WIDTH, np.float32)
+    biases = {name: np.zeros(WIDTH, np.float32) for name in ("first_bias", "last_bias")}
+    ends = {"factor": drawn(WIDTH, devices), "factor_bias": np.zeros(devices, np.float32)}
+    return weights | biases | ends
 
 
 class Member:
     """One network being trained, by Adam with a rate that falls to nothing."""
 
-    def __init__(self, weights: Weights, seed: int) -> None:
-        self.random = np.random.default_rng(seed)
-        self.layers = weights.layers
-        self.weights = {name: tf.Variable(array) for name, array in weights.arrays.items()}
+    def __init__(self, weights: dict[str, Floats]) -> None:
+        self.random = np.random.default_rng(0)
+        self.weights = {name: tf.Variable(array) for name, array in weights.items()}
         self.optimizer = tf.keras.optimizers.AdamW(
             weight_decay=0.02, global_clipnorm=1.0, beta_2=0.99
         )
         self.optimizer.build(list(self.weights.values()))
 
+    def on(self, device: int) -> Member:
+        """For one device alone, from here on."""
+        own = {name: variable.numpy() for name, variable in self.weights.items()}
+        ends = {name: own[name][..., device : device + 1] for name in ("factor", "factor_bias")}
+        return Member(own | ends)
+
     def factors(self, shown: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
         """As ``OperatorNetwork`` computes them, of all devices."""
         own = self.weights
         hidden = tf.nn.relu(shown @ own["first"] + own["first_bias"]) * there
-        for layer in range(self.layers):
+        for layer in range(len(STEPS)):
             around = tf.nn.conv1d(hidden, own[f"middle_{layer}"], 1, "SAME", dilations=STEPS[layer])
             hidden = (hidden + tf.nn.relu(around + own[f"middle_bias_{layer}"])) * there
         last = tf.nn.relu(tf.concat([hidden, shown], -1) @ own["last"] + own["last_bias"])
@@ -257,21 +222,20 @@ class Member:
 
 
 def network_of(
-    member: Member, device: int, examples: Examples, radius: float, usual_radius: float
+    member: Member, name: str, examples: Examples, radius: float, usual_radius: float
 ) -> OperatorNetwork:
-    """What ``member`` has learned of one device."""
+    """What ``member`` has learned of the device ``name`` alone."""
     weights = {name: variable.numpy()[None] for name, variable in member.weights.items()}
 
     def layers(name: str) -> Floats:
-        return np.stack([weights[f"{name}_{layer}"] for layer in range(member.layers)], axis=1)
+        return np.stack([weights[f"{name}_{layer}"] for layer in range(len(STEPS))], axis=1)
 
-    name = COMPILED[device]
     return OperatorNetwork(
         kinds=examples.kinds,
         first=weights["first"], first_bias=weights["first_bias"],
         middle=layers("middle"), middle_bias=layers("middle_bias"), steps=STEPS,
         last=weights["last"], last_bias=weights["last_bias"],
-        factor=weights["factor"][..., device], factor_bias=weights["factor_bias"][..., device],
+        factor=weights["factor"][..., 0], factor_bias=weights["factor_bias"][..., 0],
         cycle_ms=1e-3 / CLOCKS[name],
         pixels=examples.pixels, ms=examples.ms[name],
         networks=len(examples.rows) - LEFT_OUT,
@@ -293,30 +257,30 @@ def main() -> None:
     """All devices."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--own-epochs", type=int, default=OWN_EPOCHS)
     options = parser.parse_args()
     assert all(load_device(name).settings.source == "vela" for name in COMPILED)
-    shipped = Weights.shipped()
     rows: dict[str, Sequence[Measurement]] = {}
     for name in COMPILED:
         compiled = read_table(options.tables / name / "train" / TABLE)
         known = {row.name for row in compiled}
         rows[name] = [*compiled, *(row for row in shipped_table(name) if row.name not in known)]
-    examples = Examples.of(rows, shipped.kinds)
+    examples = Examples.of(rows)
     left_out, learned = examples.rows[:LEFT_OUT], examples.rows[LEFT_OUT:]
-    grown = shipped.grown(examples.kinds, learned[0].shown.shape[1])
-    member = Member(grown.deepened(len(STEPS), np.random.default_rng(0)), 0)
-    member.train(learned, options.epochs, options.rate)
-    off = errors(member, left_out)
+    features = learned[0].shown.shape[1]
+    shared = Member(drawn_weights(features, len(COMPILED), np.random.default_rng(0)))
+    shared.train(learned, options.epochs, RATE)
     usual = np.array([example.pixels == USUAL_PIXELS for example in left_out])
     for device, name in enumerate(COMPILED):
-        distances = np.abs(off[:, device])
+        member = shared.on(device)
+        member.train([example.on(device) for example in learned], options.own_epochs, OWN_RATE)
+        distances = np.abs(errors(member, [example.on(device) for example in left_out])[:, 0])
         radius, usual_radius = (conformal(distances[w].tolist()) for w in (~usual, usual))
         print(
             f"{name}: {distances.mean():.4f}, nine of ten within {usual_radius:.3f}, {radius:.3f}"
         )
-        network = network_of(member, device, examples, radius, usual_radius)
+        network = network_of(member, name, examples, radius, usual_radius)
         network.write(DEVICES / f"{name}-regression" / NETWORK)
 
 
