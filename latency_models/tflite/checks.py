@@ -9,9 +9,9 @@ from search_spaces import InputError, InputSpec
 
 from .file import TfliteModel, TfliteOperator, TfliteTensor
 
-_QUANTISED = frozenset({"int4", "int8", "uint8"})
+_QUANTIZED = frozenset({"int4", "int8", "uint8"})
 #: What INT8 kernels take, biases, sizes and indices included.
-_INTEGERS = _QUANTISED | {"int32", "uint32", "int64", "bool"}
+_INTEGERS = _QUANTIZED | {"int32", "uint32", "int64", "bool"}
 #: Operators of compilers, each the whole of what they compiled.
 _COMPILED = {
     "CUSTOM:ethos-u": "Vela, for an Arm Ethos-U",
@@ -82,7 +82,7 @@ def require_integer_only(model: TfliteModel) -> None:
                     f"{tensor.title}; quantize weights, activations, input and output to INT8"
                 )
         for tensor in _activations(operator):
-            if tensor.dtype in _QUANTISED and not tensor.scales:
+            if tensor.dtype in _QUANTIZED and not tensor.scales:
                 raise InputError(
                     f"not quantized: {operator.label} uses {tensor.dtype} tensor {tensor.title} "
                     "without a scale; convert the model again with quantization"

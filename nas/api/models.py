@@ -1,4 +1,4 @@
-"""What a TFLite file is worth: its quality, and what is wrong or slow in it."""
+"""Quality of TFLite files, and checks of them."""
 
 from __future__ import annotations
 

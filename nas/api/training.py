@@ -32,7 +32,7 @@ IMAGES = "images"
 
 
 class TrainingObserver(Protocol):
-    """Who is told how a training gets on."""
+    """Is told of the progress of a training."""
 
     def begins(self, notes: Sequence[str]) -> None:
         """What is to be told of its images."""
@@ -46,7 +46,7 @@ class TrainingObserver(Protocol):
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """A finished training: its folder, and what it came to on each set of images.
+    """A finished training: its folder, and its quality on each set of images.
 
     ``figures`` and ``images`` are by the set's name, "validation" first. ``was_finished`` tells
     that there was nothing to do, ``study`` which one's expectations learned from it.
@@ -70,7 +70,7 @@ class TrainingOutcome:
 
     @property
     def card(self) -> Path:
-        """What is known of it, as JSON."""
+        """The model card, a JSON file."""
         return self.training.files.card
 
 

@@ -20,16 +20,16 @@ from ..shipped.catalog import file_of
 
 
 class UpscalingObserver(Protocol):
-    """Who is told how the pictures get on, one after another."""
+    """Is told of the progress of pictures, one after another."""
 
     def rows(self, job: UpscalingJob, label: str, done: int, rows: int) -> None:
-        """So many rows are done of the picture that is ``label``, "3/7"."""
+        """``done`` of ``rows`` rows of a picture are done; ``label`` is its number, "3/7"."""
 
     def written(self, picture: Upscaled) -> None:
-        """One is done."""
+        """A picture was written."""
 
     def left_out(self, job: UpscalingJob, reason: str) -> None:
-        """One of a folder is no image, or too large for its format."""
+        """A file of a folder is no image, or its result too large for the format."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def upscale_pictures(
     side_by_side: bool,
     observer: UpscalingObserver | None = None,
 ) -> UpscalingOutcome:
-    """``upscale`` of files, with somebody who is told."""
+    """``upscale`` of files, with an observer."""
     told = observer or _Silent()
     jobs = upscaling_jobs(source, target)
     written: list[Upscaled] = []

@@ -1,1 +1,1 @@
-"""What is wrong with a TFLite file, and what it costs: ``nas check``."""
+"""Checks of TFLite files, spaces and this machine."""

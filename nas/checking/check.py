@@ -1,4 +1,4 @@
-"""From a file's bytes to a report: the model read, timed on the device, held to every rule."""
+"""Checks a TFLite file: reads it, times it on the device, and applies every rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Rule = Callable[[Subject], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     format_rules.float_operators,
     format_rules.wide_integers,
-    format_rules.quantised_tensors,
+    format_rules.quantized_tensors,
     format_rules.open_shapes,
     format_rules.levels,
     device_rules.unsupported,
@@ -69,7 +69,7 @@ def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
 
 
 def _require_outputs(model: TfliteModel) -> None:
-    """Operators are named after what they make."""
+    """InputError unless every operator has an output, by which it is named."""
     for operator in model.operators:
         if not operator.outputs:
             raise InputError(f"the TFLite file is damaged ({operator.kind} makes nothing)")

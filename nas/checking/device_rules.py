@@ -1,4 +1,4 @@
-"""Rules about speed, and about what a device takes; its own times say what is dear."""
+"""Rules about speed and about a device's operators; what is slow is told by its latencies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NOTABLE_SHARE = 0.05
 
 
 def unsupported(subject: Subject) -> Iterator[Finding]:
-    """Operators that the device does not take at all."""
+    """Operators that the device does not support."""
     target = subject.target
     if target is None or target.operators is None:
         return
@@ -124,7 +124,7 @@ def slow_operators(subject: Subject) -> Iterator[Finding]:
 
 
 def _slowness(subject: Subject, operator: TfliteOperator) -> Severity | None:
-    """A warning for what is dear here; a note for what is dear elsewhere, or hidden beside."""
+    """A warning if the operator is slow on this device, else a note."""
     usually = operator.kind in _USUALLY_SLOW
     row, latency = subject.row(operator), subject.latency
     if row is None or latency is None:

@@ -9,7 +9,7 @@ from latency_models import Latency, OperatorLatency
 
 
 class Severity(StrEnum):
-    """How bad: wrong or refused on the device, slower than need be, or only good to know."""
+    """Severity: an error (wrong, or refused by the device), a warning (slow), or a note."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -35,7 +35,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem; ``ms`` is what it costs on the device, estimated, None if nobody knows."""
+    """One problem; ``ms`` is its estimated cost on the device, None if unknown."""
 
     severity: Severity
     problem: Problem
@@ -61,7 +61,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Nothing but notes, and a time if a device was asked for one."""
+        """Whether there are only notes, and a latency if a device was given."""
         only_notes = all(finding.severity is Severity.NOTE for finding in self.findings)
         return only_notes and not self.untimed
 

@@ -58,7 +58,7 @@ def wide_integers(subject: Subject) -> Iterator[Finding]:
             yield _error(Problem.INT16, subject, operator, what, advice)
 
 
-def quantised_tensors(subject: Subject) -> Iterator[Finding]:
+def quantized_tensors(subject: Subject) -> Iterator[Finding]:
     """INT8 values without a scale stand for nothing."""
     for operator in subject.model.operators:
         for tensor in activations(operator):

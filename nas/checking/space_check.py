@@ -20,7 +20,7 @@ _CONVERTED = InputSpec(48, 64)
 
 @dataclass(frozen=True)
 class SpaceCheck:
-    """What came of drawing some networks."""
+    """Result of drawing and building some networks."""
 
     drawn: int
     different: int

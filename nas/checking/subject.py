@@ -1,4 +1,4 @@
-"""What the rules look at: a model, and what its device says of each operator."""
+"""The subject of the rules: a model, and the latency of its operators on a device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under examination; without a device, only what the file itself says is known."""
+    """A model to be checked; without a device only its file is known."""
 
     model: TfliteModel
     target: Target | None = None
@@ -42,7 +42,7 @@ class Subject:
         return self._rows.get(name_of(operator))
 
     def ms(self, operator: TfliteOperator) -> float | None:
-        """What ``operator`` takes on the device, if that is known."""
+        """Milliseconds of ``operator`` on the device, None if unknown."""
         row = self.row(operator)
         return None if row is None else row.ms
 

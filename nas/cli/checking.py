@@ -15,7 +15,7 @@ from .output import JsonOption, print_json
 if TYPE_CHECKING:
     from ..checking.finding import Finding, Report
 
-#: Findings that are alike are told one by one, up to so many.
+#: Up to so many equal findings are printed one by one, more are summarized.
 _FEW = 3
 
 
@@ -67,7 +67,7 @@ def _print(report: Report) -> None:
 
 
 def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """In their order, each once; what repeats for more operators than a few, together."""
+    """Findings in their order; those that are equal for many operators as one group."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         key = (finding.severity, finding.problem, finding.advice)
@@ -80,12 +80,12 @@ def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    """How many of which kind, and what they cost together."""
+    """The number of findings of each kind, and their milliseconds together."""
     kinds = Counter(finding.kind for finding in findings)
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    known = [finding.ms for finding in findings if finding.ms is not None]
-    cost = f", {sum(known):.2f} ms" if known else ""
-    return f"{len(findings)} more operators ({told}{cost})"
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    times_ms = [finding.ms for finding in findings if finding.ms is not None]
+    cost = f", {sum(times_ms):.2f} ms" if times_ms else ""
+    return f"{len(findings)} more operators ({counts}{cost})"
 
 
 def _to_json(report: Report) -> dict[str, Any]:

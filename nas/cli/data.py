@@ -50,16 +50,16 @@ def check(
     scale: Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what a folder holds for training, and what is wrong with it."""
+    """Describe the images of a folder, and list what is wrong with them."""
     from ..quality.survey import survey
 
     with progress_bar() as show:
-        found = survey(folder, scale, show)
+        result = survey(folder, scale, show)
     if as_json:
-        print_json(_to_json(found))
+        print_json(_to_json(result))
     else:
-        _print(found)
-    if found.problems:
+        _print(result)
+    if result.problems:
         raise typer.Exit(1)
 
 
@@ -73,14 +73,14 @@ def cache(
     """List the decoded images that are kept on disk for the next start."""
     from ..data.cache import ImageCache
 
-    kept = ImageCache.of_user()
-    removed = kept.clear() if clear else []
-    entries = kept.entries()
+    image_cache = ImageCache.of_user()
+    removed = image_cache.clear() if clear else []
+    entries = image_cache.entries()
     if as_json:
         print_json(
             {
-                "folder": str(kept.folder),
-                "limit_bytes": kept.limit_bytes,
+                "folder": str(image_cache.folder),
+                "limit_bytes": image_cache.limit_bytes,
                 "bytes": sum(entry.bytes for entry in entries),
                 "entries": [_entry_to_json(entry) for entry in entries],
                 "removed": [_entry_to_json(entry) for entry in removed],
@@ -103,7 +103,7 @@ def cache(
                 for entry in entries
             ],
         )
-    print(f"{_gigabytes(entries)} of {kept.limit_bytes / 1e9:g} GB in {kept.folder}")
+    print(f"{_gigabytes(entries)} of {image_cache.limit_bytes / 1e9:g} GB in {image_cache.folder}")
 
 
 def _gigabytes(entries: list[CachedImages]) -> str:
@@ -121,9 +121,9 @@ def _entry_to_json(entry: CachedImages) -> dict[str, Any]:
     }
 
 
-def _print(found: Survey) -> None:
-    halves = "every tenth image is held out" if len(found.parts) == 1 else "with a validation part"
-    print(f"{found.folder}, {halves}, at x{found.scale}:")
+def _print(survey: Survey) -> None:
+    halves = "every tenth image is held out" if len(survey.parts) == 1 else "with a validation part"
+    print(f"{survey.folder}, {halves}, at x{survey.scale}:")
     print_table(
         ("part", "folder", "images", "usable", "HR Mpixels", "smallest", "largest", "LR"),
         [
@@ -132,18 +132,18 @@ def _print(found: Survey) -> None:
                 f"{part.pixels / 1e6:.1f}", _size(part.smallest), _size(part.largest),
                 "made by bicubic" if part.lr_folder is None else str(part.lr_folder),
             )
-            for part in found.parts
+            for part in survey.parts
         ],
     )  # fmt: skip
-    for part in found.parts:
+    for part in survey.parts:
         for kind, count in part.kinds:
             print(f"{part.name}: {count} x {kind}")
         for ending, count in part.other_endings:
             print(f"{part.name}: {count} x {ending}, not an image for us")
         for remark in part.remarks:
             print(f"{part.name}: {remark}")
-    print(f"fingerprint: {found.fingerprint or '-'}")
-    for problem in found.problems:
+    print(f"fingerprint: {survey.fingerprint or '-'}")
+    for problem in survey.problems:
         print(f"WRONG  {problem.file}: {problem.what}")
 
 
@@ -151,11 +151,11 @@ def _size(size: tuple[int, int] | None) -> str:
     return "-" if size is None else f"{size[0]}x{size[1]}"
 
 
-def _to_json(found: Survey) -> dict[str, Any]:
+def _to_json(survey: Survey) -> dict[str, Any]:
     return {
-        "folder": str(found.folder),
-        "scale": found.scale,
-        "fingerprint": found.fingerprint,
+        "folder": str(survey.folder),
+        "scale": survey.scale,
+        "fingerprint": survey.fingerprint,
         "parts": [
             {
                 "name": part.name,
@@ -170,9 +170,9 @@ def _to_json(found: Survey) -> dict[str, Any]:
                 "other_endings": dict(part.other_endings),
                 "remarks": list(part.remarks),
             }
-            for part in found.parts
+            for part in survey.parts
         ],
         "problems": [
-            {"file": str(problem.file), "problem": problem.what} for problem in found.problems
+            {"file": str(problem.file), "problem": problem.what} for problem in survey.problems
         ],
     }

@@ -1,4 +1,4 @@
-"""``nas quality``: what to expect of networks that nobody has trained."""
+"""``nas quality``: predicts the PSNR of networks before they are trained."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def predict(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """INT8 PSNR with its interval, by the networks that come with the package, on their images."""
+    """INT8 PSNR with its interval, predicted from networks that were trained for the package."""
     from ..latency.model_reference import find_network
     from ..quality_model.prediction import predict_quality
 
     network = find_network(model, scale, storage)
-    found = predict_quality(network.candidate)
+    prediction = predict_quality(network.candidate)
     if as_json:
-        print_json({"network": network.name, **asdict(found)})
+        print_json({"network": network.name, **asdict(prediction)})
         return
-    print(f"{network.name}: {found.short.text} INT8 after {found.steps} steps, by prediction")
+    short, full = prediction.short.text, prediction.full.text
+    bicubic = f"{prediction.bicubic_psnr_db:.2f} dB"
+    print(f"{network.name}: {short} INT8 after {prediction.steps} steps, by prediction")
+    print(f"{full} expected after a full training; bicubic {bicubic}")
     print(
-        f"{found.full.text} expected after a full training; bicubic {found.bicubic_psnr_db:.2f} dB"
+        f"the {prediction.networks} networks of the table explain {prediction.familiarity:.0%} of "
+        "the variance between networks"
     )
-    print(
-        f"the {found.networks} networks known settle {found.familiarity:.0%} of what networks "
-        "differ by"
-    )
-    if found.unusual:
-        print(f"beyond what they are like: {', '.join(found.unusual)}")
+    if prediction.unusual:
+        print(f"outside of the table's range: {', '.join(prediction.unusual)}")

@@ -60,9 +60,9 @@ def search(
 def _options(config: Path | None, given: Mapping[str, object]) -> SearchOptions:
     from ..studies.config import read_config
 
-    written = read_config(config) if config else {}
-    said = {name: value for name, value in given.items() if is_said(value)}
-    options = SearchOptions.of(written | said)
+    from_file = read_config(config) if config else {}
+    from_command_line = {name: value for name, value in given.items() if is_said(value)}
+    options = SearchOptions.of(from_file | from_command_line)
     if options.budget is None:
         raise typer.BadParameter(
             "missing; write 30m, 50 (trained trials), or 50,2h", param_hint="--budget"
@@ -104,25 +104,25 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
     opened = load_study(study, storage)
     if opened.folder.takes_files:
-        found = write_pareto(opened)
+        front = write_pareto(opened)
     else:
-        found = findings(opened)
+        front = findings(opened)
         print(f"{opened.folder.pareto} stays as it is: nothing can be written", file=sys.stderr)
     if as_json:
-        print_json([finding.row() for finding in found])
+        print_json([point.row() for point in front])
     else:
-        _print_front(opened, found)
+        _print_front(opened, front)
 
 
-def _print_front(study: Study, found: tuple[ParetoPoint, ...]) -> None:
+def _print_front(study: Study, front: tuple[ParetoPoint, ...]) -> None:
     from ..quality.metrics import convention
     from ..quality_model.table import FULL_STEPS
     from ..studies.results import nothing_found
 
-    if not found:
+    if not front:
         print(nothing_found(study))
         return
-    devices = ", ".join(dict.fromkeys(finding.device for finding in found))
+    devices = ", ".join(dict.fromkeys(point.device for point in front))
     settings = study.settings
     steps = f"PSNR after {settings.steps:,} steps, and expected after {FULL_STEPS:,}"
     images = f"{settings.data} ({convention(settings.scale)})"
@@ -139,14 +139,14 @@ def _print_front(study: Study, found: tuple[ParetoPoint, ...]) -> None:
                 "-" if f.ratio_to_abpn is None else f"{f.ratio_to_abpn:.2f}",
                 f"{f.result.parameters:,}", f.file,
             )
-            for f in found
+            for f in front
         ],
     )  # fmt: skip
-    for finding in found:
-        if finding.beaten_by:
-            names = " and ".join(finding.beaten_by)
-            print(f"rank {finding.rank}: beaten in PSNR and time by {names}, trained here too")
-    lead = found[0].lead
+    for point in front:
+        if point.beaten_by:
+            names = " and ".join(point.beaten_by)
+            print(f"rank {point.rank}: beaten in PSNR and time by {names}, trained here too")
+    lead = front[0].lead
     if lead is not None and lead.is_predicted:
         print(f"lead of rank 1 over ABPN: {lead.text}")
     print(f"models and cards: {study.folder.pareto}")

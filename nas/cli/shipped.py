@@ -25,17 +25,17 @@ def list_models(as_json: JsonOption = False) -> None:
     from ..api.shipped import models
     from ..quality.metrics import convention
 
-    found = models()
+    shipped = models()
     if as_json:
-        print_json([_to_json(model, found) for model in found])
+        print_json([_to_json(model, shipped) for model in shipped])
         return
-    if not found:
+    if not shipped:
         print_notes(["no model comes with this version"])
         return
-    scales = sorted({model.card.scale for model in found})
+    scales = sorted({model.card.scale for model in shipped})
     print("INT8 PSNR, dB; " + "; ".join(f"x{scale}: {convention(scale)}" for scale in scales))
-    sets = list(dict.fromkeys(test.name for model in found for test in model.card.tests))
-    rows = [row for model in found for row in _rows(model, found, sets)]
+    sets = list(dict.fromkeys(test.name for model in shipped for test in model.card.tests))
+    rows = [row for model in shipped for row in _rows(model, shipped, sets)]
     print_table(
         ("name", "scale", *sets, "steps", "KB", "device", "score / ABPN's", "latency"), rows
     )
@@ -64,7 +64,7 @@ def get(
 def _rows(
     model: ShippedModel, models: tuple[ShippedModel, ...], sets: list[str]
 ) -> Iterator[tuple[str, ...]]:
-    """One for each device; what is the model's own stands in the first."""
+    """A row for each device; the columns of the model itself are filled in the first only."""
     card = model.card
     psnr_db = {test.name: f"{test.quality.psnr_db:.2f}" for test in card.tests}
     own = (
@@ -74,8 +74,8 @@ def _rows(
     )  # fmt: skip
     for time in card.times:
         ratio = _ratio(model, models, time.device)
-        told = "-" if ratio is None else f"{ratio:.2f}"
-        yield (*own, time.device, told, time.latency.text)
+        score = "-" if ratio is None else f"{ratio:.2f}"
+        yield (*own, time.device, score, time.latency.text)
         own = ("",) * len(own)
 
 

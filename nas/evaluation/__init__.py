@@ -1,1 +1,1 @@
-"""One candidate's whole way, and whole trainings of one network."""
+"""Evaluation of candidates and files, full-length training, model cards."""

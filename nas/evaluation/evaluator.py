@@ -1,4 +1,4 @@
-"""The way of one candidate: graph -> latency, graph -> trained weights -> INT8 file -> quality."""
+"""Evaluates a candidate: graph -> latency; graph -> trained weights -> INT8 file -> quality."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class StageSeconds:
 
 @dataclass(frozen=True)
 class EvaluatedCandidate:
-    """A trained candidate: its integer-only file, the weights, and how good they are."""
+    """A trained candidate: its integer-only file, its weights, and the quality of both."""
 
     tflite: bytes = field(repr=False)
     training: TrainingResult = field(repr=False)
@@ -84,13 +84,13 @@ class EvaluatedCandidate:
 
     @property
     def drop_db(self) -> float:
-        """What INT8 cost, positive for a loss."""
+        """PSNR lost by INT8, in dB; negative if INT8 gained."""
         return self.means.drop_db
 
 
 @dataclass(frozen=True)
 class CandidateEvaluator:
-    """All that candidates of one study share. Used from one thread."""
+    """Evaluates the candidates of one study, in a worker process. Used from one thread."""
 
     source: LatencySource
     worker: Worker
@@ -103,11 +103,11 @@ class CandidateEvaluator:
     ahead: dict[str, Latency] = field(default_factory=dict, repr=False, compare=False)
 
     def start(self) -> None:
-        """Has the worker begin, and import all that it needs, before it is asked for anything."""
+        """Starts the worker and its imports ahead of the first request."""
         self.worker.begin(_import_tensorflow)
 
     def renew(self) -> None:
-        """A fresh worker in place of one that holds what it compiled for every network so far."""
+        """Replaces the worker, whose memory grows with every network that it compiled."""
         self.worker.close()
         self.start()
 
@@ -121,18 +121,18 @@ class CandidateEvaluator:
         return self.fresh_latency(graph) if known is None else known
 
     def latency_ahead(self, graph: Graph) -> Latency:
-        """The same of one of some networks, before it is chosen which is trained."""
+        """As ``latency``, for one of several networks of which one is going to be trained."""
         if graph.hash not in self.ahead:
             self.ahead[graph.hash] = self.fresh_latency(graph)
         return self.ahead[graph.hash]
 
     def fresh_latency(self, graph: Graph) -> Latency:
-        """The same, timed now."""
+        """As ``latency``, never from memory."""
         request = untrained_request(self.worker, graph, self.input, self.granularity)
         return self.source.measure(request)
 
     def latency_of_file(self, graph: Graph, tflite: bytes) -> Latency:
-        """The same of its trained file."""
+        """As ``latency``, of the trained file."""
         return self.source.measure(LatencyRequest.of_graph(graph, self.input, lambda: tflite))
 
     def job(self, candidate: Candidate, seed: int) -> TrainingJob:
@@ -166,7 +166,7 @@ class CandidateEvaluator:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> TrainingResult:
-        """What ``train`` gives in the worker, as long as it goes on making steps."""
+        """Result of ``train`` in the worker, which is stopped if it makes no more steps."""
         watch = StallWatch(judging_steps(self.recipe, self.data.validation))
         started = time.monotonic()
 
@@ -177,7 +177,7 @@ class CandidateEvaluator:
         return self.worker.follow(note, watch.patience, train, *args, **kwargs)
 
     def complete(self, job: TrainingJob, result: TrainingResult) -> EvaluatedCandidate:
-        """The integer-only file of a trained network, and how good it is."""
+        """Converts a trained network to its integer-only file, and judges that."""
         started = time.monotonic()
         tflite = self.convert(job.candidate.deployed, result.int8)
         converted_at = time.monotonic()
@@ -198,7 +198,7 @@ class CandidateEvaluator:
         )
 
     def upscaler(self, tflite: bytes) -> Callable[[Pixels], Pixels]:
-        """The INT8 file as a function of an image of any size."""
+        """The INT8 file as a function of images of any size."""
         return TfliteUpscaler(tflite, self.worker, self.threads).upscale
 
 
@@ -212,7 +212,7 @@ def _calls_for_int8_training(quantization: Quantization, drop_db: float) -> bool
 
 
 def _require_parity(quality: Quality, result: TrainingResult) -> None:
-    """The file must be the network that was trained, rounding included."""
+    """CandidateError unless the file computes what the fake-quantized network does."""
     expected_db = fmean(result.rounded_psnr_db)
     few = len(result.rounded_psnr_db)
     given_db, float_db = (
@@ -229,20 +229,20 @@ def _require_parity(quality: Quality, result: TrainingResult) -> None:
 def untrained_tflite(
     worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity
 ) -> bytes:
-    """The file of ``graph`` with weights that stand in for trained ones: as fast as theirs."""
+    """The TFLite file of ``graph`` with surrogate weights, which take as long as trained ones."""
     return worker.call(CONVERSION_TIMEOUT_SECONDS, _convert_untrained, graph, spec, granularity)
 
 
 def untrained_request(
     worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity, name: str = ""
 ) -> LatencyRequest:
-    """What a source is asked about ``graph``; the file is made only if the source reads it."""
+    """A latency request for ``graph``; its file is made only if the source reads it."""
     make_tflite = partial(untrained_tflite, worker, graph, spec, granularity)
     return LatencyRequest.of_graph(graph, spec, make_tflite, name)
 
 
 def candidate_seed(study_seed: int, candidate_hash: str) -> int:
-    """A candidate's own seed: a retry repeats itself, whoever runs it and when."""
+    """The seed of a candidate's training: equal on every retry, in whichever worker."""
     digest = hashlib.sha256(f"{study_seed}/{candidate_hash}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 

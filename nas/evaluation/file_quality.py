@@ -1,4 +1,4 @@
-"""The quality of a TFLite file, whoever made it."""
+"""Quality of any INT8 TFLite file of super-resolution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FileQuality:
 
 
 def judge_file(model: Path, data: DataSource, *, luma: bool) -> FileQuality:
-    """On images of the model's own scale; InputError if either cannot be used."""
+    """Judges a model on images of its scale; InputError if either cannot be used."""
     with Worker() as worker:
         upscaler = open_enlarger(model, worker)
         images = validation_of(data, upscaler.scale)

@@ -45,7 +45,7 @@ _CURVE_HEADER = "phase,step,psnr_db\n"
 
 @dataclass(frozen=True)
 class LongTraining:
-    """What is to be trained, on what, and where its files go."""
+    """A full-length training: the network, the images, and the folder of its files."""
 
     name: str
     candidate: Candidate
@@ -61,12 +61,12 @@ class LongTraining:
 
     @property
     def files(self) -> TrainingFolder:
-        """Its folder, which is nobody else's."""
+        """The folder of this training."""
         return TrainingFolder(self.folder, self.name, self.identity)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a folder must agree with to be gone on in."""
+        """What a folder must agree with for the training to continue in it."""
         recipe = {key: value for key, value in vars(self.recipe).items() if key != "bfloat16"}
         return {
             "candidate": self.candidate.hash,
@@ -114,7 +114,7 @@ class LongTraining:
     def _trained(
         self, evaluator: CandidateEvaluator, keeper: _Keeper
     ) -> tuple[EvaluatedCandidate, ...]:
-        """The network quantized after training, and, if that is to be tried, trained as INT8."""
+        """The network quantized after training and, if asked for, after INT8 training too."""
         from ..training.trainer import train_phases
         from ..training.training_run import judged, quantized_afterwards
 
@@ -143,7 +143,7 @@ class LongTraining:
         compared: tuple[EvaluatedCandidate, ...],
         card: ModelCard,
     ) -> None:
-        """The card last, which tells that all is there."""
+        """Writes the files, the card last: a folder with a card is complete."""
         files = self.files
         for one in compared:
             path = files.float_weights(int8_trained=one.training.int8_trained)
@@ -171,7 +171,7 @@ class LongTraining:
             )
 
     def float_weights(self, *, int8_trained: bool) -> Weights:
-        """What a finished training left of a floating-point network."""
+        """Floating-point weights of a finished training."""
         path = self.files.float_weights(int8_trained=int8_trained)
         weights = read_arrays(path)
         with reading(path):
@@ -179,7 +179,7 @@ class LongTraining:
         return weights
 
     def test(self, images: ImageSet) -> ModelQuality:
-        """On other images, of the finished INT8 file and of its floating-point network."""
+        """Quality on other images of the finished INT8 file and of its floating-point network."""
         from ..training.training_run import float_quality
 
         finished = self.finished
@@ -209,7 +209,7 @@ class LongTraining:
         write_text(curve, before + f"{point.phase},{point.step},{point.psnr_db:.4f}\n")
 
     def _card(self, evaluated: EvaluatedCandidate, evaluator: CandidateEvaluator) -> ModelCard:
-        """Without a latency it says why: hours of work are not lost for it."""
+        """The card; if the device gives no latency, it says why and the training is kept."""
         latency, no_latency = None, ""
         try:
             latency = evaluator.latency_of_file(self.candidate.deployed, evaluated.tflite)
@@ -248,7 +248,7 @@ def is_int8_trained(card: ModelCard) -> bool:
 
 
 class _Keeper:
-    """What is done between two steps: a checkpoint, a judgement, or an end that is asked for."""
+    """Between two steps: writes checkpoints, validates, and stops when asked to."""
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class _Keeper:
 
     @property
     def found(self) -> Checkpoint | None:
-        """Where an earlier run was cut off."""
+        """Says that an earlier run was interrupted, and where."""
         return self._checkpoint.read()
 
     def begin(self, trainer: Trainer) -> None:

@@ -40,13 +40,13 @@ _STEPPING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_P
 
 
 def open_model(path: Path, worker: Worker) -> Upscaler:
-    """The model of a file, ready to run on all cores; InputError names the file that is none."""
+    """Opens a model to run on all cores; InputError names a file that is no model."""
     with reading(path):
         return open_upscaler(path.read_bytes(), worker, Cores.available().count)
 
 
 def open_enlarger(path: Path, worker: Worker) -> Upscaler:
-    """As ``open_model``, to be judged: a model of x1 would be given what it is compared with."""
+    """As ``open_model``, to be judged; refuses x1, whose input would be the HR image itself."""
     upscaler = open_model(path, worker)
     if upscaler.scale == 1:
         raise InputError(
@@ -57,7 +57,7 @@ def open_enlarger(path: Path, worker: Worker) -> Upscaler:
 
 
 def open_upscaler(model: bytes, worker: Worker, threads: int = 1) -> Upscaler:
-    """Whichever of the two ``model`` is a file for; an open batch is one of one image."""
+    """A ``TfliteUpscaler``, or for open sides an ``AnySizeUpscaler``; an open batch is made 1."""
     require_integer_only(read_tflite(model))
     model = with_fixed_sizes(model, worker)
     if any(all(tensor.open_sides[1:3]) for tensor in read_tflite(model).inputs):

@@ -1,4 +1,4 @@
-"""What is known of one trained model: written as JSON and as Markdown, and read back."""
+"""The card of a trained model: written as JSON and as Markdown, read back from JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A TFLite file, and what was found of that very file on the card's images."""
+    """A TFLite file, and its own quality on the card's images."""
 
     file: str
     #: None: any
@@ -65,7 +65,7 @@ class SetMeans:
 
 @dataclass(frozen=True)
 class DeviceTime:
-    """How long the INT8 file takes on a device."""
+    """Latency of the INT8 file on a device."""
 
     device: str
     latency: Latency
@@ -82,7 +82,7 @@ class DeviceTime:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A trained network: where it comes from, how good and how fast it is, how it was trained."""
+    """A trained network: origin, quality, latency, and how it was trained."""
 
     name: str
     #: "study s, trial 7", "`nas train`, at full length"
@@ -126,12 +126,12 @@ class ModelCard:
 
     @property
     def data_label(self) -> str:
-        """What is said of the images: a name, no path of somebody's disk."""
+        """The name of the images, without the path on the disk."""
         return Path(self.data).name or self.data
 
     @property
     def times(self) -> tuple[DeviceTime, ...]:
-        """On every device that it tells of, its own first."""
+        """Latencies on all devices of the card, its own device first."""
         if self.latency is None or self.device is None:
             return self.other_times
         return (DeviceTime(self.device, self.latency), *self.other_times)

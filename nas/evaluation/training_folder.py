@@ -23,7 +23,7 @@ _CUT_OFF = {"checkpoint.npz", "validation.csv"}
 
 @dataclass(frozen=True)
 class TrainingFolder:
-    """Where the files of one training go, which ``identity`` tells from any other."""
+    """The folder of one training, which is identified by ``identity``."""
 
     path: Path
     name: str
@@ -43,7 +43,7 @@ class TrainingFolder:
 
     @property
     def other_model(self) -> Path:
-        """The INT8 file that was not kept, where two were made."""
+        """Of two INT8 files that were made, the one that was not kept."""
         return self.path / "other.tflite"
 
     def float_weights(self, *, int8_trained: bool) -> Path:
@@ -56,7 +56,7 @@ class TrainingFolder:
 
     @property
     def curve(self) -> Path:
-        """Quality on the way, where the way was long enough."""
+        """Validation during the training, if it was long enough for that."""
         return self.path / "validation.csv"
 
     @contextlib.contextmanager
@@ -87,7 +87,7 @@ class TrainingFolder:
 
     @property
     def finished(self) -> bool:
-        """Do the files of this very training lie here? InputError if it is another's."""
+        """Whether this training is finished; InputError if the folder belongs to another."""
         self.require_own()
         return self.card.is_file() and self.model.is_file() and self.weights.is_file()
 

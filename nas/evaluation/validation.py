@@ -1,4 +1,4 @@
-"""How good a network is while it is still in training."""
+"""Validation of a network while it is in training."""
 
 from __future__ import annotations
 

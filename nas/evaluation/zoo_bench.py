@@ -52,12 +52,12 @@ class SetQuality:
 
     @property
     def drop_ptq_db(self) -> float:
-        """What quantizing after training cost."""
+        """PSNR lost by quantizing after training, in dB."""
         return self.float32.psnr_db - self.ptq.psnr_db
 
     @property
     def drop_qat_db(self) -> float:
-        """What INT8 training left of it."""
+        """PSNR lost after training with INT8 rounding, in dB."""
         return self.twin.psnr_db - self.qat.psnr_db
 
     def figures(self, *kinds: str) -> dict[str, float]:
@@ -232,7 +232,7 @@ class Bench:
 
 
 def _kept_row(path: Path, identity: dict[str, Any]) -> TrainedSystem | None:
-    """What a bench before this one found; None if it trained or judged otherwise."""
+    """The row that an earlier bench kept; None if it trained or judged under other conditions."""
     try:
         kept = read_json(path)
         return TrainedSystem.from_json(kept["trained"]) if kept["identity"] == identity else None

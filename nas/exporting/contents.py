@@ -1,4 +1,4 @@
-"""What lies in an exported folder beside the models: a line of the card's page for each file."""
+"""The files of an export beside the models: a line on the card's page for each."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ _FILES = {
 
 
 def other_files(left_out: Collection[str] = ()) -> str:
-    """A section that tells of every file but the models, and those of ``left_out``."""
+    """Section of the card about all files but the models, and about ``left_out`` ones."""
     rows = [(f"`{name}`", what) for name, what in _FILES.items() if name not in left_out]
     return f"## Other files\n\n{markdown_table(('file', 'what'), rows)}"

@@ -30,7 +30,7 @@ _KERAS_TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Export:
-    """What is asked for: LR sizes (none: the card's own), and where the card's images are now."""
+    """Options of an export: LR sizes (none: the card's own), and where its images are now."""
 
     sizes: tuple[InputSpec, ...] = ()
     #: folder, if it is not where the card says
@@ -81,7 +81,7 @@ class Export:
     def _content(
         self, maker: ModelMaker, observe: Callable[[ExportedModel], None]
     ) -> dict[str, bytes]:
-        """Every file but the checksums, by name."""
+        """Contents of all files by name, checksums excepted."""
         source, card = maker.source, maker.source.card
         maker.require_own_weights()
         models: list[ExportedModel] = []
@@ -126,7 +126,7 @@ def _origin_of_front(card: ModelCard) -> str:
 
 
 def _as_exported(card: ModelCard, models: Sequence[ExportedModel]) -> ModelCard:
-    """With the files, and no path of somebody's disk."""
+    """The card with the exported files, and without paths on this disk."""
     files = tuple(model.listed for model in models)
     return replace(card, data=card.data_label, device_found_as=None, command="", files=files)
 
@@ -144,7 +144,7 @@ def _card_page(card: ModelCard, left_out: Mapping[str, str]) -> str:
 
 
 def _require_same(data: Data, card: ModelCard) -> ImageSet:
-    """The images that the card's quality was told on."""
+    """InputError unless the images are those that the card's quality is of."""
     if data.fingerprint != card.data_fingerprint:
         raise InputError(
             f"{data.name}: not the images that {card.name} was judged on (fingerprint "

@@ -26,7 +26,7 @@ _OF_A_FRONT = re.compile(r"rank\d+-trial\d+")
 
 
 def require_free(folder: Path) -> None:
-    """A folder of somebody else is not written into; an earlier export is replaced."""
+    """InputError unless ``folder`` is new, empty or an earlier export, which will be replaced."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder to export to")
     if folder.is_dir() and any(folder.iterdir()) and not _is_export(folder):
@@ -34,8 +34,10 @@ def require_free(folder: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """OSError now, not after the models are made, if nothing can be written there."""
+    """InputError or OSError, before models are made, if nothing can be written there."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{folder}: {there} is a file; name another folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
@@ -88,7 +90,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _origin_of(folder: Path) -> str | None:
-    """As its card tells; None if it was cut off before there was one."""
+    """Origin by its card; None if it was interrupted before the card was written."""
     try:
         return str(json.loads((folder / _CARD).read_text("utf-8"))["origin"])
     except FileNotFoundError:

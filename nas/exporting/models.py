@@ -1,4 +1,4 @@
-"""The TFLite files of an export, each held to what its card says: integer-only, and as good."""
+"""TFLite files of an export; each must be integer-only and as good as its card says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ALIKE_DB = 0.1
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A TFLite file of the export, and what its card says of it."""
+    """A TFLite file of the export, and its entry in the card."""
 
     tflite: bytes = field(repr=False)
     listed: ModelFile

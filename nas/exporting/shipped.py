@@ -1,4 +1,4 @@
-"""The folder that a shipped model is handed over in, as an export is."""
+"""Writes a shipped model as an export folder."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How close an enlargement comes to the original: metrics, tiles, baselines, the score."""
+"""Image quality: metrics, tiled enlargement, baselines, and the challenge score."""

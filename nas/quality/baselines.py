@@ -1,4 +1,4 @@
-"""What needs no network: the figures that every network of a study is held against."""
+"""Enlargement without a network, as baselines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good upscaled images are: the values of every metric, image by image and as means."""
+"""Quality of upscaled images: the values of all metrics, image by image and as means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .similarity import luma_of
 
 @dataclass(frozen=True)
 class MetricValues:
-    """A value for each metric, by its key; what is older than a metric has none for it."""
+    """Values of metrics by key; a metric added later is missing in older results."""
 
     by_key: Mapping[str, float]
 
@@ -31,12 +31,12 @@ class MetricValues:
 
     @classmethod
     def of(cls, result: ImageArray, original: ImageArray, border: int) -> Self:
-        """Those of two images of one size."""
+        """Metrics of two images of equal size."""
         return cls({m.key: m.function(result, original, border) for m in METRICS})
 
     @classmethod
     def mean(cls, many: Sequence[MetricValues], weights: Sequence[float] | None = None) -> Self:
-        """Means, plain ones without ``weights``, of the metrics that all have."""
+        """Means, weighted if ``weights`` are given, of the metrics that all values have."""
         shared = [m.key for m in METRICS if all(m.key in one.by_key for one in many)]
         return cls({key: fmean((one.by_key[key] for one in many), weights) for key in shared})
 
@@ -52,7 +52,7 @@ class MetricValues:
         return {m.key_of(kind): self.by_key[m.key] for m in METRICS if m.key in self.by_key}
 
     def get(self, metric: Metric) -> float | None:
-        """Its value, None if there is none."""
+        """The value of a metric, None if it is missing."""
         return self.by_key.get(metric.key)
 
     def texts(self) -> list[str]:

@@ -11,7 +11,7 @@ from .similarity import psnr_db, ssim
 
 @dataclass(frozen=True)
 class Metric:
-    """What is told of two images of one size, (H, W, 3) or (H, W), and how it is written.
+    """A metric of two images of equal size, (H, W, 3) or (H, W), and its format.
 
     ``function`` takes the result, the original, and the pixels of border to leave out.
     """
@@ -39,7 +39,7 @@ class Metric:
         return ", ".join(filter(None, (self.name, self.unit)))
 
     def text(self, value: float | None) -> str:
-        """Without its unit; "-" for a figure of before there was this metric."""
+        """The value without its unit; "-" if the metric is missing."""
         return "-" if value is None else f"{value:.{self.digits}f}"
 
     def text_with_unit(self, value: float | None) -> str:
@@ -48,7 +48,7 @@ class Metric:
 
 
 def convention(scale: int) -> str:
-    """What figures of PSNR and SSIM are of, to be told wherever they are shown."""
+    """The convention of PSNR and SSIM, shown wherever figures are."""
     return f"RGB, {scale} pixels of border left out"
 
 

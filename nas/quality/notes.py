@@ -1,4 +1,4 @@
-"""What is told of a set of images, by every command in the same words."""
+"""Remarks about a set of images, the same for every command."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cautions(images: ImageSet) -> list[str]:
 
 
 def notes(sets: Mapping[str, ImageSet]) -> list[str]:
-    """Of each set its origin, under its name, and its cautions."""
+    """Origin and cautions of each set, under its name."""
     return [
         line
         for name, images in sets.items()

@@ -49,7 +49,7 @@ def score(psnr_db: float, runtime_ms: float) -> float:
 
 
 def scored_ms(latency: Latency, risk: Risk) -> float:
-    """The time that a score counts; what was measured or compiled counts as it is."""
+    """The time in ms that a score counts; times measured or compiled count as they are."""
     if not latency.is_predicted:
         return latency.ms
     match risk:
@@ -63,11 +63,11 @@ def scored_ms(latency: Latency, risk: Risk) -> float:
 
 
 def _logarithmic_mean(low: float, high: float) -> float:
-    """Of all between ``low`` and ``high`` where every ratio is as likely."""
+    """Mean of values whose logarithm is uniform between those of ``low`` and ``high``."""
     part = (high - low) / low
     return min(max(low, low * part / math.log1p(part)), high) if part else low
 
 
 def score_ratio(a_log2: float, b_log2: float) -> float:
-    """How many times better ``a`` scores than ``b``, both given by ``log2_score``."""
+    """Ratio of the scores ``a`` and ``b``, both given as ``log2_score``."""
     return 2 ** (a_log2 - b_log2)

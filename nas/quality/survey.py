@@ -1,4 +1,4 @@
-"""What a folder of images is worth: what it holds, and what is wrong with it.
+"""Survey of a folder of images: what it holds, and what is wrong with it.
 
 Everything is read as training reads it, one image at a time.
 """
@@ -40,7 +40,7 @@ class FileProblem:
 
 @dataclass(frozen=True)
 class Kind:
-    """What files are before they become 8-bit RGB: PNG, RGB of 16 bits a channel."""
+    """Format of files as they are on disk: PNG, RGB of 16 bits a channel."""
 
     format: str
     mode: str

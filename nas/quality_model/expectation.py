@@ -12,11 +12,11 @@ from search_spaces.transforms.rewrites import merge_branches
 
 @dataclass(frozen=True)
 class ShortTraining:
-    """A network, how long it was trained, and how good its INT8 file is by then.
+    """A network, the number of training steps, and the PSNR of its INT8 file after them.
 
-    Multiply-accumulates (a pixel of the LR input) are of the deployed graph, ``convolutions`` those
-    of the trained one, ``branching`` its parameters to those that are left once its branches are
-    merged; PSNR is of the network, and of bicubic enlargement on the same images.
+    Multiply-accumulates are of the deployed graph, per pixel of the LR input; ``convolutions`` are
+    counted in the trained graph; ``branching`` is the ratio of its parameters to those after its
+    branches are merged. ``bicubic_psnr_db`` is of bicubic enlargement on the same images.
     """
 
     macs_per_pixel: float
@@ -30,7 +30,7 @@ class ShortTraining:
     def of(
         cls, graph: Graph, macs_per_pixel: float, steps: int, psnr_db: float, bicubic_psnr_db: float
     ) -> Self:
-        """That of ``graph``, as it is trained."""
+        """The training of ``graph``, which is the graph with its branches."""
         return cls(
             macs_per_pixel,
             convolutions_of(graph),
@@ -47,12 +47,12 @@ class ShortTraining:
 
 
 def convolutions_of(graph: Graph) -> int:
-    """Operators of ``graph`` that have a kernel."""
+    """Number of operators of ``graph`` that have a kernel."""
     return sum(node.operator.weighs for node in graph.nodes)
 
 
 def branching_of(graph: Graph) -> float:
-    """Parameters of ``graph`` to those of the same without branches."""
+    """Ratio of the parameters of ``graph`` to those after its branches are merged."""
     merged = merge_branches(graph).graph
     return 1.0 if merged is graph else graph.parameters / max(1, merged.parameters)
 
@@ -74,7 +74,7 @@ class FullTraining:
 
 @dataclass(frozen=True)
 class ExpectedPsnr:
-    """INT8 PSNR in dB after a full training, with an interval that holds nine of ten."""
+    """Expected INT8 PSNR in dB after a full training, with its 90 % interval."""
 
     psnr_db: float
     low_db: float
@@ -89,11 +89,11 @@ class ExpectedPsnr:
 
     @classmethod
     def around(cls, psnr_db: float, half_width_db: float) -> Self:
-        """With an interval as wide on either side."""
+        """With a symmetric interval."""
         return cls(psnr_db, psnr_db - half_width_db, psnr_db + half_width_db)
 
     def doubted(self, half_width_db: float) -> Self:
-        """The same if what it is expected from is known to this half of an interval alone."""
+        """The same, if the short PSNR behind it has an interval of this half width, too."""
         own_db = (self.high_db - self.low_db) / 2
         return self.around(self.psnr_db, math.hypot(own_db, half_width_db))
 

@@ -1,10 +1,11 @@
-"""What a full training adds to a short one, learned from networks that had both.
+"""PSNR that a full training adds to a short one, fitted to networks that were trained both ways.
 
-Short trainings flatter small networks: what is still missing grows with capacity. One line a length
-of training, fitted by Bayesian ridge regression (Tipping, "Sparse Bayesian Learning and the
-Relevance Vector Machine", JMLR 2001; MacKay, "Bayesian Interpolation", 1992), tells the missing dB
-from the multiply-accumulates and the number of convolutions, since deep networks take longer, too,
-and from the branches that are merged later: they speed up a training's beginning, not its end.
+Short trainings flatter small networks: the PSNR still missing grows with capacity. For each length
+of training one linear model, fitted by Bayesian ridge regression (Tipping, "Sparse Bayesian
+Learning and the Relevance Vector Machine", JMLR 2001; MacKay, "Bayesian Interpolation", 1992),
+predicts the missing dB. Its features are logarithms of the multiply-accumulates, of the number of
+convolutions (deep networks train more slowly), and of the ratio of parameters before and after
+branches are merged (branches speed up the beginning of a training more than its end).
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Of the interval.
+#: Share of networks whose PSNR is within its interval.
 COVERAGE = 0.9
-#: Half of it, in standard deviations of a normal distribution.
+#: Half the width of such an interval, in standard deviations of a normal distribution.
 HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
-#: How far two equal trainings are apart that differ by their seed alone (studies/proxy_fidelity).
+#: Standard deviation of a network's PSNR over seeds of its training (studies/proxy_fidelity).
 _SEED_DEVIATION_DB = 0.01
-#: Below bicubic by more than this after a short training, and the image does not get through.
+#: PSNR above bicubic; below this the image does not get through the network.
 _LOST_DB = -1.0
-#: Of other images' expectations from the table's, before a study has trained anything in full.
+#: Standard deviation of the offset of other images, before a study has trained anything in full.
 _OTHER_IMAGES_DEVIATION_DB = 0.15
 
 
@@ -49,17 +50,19 @@ class Normal:
 
 @dataclass(frozen=True)
 class _Line:
-    """What is missing after so many steps, of networks through which the image gets."""
+    """The PSNR missing after one length of training.
+
+    The regression is for networks that the image gets through; all others have one distribution.
+    """
 
     regression: Pipeline
-    #: rows less coefficients
+    #: degrees of freedom: rows less coefficients
     freedom: int
-    #: of all others together
     others: Normal
 
     @classmethod
     def fitted(cls, pairs: Sequence[FullTraining]) -> _Line:
-        """To networks that were trained for so many steps, and in full."""
+        """Fits to networks that were trained for this length and in full."""
         from sklearn.linear_model import BayesianRidge
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -75,23 +78,23 @@ class _Line:
         return cls(regression, max(1, len(through) - coefficients), _spread(rest))
 
     def missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
-        """What a full training would add to each: mean and standard deviation, in dB."""
-        # The noise is itself estimated from so few rows: the interval is that of Student's t.
+        """What a full training would add to each: means and standard deviations in dB, (n,)."""
+        # The noise is estimated from few rows, so the interval is that of Student's t.
         from scipy.special import stdtrit
 
         features = np.array([_features(training) for training in trainings])
         mean, deviation = self.regression.predict(features, return_std=True)
-        wider = stdtrit(self.freedom, 0.5 + COVERAGE / 2) / HALF_WIDTHS
+        widening = stdtrit(self.freedom, 0.5 + COVERAGE / 2) / HALF_WIDTHS
         through = [_gets_through(training) for training in trainings]
-        # No full training is worth less than a short one, however small the network.
+        # A full training never lowers the PSNR, however small the network.
         return (
             np.where(through, np.maximum(0.0, mean), self.others.mean_db),
-            np.where(through, deviation * wider, self.others.deviation_db),
+            np.where(through, deviation * widening, self.others.deviation_db),
         )
 
 
 def _gets_through(training: ShortTraining) -> bool:
-    """A network far below bicubic has lost the image on its way, and follows no rule."""
+    """Whether the network's PSNR is near or above bicubic's; the regression does not hold below."""
     return training.gain_db > _LOST_DB
 
 
@@ -101,44 +104,52 @@ def _features(training: ShortTraining) -> Floats:
 
 
 def _spread(missing_db: Sequence[float]) -> Normal:
-    """Of values that nothing is known to tell apart; with few of them, of more than those."""
+    """Distribution of the values, with two pseudo-observations, 0 and 2 dB, for want of data."""
     values = [*missing_db, 0.0, 2.0]
     return Normal(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
 @dataclass(frozen=True)
 class QualityModel:
-    """Expectations for the images of one study; made by ``fitted`` and ``adapted``."""
+    """PSNR expected after a full training, for the images of one study.
 
+    Made by ``fitted``, and for other images than the table's by ``adapted``.
+    """
+
+    #: by steps of the short training
     lines: Mapping[int, _Line]
-    #: what these images add to what the table says
+    #: difference of these images from the table's
     offset: Normal = Normal(0.0, 0.0)
 
     @classmethod
     def fitted(cls, table: Table) -> QualityModel:
-        """To the trainings of ``table``."""
+        """Fits to the trainings of ``table``."""
         lines = {steps: _Line.fitted(table.pairs(steps)) for steps in table.lengths}
         return cls(lines)
 
     def adapted(self, known: Sequence[FullTraining]) -> QualityModel:
-        """To images on which these were trained in full: by as much as all of them differ."""
-        plain = replace(self, offset=Normal(0.0, 0.0))
-        told = [(row.psnr_db, plain._normal(row.short)) for row in known]
-        precision = _OTHER_IMAGES_DEVIATION_DB**-2
-        weights = [normal.deviation_db**-2 for _, normal in told]
-        total = precision + sum(weights)
-        mean = sum(
-            w * (psnr - normal.mean_db) for w, (psnr, normal) in zip(weights, told, strict=True)
+        """The model for the images of the full trainings ``known``, offset by their residuals.
+
+        The offset is the posterior of a normal mean whose prior has mean 0 and the standard
+        deviation of other images; each residual counts by the precision of its prediction.
+        """
+        unadapted = replace(self, offset=Normal(0.0, 0.0))
+        predicted = [unadapted._normal(training.short) for training in known]
+        precisions = [normal.deviation_db**-2 for normal in predicted]
+        total = _OTHER_IMAGES_DEVIATION_DB**-2 + sum(precisions)
+        weighted = sum(
+            precision * (training.psnr_db - normal.mean_db)
+            for precision, training, normal in zip(precisions, known, predicted, strict=True)
         )
-        return replace(self, offset=Normal(mean / total, total**-0.5))
+        return replace(self, offset=Normal(weighted / total, total**-0.5))
 
     def expected(self, training: ShortTraining) -> ExpectedPsnr:
-        """After a full training; one as long as that says it itself."""
+        """After a full training; if ``training`` is one itself, its own PSNR."""
         normal = self._normal(training)
         return ExpectedPsnr.around(normal.mean_db, HALF_WIDTHS * normal.deviation_db)
 
     def missing_db(self, trainings: Sequence[ShortTraining]) -> Floats:
-        """What a full training is expected to add to each, all of the same number of steps."""
+        """What a full training is expected to add to each, in dB, (n,); all have equal steps."""
         if not trainings or trainings[0].steps >= FULL_STEPS:
             return np.zeros(len(trainings))
         return self._missing(trainings)[0]
@@ -153,23 +164,26 @@ class QualityModel:
         )
 
     def _missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
-        """Between two lengths of the table, in proportion to the logarithm of the steps."""
+        """Means and standard deviations, interpolated over the logarithm of the steps."""
         lengths = sorted(self.lines)
-        told = [self.lines[steps].missing(trainings) for steps in lengths]
-        told.append((np.zeros(len(trainings)), np.full(len(trainings), _SEED_DEVIATION_DB)))
-        at, known = math.log(trainings[0].steps), np.log([*lengths, FULL_STEPS])
+        by_length = [self.lines[steps].missing(trainings) for steps in lengths]
+        nothing = np.zeros(len(trainings)), np.full(len(trainings), _SEED_DEVIATION_DB)
+        by_length.append(nothing)  # after a full training
+        log_steps, log_lengths = math.log(trainings[0].steps), np.log([*lengths, FULL_STEPS])
         means, deviations = (
-            np.array([np.interp(at, known, values) for values in zip(*rows, strict=True)])
-            for rows in zip(*told, strict=True)
+            np.array(
+                [np.interp(log_steps, log_lengths, values) for values in zip(*rows, strict=True)]
+            )
+            for rows in zip(*by_length, strict=True)
         )
         return means, deviations
 
 
 @lru_cache
 def shipped_model(scale: int) -> QualityModel:
-    """Fitted to the package's own table, which is of x3.
+    """Fitted to the package's own table, whose trainings are all at x3.
 
-    For other scales its intervals are as much wider as other images make them: nothing was tested.
+    At other scales nothing was tested; intervals are widened as for other images.
     """
     model = QualityModel.fitted(read_table())
     return model if scale == TABLE_SCALE else model.adapted(())

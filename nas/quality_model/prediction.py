@@ -1,4 +1,4 @@
-"""What to expect of a network that nobody has trained, on the images of the package's table."""
+"""Predicts the PSNR of an untrained network on the images of the package's table."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _UNUSUAL = 0.5
 class QualityPrediction:
     """PSNR in dB of a network's INT8 file after the default short training, and after a full one.
 
-    Both with intervals that hold nine of ten. ``familiarity`` is 1 where the package's networks
-    settle what it reaches, and 0 where they tell nothing; ``unusual`` names features that no
-    network of the table comes near.
+    Both have 90 % intervals. ``networks`` is the number of networks in the package's table,
+    ``familiarity`` the share of the prior variance that they explain, 0 to 1; ``unusual`` names
+    the features that lie outside of the table's range.
     """
 
     steps: int
@@ -36,7 +36,7 @@ class QualityPrediction:
 
 
 def predict_quality(candidate: Candidate) -> QualityPrediction:
-    """Of any network that enlarges 2, 3 or 4 times, before any training."""
+    """Predicts for any network of scale 2, 3 or 4, before any training."""
     table, prior = shipped_networks(), shipped_prior()
     scale = candidate.graph.scale
     bicubic_db = table.bicubic_psnr_db[scale]

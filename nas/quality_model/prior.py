@@ -1,11 +1,11 @@
-"""What is known of a network's PSNR before it is trained: from others, by what it has in common.
+"""Predicts a network's PSNR before it is trained, from the trainings of other networks.
 
 A Gaussian process (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006) over
-the features of networks, through the trainings that come with the package. A study's own trainings
-then correct it: by an offset and a slope, since its images are others, and by what is left, which
-holds of networks like those that it trained (Kennedy and O'Hagan, "Predicting the Output from a
-Complex Computer Code when Fast Approximations Are Available", Biometrika 2000). Trainings of other
-studies tell more of all networks, each study by an offset, a slope and a remainder of its own.
+the features of networks is fitted to the trainings that come with the package. A study's own
+trainings correct it by an offset and a slope, since its images are others, and by a second process
+over the features for the remainder (Kennedy and O'Hagan, "Predicting the Output from a Complex
+Computer Code when Fast Approximations Are Available", Biometrika 2000). Trainings of other studies
+are used as well, each study with an offset, a slope and a remainder of its own.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-#: What a study's images may add to the gain over bicubic enlargement, and to each dB of it.
+#: Prior standard deviations of a study's offset, in dB, and of its slope, in dB per dB of gain.
 _OFFSET_DB, _SLOPE = 0.3, 0.3
-#: What is peculiar to a study's networks, as far as they are alike.
+#: Prior standard deviation of the remainder.
 _OWN_DB = 0.1
 
 
 @dataclass(frozen=True)
 class Gains:
-    """Normal distributions of PSNR over bicubic enlargement, one a network, in dB."""
+    """Normal distributions of PSNR above bicubic enlargement, in dB: both are (networks,)."""
 
     mean_db: Floats
     deviation_db: Floats
@@ -47,7 +47,7 @@ class OtherTrainings:
     #: (networks, features)
     features: Floats
     gain_db: Floats
-    #: for each network a number: equal where images and training are; 0: as in the study itself
+    #: (networks,): equal numbers where images and training are the same; 0 where as in this study
     conditions: npt.NDArray[np.int64]
 
     @classmethod
@@ -58,26 +58,26 @@ class OtherTrainings:
 
 @dataclass(frozen=True)
 class GainPrior:
-    """PSNR over bicubic enlargement after a search's short training, of any network."""
+    """PSNR above bicubic enlargement after a search's short training, predicted by features."""
 
     process: GaussianProcessRegressor
-    #: of the table's features: mean, and deviation
+    #: (features,): mean and standard deviation over the table's networks
     center: Floats
     spread: Floats
     mean_db: float
     noise_db: float
-    #: of deviations, found by leaving networks out
+    #: factor of standard deviations, found by leaving networks out
     widening: float
-    #: beside the table, for studies alone
+    #: used by studies, in addition to the table
     others: OtherTrainings = field(default_factory=OtherTrainings.none)
 
     def beside(self, others: OtherTrainings) -> GainPrior:
-        """For a study that knows of these, too."""
+        """The prior of a study that also knows these trainings."""
         return replace(self, others=others)
 
     @classmethod
     def fitted(cls, features: Floats, gain_db: Floats, kernel: KernelValues) -> GainPrior:
-        """To networks whose ``features`` (networks, features) and gains are known."""
+        """Fits to features, (networks, features), and gains in dB, (networks,)."""
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
@@ -100,27 +100,27 @@ class GainPrior:
         return cls.fitted(features, gains_of(table), table.kernel)
 
     def scaled(self, features: Floats) -> Floats:
-        """In deviations of the table's."""
+        """Standardized by the mean and the standard deviation of the table's networks."""
         return (features - self.center) / self.spread
 
     def gains(self, features: Floats) -> Gains:
-        """Of networks of which the table alone tells; the training's own noise included."""
+        """Predictions by the table alone; the deviations include the noise of a training."""
         mean, deviation = self.process.predict(self.scaled(features), return_std=True)
         return Gains(mean + self.mean_db, self.widening * np.hypot(deviation, self.noise_db))
 
     def familiarity(self, features: Floats) -> Floats:
-        """1 where the table settles a network's gain, 0 where it tells no more than the mean."""
+        """Share of each gain's prior variance that the table explains: 1 is all, 0 is none."""
         deviation = self.process.predict(self.scaled(features), return_std=True)[1]
         return np.asarray(1 - deviation**2 / self.process.kernel_.k1.constant_value)
 
     def distances(self, features: Floats) -> Floats:
-        """(networks, features): how far each is outside of the table's range, in deviations."""
-        known, scaled = self.process.X_train_, self.scaled(features)
-        beyond = np.maximum(scaled - known.max(axis=0), known.min(axis=0) - scaled)
-        return np.asarray(np.maximum(beyond, 0.0))
+        """(networks, features): distance outside of the table's range, in standard deviations."""
+        fitted, scaled = self.process.X_train_, self.scaled(features)
+        outside = np.maximum(scaled - fitted.max(axis=0), fitted.min(axis=0) - scaled)
+        return np.asarray(np.maximum(outside, 0.0))
 
     def placed(self, features: Floats, conditions: npt.NDArray[np.int64]) -> PlacedNetworks:
-        """Networks as they stand to the table's, before any is trained under these conditions."""
+        """Networks with their covariances to the table's, before any of them is trained."""
         scaled = self.scaled(features)
         across = self.process.kernel_(self.process.X_train_, scaled)
         mean = across.T @ self.process.alpha_ + self.mean_db
@@ -128,38 +128,41 @@ class GainPrior:
         return PlacedNetworks(scaled, conditions, mean, solved)
 
     def covariance(self, rows: PlacedNetworks, columns: PlacedNetworks) -> Floats:
-        """(rows, columns): of their gains.
+        """(rows, columns): covariance of their gains, given the table.
 
-        Where conditions are the same, gains have more in common than the table tells.
+        Equal conditions add a covariance of their own.
         """
         kernel = self.process.kernel_
-        alike = kernel.k2(rows.scaled, columns.scaled)
-        told = kernel.k1.constant_value * alike - rows.solved.T @ columns.solved
-        common = _common(np.outer(rows.mean_db, columns.mean_db), alike)
-        return np.asarray(told + common * np.equal.outer(rows.conditions, columns.conditions))
+        correlation = kernel.k2(rows.scaled, columns.scaled)
+        posterior = kernel.k1.constant_value * correlation - rows.solved.T @ columns.solved
+        shared = _shared(np.outer(rows.mean_db, columns.mean_db), correlation)
+        return np.asarray(posterior + shared * np.equal.outer(rows.conditions, columns.conditions))
 
     def variance(self, networks: PlacedNetworks) -> Floats:
-        """The covariance of each with itself."""
-        told = self.process.kernel_.k1.constant_value - np.square(networks.solved).sum(axis=0)
-        return np.asarray(told + _common(np.square(networks.mean_db), 1.0))
+        """The diagonal of the covariance with themselves."""
+        posterior = self.process.kernel_.k1.constant_value - np.square(networks.solved).sum(axis=0)
+        return np.asarray(posterior + _shared(np.square(networks.mean_db), 1.0))
 
 
-def _common(means: Floats, alike: Floats | float) -> Floats:
-    """Covariance that a study's conditions bring, by products of means and by likeness."""
-    return np.asarray(_OFFSET_DB**2 + _SLOPE**2 * means + _OWN_DB**2 * alike)
+def _shared(products: Floats, correlation: Floats | float) -> Floats:
+    """Covariance of gains under equal conditions: an offset, a slope, and a process of its own.
+
+    ``products`` are those of the means of two networks.
+    """
+    return np.asarray(_OFFSET_DB**2 + _SLOPE**2 * products + _OWN_DB**2 * correlation)
 
 
 @dataclass(frozen=True)
 class PlacedNetworks:
-    """Some networks, and what covariances of their gains are computed from."""
+    """Networks, and what covariances of their gains are computed from."""
 
-    #: features in deviations of the table's: (networks, features)
+    #: standardized features, (networks, features)
     scaled: Floats
-    #: equal where images and training are
+    #: (networks,): equal numbers where images and training are the same
     conditions: npt.NDArray[np.int64]
-    #: of the gain
+    #: (networks,): mean of the gain
     mean_db: Floats
-    #: what the table tells of each: (networks of the table, networks)
+    #: (networks of the table, networks): L^-1 k, with the table's Cholesky factor L
     solved: Floats
 
     def part(self, rows: slice) -> PlacedNetworks:
@@ -169,7 +172,7 @@ class PlacedNetworks:
         )
 
     def beside(self, others: PlacedNetworks) -> PlacedNetworks:
-        """These, then the others."""
+        """These networks, followed by ``others``."""
         return PlacedNetworks(
             np.vstack([self.scaled, others.scaled]),
             np.concatenate([self.conditions, others.conditions]),
@@ -178,7 +181,7 @@ class PlacedNetworks:
         )
 
     def shared(self, scaled: Floats, conditions: npt.NDArray[np.int64]) -> int:
-        """So many of the first are those of ``scaled`` features and ``conditions``, too."""
+        """Length of the common prefix with networks of these features and conditions."""
         count = min(len(self.scaled), len(scaled))
         same = (self.scaled[:count] == scaled[:count]).all(axis=1)
         same &= self.conditions[:count] == conditions[:count]
@@ -187,20 +190,20 @@ class PlacedNetworks:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A study's networks as they stand to the table's and to each other."""
+    """A study's networks, and the Cholesky factor of their covariance."""
 
-    #: by which they are placed
+    #: by which the networks were placed
     prior: GainPrior
     networks: PlacedNetworks
-    #: lower triangular, of their covariances with noise
+    #: lower triangular; the covariance includes noise
     factor: Floats
 
     def first(self, count: int) -> _Placed:
-        """The first ones: their factor is the first rows of that of all."""
+        """The first ``count`` networks; their factor is the leading block of the whole."""
         return _Placed(self.prior, self.networks.part(slice(count)), self.factor[:count, :count])
 
     def grown(self, new: PlacedNetworks) -> _Placed:
-        """With others behind them."""
+        """With networks appended; the factor is extended by blocks."""
         prior, count = self.prior, len(new.mean_db)
         across = solve_triangular(self.factor, prior.covariance(self.networks, new), lower=True)
         own = prior.covariance(new, new) + prior.noise_db**2 * np.eye(count)
@@ -214,7 +217,7 @@ class _Placed:
 
 
 class StudyMemory:
-    """What was computed of a study's networks: with more of them, only the new ones are."""
+    """Keeps what was computed of a study's networks, so that only new ones are computed."""
 
     def __init__(self) -> None:
         self._latest: _Placed | None = None
@@ -222,54 +225,54 @@ class StudyMemory:
     def placed(
         self, prior: GainPrior, features: Floats, conditions: npt.NDArray[np.int64]
     ) -> _Placed:
-        """Networks of these features; those that it knows, in the order in which it knows them."""
-        known, scaled = self._latest, prior.scaled(features)
-        if known is None or known.prior is not prior:
-            known = _Placed(prior, prior.placed(features[:0], conditions[:0]), np.zeros((0, 0)))
-        same = known.networks.shared(scaled, conditions)
-        self._latest = known.first(same).grown(prior.placed(features[same:], conditions[same:]))
+        """Networks of these features, (networks, features); a prefix seen before is reused."""
+        latest, scaled = self._latest, prior.scaled(features)
+        if latest is None or latest.prior is not prior:
+            latest = _Placed(prior, prior.placed(features[:0], conditions[:0]), np.zeros((0, 0)))
+        same = latest.networks.shared(scaled, conditions)
+        self._latest = latest.first(same).grown(prior.placed(features[same:], conditions[same:]))
         return self._latest
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What is computed of a study's networks once, whatever is asked about."""
+    """What the posterior of any other network needs of those in the study."""
 
     #: trained ones, then those in training
     networks: PlacedNetworks
-    #: lower triangular, of their covariances with noise
+    #: lower triangular Cholesky factor of their covariance with noise
     factor: Floats
-    #: of each trained one's covariance with another network in that one's mean
+    #: (trained networks,): K^-1 (y - mean)
     weights: Floats
 
 
 @dataclass(frozen=True)
 class StudyGains:
-    """What a study's trainings say of its other networks.
+    """Posterior of the gains of a study's networks, given those that it has trained.
 
-    ``known`` and ``pending`` are features (networks, features): those of trained networks, with
-    their gains, and of networks in training, whose results will be known soon.
+    ``known`` and ``pending`` are features, (networks, features): of trained networks, whose gains
+    are ``gain_db``, (networks,), and of networks in training, which reduce variances only.
     """
 
     prior: GainPrior
     known: Floats
     gain_db: Floats
     pending: Floats
-    #: of the same study when it knew less
+    #: shared by all posteriors of a study
     memory: StudyMemory = field(default_factory=StudyMemory, repr=False, compare=False)
 
     def of(self, features: Floats) -> Gains:
-        """Distributions of the gains that the study's training would give these networks."""
+        """Gains of networks of these features, (networks, features), by the study's training."""
         prior, evidence = self.prior, self._evidence
-        asked = prior.placed(features, np.zeros(len(features), np.int64))
-        variance, shift = prior.variance(asked), np.zeros(len(features))
+        networks = prior.placed(features, np.zeros(len(features), np.int64))
+        variance, shift = prior.variance(networks), np.zeros(len(features))
         if len(evidence.factor):
-            across = prior.covariance(evidence.networks, asked)
+            across = prior.covariance(evidence.networks, networks)
             solved = solve_triangular(evidence.factor, across, lower=True)
             variance = variance - np.square(solved).sum(axis=0)
             shift = across[: len(evidence.weights)].T @ evidence.weights
         deviation = prior.widening * np.sqrt(np.maximum(variance, 0.0) + prior.noise_db**2)
-        return Gains(asked.mean_db + shift, deviation)
+        return Gains(networks.mean_db + shift, deviation)
 
     @cached_property
     def _evidence(self) -> _Evidence:
@@ -282,14 +285,14 @@ class StudyGains:
         networks, factor = placed.networks, placed.factor
         gain_db = np.concatenate([others.gain_db, self.gain_db])
         trained = len(gain_db)
-        surprise = np.maximum(gain_db, LOST_DB) - networks.mean_db[:trained]
-        # The first rows of a factor are the factor of the first rows.
-        weights = cho_solve((factor[:trained, :trained], True), surprise)
+        residual = np.maximum(gain_db, LOST_DB) - networks.mean_db[:trained]
+        # The leading block of a factor is the factor of the leading block.
+        weights = cho_solve((factor[:trained, :trained], True), residual)
         return _Evidence(networks, factor, np.asarray(weights))
 
 
 def gains_of(table: NetworkTable) -> Floats:
-    """Of its networks, over bicubic enlargement, in dB: what is lost is no more than lost."""
+    """(networks,): gains over bicubic enlargement in dB, at least ``LOST_DB``."""
     gains = [table.gain_db(network) for network in table.networks]
     return np.maximum(gains, LOST_DB)
 

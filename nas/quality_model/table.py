@@ -20,11 +20,11 @@ TRAININGS_FILE = Path(__file__).parent / "trainings.csv"
 CONDITIONS_FILE = Path(__file__).parent / "conditions.json"
 #: Steps of a full training: what is expected is the PSNR after so many.
 FULL_STEPS = 10_000
-#: Of all its trainings.
+#: Scale of all its trainings.
 TABLE_SCALE = 3
-#: With both trainings, for a line to be fitted to them.
+#: At least so many networks with both trainings are needed for a fit.
 FEWEST_NETWORKS = 5
-#: That multiply-accumulates are told at.
+#: The size at which multiply-accumulates are counted.
 INPUT = InputSpec(360, 640)
 
 
@@ -41,7 +41,7 @@ class Training:
     parameters: int
     #: of the trained graph
     convolutions: int
-    #: its parameters to those of the merged graph
+    #: ratio of its parameters to those of the merged graph
     branching: float
     #: of the INT8 file
     psnr_db: float | None = None
@@ -71,13 +71,13 @@ class Table:
     @cached_property
     def lengths(self) -> tuple[int, ...]:
         """Steps of short trainings that enough networks had, the fewest first."""
-        found = sorted({row.steps for row in self.trainings if row.steps < FULL_STEPS})
-        return tuple(steps for steps in found if len(self.pairs(steps)) >= FEWEST_NETWORKS)
+        lengths = sorted({row.steps for row in self.trainings if row.steps < FULL_STEPS})
+        return tuple(steps for steps in lengths if len(self.pairs(steps)) >= FEWEST_NETWORKS)
 
     def pairs(self, steps: int) -> tuple[FullTraining, ...]:
         """Networks that were trained for so many steps, and in full."""
         full = {row.name: row.psnr_db for row in self.trainings if row.steps == FULL_STEPS}
-        found = []
+        pairs = []
         for row in self.trainings:
             psnr_db = full.get(row.name)
             if row.steps == steps and row.psnr_db is not None and psnr_db is not None:
@@ -89,17 +89,17 @@ class Table:
                     psnr_db=row.psnr_db,
                     bicubic_psnr_db=self.bicubic_psnr_db,
                 )
-                found.append(FullTraining(short, psnr_db, row.name))
-        return tuple(found)
+                pairs.append(FullTraining(short, psnr_db, row.name))
+        return tuple(pairs)
 
     def without(self, name: str) -> Table:
-        """The same, but for one network."""
-        kept = tuple(row for row in self.trainings if row.name != name)
-        return Table(kept, self.bicubic_psnr_db)
+        """The table without the trainings of one network."""
+        others = tuple(row for row in self.trainings if row.name != name)
+        return Table(others, self.bicubic_psnr_db)
 
 
 def read_table() -> Table:
-    """The package's own."""
+    """The package's own table."""
     trainings = read_rows(TRAININGS_FILE, Training)
     return Table(tuple(trainings), read_conditions().bicubic_psnr_db)
 

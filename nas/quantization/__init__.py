@@ -1,1 +1,1 @@
-"""Trained weights made an integer-only TFLite file."""
+"""Quantization of trained weights, and conversion to an integer-only TFLite file."""

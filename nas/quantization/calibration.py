@@ -1,4 +1,4 @@
-"""INT8 ranges from what a network meets on images: post-training quantization."""
+"""Post-training quantization: INT8 ranges from the activations on calibration images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCHES = 8
 
 
 def calibration_crops(images: ImageSet, recipe: Recipe, seed: int) -> Pixels:
-    """Crops that the training of ``recipe`` never meets: 128 of them by default; uint8."""
+    """Crops that are no part of the training of ``recipe``, uint8; 128 by default."""
     sampler = PatchSampler(images, recipe.batch, recipe.patch)
     unseen = recipe.steps + recipe.int8_schedule.steps
     batches = [sampler.batch_of(seed, unseen + index)[0] for index in range(_BATCHES)]
@@ -43,7 +43,7 @@ def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
 def quantize_afterwards(
     graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
-    """A floating-point network's values, rounded, with ranges from ``crops``."""
+    """Rounded weights of a floating-point network, with INT8 ranges from ``crops``."""
     network = Network(graph)
     network.restore(weights)
     network.calibrate(tf.constant(crops, tf.float32))

@@ -9,11 +9,11 @@ from ..training.tensorflow_quietly import tf
 
 #: INT8 weights are whole multiples, up to this, of their scale; -128 is not used.
 MAX_LEVEL = 127
-#: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantisable.
+#: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantizable.
 MIN_RANGE = 1e-3
 
 
-def fake_quantise_weights(
+def fake_quantize_weights(
     kernel: tf.Tensor, granularity: WeightGranularity, *, transposed: bool = False
 ) -> tf.Tensor:
     """``kernel`` on 255 symmetric levels of the largest absolute weight, a channel or all in all.
@@ -33,7 +33,7 @@ def fake_quantise_weights(
 
 
 def largest_weights(kernel: tf.Tensor, granularity: WeightGranularity) -> tf.Tensor:
-    """The absolute value that is ``MAX_LEVEL``, one for each last index or one for all."""
+    """Absolute values that become ``MAX_LEVEL``: one per output channel, or one for all."""
     axes = [0, 1, 2] if granularity is WeightGranularity.CHANNEL else None
     return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), 1e-6)
 
@@ -43,7 +43,7 @@ def fake_quantize(tensor: tf.Tensor, low: tf.Tensor | float, high: tf.Tensor | f
     return tf.quantization.fake_quant_with_min_max_vars(tensor, low, high, num_bits=8)
 
 
-def fake_quantise_fixed(tensor: tf.Tensor, bounds: Range) -> tf.Tensor:
+def fake_quantize_fixed(tensor: tf.Tensor, bounds: Range) -> tf.Tensor:
     """``tensor`` on the 256 levels of a range that the format fixes."""
     return tf.quantization.fake_quant_with_min_max_args(
         tensor, min=bounds.low, max=bounds.high, num_bits=8

@@ -61,7 +61,7 @@ def round_kernels(
 def _rounded(
     operator: Conv | DepthwiseConv, own: Weights, seen: tf.Tensor, granularity: WeightGranularity
 ) -> Weights:
-    """LoweredOperator and bias of one convolution that sees (N, H, W, in), normalized."""
+    """Rounded kernel and bias of one convolution with input ``seen``, (N, H, W, in), normalized."""
     if isinstance(operator, Conv):
         groups, kernel = operator.groups, np.asarray(merged_kernel(operator, own, np.einsum))
     else:  # a convolution of as many groups as channels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,8 +54,7 @@ def foreseen_front(model: ImprovementModel, options: Sequence[Option]) -> Expect
 
 def _within_limit(model: ImprovementModel, options: Sequence[Option]) -> list[Option]:
     limit_ms = model.problem.settings.max_latency_ms
-    most = math.inf if limit_ms is None else math.log2(limit_ms)
-    return [option for option in options if option.latency.promised_log2_ms <= most]
+    return [option for option in options if option.latency.excess(limit_ms) <= 0]
 
 
 def _abpn(model: ImprovementModel) -> Option | None:

@@ -59,6 +59,10 @@ class EstimatedLatency:
         """As the device's own source says it."""
         return cls(math.log2(scored_ms(latency, risk)), 0.0, math.log2(latency.promised_ms))
 
+    def excess(self, limit_ms: float | None) -> float:
+        """Doublings of time by which it is over a study's limit; less than 0: within it."""
+        return self.promised_log2_ms - (math.inf if limit_ms is None else math.log2(limit_ms))
+
     @property
     def is_settled(self) -> bool:
         """Is it the source's own?"""

@@ -105,10 +105,9 @@ class ImprovementModel:
         )
 
     def _excess(self, options: Sequence[Option]) -> Floats:
-        """Doublings of time by which each is over the study's limit; less than 0: within it."""
+        """Of each, over the study's limit."""
         limit_ms = self.problem.settings.max_latency_ms
-        promised = np.array([option.latency.promised_log2_ms for option in options])
-        return promised - (math.inf if limit_ms is None else math.log2(limit_ms))
+        return np.array([option.latency.excess(limit_ms) for option in options])
 
     def _best(self, promised: float) -> float:
         """Score's logarithm of what is to be surpassed: while nothing is trained, the promise."""

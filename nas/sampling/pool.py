@@ -1,14 +1,17 @@
 """The networks among which the next one is chosen: fresh ones, and relatives of the best.
 
+Other studies' best of the same space are among them, and parents while there are few others.
+
 A few rounds of evolution on what is expected of networks, not on trainings: each takes the most
 promising and changes them. The same problem, knowledge and number give the same pool.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -21,7 +24,7 @@ from ..quality_model.features import Features, features_of
 from .latency_estimate import LatencyEstimator
 from .options import ImprovementModel, Option
 from .problem import SamplingProblem
-from .replay import Choices, Draw, draw
+from .replay import Choices, Draw, draw, values_of
 from .variation import changed, crossed
 
 #: Random draws: of a pool beside relatives, and where nothing is trained yet.
@@ -30,7 +33,7 @@ _FRESH, _FRESH_ALONE = 24, 96
 _CHANGED, _CROSSED = 32, 16
 #: Then, so many times, so many changed ones of the most promising.
 _ROUNDS, _EACH_ROUND = 2, 40
-#: Networks that new ones are made of.
+#: Networks that new ones are made of; so many of other studies are in a pool.
 _PARENTS = 8
 #: Failed or known draws, for each that is wanted, after which a space is taken to be exhausted.
 _PATIENCE = 5
@@ -42,8 +45,11 @@ Chooser = Callable[[random.Random], Mapping[str, Any]]
 def make_pool(model: ImprovementModel, number: int) -> tuple[Option, ...]:
     """Options for trial ``number``; none was proposed before."""
     pool = _Pool.begun(model, f"{number}")
-    parents = model.knowledge.parents(model.problem.objective)[:_PARENTS]
-    pool.grow(_FRESH if parents else _FRESH_ALONE, lambda rng: {})
+    untried = _untried(model)
+    pool.add(map(values_of, untried), len(untried))
+    own = model.knowledge.parents(model.problem.objective)[:_PARENTS]
+    pool.grow(_FRESH if own else _FRESH_ALONE, lambda rng: {})
+    parents = own or untried
     if parents:
         pool.grow(_CHANGED, _changes_of(parents))
         pool.grow(_CROSSED, lambda rng: crossed(rng.choice(parents), rng.choice(parents), rng))
@@ -66,6 +72,13 @@ def make_small(
         smallest = sorted([*options, *pool.options], key=lambda option: option.macs)[:_PARENTS]
         pool.grow(_EACH_ROUND, _changes_of([option.draw.choices for option in smallest]))
     return tuple(pool.options)
+
+
+def _untried(model: ImprovementModel) -> list[Choices]:
+    """The best that other studies have trained and this one has not."""
+    proposed = model.knowledge.proposed
+    draws = (draw for draw in model.problem.warm_draws if draw.candidate.hash not in proposed)
+    return [draw.choices for draw in itertools.islice(draws, _PARENTS)]
 
 
 def _changes_of(parents: Sequence[Choices]) -> Chooser:
@@ -99,14 +112,12 @@ class _Pool:
 
     def grow(self, count: int, choose: Chooser) -> None:
         """By ``count`` networks drawn with the choices that ``choose`` gives, if there are any."""
-        found: list[_Network] = []
-        for _ in range(count * _PATIENCE):
-            if len(found) == count:
-                break
-            network = self._draw(choose(self.rng))
-            if network is not None:
-                found.append(network)
-        self.options += self._options(found)
+        self.add((choose(self.rng) for _ in range(count * _PATIENCE)), count)
+
+    def add(self, known: Iterable[Mapping[str, Any]], count: int) -> None:
+        """At most ``count`` networks drawn by what is ``known`` of each."""
+        drawn = (network for values in known if (network := self._draw(values)) is not None)
+        self.options += self._options(list(itertools.islice(drawn, count)))
 
     def _draw(self, known: Mapping[str, Any]) -> _Network | None:
         """A network that was not met before, and that the image gets through."""

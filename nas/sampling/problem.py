@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,8 +19,10 @@ from ..quality_model.prior import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
 from ..studies.record import Result, TrialRecord, pareto_front
 from ..studies.settings import Settings
+from ..studies.warm_start import WarmStart
 from .latency_estimate import LatencyEstimator, LineFeatures, TimedNetwork
-from .replay import Choice, Choices
+from .replay import Choice, Choices, Draw
+from .warm_draws import warm_draws
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,6 +38,8 @@ class SamplingProblem:
     expectations: Expectations
     #: what is believed of networks before the study has trained any
     read_prior: Callable[[], GainPrior] = shipped_prior
+    #: what other studies have trained
+    read_warm_starts: Callable[[], Sequence[WarmStart]] = tuple
 
     @property
     def objective(self) -> Objective:
@@ -46,6 +50,12 @@ class SamplingProblem:
     def bicubic_psnr_db(self) -> float:
         """Of bicubic enlargement of the study's validation images."""
         return self.settings.references.bicubic_psnr_db
+
+    @cached_property
+    def warm_draws(self) -> tuple[Draw, ...]:
+        """Of what other studies have trained, that which this one's space draws; the best first."""
+        starts = self.read_warm_starts()
+        return warm_draws(self.space, self.settings, self.estimator, self.expectations, starts)
 
 
 @dataclass(frozen=True)

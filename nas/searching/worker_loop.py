@@ -249,6 +249,7 @@ def worker_sampler(
         except NasError:  # a trial that meets it says why
             return None
 
+    read_warm_starts = cache(study.warm_starts)
     problem = SamplingProblem(
         resources.space,
         study.settings,
@@ -256,7 +257,8 @@ def worker_sampler(
             resources.device, InputSpec.parse(study.settings.input), study.settings.risk
         ),
         study.expectations(),
-        cache(lambda: warm_prior(study.settings, study.warm_starts())),
+        cache(lambda: warm_prior(study.settings, read_warm_starts())),
+        read_warm_starts,
     )
     seed = _sampler_seed(study, Cores.available())
     by_device = resources.device.measured

@@ -1,4 +1,4 @@
-"""What a study knows of another at its start: networks that were trained there, and their PSNR.
+"""What a study knows of another at its start: its trained networks, their PSNR and their choices.
 
 Copied when the study is made, and kept with it: wherever it is gone on with, it knows the same,
 though the other study may have grown, or be gone.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from search_spaces import InputError, NasError
 
@@ -23,21 +24,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class WarmNetwork(ShortlyTrainedNetwork):
+    """One of them, and the choices by which its space draws it."""
+
+    #: values by the parameter's name; none of a reference, or where an earlier version kept it
+    choices: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "choices": self.choices}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> WarmNetwork:
+        known = ShortlyTrainedNetwork.from_json(data)
+        choices = data.get("choices", {})
+        return cls(known.candidate, known.psnr_db, known.psnr_float_db, choices)
+
+
+@dataclass(frozen=True)
 class WarmStart:
     """Trained networks of another study, its references among them."""
 
     study: str
     settings: Settings
-    networks: tuple[ShortlyTrainedNetwork, ...]
+    networks: tuple[WarmNetwork, ...]
 
     @classmethod
     def of(cls, study: Study) -> Self:
         """What ``study`` has trained by now; InputError if that is nothing."""
+        trials = study.optuna.get_trials(deepcopy=False)
         networks = tuple(
-            ShortlyTrainedNetwork(
-                record.network, record.result.psnr_db, record.result.psnr_db + record.result.drop_db
+            WarmNetwork(
+                record.network,
+                record.result.psnr_db,
+                record.result.psnr_db + record.result.drop_db,
+                trial.params,
             )
-            for record in study.records()
+            for record, trial in zip(study.records_of(trials), trials, strict=True)
             if record.result is not None
         )
         if not networks:
@@ -69,7 +91,7 @@ class WarmStart:
         try:
             first, *others = gzip.decompress(base64.b64decode(text)).decode().splitlines()
             about = json.loads(first)
-            networks = (ShortlyTrainedNetwork.from_json(json.loads(line)) for line in others)
+            networks = (WarmNetwork.from_json(json.loads(line)) for line in others)
             return cls(about["study"], Settings.from_json(about["settings"]), tuple(networks))
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise NasError(

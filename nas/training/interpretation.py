@@ -33,9 +33,9 @@ from search_spaces.graph import activations, convolutions, operators
 
 from ..quantization.fake_quantization import (
     MIN_RANGE,
-    fake_quantise_fixed,
-    fake_quantise_weights,
     fake_quantize,
+    fake_quantize_fixed,
+    fake_quantize_weights,
 )
 from .tensorflow_quietly import tf
 from .weights import range_key
@@ -73,7 +73,7 @@ class _Variables:
         """In levels, rounded if the mode says so."""
         kernel = normalized * (self.unit_out / self.unit_in)
         if self.mode.quantize and (transposed or not self.mode.training):
-            kernel = fake_quantise_weights(kernel, self.mode.granularity, transposed=transposed)
+            kernel = fake_quantize_weights(kernel, self.mode.granularity, transposed=transposed)
         return kernel
 
     def finish(self, result: tf.Tensor, activation: Activation) -> tf.Tensor:
@@ -115,7 +115,7 @@ class Interpreter:
             return tensor
         group = self._groups[name]
         if group.fixed is not None:
-            return fake_quantise_fixed(tensor, group.fixed)
+            return fake_quantize_fixed(tensor, group.fixed)
         low, high = (values[f"{range_key(group)}/{bound}"] for bound in ("low", "high"))
         unit = self.tensors.units[group.tensors[0]]
         floor = 0.0 if group.positive else tf.minimum(low, 0.0) * unit

@@ -1,4 +1,4 @@
-"""What is asked of a training, what it tells on the way, and what it gives: without TensorFlow."""
+"""A training job, its progress and its result, as values without TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Weights = Mapping[str, Array]
 
 
 class DivergedError(CandidateError):
-    """A training whose steps were too large: its loss is no number, or the network has died."""
+    """Training diverged: the loss is not finite, or the network has died."""
 
 
 class Phase(StrEnum):
-    """A stretch of training. The last two go on from what the first one gave."""
+    """A phase of training. The last two continue from the result of the first."""
 
     FLOAT = "float"
     INT8 = "int8"
@@ -32,7 +32,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands: ``step`` of ``steps`` of a phase, and the last loss, grey levels."""
+    """Progress of a training: ``step`` of a phase's ``steps``, the last loss in grey levels."""
 
     phase: Phase
     step: int
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training: what of, how, and the tile by which the result is judged."""
+    """One training: the candidate, the recipe, and the tile size of its validation."""
 
     candidate: Candidate
     recipe: Recipe
@@ -68,7 +68,7 @@ class TrainingSeconds:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training gave, before there is any file of it: values of the deployed graph."""
+    """Result of a training, before conversion: the weights of the deployed graph."""
 
     float32: Weights = field(repr=False)
     #: kernels on their INT8 levels

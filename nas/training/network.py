@@ -1,4 +1,4 @@
-"""A graph with variables of its own: what is trained."""
+"""A trainable network: a graph with its variables."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Network(keras.layers.Layer):
 
     @property
     def values(self) -> dict[str, keras.Variable]:
-        """All that is trained by name: kernels, biases and slopes, then the learned INT8 ranges."""
+        """All trained variables by name: kernels, biases, slopes, and learned INT8 ranges."""
         return self._parameters | self._ranges
 
     @property
@@ -99,7 +99,7 @@ class Network(keras.layers.Layer):
         return {name: tf.convert_to_tensor(variable) for name, variable in self.values.items()}
 
     def calibrate(self, images: tf.Tensor) -> None:
-        """Sets every learned range to the smallest and largest value met on ``images``."""
+        """Sets every learned range to the smallest and largest value that occurs on ``images``."""
         tensors = self._interpreter.run(self._tensors(), images, Mode(quantize=False))
         for group in self._learned:
             unit = self._interpreter.tensors.units[group.tensors[0]]

@@ -1,4 +1,4 @@
-"""The proxy: how every candidate of a study is trained, set once with the help of a timing."""
+"""Chooses the proxy recipe of a study, by timing gradient steps on this machine."""
 
 from __future__ import annotations
 

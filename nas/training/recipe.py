@@ -1,4 +1,4 @@
-"""How a network is trained: plain values."""
+"""Training recipes and learning-rate schedules, as plain values."""
 
 from __future__ import annotations
 
@@ -8,54 +8,55 @@ from ..choices import Loss, Precision, Quantization, RecipeName
 
 #: Below this a schedule has no room for a warm-up and a fall to zero.
 MIN_SEARCH_STEPS = 50
-#: What may be asked of a full training: the least and the most.
+#: Smallest and largest values that a full training accepts.
 BOUNDS = {"steps": (10, 1_000_000_000), "batch": (1, 256), "patch": (8, 256)}
-#: Up to so many steps the rate of kernels is what the recipe says; beyond, it falls with this power
-#: of the steps. At the rate of brief trainings narrow layers die within some thousand steps, while
-#: ABPN has the same PSNR after 10,000 steps at 0.004 and at 0.008 (studies/training_speed).
+#: The kernel rate is the recipe's up to ``_BRIEF_STEPS``; beyond, it is multiplied by
+#: (_BRIEF_STEPS / steps)^_FALL. At the rate of brief trainings narrow layers die within some
+#: thousand steps, while ABPN has the same PSNR after 10,000 steps at 0.004 and at 0.008
+#: (studies/training_speed).
 _BRIEF_STEPS = 500
 _FALL = 1 / 3
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps of one stretch of training, and how large they are at their peak.
+    """The schedule of one training phase: its steps and its peak rates.
 
-    Up along a line in ``warmup_steps``, then down to zero along a cosine.
+    Rates rise linearly during ``warmup_steps``, then fall to zero along a cosine.
     """
 
     steps: int
-    #: root mean square of a kernel's step, in first weights' deviations
+    #: root mean square of a kernel's step, in standard deviations of its initial weights
     kernel_rate: float
-    #: Adam's, for biases, slopes and INT8 ranges
+    #: of Adam, for biases, slopes and INT8 ranges
     learning_rate: float
     warmup_steps: int
 
     @property
     def average_momentum(self) -> float:
-        """Of the weights' moving average: over the last hundredth of the steps, at most 1,000."""
+        """Momentum of the weights' moving average, over 1 % of the steps, 1,000 at most."""
         return max(0.0, min(0.999, 1 - 100 / self.steps))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and on what a network is trained: in floating point, then quantized.
+    """Hyperparameters of a training in floating point, and of the INT8 training that may follow.
 
-    INT8 training, where it is called for, goes on from there for ``int8_fraction`` of the steps.
+    INT8 training takes ``int8_fraction`` of ``steps`` in addition.
     """
 
     steps: int
     batch: int = 16
     #: side of a crop in low-resolution pixels
     patch: int = 32
-    #: of a brief training; longer ones make smaller steps
+    #: of trainings up to 500 steps; longer ones have a lower rate
     kernel_rate: float = 1.1e-2
     learning_rate: float = 2e-3
-    #: of all steps, the first ones, in which both rates rise
+    #: share of the steps during which both rates rise
     warmup_fraction: float = 0.05
-    #: INT8 steps to floating-point steps
+    #: ratio of INT8 steps to floating-point steps
     int8_fraction: float = 0.3
-    #: the rates of INT8 training to those above
+    #: ratio of the rates of INT8 training to those above
     int8_rate: float = 0.3
     quantization: Quantization = Quantization.AUTO
     loss: Loss = Loss.L1
@@ -64,17 +65,17 @@ class Recipe:
 
     @property
     def precision(self) -> Precision:
-        """What convolutions are in."""
+        """The precision of convolutions."""
         return Precision.BFLOAT16 if self.bfloat16 else Precision.FLOAT32
 
     @property
     def float_schedule(self) -> Schedule:
-        """From first weights."""
+        """Schedule of the floating-point phase."""
         return self._schedule(self.steps, 1.0)
 
     @property
     def int8_schedule(self) -> Schedule:
-        """From floating-point weights on."""
+        """Schedule of the INT8 phase, which follows it."""
         return self._schedule(max(1, round(self.steps * self.int8_fraction)), self.int8_rate)
 
     def _schedule(self, steps: int, height: float) -> Schedule:

@@ -22,7 +22,7 @@ def judging_steps(recipe: Recipe, images: ImageSet) -> float:
 
 
 class StallWatch:
-    """Hears of the steps of a training, and says for how long it may be silent."""
+    """Observes the steps of a training, and says how long it may go without another."""
 
     def __init__(self, judging_steps: float) -> None:
         """``judging_steps``: what comes after the last step, measured in steps."""
@@ -35,5 +35,5 @@ class StallWatch:
         self._expected_seconds = seconds / progress.step * ahead
 
     def patience(self) -> float:
-        """Seconds in which its next word is due."""
+        """Seconds within which the next progress is due."""
         return FLOOR_SECONDS + FACTOR * self._expected_seconds

@@ -37,7 +37,7 @@ Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a training needs to go on: where it is, and every array by name."""
+    """State from which a training resumes: phase, step, and every array by name."""
 
     phase: Phase
     step: int
@@ -83,7 +83,7 @@ class Trainer:
         )
 
     def _first_network(self) -> tuple[Network, Weights]:
-        """As it is before the first step, and 0 for each value that no step may change."""
+        """The initial network, and masks that are 0 where a value must not change."""
         candidate = self.job.candidate
         if self.phase is Phase.FLOAT:
             return Network(candidate.graph, self.job.seed), {}
@@ -112,18 +112,18 @@ class Trainer:
                 return weights
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Goes on where ``checkpoint`` of this phase was taken."""
+        """Resumes from a ``checkpoint`` of this phase."""
         self.step_index, self.seconds = checkpoint.step, checkpoint.seconds
         self.network.restore(checkpoint.state)
         self._optimizer.restore(checkpoint.state)
 
     def capture(self) -> Checkpoint:
-        """A checkpoint of this moment."""
+        """A checkpoint of the present state."""
         state = self.network.snapshot() | self._optimizer.state()
         return Checkpoint(self.phase, self.step_index, state, self.seconds, self._finished)
 
     def usable(self) -> tuple[Graph, Weights, Mode]:
-        """The network as it would be used now: averaged weights, with rounding if they know it."""
+        """The network with averaged weights; in INT8 phases it rounds as the file will."""
         weights, quantize = self._averaged(), self.phase is Phase.INT8
         if quantize:
             weights = self._rounded(weights)
@@ -160,14 +160,14 @@ class Trainer:
         return self.network(tf.cast(lr, tf.float32), mode=mode)
 
     def _loss(self, predicted: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
-        """In grey levels."""
+        """The loss, in grey levels."""
         error = predicted - tf.cast(hr, tf.float32)
         if self.job.recipe.loss is Loss.CHARBONNIER:
             return tf.reduce_mean(tf.sqrt(tf.square(error) + _CHARBONNIER_EPSILON**2))
         return tf.reduce_mean(tf.abs(error))
 
     def _advance(self) -> None:
-        """Steps up to the last one of the schedule."""
+        """Takes steps up to the last one of the schedule."""
         # The phases after the first meet crops of their own, the same for both of them.
         first = 0 if self.phase is Phase.FLOAT else self.job.recipe.steps
         steps = self._schedule.steps

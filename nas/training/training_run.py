@@ -72,7 +72,7 @@ def _trained(job: TrainingJob, images: ImageSet, observe: Observe) -> tuple[Weig
 def run_int8_training(
     job: TrainingJob, data: Data, before: TrainingResult, observe: Observe
 ) -> TrainingResult:
-    """Goes on from the floating-point network of ``before`` with INT8 rounding."""
+    """Continues the training ``before`` from its floating-point network with INT8 rounding."""
     started = time.monotonic()
     finished = {Phase.FLOAT: before.float32}
     trainer = Trainer(job, data.training, Phase.INT8, finished, observe)
@@ -88,7 +88,7 @@ def run_int8_training(
 
 
 def quantized_afterwards(job: TrainingJob, float32: Weights, images: ImageSet) -> Weights:
-    """The deployed network's values on INT8 levels, with ranges from crops it never met."""
+    """The deployed network's weights on INT8 levels; ranges are of crops it was not trained on."""
     crops = calibration_crops(images, job.recipe, job.seed)
     return quantize_afterwards(job.candidate.deployed, float32, job.granularity, crops)
 
@@ -102,7 +102,7 @@ def judged(
     *,
     int8_trained: bool = False,
 ) -> TrainingResult:
-    """What a training gave, with the quality of its floating-point network."""
+    """The result of a training, with the quality of its floating-point network."""
     return TrainingResult(
         float32=float32,
         int8=int8,
@@ -114,7 +114,7 @@ def judged(
 
 
 def run_reporting(run: Callable[[Observe], TrainingResult]) -> TrainingResult:
-    """What ``run`` gives in a worker process, which sends its Progress now and then."""
+    """Calls ``run`` in a worker process, and sends its Progress from time to time."""
     sent_at = 0.0
 
     def observe(progress: Progress) -> None:
@@ -155,7 +155,7 @@ def network_upscaler(
 
 
 def _tile_for(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpec:
-    """The file's tile less the padding that no pixel of a small image can see."""
+    """The file's tile size, cropped to what small images need."""
     if tiling is None:
         return tile
     height, width = (

@@ -11,7 +11,7 @@ from .job import Weights
 
 
 def range_key(group: ScaleGroup) -> str:
-    """Under what name the learned range of ``group`` stands among a network's values."""
+    """The key of the learned range of ``group`` among a network's weights."""
     return f"range/{group.tensors[0]}"
 
 

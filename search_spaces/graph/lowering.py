@@ -91,7 +91,7 @@ def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:
 
 
 def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
-    shapes, copies = shapes_of(graph, spec), _requantised_copies(graph)
+    shapes, copies = shapes_of(graph, spec), _requantized_copies(graph)
     tensors = {INPUT: Tensor(INPUT, shapes[INPUT])}
     splits: set[tuple[str, int]] = set()
     yield from _quantize(tensors[INPUT], copies[INPUT].values())
@@ -127,7 +127,7 @@ def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
         yield from _quantize(tensors[node.name], copies[node.name].values())
 
 
-def _requantised_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
+def _requantized_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
     """Tensor -> concat -> name of the copy that the concat reads: one for each scale."""
     analysis = quantization_groups(graph)
     copies: defaultdict[str, dict[str, str]] = defaultdict(dict)

@@ -62,7 +62,7 @@ def _load_file(path: Path) -> Space:
     module = importlib.util.module_from_spec(spec)
     try:
         # Not by the loader: no cache is left behind, and none is read that is out of date.
-        with _with_neighbours(path):
+        with _with_neighbors(path):
             exec(compile(source, path, "exec"), vars(module))
     except SyntaxError as error:
         raise InputError(f"search space {path}, line {error.lineno}: {error.msg}") from None
@@ -72,7 +72,7 @@ def _load_file(path: Path) -> Space:
 
 
 @contextmanager
-def _with_neighbours(path: Path) -> Iterator[None]:
+def _with_neighbors(path: Path) -> Iterator[None]:
     """Within, modules beside ``path`` can be imported, as if it were run as a script.
 
     They are read anew each time, as the file itself is.

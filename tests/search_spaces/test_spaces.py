@@ -140,7 +140,7 @@ def test_parameters_are_as_published_or_what_is_inferred_is_said(
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("name", SPACES)
-def test_whatever_is_drawn_can_be_built_quantised_and_timed(name: str, scale: int) -> None:
+def test_whatever_is_drawn_can_be_built_quantized_and_timed(name: str, scale: int) -> None:
     space = load_space(name)
     hashes = set()
     for seed in range(60):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas.exporting import folder as folders
-from nas.exporting.folder import remove_stale, require_free, write_folder
+from nas.exporting.folder import remove_stale, require_free, require_writable, write_folder
 from nas.system.files import write_whole
 from search_spaces import InputError
 
@@ -65,6 +65,8 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         require_free(tmp_path)
     with pytest.raises(InputError, match="is a file"):
         require_free(tmp_path / "letter.txt")
+    with pytest.raises(InputError, match=r"letter\.txt is a file"):
+        require_writable(tmp_path / "letter.txt" / "within" / "it")
 
 
 def test_networks_that_left_the_front_are_removed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from latency_models import WeightGranularity
 from nas.data.images import EMBEDDED, load_data
 from nas.data.patches import PatchSampler
 from nas.data.pixels import Pixels
-from nas.quantization.fake_quantization import fake_quantise_weights
+from nas.quantization.fake_quantization import fake_quantize_weights
 from nas.quantization.rounding import round_kernels
 from nas.training.initialization import Array
 from nas.training.interpretation import Mode, own_values
@@ -56,10 +56,10 @@ def nearest(graph: Graph, weights: Weights, granularity: WeightGranularity) -> W
     for node in graph.nodes:
         key = f"{node.name}/kernel"
         if isinstance(node.operator, Conv):
-            rounded[key] = fake_quantise_weights(weights[key], granularity).numpy()
+            rounded[key] = fake_quantize_weights(weights[key], granularity).numpy()
         elif isinstance(node.operator, DepthwiseConv):
             kernel = weights[key].transpose(0, 1, 3, 2)
-            rounded[key] = fake_quantise_weights(kernel, granularity).numpy().transpose(0, 1, 3, 2)
+            rounded[key] = fake_quantize_weights(kernel, granularity).numpy().transpose(0, 1, 3, 2)
     return rounded
 
 
@@ -74,8 +74,8 @@ def test_kernels_are_on_levels_of_the_same_scale(
     assert after.keys() == before.keys()
     settled = kernels(graph, after)
     for name, kernel in kernels(graph, before).items():
-        unsettled = fake_quantise_weights(kernel, granularity).numpy()
-        again = fake_quantise_weights(settled[name], granularity).numpy()
+        unsettled = fake_quantize_weights(kernel, granularity).numpy()
+        again = fake_quantize_weights(settled[name], granularity).numpy()
         largest = np.abs(unsettled).max(axis=(0, 1, 2))
         np.testing.assert_allclose(again, settled[name], atol=1e-5 * np.abs(kernel).max())
         np.testing.assert_allclose(np.abs(settled[name]).max(axis=(0, 1, 2)), largest, rtol=0.05)

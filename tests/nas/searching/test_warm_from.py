@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,18 +14,28 @@ import numpy as np
 import pytest
 
 from latency_models import Worker
+from latency_models.device import load_device
 from nas.quality_model.features import features_of, matrix_of
 from nas.quality_model.prior import StudyGains
+from nas.sampling.surrogate import SurrogateSampler
 from nas.sampling.warm_prior import other_trainings, warm_prior
+from nas.searching.display import Lines, Reporter
+from nas.searching.stopping import Run
 from nas.searching.study_setup import canonical, prepare_study
+from nas.searching.worker_loop import Resources, TimeSpent, worker_sampler
+from nas.studies.budget import Budget
 from nas.studies.folder import StudyFolder
 from nas.studies.options import SearchOptions
+from nas.studies.record import ARCHITECTURE_KEY, CANDIDATE_KEY
 from nas.studies.settings import Settings, StudyRequest
 from nas.studies.study import Study, create_study, join_study
 from nas.studies.warm_start import WarmStart
 from search_spaces import InputError, NasError
+from search_spaces.spaces.loading import load_space
+from studies.search_overhead.stand_ins import InstantEvaluator, empty_study, fill, source_of
 
 from ..console import SEARCH, Console
+from ..records import make_result
 from ..studies.finished import candidates, finished_study
 from ..studies.test_study import SETTINGS
 from .test_study_setup import REQUEST
@@ -124,9 +137,50 @@ def test_what_it_knows_takes_doubt_from_what_it_expects(first: Study) -> None:
 
 
 def test_it_is_read_as_it_was_written(first: Study) -> None:
-    start = WarmStart.of(first)
+    start = warm_start_of(first)
     assert WarmStart.from_text(start.to_text()) == start
     assert start.to_text() == start.to_text()
     for damaged in ("", "no base64", start.to_text()[:100]):
         with pytest.raises(NasError, match="cannot be read"):
             WarmStart.from_text(damaged)
+
+
+def test_what_an_earlier_version_kept_has_no_choices(first: Study) -> None:
+    start = warm_start_of(first)
+    about, *rows = gzip.decompress(base64.b64decode(start.to_text())).decode().splitlines()
+    older = [{k: v for k, v in json.loads(row).items() if k != "choices"} for row in rows]
+    text = "\n".join([about, *map(json.dumps, older)])
+    read = WarmStart.from_text(base64.b64encode(gzip.compress(text.encode())).decode())
+    assert read.networks == tuple(replace(row, choices={}) for row in start.networks)
+    assert read.networks != start.networks
+
+
+def warm_start_of(study: Study) -> WarmStart:
+    """With the choices of one network more."""
+    trial = study.optuna.ask()
+    candidate, result = load_space("anchor").draw(trial, 3), make_result()
+    known = {CANDIDATE_KEY: candidate.hash, ARCHITECTURE_KEY: candidate.to_json()}
+    for name, value in (result.to_attributes() | known).items():
+        trial.set_user_attr(name, value)
+    study.optuna.tell(trial, result.log2_score)
+    start = WarmStart.of(study)
+    assert [row.choices for row in start.networks] == [{}] * 5 + [trial.params]
+    return start
+
+
+def test_a_search_begins_with_what_a_study_kept_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = empty_study("vs680")
+    fill(first, 6)
+    settings = replace(first.settings, seed=1)
+    second = create_study(StudyFolder.named("second"), None, settings, [WarmStart.of(first)])
+    evaluator = replace(InstantEvaluator.sleeping(0.0), source=source_of("vs680"))
+    space, device = load_space(settings.space), load_device("vs680")
+    resources = Resources.deployed(space, device, evaluator.data, None)
+    observer, spent = Reporter(second, Lines()), TimeSpent(second)
+    sampler = worker_sampler(second, Budget(9), Run(0), resources, evaluator, observer, spent)
+    assert isinstance(sampler, SurrogateSampler)
+    draws = sampler._problem.warm_draws
+    assert {draw.candidate.hash for draw in draws} == {row.candidate for row in first.records()}

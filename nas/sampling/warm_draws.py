@@ -1,0 +1,97 @@
+"""Networks that other studies have trained and this one's space draws, too: to make new ones of.
+
+Their choices are kept with them. Where these no longer draw the same network, the space is another,
+or its code has changed: then nothing is made of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from search_spaces import InputSpec, NasError, infer
+from search_spaces.spaces.space import Space
+
+from ..choices import Objective
+from ..studies.expectations import Expectations
+from ..studies.settings import Settings
+from ..studies.warm_start import WarmNetwork, WarmStart
+from .latency_estimate import EstimatedLatency, LatencyEstimator
+from .replay import Draw, draw
+
+
+@dataclass(frozen=True)
+class _Promise:
+    """What to expect of a network in this study."""
+
+    draw: Draw
+    #: after a full training
+    psnr_db: float
+    latency: EstimatedLatency
+
+    @property
+    def log2_score(self) -> float:
+        """All but what is the same for all."""
+        return 2 * self.psnr_db - self.latency.log2_ms
+
+
+def warm_draws(
+    space: Space,
+    settings: Settings,
+    estimator: LatencyEstimator,
+    expectations: Expectations,
+    starts: Iterable[WarmStart],
+) -> tuple[Draw, ...]:
+    """The best for this study first, in the order of ``StudyKnowledge.parents``.
+
+    Those that seem to be over the study's limit come last, the nearest first.
+    """
+    spec, bicubic_db = InputSpec.parse(settings.input), settings.references.bicubic_psnr_db
+    known: dict[str, tuple[Draw, int, float]] = {}
+    for start in starts:
+        for network in start.networks:
+            with contextlib.suppress(NasError):  # refused by the space, or at this size
+                drawn = _drawn_again(space, settings.scale, network)
+                if drawn is not None:
+                    macs = infer(drawn.candidate.deployed, spec).macs
+                    psnr_db = bicubic_db + network.psnr_db - start.bicubic_psnr_db
+                    known.setdefault(drawn.candidate.hash, (drawn, macs, psnr_db))
+    rows = list(known.values())
+    latencies = estimator.estimates([drawn.candidate for drawn, _, _ in rows])
+    missing_db = expectations.missing_db([(d.candidate.graph, macs, db) for d, macs, db in rows])
+    promises = [
+        _Promise(drawn, psnr_db + missing, latency)
+        for (drawn, _, psnr_db), latency, missing in zip(rows, latencies, missing_db, strict=True)
+        if latency is not None
+    ]
+    return tuple(promise.draw for promise in _in_order(promises, settings))
+
+
+def _drawn_again(space: Space, scale: int, network: WarmNetwork) -> Draw | None:
+    """By its choices; None if they draw another. How it is deployed is this study's affair."""
+    if not network.choices:
+        return None
+    drawn = draw(space, scale, random.Random(0), network.choices)
+    same = drawn.candidate.graph.hash == network.candidate.graph.hash
+    return drawn if same else None
+
+
+def _in_order(promises: Sequence[_Promise], settings: Settings) -> list[_Promise]:
+    rows = sorted(promises, key=lambda row: -row.log2_score)
+    if settings.objective is Objective.PARETO:
+        front = _front(rows)
+        rows.sort(key=lambda row: row.draw.candidate.hash not in front)
+    return sorted(rows, key=lambda row: max(0.0, row.latency.excess(settings.max_latency_ms)))
+
+
+def _front(promises: Sequence[_Promise]) -> set[str]:
+    """Hashes of those that no other beats in PSNR and time."""
+    found: set[str] = set()
+    best_db = float("-inf")
+    for row in sorted(promises, key=lambda row: (row.latency.log2_ms, -row.psnr_db)):
+        if row.psnr_db > best_db:
+            best_db = row.psnr_db
+            found.add(row.draw.candidate.hash)
+    return found
