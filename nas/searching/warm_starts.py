@@ -8,7 +8,7 @@ from search_spaces import InputError
 
 from ..choices import SamplerKind
 from ..studies.study import Study, load_study
-from ..studies.warm_start import WarmStart
+from ..studies.warm_start import WarmNetwork, WarmStart
 
 
 def read_warm_starts(
@@ -32,8 +32,26 @@ def read_warm_starts(
                 f"--warm-from {word}: that study is of x{study.settings.scale}, this one of "
                 f"x{scale}; leave it out"
             )
-        found.append(WarmStart.of(study))
+        found.append(warm_start_of(study))
     return found
+
+
+def warm_start_of(study: Study) -> WarmStart:
+    """What ``study`` has trained by now; InputError if that is nothing."""
+    trials = study.optuna.get_trials(deepcopy=False)
+    networks = tuple(
+        WarmNetwork(
+            record.network,
+            record.result.psnr_db,
+            record.result.psnr_db + record.result.drop_db,
+            trial.params,
+        )
+        for record, trial in zip(study.records_of(trials), trials, strict=True)
+        if record.result is not None
+    )
+    if not networks:
+        raise InputError(f"study {study.name!r} has trained no network yet: it tells nothing")
+    return WarmStart(study.name, study.settings, networks)
 
 
 def _find(word: str, storage_url: str | None) -> Study:

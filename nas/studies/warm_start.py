@@ -11,16 +11,13 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from search_spaces import InputError, NasError
+from search_spaces import NasError
 
 from ..quality_model.networks import ShortlyTrainedNetwork
 from ..system.files import json_text
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .study import Study
 
 
 @dataclass(frozen=True)
@@ -47,24 +44,6 @@ class WarmStart:
     study: str
     settings: Settings
     networks: tuple[WarmNetwork, ...]
-
-    @classmethod
-    def of(cls, study: Study) -> Self:
-        """What ``study`` has trained by now; InputError if that is nothing."""
-        trials = study.optuna.get_trials(deepcopy=False)
-        networks = tuple(
-            WarmNetwork(
-                record.network,
-                record.result.psnr_db,
-                record.result.psnr_db + record.result.drop_db,
-                trial.params,
-            )
-            for record, trial in zip(study.records_of(trials), trials, strict=True)
-            if record.result is not None
-        )
-        if not networks:
-            raise InputError(f"study {study.name!r} has trained no network yet: it tells nothing")
-        return cls(study.name, study.settings, networks)
 
     @property
     def bicubic_psnr_db(self) -> float:

@@ -22,6 +22,7 @@ from nas.sampling.warm_prior import other_trainings, warm_prior
 from nas.searching.display import Lines, Reporter
 from nas.searching.stopping import Run
 from nas.searching.study_setup import canonical, prepare_study
+from nas.searching.warm_starts import warm_start_of
 from nas.searching.worker_loop import Resources, TimeSpent, worker_sampler
 from nas.studies.budget import Budget
 from nas.studies.folder import StudyFolder
@@ -108,7 +109,7 @@ OTHER_IMAGES = replace(SETTINGS, data_fingerprint="others", device="vs680")
 def test_each_study_has_conditions_of_its_own_unless_images_and_training_are_the_same(
     first: Study,
 ) -> None:
-    start = WarmStart.of(first)
+    start = warm_start_of(first)
     assert set(conditions(SETTINGS, [start])) == {0}  # on another device
     assert set(conditions(OTHER_IMAGES, [start])) == {1}
     longer = replace(SETTINGS, recipe=replace(SETTINGS.recipe, steps=500))
@@ -128,8 +129,8 @@ def test_what_it_knows_takes_doubt_from_what_it_expects(first: Study) -> None:
         StudyGains(warm_prior(settings, starts), nothing, np.zeros(0), nothing).of(features)
         for settings, starts in (
             (OTHER_IMAGES, []),
-            (OTHER_IMAGES, [WarmStart.of(first)]),
-            (SETTINGS, [WarmStart.of(first)]),
+            (OTHER_IMAGES, [warm_start_of(first)]),
+            (SETTINGS, [warm_start_of(first)]),
         )
     )
     assert (warm.deviation_db < cold.deviation_db).all()
@@ -137,7 +138,7 @@ def test_what_it_knows_takes_doubt_from_what_it_expects(first: Study) -> None:
 
 
 def test_it_is_read_as_it_was_written(first: Study) -> None:
-    start = warm_start_of(first)
+    start = with_one_more(first)
     assert WarmStart.from_text(start.to_text()) == start
     assert start.to_text() == start.to_text()
     for damaged in ("", "no base64", start.to_text()[:100]):
@@ -146,7 +147,7 @@ def test_it_is_read_as_it_was_written(first: Study) -> None:
 
 
 def test_what_an_earlier_version_kept_has_no_choices(first: Study) -> None:
-    start = warm_start_of(first)
+    start = with_one_more(first)
     about, *rows = gzip.decompress(base64.b64decode(start.to_text())).decode().splitlines()
     older = [{k: v for k, v in json.loads(row).items() if k != "choices"} for row in rows]
     text = "\n".join([about, *map(json.dumps, older)])
@@ -155,7 +156,7 @@ def test_what_an_earlier_version_kept_has_no_choices(first: Study) -> None:
     assert read.networks != start.networks
 
 
-def warm_start_of(study: Study) -> WarmStart:
+def with_one_more(study: Study) -> WarmStart:
     """With the choices of one network more."""
     trial = study.optuna.ask()
     candidate, result = load_space("anchor").draw(trial, 3), make_result()
@@ -163,7 +164,7 @@ def warm_start_of(study: Study) -> WarmStart:
     for name, value in (result.to_attributes() | known).items():
         trial.set_user_attr(name, value)
     study.optuna.tell(trial, result.log2_score)
-    start = WarmStart.of(study)
+    start = warm_start_of(study)
     assert [row.choices for row in start.networks] == [{}] * 5 + [trial.params]
     return start
 
@@ -175,7 +176,7 @@ def test_a_search_begins_with_what_a_study_kept_of_another(
     first = empty_study("vs680")
     fill(first, 6)
     settings = replace(first.settings, seed=1)
-    second = create_study(StudyFolder.named("second"), None, settings, [WarmStart.of(first)])
+    second = create_study(StudyFolder.named("second"), None, settings, [warm_start_of(first)])
     evaluator = replace(InstantEvaluator.sleeping(0.0), source=source_of("vs680"))
     space, device = load_space(settings.space), load_device("vs680")
     resources = Resources.deployed(space, device, evaluator.data, None)
