@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
 
 from search_spaces import InputError, InputSpec, PixelShuffle
-from search_spaces.naming import path_of, shortened
+from search_spaces.naming import path_of, shortened, unknown
 
 from .source import (
     Latency,
@@ -140,7 +140,7 @@ def load_device(name_or_folder: str | Path) -> Device:
     folder: Traversable = _shipped() / name if path is None else path
     if not (name and (folder / _FILE).is_file()):
         raise InputError(
-            f"unknown device {name!r}; give a folder with a {_FILE} "
+            f"{unknown('device', name, device_names())}; give a folder with a {_FILE} "
             f"or one of: {', '.join(device_names())}"
         )
     file = folder / _FILE
