@@ -1,4 +1,4 @@
-"""How long a model takes: one contract, and a source for each way of knowing."""
+"""Latency of models on devices: the contract of sources, and the sources."""
 
 from .source import (
     Latency,

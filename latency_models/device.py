@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
 
 from search_spaces import InputError, InputSpec, PixelShuffle
-from search_spaces.naming import path_of, shortened
+from search_spaces.naming import path_of, shortened, unknown
 
 from .source import (
     Latency,
@@ -88,7 +88,7 @@ class Device(SettingsTable):
 
     @property
     def measured(self) -> bool:
-        """Its times are those of the device itself, not of a compiler or a model of it."""
+        """Whether times are measured on the device itself, not compiled or predicted."""
         return self.settings.measures
 
     @property
@@ -113,7 +113,7 @@ class Device(SettingsTable):
 
     @property
     def is_predicted(self) -> bool:
-        """Are its times those of a regression?"""
+        """Whether its times are predicted by a regression."""
         return self.settings.predicts
 
     def _digest_of(self, table: str) -> str:
@@ -140,7 +140,7 @@ def load_device(name_or_folder: str | Path) -> Device:
     folder: Traversable = _shipped() / name if path is None else path
     if not (name and (folder / _FILE).is_file()):
         raise InputError(
-            f"unknown device {name!r}; give a folder with a {_FILE} "
+            f"{unknown('device', name, device_names())}; give a folder with a {_FILE} "
             f"or one of: {', '.join(device_names())}"
         )
     file = folder / _FILE
@@ -227,7 +227,7 @@ def _shipped() -> Traversable:
 
 
 class _Limited(LatencySource):
-    """A source that refuses operators that its device does not take."""
+    """A source that refuses operators that its device does not support."""
 
     def __init__(self, source: LatencySource, device: str, operators: frozenset[str]) -> None:
         self._source = source

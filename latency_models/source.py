@@ -1,4 +1,4 @@
-"""What every source of latencies promises: a device, a compiler or a model of either."""
+"""The contract of latency sources: measurements, compilers, and models of either."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LatencyError(CandidateError):
 
 
 class NeverTaken(LatencyError):
-    """The device takes no such network: it never will, whoever asks again."""
+    """The device does not support the network, so that asking again is useless."""
 
     #: what it has too much of, for a search that learns from it
     constraint: ClassVar[str]
@@ -36,7 +36,7 @@ class NeverTaken(LatencyError):
 
 
 class UnsupportedOperators(NeverTaken):
-    """The device does not take ``kinds``, TFLite's names."""
+    """The device does not support the operators ``kinds``, named as in TFLite."""
 
     constraint = "unsupported_operators"
 
@@ -50,7 +50,7 @@ class UnsupportedOperators(NeverTaken):
 
 
 class DoesNotFit(NeverTaken):
-    """The device's memory is smaller than what the network needs by ``excess``, a part of it."""
+    """The network needs more memory than the device has; ``excess`` is the relative difference."""
 
     constraint = "excess_memory"
 
@@ -65,7 +65,7 @@ class DoesNotFit(NeverTaken):
 
 @dataclass(frozen=True)
 class OperatorLatency:
-    """One operator of the deployed model: where it ran, and for how long."""
+    """One operator of the deployed model: its engine, and its time in ms."""
 
     name: str
     #: TFLite's name, CONV_2D
@@ -83,7 +83,7 @@ PREDICTED = "regression"
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one inference, its interval, and where it comes from; all in milliseconds."""
+    """Time of one inference and its interval in ms, and where they come from."""
 
     ms: float
     low_ms: float
@@ -117,22 +117,22 @@ class Latency:
 
     @property
     def is_predicted(self) -> bool:
-        """Does it come of a regression? It is measured or compiled else."""
+        """Whether a regression predicted it, rather than a measurement or a compiler."""
         return self.source == PREDICTED
 
     @property
     def promised_ms(self) -> float:
-        """What a limit is held against, since it must hold: of a prediction its interval's end."""
+        """The time that a limit applies to: the upper end of a prediction's interval."""
         return self.high_ms if self.is_predicted else self.ms
 
     @property
     def least_ms(self) -> float:
-        """What it may be at best: of a prediction its interval's beginning."""
+        """The shortest plausible time: the lower end of a prediction's interval."""
         return self.low_ms if self.is_predicted else self.ms
 
     @property
     def text(self) -> str:
-        """For people: a prediction never goes without its interval."""
+        """Text for people; of a prediction with its interval."""
         if not self.is_predicted:
             return f"{self.ms:.2f} ms"
         return f"{self.ms:.2f} ms predicted ({self.low_ms:.2f} to {self.high_ms:.2f})"
@@ -182,7 +182,7 @@ class LatencySource(abc.ABC):
 
     @property
     def reads_weights(self) -> bool:
-        """Does the time hang on the values of the weights? A trained file is then asked anew."""
+        """Whether the time depends on the weights, so that a trained file is timed again."""
         return False
 
     @abc.abstractmethod
@@ -190,7 +190,7 @@ class LatencySource(abc.ABC):
         """The latency of one inference."""
 
     def run(self, request: LatencyRequest, image: bytes) -> bytes:
-        """What the device itself makes of an image: the bytes of the model's outputs, in order.
+        """Runs the model on the device itself; returns the bytes of its outputs, in order.
 
         ``image`` is the input tensor as the file has it. LatencyError if the source runs nothing.
         """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+import difflib
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 #: Begins the word for what a Python program handed over as an object, as a space's function.
@@ -15,6 +16,14 @@ def shortened(name: str) -> str:
     """For people: a name of hundreds of characters, as converters make them, without its middle."""
     half = _LONGEST // 2
     return name if len(name) <= _LONGEST else f"{name[: half - 1]}...{name[2 - half :]}"
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> str:
+    """The beginning of a message: what is unknown, and the known name that was probably meant."""
+    names = {name.lower(): name for name in known}
+    closest = difflib.get_close_matches(word.strip().lower(), names, n=1, cutoff=0.75)
+    meant = f", did you mean {names[closest[0]]!r}?" if closest else ""
+    return f"unknown {kind} {word!r}{meant}"
 
 
 def object_word(name: str) -> str:

@@ -15,6 +15,7 @@ from .errors import InputError
 from .graph.builder import GraphBuilder, Nonlinearity
 from .graph.convolutions import Branches
 from .graph.graph import Graph
+from .naming import unknown
 from .spaces.blocks import BlockKind, Head, Residual, Style, block, image_of, parallel_stem, shrink
 from .transforms.candidate import Candidate, Deployment
 from .transforms.folding import ResidualFold
@@ -287,5 +288,5 @@ def find(name: str) -> ZooNetwork:
     for network in ZOO:
         if network.name.lower() == name.lower():
             return network
-    known = ", ".join(network.name for network in ZOO)
-    raise InputError(f"unknown zoo network {name!r}; known: {known}")
+    known = [network.name for network in ZOO]
+    raise InputError(f"{unknown('zoo network', name, known)}; known: {', '.join(known)}")

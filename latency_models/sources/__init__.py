@@ -1,1 +1,1 @@
-"""One package or module for each way of knowing a latency."""
+"""Latency sources, a package or module each."""

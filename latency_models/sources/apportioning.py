@@ -1,4 +1,4 @@
-"""What is known only of a whole model, shared out among its operators."""
+"""Apportions the time of a whole model among its operators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARING_RULE = "the total, shared out by bytes and MACs"
 def shared_out(
     ms: float, operators: Sequence[LoweredOperator], engine: str
 ) -> tuple[OperatorLatency, ...]:
-    """``ms`` milliseconds by the bytes and MACs of each operator: a hint, no more."""
+    """``ms`` in proportion to the bytes and MACs of each operator: a rough estimate."""
     work = [operator.bytes_moved + operator.macs for operator in operators]
     return tuple(
         OperatorLatency(operator.name, operator.kind, engine, ms * part / sum(work))

@@ -1,4 +1,4 @@
-"""What an operator costs that an NPU leaves to the processor beside it."""
+"""Cost of operators that an NPU leaves to the CPU."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ COST_FACTOR = 2.0
 
 @dataclass(frozen=True)
 class CpuFallback:
-    """The processor beside an NPU: bytes and multiply-accumulates that it gets through a second."""
+    """Throughput of the CPU beside an NPU: memory traffic and multiply-accumulates per second."""
 
     bandwidth_gb_per_s: float
     gmac_per_s: float
 
     def ms(self, operator: LoweredOperator) -> float:
-        """Milliseconds for ``operator``: its traffic or its arithmetic, whichever takes longer."""
+        """Milliseconds of ``operator``: the maximum of memory traffic and arithmetic (roofline)."""
         traffic = operator.bytes_moved / (self.bandwidth_gb_per_s * 1e6)
         return max(traffic, operator.macs / (self.gmac_per_s * 1e6))

@@ -84,7 +84,7 @@ class HostSource(LatencySource):
         )
 
     def run(self, request: LatencyRequest, image: bytes) -> bytes:
-        """As it is timed: by XNNPACK."""
+        """By XNNPACK, as it is timed."""
         data = request.make_tflite()
         try:
             require_same_operators(request, read_tflite(data))

@@ -1,4 +1,4 @@
-"""What every table of a device.toml has in common, and those that say how latencies are known."""
+"""Base classes of the tables of a device.toml, and of a source's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SettingsTable(BaseModel):
 
 @dataclass(frozen=True)
 class SourcePlace:
-    """What a source is opened with, beside its settings."""
+    """What a source needs to be opened, in addition to its settings."""
 
     #: of the device
     name: str
@@ -32,7 +32,7 @@ class SourcePlace:
 
 
 class SourceSettings(SettingsTable):
-    """A kind of device: how its latencies are known, in the file's table ``[settings]``."""
+    """Settings of a latency source: the table ``[settings]`` of a device.toml."""
 
     #: its times are those of the device itself, not of a compiler or a model of it
     measures: ClassVar[bool] = False

@@ -78,7 +78,7 @@ class HandTime:
 
 
 class TableSource(LatencySource):
-    """Looks times up; nothing is run, and no model of a graph is converted for it."""
+    """Looks latencies up in a table; nothing is run or converted."""
 
     def __init__(self, file: Traversable, device: str) -> None:
         """InputError names the line of ``file`` that is at fault."""

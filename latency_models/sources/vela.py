@@ -108,7 +108,7 @@ class VelaSource(LatencySource):
 
     @property
     def reads_weights(self) -> bool:
-        """Zeros are packed, and PReLUs of equal slopes are leaky ReLUs."""
+        """True: zeros are packed, and PReLUs of equal slopes become leaky ReLUs."""
         return True
 
     def measure(self, request: LatencyRequest) -> Latency:
@@ -358,7 +358,7 @@ def _rows(table: Any) -> list[dict[str, str]]:
 
 
 def _require_all_seen(source: TfliteModel, compiled: TfliteModel, on_cpu: frozenset[int]) -> None:
-    """What the compiled file still asks of the CPU is what the table said."""
+    """Checks that the compiled file leaves to the CPU what the compiler's table says."""
     left = Counter(op.kind for op in compiled.operators if op.kind != _NPU_OPERATOR)
     listed = Counter(source.operators[index].kind for index in on_cpu)
     if left != listed:

@@ -1,4 +1,4 @@
-"""What a model file must be to go further: each check has its own message."""
+"""Requirements on TFLite files, each with its own message."""
 
 from __future__ import annotations
 

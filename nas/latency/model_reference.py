@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from latency_models import WeightGranularity
 from latency_models.tflite.requests import read_tflite, weight_granularity
 from search_spaces import Candidate, InputError, InputSpec, zoo
+from search_spaces.naming import unknown
 
 from ..shipped.catalog import is_shipped, shipped
 from ..studies.folder import is_study
@@ -89,9 +90,11 @@ def _unknown(what: str) -> str:
         )
     if Path(what).exists():
         return f"{what}: is no network; a file of one ends in .json or .tflite"
-    published = ", ".join(network.name for network in zoo.ZOO)
-    trained = ", ".join(shipped().names) or "none"
-    return f"unknown network {what!r}; of the zoo: {published}; of `nas models list`: {trained}"
+    published, trained = [network.name for network in zoo.ZOO], shipped().names
+    return (
+        f"{unknown('network', what, [*published, *trained])}; of the zoo: {', '.join(published)}; "
+        f"of `nas models list`: {', '.join(trained) or 'none'}"
+    )
 
 
 def _of_shipped(name: str) -> NamedNetwork:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from search_spaces import InputError, zoo
+from search_spaces.naming import unknown
 
 from ..evaluation.model_card import ModelCard, read_card
 
@@ -44,7 +45,8 @@ class Catalog:
         """InputError lists the known ones."""
         if name not in self.names:
             known = ", ".join(self.names) or "none"
-            raise InputError(f"unknown model {name!r}; those that come with nas: {known}")
+            message = unknown("model", name, self.names)
+            raise InputError(f"{message}; those that come with nas: {known}")
         folder = self.folder / name
         return ShippedModel(name, folder / _TFLITE, read_card(folder / _CARD))
 

@@ -106,18 +106,18 @@ class Graph:
 
     @cached_property
     def _checked(self) -> dict[str, Shape]:
-        """Shapes of tensors for the image that shapes are checked with."""
+        """Shapes of all tensors for an image of 64 times ``multiple`` pixels a side."""
         side = self.multiple * 64
         return shapes_of(self, InputSpec(side, side))
 
     @property
     def channels(self) -> dict[str, int]:
-        """Of each tensor, the image's own among them: they are the same at any size."""
+        """Channels of each tensor by name, the input among them; equal at any image size."""
         return {name: shape[2] for name, shape in self._checked.items()}
 
     @cached_property
     def parameters(self) -> int:
-        """Values of all variables: as many at any size."""
+        """Number of parameters; equal at any image size."""
         return sum(
             _parameters(node, tuple(map(self._checked.__getitem__, node.inputs)))
             for node in self.nodes
@@ -150,7 +150,7 @@ class Graph:
         return rows
 
     def readers(self, name: str) -> tuple[Node, ...]:
-        """Nodes that read ``name``, once for each time."""
+        """Nodes that read ``name``, once for each of their inputs that does."""
         return self._readers.get(name, ())
 
     @cached_property

@@ -1,4 +1,4 @@
-"""How large the image is that a network reads."""
+"""The size of a network's input image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator is: immutable, free of any image size, and master of its own arithmetic.
+"""The base class of operators: immutable, and independent of the image size.
 
 It knows the shape it gives, the variables it owns, its multiply-accumulates, the pixels it reads,
 and what TFLite makes of it. How it computes is in ``nas.training.interpretation``, what it costs in
@@ -23,7 +23,7 @@ Shape = tuple[int, int, int]
 
 
 class Activation(StrEnum):
-    """What a TFLite operator can fuse into itself."""
+    """Activation that TFLite fuses into an operator."""
 
     NONE = "none"
     RELU = "relu"
@@ -74,7 +74,7 @@ class Operator(abc.ABC):
         require_types(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Its kind and its attributes."""
+        """Kind and attributes, as plain values."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         plain = {
             name: value.value if isinstance(value, Enum) else value
@@ -84,7 +84,7 @@ class Operator(abc.ABC):
 
     @cached_property
     def text(self) -> str:
-        """The same as letters, of which hashes are made."""
+        """``to_json`` as a string, from which hashes are computed."""
         return json.dumps(self.to_json())
 
     @abc.abstractmethod
@@ -100,7 +100,7 @@ class Operator(abc.ABC):
         return 0
 
     def reads(self, size: int, result: int) -> Reads | None:
-        """Along one axis, ``size`` pixels of an input to ``result`` of the output.
+        """Which of ``size`` input pixels each of ``result`` output pixels reads, along one axis.
 
         None: each pixel of the output depends on all of the input.
         """
@@ -109,18 +109,18 @@ class Operator(abc.ABC):
     @property
     @abc.abstractmethod
     def tflite_name(self) -> str:
-        """What it is called in a TFLite file; of a clip, its last operator."""
+        """Its name in a TFLite file; of a clip, that of its last operator."""
 
     @property
     def window(self) -> int:
-        """Pixels of its input, across, that one output pixel depends on."""
+        """Side of the square of input pixels that one output pixel depends on."""
         return 1
 
     def with_relu(self) -> Operator | None:
-        """With a ReLU behind it made part of it; None if TFLite has no such thing."""
+        """The operator with a ReLU fused; None if TFLite cannot fuse one."""
         return None
 
     @property
     def divisor(self) -> int:
-        """Pixels of which its input's sides must be a multiple, for a network of a whole scale."""
+        """The input's sides must be a multiple of this, for the network's scale to be whole."""
         return 1

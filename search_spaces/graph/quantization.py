@@ -1,4 +1,4 @@
-"""What INT8 asks of a graph's tensors: which share one scale, and in what unit each is counted.
+"""INT8 constraints on a graph's tensors: which share a scale, and the unit of each.
 
 A tensor is named after the node that gives it, or ``input``.
 """

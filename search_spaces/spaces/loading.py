@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import InputError
-from ..naming import path_of
+from ..naming import path_of, unknown
 from .space import Space, where
 
 
@@ -26,8 +26,8 @@ def load_space(name: str) -> Space:
     if path.suffix == ".py":
         return _load_file(path)
     raise InputError(
-        f"unknown search space {name!r}; known: {', '.join(_names())}, or the path of a FILE.py "
-        "with a function sample(trial)"
+        f"{unknown('search space', name, _names())}; known: {', '.join(_names())}, or the path of "
+        "a FILE.py with a function sample(trial)"
     )
 
 

@@ -1,1 +1,1 @@
-"""Graphs made equal ones: re-parameterization, rewrites, folding, equalization."""
+"""Transforms that preserve what a graph computes: re-parameterization, rewrites, folding."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Which rewrites stand between the trained graph and the one that runs on the device."""
+    """The rewrites from the trained graph to the one that runs on the device."""
 
     #: the image residual as three more channels, and who adds them
     fold_residual: ResidualFold = ResidualFold.NONE
@@ -60,7 +60,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A graph as it is trained in floating point; GraphError if it cannot be deployed so.
+    """A graph to be trained, and its deployment; GraphError if it cannot be deployed so.
 
     Branches are always merged before INT8; ``deployment`` says what else is done.
     """
@@ -81,7 +81,7 @@ class Candidate:
 
     @cached_property
     def merged(self) -> Rewrite:
-        """From ``graph`` to the same without branches, and with all that folding needs."""
+        """Rewrites ``graph`` to its form with branches merged, prepared for folding."""
         if self._twin is not None:
             return self._twin.merged
         merged = merge_branches(self.graph)
@@ -90,7 +90,7 @@ class Candidate:
 
     @cached_property
     def _folded(self) -> Rewrite:
-        """From the merged graph to the same with its residual and its clip folded."""
+        """Rewrites the merged graph to its form with residual and clip folded."""
         if self._twin is not None:
             return self._twin._folded
         rewrite = Rewrite(self.merged.graph)
@@ -100,7 +100,7 @@ class Candidate:
 
     @cached_property
     def rewrite(self) -> Rewrite:
-        """From the merged graph to what is deployed."""
+        """Rewrites the merged graph to the deployed one."""
         rewrite = self._folded
         if self.deployment.pixel_shuffle is PixelShuffle.ROWS:
             rewrite = rewrite.then(shuffle_by_rows)
@@ -109,7 +109,7 @@ class Candidate:
         return rewrite
 
     def shuffled(self, pixel_shuffle: PixelShuffle) -> Candidate:
-        """The same network, its depth_to_space written so."""
+        """The same network with this form of depth_to_space."""
         if self.deployment.pixel_shuffle is pixel_shuffle:
             return self
         if self._twin is not None:  # there are two ways
@@ -132,7 +132,7 @@ class Candidate:
         return self.rewrite.carry(merged)
 
     def learned(self, weights: Weights) -> dict[str, Array]:
-        """1 where a deployed weight comes of the trained ``weights``, 0 where a rewrite put it.
+        """Masks: 1 where a deployed weight depends on ``weights``, 0 where a rewrite set it.
 
         Only the shapes of ``weights`` matter. What a rewrite put carries an image or a clip
         exactly, and training would blur it.
@@ -157,7 +157,7 @@ class Candidate:
 
     @cached_property
     def hash(self) -> str:
-        """16 hex digits: the same for the same training and deployed graph."""
+        """16 hex digits; equal for equal trained and deployed graphs."""
         if self.deployed.hash == self.merged.graph.hash:
             return self.graph.hash
         text = f"{self.graph.hash}/{self.deployed.hash}"

@@ -28,7 +28,7 @@ _BY_CHANNEL: tuple[type[Operator], ...] = (Add, Subtract, *ACTIVATIONS)
 
 
 class PixelShuffle(StrEnum):
-    """How a device is given a depth_to_space."""
+    """The form in which depth_to_space is deployed."""
 
     #: as DEPTH_TO_SPACE
     OPERATOR = "operator"
@@ -37,7 +37,7 @@ class PixelShuffle(StrEnum):
 
 
 def shuffle_by_rows(graph: Graph) -> Rewrite:
-    """Every depth_to_space of ``graph`` made row by row."""
+    """Rewrites every depth_to_space of ``graph`` to convolutions row by row."""
     if not any(isinstance(node.operator, DepthToSpace) for node in graph.nodes):
         return Rewrite(graph)
     cutter = _Cutter(graph)

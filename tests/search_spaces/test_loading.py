@@ -37,7 +37,9 @@ def test_built_in() -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(InputError, match=r"'ancor'; known: anchor, .*mobile, or the path"):
+    with pytest.raises(
+        InputError, match=r"'ancor', did you mean 'anchor'\?; known: anchor, .*mobile, or the path"
+    ):
         load_space("ancor")
 
 
