@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,19 +54,27 @@ class ShortlyTrainedNetwork:
 
 @dataclass(frozen=True)
 class KernelValues:
-    """How a network's PSNR hangs together with that of others, in dB and in features' deviations.
+    """Hyperparameters of the Gaussian process over gains, which are brought to the size of x3.
 
     Chosen by their likelihood on the table (studies/quality_model).
     """
 
-    #: how far networks are from the mean of all
+    #: prior standard deviation of a gain
     amplitude_db: float
-    #: what no feature tells: of two equal ones, another seed
+    #: standard deviation between trainings of one network
     noise_db: float
-    #: by the feature's name: networks that are farther apart have little in common
+    #: by the feature's name, in standard deviations of the feature
     length_scales: dict[str, float]
-    #: deviations are to be multiplied by this for intervals to hold what they say
+    #: factor of the predicted standard deviations, so that intervals hold what they say
     widening: float
+    #: gains at a scale relative to those at x3; 1 for a scale that is not named
+    relative_gains: dict[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> KernelValues:
+        """What ``asdict`` became in JSON, whose keys are text."""
+        by_scale = {int(scale): gain for scale, gain in data["relative_gains"].items()}
+        return cls(**{**data, "relative_gains": by_scale})
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ def read_networks(file: Path) -> NetworkTable:
     first, *others = gzip.decompress(file.read_bytes()).decode().splitlines()
     values = json.loads(first)
     values["bicubic_psnr_db"] = {int(k): v for k, v in values["bicubic_psnr_db"].items()}
-    values["kernel"] = KernelValues(**values["kernel"])
+    values["kernel"] = KernelValues.from_json(values["kernel"])
     networks = (ShortlyTrainedNetwork.from_json(json.loads(line)) for line in others)
     return NetworkTable(**values, networks=tuple(networks))
 

@@ -10,6 +10,7 @@ are used as well, each study with an offset, a slope and a remainder of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -58,7 +59,10 @@ class OtherTrainings:
 
 @dataclass(frozen=True)
 class GainPrior:
-    """PSNR above bicubic enlargement after a search's short training, predicted by features."""
+    """PSNR above bicubic enlargement after a search's short training, predicted by features.
+
+    The process is over gains at the size that they have at x3: at smaller scales they are larger.
+    """
 
     process: GaussianProcessRegressor
     #: (features,): mean and standard deviation over the table's networks
@@ -68,6 +72,8 @@ class GainPrior:
     noise_db: float
     #: factor of standard deviations, found by leaving networks out
     widening: float
+    #: gains at a scale relative to those at x3
+    relative_gains: Mapping[int, float]
     #: used by studies, in addition to the table
     others: OtherTrainings = field(default_factory=OtherTrainings.none)
 
@@ -89,9 +95,12 @@ class GainPrior:
             alpha=kernel.noise_db**2,
             optimizer=None,
         )
+        gain_db = gain_db / relative_gains(features, kernel.relative_gains)
         mean = float(gain_db.mean())
         process.fit((features - center) / spread, gain_db - mean)
-        return cls(process, center, spread, mean, kernel.noise_db, kernel.widening)
+        return cls(
+            process, center, spread, mean, kernel.noise_db, kernel.widening, kernel.relative_gains
+        )
 
     @classmethod
     def of_table(cls, table: NetworkTable) -> GainPrior:
@@ -106,7 +115,12 @@ class GainPrior:
     def gains(self, features: Floats) -> Gains:
         """Predictions by the table alone; the deviations include the noise of a training."""
         mean, deviation = self.process.predict(self.scaled(features), return_std=True)
-        return Gains(mean + self.mean_db, self.widening * np.hypot(deviation, self.noise_db))
+        return self.at_scale(mean + self.mean_db, np.hypot(deviation, self.noise_db), features)
+
+    def at_scale(self, mean_db: Floats, deviation_db: Floats, features: Floats) -> Gains:
+        """What the process says, brought to the scale of each network; deviations are widened."""
+        relative = relative_gains(features, self.relative_gains)
+        return Gains(relative * mean_db, self.widening * relative * deviation_db)
 
     def familiarity(self, features: Floats) -> Floats:
         """Share of each gain's prior variance that the table explains: 1 is all, 0 is none."""
@@ -160,7 +174,7 @@ class PlacedNetworks:
     scaled: Floats
     #: (networks,): equal numbers where images and training are the same
     conditions: npt.NDArray[np.int64]
-    #: (networks,): mean of the gain
+    #: (networks,): mean of the gain, at the size of x3
     mean_db: Floats
     #: (networks of the table, networks): L^-1 k, with the table's Cholesky factor L
     solved: Floats
@@ -271,24 +285,29 @@ class StudyGains:
             solved = solve_triangular(evidence.factor, across, lower=True)
             variance = variance - np.square(solved).sum(axis=0)
             shift = across[: len(evidence.weights)].T @ evidence.weights
-        deviation = prior.widening * np.sqrt(np.maximum(variance, 0.0) + prior.noise_db**2)
-        return Gains(networks.mean_db + shift, deviation)
+        deviation = np.sqrt(np.maximum(variance, 0.0) + prior.noise_db**2)
+        return prior.at_scale(networks.mean_db + shift, deviation, features)
 
     @cached_property
     def _evidence(self) -> _Evidence:
         others, own = self.prior.others, len(self.known) + len(self.pending)
-        placed = self.memory.placed(
-            self.prior,
-            np.vstack([others.features, self.known, self.pending]),
-            np.concatenate([others.conditions, np.zeros(own, np.int64)]),
-        )
+        features = np.vstack([others.features, self.known, self.pending])
+        conditions = np.concatenate([others.conditions, np.zeros(own, np.int64)])
+        placed = self.memory.placed(self.prior, features, conditions)
         networks, factor = placed.networks, placed.factor
         gain_db = np.concatenate([others.gain_db, self.gain_db])
         trained = len(gain_db)
-        residual = np.maximum(gain_db, LOST_DB) - networks.mean_db[:trained]
+        relative = relative_gains(features[:trained], self.prior.relative_gains)
+        residual = np.maximum(gain_db, LOST_DB) / relative - networks.mean_db[:trained]
         # The leading block of a factor is the factor of the leading block.
         weights = cho_solve((factor[:trained, :trained], True), residual)
         return _Evidence(networks, factor, np.asarray(weights))
+
+
+def relative_gains(features: Floats, by_scale: Mapping[int, float]) -> Floats:
+    """(networks,): the value of each network's scale in ``by_scale``, 1 if it has none."""
+    scales = np.rint(2.0 ** features[:, NAMES.index("log_scale")])
+    return np.array([by_scale.get(int(scale), 1.0) for scale in scales.tolist()])
 
 
 def gains_of(table: NetworkTable) -> Floats:

@@ -39,7 +39,7 @@ from nas.quality_model.networks import (
     shipped_networks,
     write_networks,
 )
-from nas.quality_model.prior import GainPrior, gains_of
+from nas.quality_model.prior import GainPrior, gains_of, relative_gains
 from nas.system.versions import installed_versions
 from nas.training.recipe import recipe_named
 from search_spaces import Candidate
@@ -104,6 +104,8 @@ RIVALS: dict[str, Model] = {
 
 def chosen(features: Floats, gains: Floats) -> KernelValues:
     """Those of the largest likelihood."""
+    by_scale = _relative_gains(features, gains)
+    gains = gains / relative_gains(features, by_scale)
     center, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread < 1e-6] = 1.0
     kernel = ConstantKernel(_START.amplitude_db**2, (0.01, 4.0)) * Matern(
@@ -121,7 +123,15 @@ def chosen(features: Floats, gains: Floats) -> KernelValues:
             for name, length in zip(NAMES, found.k1.k2.length_scale, strict=True)
         },
         widening=1.0,
+        relative_gains=by_scale,
     )
+
+
+def _relative_gains(features: Floats, gains: Floats) -> dict[int, float]:
+    """Mean gain at each scale, relative to that at x3."""
+    scales = np.rint(2.0 ** features[:, NAMES.index("log_scale")]).astype(int)
+    means = {int(scale): float(gains[scales == scale].mean()) for scale in np.unique(scales)}
+    return {scale: round(mean / means[3], 3) for scale, mean in means.items()}
 
 
 def widening(told: Told, gains: Floats) -> float:
@@ -166,6 +176,11 @@ def page(table: NetworkTable, features: Floats, gains: Floats, own: Told) -> str
     ]
     lengths = sorted(table.kernel.length_scales.items(), key=lambda item: item[1])
     matter = ", ".join(f"{name} {length:g}" for name, length in lengths if length < _LENGTHS[1] / 2)
+    relative = ", ".join(
+        f"{gain:.2f} at x{scale}"
+        for scale, gain in table.kernel.relative_gains.items()
+        if scale != 3
+    )
     counts = ", ".join(f"{(scales == s).sum()} for x{s}" for s in sorted(set(scales)))
     return "\n".join(
         [
@@ -184,7 +199,8 @@ def page(table: NetworkTable, features: Floats, gains: Floats, own: Told) -> str
             head,
             *models,
             "",
-            f"So its deviations are multiplied by {table.kernel.widening:g} in use. By scale:",
+            f"So its deviations are multiplied by {table.kernel.widening:g} in use. Gains at the",
+            f"other scales count by their means beside that at x3: {relative}. By scale:",
             "",
             head,
             *by_scale,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,26 @@ def test_a_study_s_gains_are_those_of_one_gaussian_process() -> None:
     left = covariance[17:, :17] @ np.linalg.inv(covariance[:17, :17]) @ covariance[:17, 17:]
     deviation = np.sqrt(np.diag(covariance[17:, 17:] - left))
     assert found.deviation_db == pytest.approx(deviation, abs=1e-8)
+
+
+def test_gains_of_a_scale_where_they_are_twice_as_large_are_predicted_twice_as_large() -> None:
+    """And twice as uncertain: by the table alone, and corrected by a study."""
+    features, log_scale = FEATURES.copy(), NAMES.index("log_scale")
+    features[:, log_scale] = np.where(np.arange(60) % 2, 1.0, np.log2(3))
+    twice = np.where(np.arange(60) % 2, 2.0, 1.0)
+    plain = GainPrior.fitted(features, truth(features), KERNEL)
+    kernel = dataclasses.replace(KERNEL, relative_gains={2: 2.0, 3: 1.0})
+    relative = GainPrior.fitted(features, twice * truth(features), kernel)
+    known, asked = features[1:20:2], features[1::2] + 0.5 * (np.arange(len(NAMES)) != log_scale)
+    for expected, found in (
+        (plain.gains(asked), relative.gains(asked)),
+        (
+            StudyGains(plain, known, 0.1 + truth(known), NONE).of(asked),
+            StudyGains(relative, known, 2 * (0.1 + truth(known)), NONE).of(asked),
+        ),
+    ):
+        assert found.mean_db == pytest.approx(2 * expected.mean_db)
+        assert found.deviation_db == pytest.approx(2 * expected.deviation_db)
 
 
 def test_a_network_in_training_is_less_in_doubt_and_no_better() -> None:
