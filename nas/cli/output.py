@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from ..system.files import json_text
 from ..system.text import printable
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+#: Standard output, while it is reserved for JSON.
+_json_output: ContextVar[TextIO | None] = ContextVar("json_output", default=None)
+
+
+@contextlib.contextmanager
+def _reserved_output() -> Iterator[None]:
+    """Within, only ``print_json`` writes to standard output.
+
+    Whatever else is printed, as by the code of a user's search space, goes to standard error.
+    """
+    token = _json_output.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _json_output.reset(token)
+
+
+def _reserve_output(context: typer.Context, as_json: bool) -> bool:
+    if as_json:
+        context.with_resource(_reserved_output())
+    return as_json
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=_reserve_output)]
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output, every text in it readable."""
-    print(json_text(_readable(value), indent=1))
+    """Prints one JSON value on standard output, with all strings printable."""
+    print(json_text(_readable(value), indent=1), file=_json_output.get())
 
 
 def _readable(value: Any) -> Any:

@@ -11,6 +11,7 @@ import typer
 from search_spaces.errors import InputError
 
 from .models import ModelArgument
+from .output import print_notes
 from .progress import Show, progress_bar
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ class _Printer:
         self._show(f"{label} {job.source}", done, rows)
 
     def written(self, picture: Upscaled) -> None:
+        from ..data.pictures import frames_remark
+
         print(f"{picture.target}: {picture.width}x{picture.height}")
+        if remark := frames_remark(picture.frames):
+            print_notes([f"{picture.source}: {remark}"])
 
     def left_out(self, job: UpscalingJob, reason: str) -> None:
         print(f"left out: {reason}", file=sys.stderr)

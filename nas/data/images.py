@@ -16,6 +16,7 @@ import PIL
 from PIL import Image
 
 from search_spaces import InputError, NasError
+from search_spaces.files import require_no_special_file
 from search_spaces.naming import path_of
 
 from ..system.files import write_whole
@@ -303,8 +304,10 @@ def _estimated_bytes(layout: Layout, scale: int) -> int:
     """Of the decoded images, by what their files say of their sizes."""
     pixels = 0
     for high, _ in layout.pairs:
-        with contextlib.suppress(Exception), Image.open(high) as image:  # bytes of strangers
-            pixels += image.width * image.height
+        with contextlib.suppress(Exception):  # bytes of strangers
+            require_no_special_file(high)
+            with Image.open(high) as image:
+                pixels += image.width * image.height
     return 3 * (pixels + pixels // scale**2)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from search_spaces import InputError
+from search_spaces.files import require_no_special_file
 
 from .roles import Role, read_name
 
@@ -225,6 +226,8 @@ def _any_fits(found: dict[Path, Path | None], scale: int) -> bool:
 
 def _fits(high: Path, low: Path, scale: int) -> bool:
     try:
+        require_no_special_file(high)
+        require_no_special_file(low)
         with Image.open(high) as large, Image.open(low) as small:
             return small.size == (large.width // scale, large.height // scale)
     except Exception:  # bytes of strangers can end in any exception

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from search_spaces import InputError
+from search_spaces.files import require_no_special_file
 
 from ..system.files import writing
 from .layout import SUFFIXES
@@ -47,13 +48,14 @@ class Picture:
     """An upright picture: ``rgb`` uint8 (H, W, 3), ``alpha`` uint8 (H, W) if it has one.
 
     ``is_grey`` tells that all channels are equal and the file had only one; ``profile`` is the
-    file's ICC profile.
+    file's ICC profile. It is the first of the file's ``frames``.
     """
 
     rgb: Pixels
     alpha: Pixels | None = None
     is_grey: bool = False
     profile: bytes | None = None
+    frames: int = 1
 
     def __post_init__(self) -> None:
         if self.rgb.ndim != 3 or self.rgb.shape[2] != 3 or not self.rgb.size:
@@ -70,14 +72,30 @@ class Picture:
 def read_picture(path: Path) -> Picture:
     """A picture from a file, by the rules above; InputError if it is none, or of 32-bit levels."""
     try:
+        require_no_special_file(path)
         with Image.open(path) as image:
+            frames = frame_count(image)
             image.load()
-            return _decoded(ImageOps.exif_transpose(image))
+            return replace(_decoded(ImageOps.exif_transpose(image)), frames=frames)
     except (InputError, MemoryError) as error:
         raise type(error)(f"{path}: {error}") from None
     except Exception as error:  # bytes of strangers can end in any exception
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"{path}: cannot be read as an image ({reason})") from None
+
+
+def frame_count(image: Image.Image) -> int:
+    """Frames of an animation or pages of a TIFF, of which only the first is read.
+
+    Phones write MPO into .jpg files: further pictures there are previews and gain maps, which do
+    not count.
+    """
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+
+
+def frames_remark(frames: int) -> str:
+    """The warning about a file of several frames; empty if there is one."""
+    return f"only the first of {frames} frames or pages is read" if frames > 1 else ""
 
 
 def bits_per_channel(image: Image.Image) -> int:

@@ -35,12 +35,16 @@ class UpscalingJob:
 
 @dataclass(frozen=True)
 class Upscaled:
-    """A picture that was written, of so many pixels."""
+    """A picture that was written, its size in pixels, and the frames of its source.
+
+    Only the first frame is enlarged.
+    """
 
     source: Path
     target: Path
     width: int
     height: int
+    frames: int = 1
 
 
 def upscaling_jobs(source: Path, target: Path) -> tuple[UpscalingJob, ...]:
@@ -86,7 +90,7 @@ def upscale_file(
         plain = enlarged(picture, scale, [bicubic(scale)(picture.rgb)])
         result = side_by_side(plain, result)
     write_picture(job.target, result, picture.profile)
-    return Upscaled(job.source, job.target, result.width, result.height)
+    return Upscaled(job.source, job.target, result.width, result.height, picture.frames)
 
 
 def _require_apart(sources: Sequence[Path], targets: Sequence[Path]) -> None:

@@ -17,7 +17,7 @@ from search_spaces import InputError
 
 from ..data.images import HOLD_OUT, ImagePair, degrade, load_pair, parts_of
 from ..data.layout import SUFFIXES, Layout, find_layout, lonely_lows
-from ..data.pictures import bits_per_channel
+from ..data.pictures import bits_per_channel, frame_count, frames_remark
 from ..data.shared_memory import Fingerprint, Half, half_of
 from .similarity import psnr_db
 
@@ -56,7 +56,8 @@ class PartSurvey:
 
     ``usable`` of its ``images`` can be trained on and have ``pixels`` HR pixels in all; of these,
     ``smallest`` and ``largest`` are the files' (width, height), and ``kinds`` counts what they are.
-    ``other_endings`` counts files that are passed over, ``remarks`` tell of images that are.
+    ``other_endings`` counts files that are passed over, ``remarks`` tell of images, and of frames
+    of a file, that are.
     """
 
     name: str
@@ -136,11 +137,13 @@ class _Ledger:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One file: ``pixels`` of HR that can be used, none if it cannot."""
+    """One file: ``pixels`` of HR that can be used, none if it cannot, and its ``frames``."""
 
+    path: Path
     kind: Kind | None
     size: tuple[int, int] | None
     pixels: int
+    frames: int = 1
 
 
 def _examine(name: str, folder: Path, scale: int, ledger: _Ledger, observe: Observe) -> PartSurvey:
@@ -166,7 +169,10 @@ def _examine(name: str, folder: Path, scale: int, ledger: _Ledger, observe: Obse
         largest=max(sizes, key=_area, default=None),
         kinds=tuple(kinds.most_common()),
         other_endings=_other_endings(layout),
-        remarks=layout.remarks,
+        remarks=(
+            *layout.remarks,
+            *(f"{file.path}: {frames_remark(file.frames)}" for file in seen if file.frames > 1),
+        ),
     )
 
 
@@ -179,10 +185,10 @@ def _read(part: str, path: Path, low: Path | None, scale: int, ledger: _Ledger) 
         pair = load_pair(path.name, path, low, scale)
     except InputError as error:
         ledger.problems.append(FileProblem(path, str(error).removeprefix(f"{path}: ")))
-        return _Seen(None, None, 0)
+        return _Seen(path, None, None, 0)
     with Image.open(path) as image:
         kind = Kind(image.format or "", image.mode, bits_per_channel(image))
-        size = image.size
+        size, frames = image.size, frame_count(image)
     ledger.enter(part, path, pair)
     if pair.is_flat:
         what = "flat, all pixels of one color: no network can be told from another by it"
@@ -192,7 +198,7 @@ def _read(part: str, path: Path, low: Path | None, scale: int, ledger: _Ledger) 
         if likeness < _SAME_PHOTO_DB:
             what = f"its LR image {low} shows something else ({likeness:.1f} dB)"
             ledger.problems.append(FileProblem(path, what))
-    return _Seen(kind, size, pair.hr.shape[0] * pair.hr.shape[1])
+    return _Seen(path, kind, size, pair.hr.shape[0] * pair.hr.shape[1], frames)
 
 
 def _other_endings(layout: Layout) -> tuple[tuple[str, int], ...]:

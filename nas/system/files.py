@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from search_spaces import InputError
+from search_spaces.files import require_no_special_file
 
 from .text import PRINTABLE
 
@@ -136,8 +137,9 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """What fails within is the fault of the file: an InputError with its name."""
+    """Errors within become an InputError with the file's name; so does a pipe, socket or device."""
     try:
+        require_no_special_file(path)
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import InputError
+from ..files import require_no_special_file
 from ..naming import path_of, unknown
 from .space import Space, where
 
@@ -53,7 +54,10 @@ def _short_name(module: ModuleType) -> str:
 
 def _load_file(path: Path) -> Space:
     try:
+        require_no_special_file(path)
         source = path.read_text(encoding="utf-8")
+    except InputError as error:
+        raise InputError(f"search space {path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"search space {path}: cannot be read ({error})") from None
     spec = importlib.util.spec_from_file_location(path.stem, path)

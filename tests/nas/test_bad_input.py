@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,36 @@ def test_a_space_s_file_is_told_at_once(console: Console, value: str, source: st
     (console.folder / "mine.py").write_bytes(source.encode(errors="surrogateescape"))
     errors = console.refuse(2, value, *SEARCH, "--space", "mine.py", "--scale", "2")
     assert "mine.py" in errors
+
+
+def test_what_a_space_prints_does_not_spoil_json(console: Console) -> None:
+    source = GOOD_SPACE.replace("    net =", "    print('drawn')\n    net =")
+    (console.folder / "mine.py").write_text(f"print('loaded')\n{source}")
+    code, output, errors = console.run_whole("space", "sample", "mine.py", "--json")
+    assert code == 0, errors
+    assert len(json.loads(output)) == 1
+    assert errors == "loaded\ndrawn\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("space", "count", "pipe.py"),
+        ("check", "pipe.tflite"),
+        ("latency", "predict", "pipe.tflite", "--device", "ethos-u65-512"),
+        ("latency", "predict", "pipe.json", "--device", "ethos-u65-512"),
+        ("upscale", "pipe.tflite", "in.png", "out.png"),
+        ("search", "--config", "pipe.toml"),
+    ],
+)
+def test_nobody_waits_for_a_pipe(console: Console, words: tuple[str, ...]) -> None:
+    [name] = (word for word in words if word.startswith("pipe"))
+    write_image(console.folder / "in.png", np.zeros((9, 9, 3), np.uint8))
+    os.mkfifo(console.folder / name)
+    code, errors = console.run(*words)
+    assert code == 2
+    assert errors.endswith(f"{name}: is a named pipe, a socket or a device; give a regular file\n")
+    assert errors.count("\n") == 1
 
 
 def test_a_space_that_refuses_some_of_its_draws_is_none_of_them(console: Console) -> None:

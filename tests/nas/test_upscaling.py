@@ -81,6 +81,17 @@ def test_a_folder(place: Console) -> None:
     assert len([path for path in Path("out").rglob("*") if path.is_file()]) == 3
 
 
+def test_of_several_frames_the_first_is_enlarged_and_a_line_says_so(place: Console) -> None:
+    first, other = random_rgb(4), random_rgb(5)
+    for name in ("in.tiff", "in.webp"):
+        others = [Image.fromarray(other)]
+        Image.fromarray(first).save(name, save_all=True, append_images=others, lossless=True)
+        code, output, errors = place.run_whole("upscale", "m.tflite", name, "out.png")
+        assert (code, output) == (0, "out.png: 100x40\n")
+        assert errors == f"{name}: only the first of 2 frames or pages is read\n"
+        np.testing.assert_array_equal(pixels("out.png"), repeated(first))
+
+
 def test_one_bad_image_does_not_stop_a_folder(place: Console) -> None:
     Path("in").mkdir()
     Path("in/a.png").write_bytes(b"broken")

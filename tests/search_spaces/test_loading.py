@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,19 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match="cannot be read"):
         load_space(str(tmp_path / "bytes.py"))
+
+
+def test_a_pipe_a_socket_and_a_device_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    os.mkfifo("pipe.py")
+    Path("device.py").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.py")
+        for name in ("pipe.py", "device.py", "socket.py"):
+            with pytest.raises(InputError, match=f"{name}: is a named pipe, a socket or a device"):
+                load_space(name)
 
 
 @pytest.mark.parametrize(

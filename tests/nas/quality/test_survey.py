@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,33 @@ def test_flat_images_are_named(tmp_path: Path) -> None:
     said = wrong(survey(tmp_path, 3))
     assert set(said) == {"black.png", "green.png"}
     assert all(what.startswith("flat, ") for what in said.values())
+
+
+def test_frames_that_are_not_read_are_named(tmp_path: Path) -> None:
+    first, other = (Image.fromarray(photo(seed)) for seed in (0, 1))
+    first.save(tmp_path / "a.png", save_all=True, append_images=[other])
+    first.transpose(Image.Transpose.ROTATE_90).save(
+        tmp_path / "b.tiff", save_all=True, append_images=[other, other]
+    )
+    first.transpose(Image.Transpose.ROTATE_180).save(
+        tmp_path / "c.jpg", "MPO", save_all=True, append_images=[other]
+    )
+    write_image(tmp_path / "d.png", photo(2))
+    found = survey(tmp_path, 3)
+    assert not found.problems
+    assert found.parts[0].remarks == (
+        f"{tmp_path / 'a.png'}: only the first of 2 frames or pages is read",
+        f"{tmp_path / 'b.tiff'}: only the first of 3 frames or pages is read",
+    )
+
+
+def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    write_image(tmp_path / "pipe_LRx3.png", photo(0))
+    for seed in range(2):
+        write_image(tmp_path / f"{seed}.png", photo(seed))
+    assert "named pipe" in wrong(survey(tmp_path, 3))["pipe.png"]
+    assert len(load_data(str(tmp_path), 3).training.pairs) == 1
 
 
 def test_too_few_images(tmp_path: Path) -> None:
