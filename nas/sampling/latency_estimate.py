@@ -20,7 +20,6 @@ from latency_models import Latency, LatencyError, LatencyRequest
 from latency_models.device import Device, open_regression
 from latency_models.sources.regression.source import RegressionSource
 from search_spaces import Candidate, Graph, InputSpec, infer
-from search_spaces.graph.lowering import lower
 
 from ..choices import Risk
 from ..quality.score import scored_ms
@@ -181,10 +180,8 @@ class LatencyEstimator:
         return [next(times) if takes else None for takes in taken]
 
     def _requests(self, graphs: Sequence[Graph]) -> list[LatencyRequest]:
-        # Without their hashes: nobody is told of one of them.
         return [
-            LatencyRequest("an option", lower(graph, self.input), self.input, _no_file)
-            for graph in graphs
+            LatencyRequest.of_graph(graph, self.input, _no_file, "an option") for graph in graphs
         ]
 
     def _takes(self, request: LatencyRequest) -> bool:
