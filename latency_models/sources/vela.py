@@ -1,7 +1,7 @@
-"""Arm Ethos-U: cycles as Arm's own compiler, Vela, estimates them; no NPU is needed.
+"""Arm Ethos-U: cycles as estimated by Arm's compiler, Vela, without an NPU.
 
-Vela prices what runs on the NPU and says nothing of what it leaves to the CPU: that is costed here,
-from the CPU's speed that the device states.
+Vela estimates the operators on the NPU. Those that it leaves to the CPU are estimated by
+``CpuFallback``, from the speed of the CPU in the device's settings.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from .cpu_fallback import COST_FACTOR, CpuFallback
 from .settings import SourcePlace, SourceSettings
 from .vela_config import VelaConfig
 
-#: Vela is called by its internal interface, which may change with every minor version.
+#: The supported version: Vela's internal interface may change with every minor version.
 SUPPORTED = "5.2"
 _NPU_OPERATOR = "CUSTOM:ethos-u"
-#: Vela takes a section that does not say its clock, at 1 Hz.
+#: Smallest plausible clock: Vela takes a configuration without core_clock as 1 Hz.
 _MIN_CLOCK_HZ = 1e6
 
 
@@ -46,7 +46,7 @@ Accelerator: TypeAlias = Literal[
 
 
 def accelerator_named(name: str) -> Accelerator:
-    """InputError lists those that Vela has."""
+    """The accelerator ``name``, in any case of letters; InputError lists those of Vela."""
     known: tuple[Accelerator, ...] = get_args(Accelerator)
     for accelerator in known:
         if accelerator == name.lower():
@@ -56,31 +56,31 @@ def accelerator_named(name: str) -> Accelerator:
 
 @dataclass(frozen=True)
 class VelaTarget:
-    """What to compile for, in the names of Vela and of the sections of a configuration file."""
+    """The target of a compilation, by the names of Vela and of sections of a configuration file."""
 
     accelerator: str
     system_config: str
     memory_mode: str
-    #: a configuration file of one's own; None: Arm's
+    #: the configuration file; None: Arm's
     config: VelaConfig | None = None
 
 
 @dataclass(frozen=True)
 class CompiledCycles:
-    """NPU cycles of each operator of the source file, and which of them stay on the CPU."""
+    """NPU cycles of each operator of the TFLite file, and indices of those left to the CPU."""
 
     cycles: tuple[int, ...]
     on_cpu: frozenset[int]
     clock_hz: float
-    #: the most that is in use of the SRAM at a time
+    #: peak SRAM usage
     sram_bytes: int
 
 
 class VelaSource(LatencySource):
-    """Compiles each model in ``worker``; deterministic, some 20 ms a model.
+    """Compiles each model in ``worker``; deterministic, about 20 ms per model.
 
-    An operator that Vela fuses into another costs 0 ms: its cycles are the other's. The interval
-    is that of the CPU's share; how far Vela is from silicon it does not say.
+    An operator that Vela fuses into another has 0 ms: its cycles are in those of the other. The
+    interval covers the estimate of the CPU's time only, not Vela's deviation from real devices.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class VelaSource(LatencySource):
         sram_kb: int | None = None,
         timeout_seconds: float = 120.0,
     ) -> None:
-        """NasError if a supported Vela is not installed, InputError if it has no such target.
+        """Networks that need more SRAM than ``sram_kb``, in units of 1024 bytes, are refused.
 
-        Networks that need more SRAM than ``sram_kb`` (1024 bytes) are refused.
+        NasError if a supported Vela is not installed, InputError if it has no such target.
         """
         self._compiler = installed_compiler()
         _require_known(target)
@@ -112,7 +112,7 @@ class VelaSource(LatencySource):
         return True
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As the contract says; LatencyError also if Vela crashes or runs out of time."""
+        """Compiles the model; LatencyError also if Vela crashes or exceeds the timeout."""
         data = request.make_tflite()
         try:
             model = read_tflite(data)
@@ -172,32 +172,32 @@ class VelaSource(LatencySource):
 
 
 class VelaSettings(SourceSettings):
-    """Arm's compiler; names as in Arm's vela.ini."""
+    """Settings of a device that is estimated by Vela; names as in Arm's vela.ini."""
 
     source: Literal["vela"]
     accelerator: Accelerator
     system_config: str
     memory_mode: str
-    #: a configuration file beside device.toml; without it, Arm's vela.ini, which Vela ships
+    #: a configuration file beside device.toml; None: Arm's vela.ini, which comes with Vela
     config: Annotated[str, Field(pattern=r"^[^/\\]+\.ini$")] | None = None
-    #: what the NPU has of SRAM, units of 1024 bytes; networks that need more are refused
+    #: size of the SRAM in units of 1024 bytes; networks that need more are refused
     sram_kb: PositiveInt | None = None
-    #: speed of the processor that takes what the NPU does not; assumed, see the card
+    #: speed of the CPU that runs the operators left by the NPU; assumed, see the device's card
     cpu_bandwidth_gb_per_s: PositiveFloat
     cpu_gmac_per_s: PositiveFloat
     timeout_seconds: PositiveFloat = 120.0
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The configuration, if it has one of its own."""
+        """The name of the configuration file, if there is one."""
         return () if self.config is None else (self.config,)
 
     def compiler(self) -> str:
-        """Vela, as it is installed."""
+        """Name and version of the installed Vela."""
         return installed_compiler()
 
     def open(self, place: SourcePlace) -> VelaSource:
-        """The compiler, in the worker; NasError if it is not installed."""
+        """The latency source; NasError if Vela is not installed."""
         config = None if self.config is None else VelaConfig.read(place.folder / self.config)
         return VelaSource(
             VelaTarget(self.accelerator, self.system_config, self.memory_mode, config),
@@ -209,7 +209,7 @@ class VelaSettings(SourceSettings):
 
 
 def installed_compiler() -> str:
-    """As "vela 5.2.0"; NasError if no supported Vela is installed."""
+    """Name and version, "vela 5.2.0"; NasError if no supported Vela is installed."""
     try:
         version = importlib.metadata.version("ethos-u-vela")
     except importlib.metadata.PackageNotFoundError:
@@ -229,15 +229,15 @@ def _require_known(target: VelaTarget) -> None:
 
 
 def clock_hz_of(target: VelaTarget) -> float:
-    """The NPU's clock; InputError if Vela does not take the configuration. Runs in the worker."""
+    """The NPU's clock; InputError if Vela refuses the configuration. Runs in the worker."""
     architecture, _, _ = _configuration(target)
     return float(architecture.core_clock)
 
 
 def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledCycles:
-    """Compiles ``data``, of so many operators. Runs in the worker: bad bytes crash the compiler.
+    """Compiles the TFLite file ``data`` of so many operators; LatencyError if that fails.
 
-    LatencyError if Vela cannot say.
+    Runs in the worker, since a damaged file may crash the compiler.
     """
     from ethosu import regor
 
@@ -261,9 +261,9 @@ def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledC
 
 
 def _configuration(target: VelaTarget) -> tuple[Any, str, str]:
-    """Architecture, its description for the compiler, and Vela's usual options.
+    """Vela's architecture, its text for the compiler, and the compiler's default options.
 
-    InputError if Vela does not take the target's configuration.
+    InputError if Vela refuses the target's configuration.
     """
     from ethosu.vela.vela import get_compiler_config
 
@@ -336,7 +336,7 @@ def _architecture(target: VelaTarget, config_text: str) -> Any:
 
 
 def _by_operator(tables: Any, operators: int) -> tuple[tuple[int, ...], frozenset[int]]:
-    """Cycles of each operator of the file, summed over the compiler's own that it became."""
+    """Cycles of each operator of the file, summed over the compiler's operators made from it."""
     try:
         # ext_key: the operator's index in the file
         index_of = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
@@ -358,7 +358,7 @@ def _rows(table: Any) -> list[dict[str, str]]:
 
 
 def _require_all_seen(source: TfliteModel, compiled: TfliteModel, on_cpu: frozenset[int]) -> None:
-    """Checks that the compiled file leaves to the CPU what the compiler's table says."""
+    """LatencyError unless file and table of the compiler leave the same operators to the CPU."""
     left = Counter(op.kind for op in compiled.operators if op.kind != _NPU_OPERATOR)
     listed = Counter(source.operators[index].kind for index in on_cpu)
     if left != listed:

@@ -1,4 +1,4 @@
-"""A tensor's dimensions along the rows and columns of the image."""
+"""Which dimensions of a tensor run along the rows and columns of the image."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from search_spaces.graph.windows import Reads
 
 from .file import TfliteOperator
 
-#: Of the image, by ``Along.side``.
+#: Names of the sides, by ``Along.side``.
 SIDES = ("rows", "columns")
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Tensors beside each other in one dimension, each as long as the image."""
+    """``count`` tensors concatenated along rows or columns, each as long as the image."""
 
     count: int
-    #: the operator that put them there, for messages
+    #: the operator that concatenated them, for messages
     joined_by: str
 
 
 @dataclass(frozen=True)
 class Along:
-    """A dimension along one side of the image: 0 is its rows, 1 its columns.
+    """A dimension along one side of the image: 0 for its rows, 1 for its columns.
 
-    With ``pieces`` the dimension is so many times as long, and ``axis`` is that of each of them.
+    With ``pieces``, it consists of several concatenated ones, and ``axis`` is that of each.
     """
 
     side: int
@@ -37,30 +37,30 @@ class Along:
 
     @property
     def count(self) -> int:
-        """How many times the image's side is there, one after another."""
+        """Number of pieces, 1 without."""
         return self.pieces.count if self.pieces else 1
 
     @property
     def size(self) -> int:
-        """Of the dimension."""
+        """Length of the dimension."""
         return self.count * self.axis.size
 
     def through(self, reads: Reads, size: int) -> Along:
-        """As ``Axis.through``, of each piece."""
+        """``Axis.through`` of each piece: after an operator that reads ``reads``, ``size`` long."""
         return replace(self, axis=self.axis.through(reads, size))
 
 
-#: What each dimension of a tensor runs along; None: neither rows nor columns.
+#: For each dimension of a tensor, what it runs along; None: neither rows nor columns.
 Dimensions: TypeAlias = tuple[Along | None, ...]
 
 
 def refusal(operator: TfliteOperator, reason: str) -> InputError:
-    """Names the operator."""
+    """The error that ``operator`` cannot be tiled, for ``reason``."""
     return InputError(f"{operator.label} {reason}")
 
 
 def require_no_pieces(dimensions: Dimensions, reader: str) -> None:
-    """InputError names ``reader``, an operator or the output, that takes pieces for one image."""
+    """InputError if ``reader``, an operator or the output, would read pieces as one image."""
     for along in dimensions:
         if along is not None and along.pieces is not None:
             raise InputError(

@@ -10,23 +10,23 @@ from search_spaces import InputError, InputSpec
 from .file import TfliteModel, TfliteOperator, TfliteTensor
 
 _QUANTIZED = frozenset({"int4", "int8", "uint8"})
-#: What INT8 kernels take, biases, sizes and indices included.
+#: Types of tensors in integer-only models: values, biases, sizes and indices.
 _INTEGERS = _QUANTIZED | {"int32", "uint32", "int64", "bool"}
-#: Operators of compilers, each the whole of what they compiled.
+#: Operators that stand for compiled models, with their compiler.
 _COMPILED = {
     "CUSTOM:ethos-u": "Vela, for an Arm Ethos-U",
     "CUSTOM:edgetpu-custom-op": "the Edge TPU's compiler",
     "CUSTOM:DISPATCH_OP": "LiteRT, ahead of time",
 }
-#: dtype -> the byte that stands for grey level 0
+#: dtype -> the value that stands for level 0
 _BLACK = {"uint8": 0, "int8": -128}
-#: Scales at both ends may differ by this part: a quarter of a level at level 255.
+#: Largest relative difference of input and output scale: a quarter of a level at level 255.
 _SCALE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Levels:
-    """How grey levels are stored at both ends of a model: level g is byte g + ``black``."""
+    """How levels 0 to 255 are stored in input and output: level g is the value g + ``black``."""
 
     #: "int8" or "uint8"
     dtype: str
@@ -35,7 +35,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class SuperResolution:
-    """How images go into a model and come out."""
+    """Input size, scale and levels of a super-resolution model."""
 
     input: InputSpec
     scale: int
@@ -46,7 +46,7 @@ _STATIC = "export it at one static size, or say one to `nas latency`: --input Hx
 
 
 def require_uncompiled(model: TfliteModel) -> None:
-    """The file as it was converted; InputError if a compiler has been at work on it."""
+    """InputError if the file was compiled for a device."""
     for operator in model.operators:
         if operator.kind in _COMPILED:
             raise InputError(
@@ -56,7 +56,7 @@ def require_uncompiled(model: TfliteModel) -> None:
 
 
 def require_static(model: TfliteModel) -> None:
-    """Every activation has its full shape; InputError names the first that has not."""
+    """InputError names the first activation with a shape that is not fixed."""
     for tensor in model.inputs:
         if tensor.dynamic:
             raise InputError(
@@ -72,7 +72,7 @@ def require_static(model: TfliteModel) -> None:
 
 
 def require_integer_only(model: TfliteModel) -> None:
-    """INT8 in all that is computed; InputError names the operator and the tensor."""
+    """InputError names operator and tensor if anything is not INT8 (or another integer type)."""
     require_uncompiled(model)
     for operator in model.operators:
         for tensor in (*filter(None, operator.inputs), *operator.outputs):
@@ -97,7 +97,7 @@ def require_one_image(model: TfliteModel) -> InputSpec:
 
 
 def require_super_resolution(model: TfliteModel) -> SuperResolution:
-    """One RGB image in, the same larger out, in levels at both ends; InputError otherwise."""
+    """InputError unless the model maps one RGB image to an enlarged one, both in levels."""
     spec = require_one_image(model)
     result = _only(model.outputs, "output")
     height, width, _ = _image_shape(result, "output")
@@ -109,25 +109,25 @@ def require_super_resolution(model: TfliteModel) -> SuperResolution:
 
 
 def require_rgb(model: TfliteModel) -> None:
-    """Three channels, the last dimension, in and out; InputError otherwise."""
+    """InputError unless the last dimension of input and output has three channels."""
     ends = (_only(model.inputs, "input"), "input"), (_only(model.outputs, "output"), "output")
     for tensor, end in ends:
         if len(tensor.shape) != 4 or tensor.shape[3] == 3:
             continue
-        said = f"{end} {tensor.title} has shape {tensor.shape_text}"
+        shape = f"{end} {tensor.title} has shape {tensor.shape_text}"
         if tensor.shape[3] == 1:
             raise InputError(
-                f"{said}: one channel, grey or Y of YCbCr, not the 3 of RGB; give a model of RGB"
+                f"{shape}: one channel, grey or Y of YCbCr, not the 3 of RGB; give a model of RGB"
             )
         if tensor.shape[1] == 3:
             raise InputError(
-                f"{said}: channels first; convert it to channels last, (1, height, width, 3)"
+                f"{shape}: channels first; convert it to channels last, (1, height, width, 3)"
             )
-        raise InputError(f"{said}: {tensor.shape[3]} channels, not the 3 of RGB")
+        raise InputError(f"{shape}: {tensor.shape[3]} channels, not the 3 of RGB")
 
 
 def require_levels(model: TfliteModel) -> Levels:
-    """One tensor in and one out, in the same grey levels; InputError otherwise."""
+    """The levels of the only input and the only output; InputError if they have none, or differ."""
     source, result = _only(model.inputs, "input"), _only(model.outputs, "output")
     for tensor, end in ((source, "input"), (result, "output")):
         if tensor.dtype not in _BLACK:
@@ -152,7 +152,7 @@ def require_levels(model: TfliteModel) -> Levels:
 
 
 def _range(tensor: TfliteTensor) -> str:
-    """What its bytes stand for, if it has one zero point."""
+    """The range of real values of a tensor, for messages; empty without a single zero point."""
     if len(tensor.zero_points) != 1:
         return ""
     low, high = (

@@ -1,4 +1,4 @@
-"""Anybody's TFLite file as an immutable value; all in Python, so hostile bytes crash nothing."""
+"""Reads TFLite files into immutable values; in Python only, so that damaged files crash nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from search_spaces import InputError
 from search_spaces.naming import shortened
 
 _IDENTIFIER = b"TFL3"
-#: TFLite's own limit is lower; products of more sides than these would take long to compute.
+#: More dimensions than TFLite supports; a limit for damaged files.
 _MAX_RANK = 8
-#: Longer constants are data; shorter ones of integers may say where a slice begins.
+#: Integer constants up to this length are read: they may be parameters, as of a slice.
 _MAX_VALUES = 4 * _MAX_RANK
-#: What is given for a model now and then: its first bytes, and what to do.
+#: Other files that users pass for models: their first bytes, what they are, and what to do.
 _NO_MODELS = (
     (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull` to fetch the model itself"),
     (b"/annex/objects/", "a git-annex pointer; run `git annex get` to fetch the model itself"),
@@ -35,8 +35,8 @@ Pair: TypeAlias = tuple[int, int]
 class TfliteTensor:
     """A tensor of the file; ``name`` is unique within it.
 
-    ``dtype`` is numpy's name (int8); ``scales`` and ``zero_points`` have one entry, one a channel,
-    or none if the tensor is not quantized.
+    ``dtype`` is numpy's name (int8); ``scales`` and ``zero_points`` have one entry, one for each
+    channel, or none if the tensor is not quantized.
     """
 
     name: str
@@ -44,18 +44,18 @@ class TfliteTensor:
     dtype: str
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    #: its values are in the file
+    #: whether its values are in the file
     constant: bool
-    #: a side is left open until the model runs
+    #: whether a side is open until the model runs
     dynamic: bool
-    #: ``shape``, open sides -1; empty if it is the same
+    #: ``shape`` with -1 for open sides; empty if it is the same
     signature: tuple[int, ...] = ()
-    #: of a short constant of integers, else empty
+    #: values of a short constant of integers, else empty
     values: tuple[int, ...] = ()
 
     @property
     def open_sides(self) -> tuple[bool, ...]:
-        """Which sides are left open until the model runs."""
+        """For each side, whether it is open until the model runs."""
         return tuple(side < 1 for side in self.signature or self.shape)
 
     @property
@@ -66,7 +66,7 @@ class TfliteTensor:
 
     @property
     def title(self) -> str:
-        """For messages: the name, in quotes, however long it is."""
+        """The name in quotes, shortened, for messages."""
         return repr(shortened(self.name))
 
     @property
@@ -77,11 +77,11 @@ class TfliteTensor:
 
 @dataclass(frozen=True)
 class TfliteOperator:
-    """An operator in the order of execution; an input that is left out is None.
+    """An operator of the file; optional inputs that it lacks are None.
 
-    Pairs are of rows and columns. ``sizes`` are the sides of a pooling window or of a block of
-    space_to_depth and depth_to_space. The masks are those of STRIDED_SLICE: bit n is of dimension
-    n, ``reshape_masks`` are those that change the number of dimensions.
+    Pairs are (rows, columns). ``sizes`` are the sides of a pooling window or of a block of
+    SPACE_TO_DEPTH and DEPTH_TO_SPACE. Masks are those of STRIDED_SLICE, bit n for dimension n;
+    ``reshape_masks`` is the union of those that change the number of dimensions.
     """
 
     kind: str
@@ -113,13 +113,13 @@ class TfliteOperator:
 
     @property
     def label(self) -> str:
-        """For messages: the kind, and the name of what it makes."""
+        """The kind and the name of the first output, for messages."""
         return f"{self.kind} {self.outputs[0].title}" if self.outputs else self.kind
 
 
 @dataclass(frozen=True)
 class TfliteModel:
-    """One graph of operators, from its input tensors to its output tensors."""
+    """The graph of a file; ``operators`` are in the order of execution."""
 
     inputs: tuple[TfliteTensor, ...]
     outputs: tuple[TfliteTensor, ...]
@@ -127,7 +127,7 @@ class TfliteModel:
 
 
 def read_tflite(data: bytes) -> TfliteModel:
-    """The model in ``data``; InputError, whatever is wrong with it."""
+    """Reads a TFLite file; InputError says what is wrong with ``data``."""
     if not data:
         raise InputError("the TFLite file is empty; export or download it again")
     for beginning, what in _NO_MODELS:
@@ -142,19 +142,20 @@ def read_tflite(data: bytes) -> TfliteModel:
         return _Reader(data).model()
     except InputError:
         raise
-    except Exception as error:  # offsets that lead anywhere can end in any exception
+    except Exception as error:  # wrong offsets may raise any exception
         raise InputError(
             f"the TFLite file is damaged ({error}); export or download it again"
         ) from error
 
 
 class _Reader:
-    """Follows the file's offsets, never reading more list entries than an honest file can hold."""
+    """Reads the flatbuffer; ValueError for wrong offsets, and for lists longer than the file."""
 
     def __init__(self, data: bytes) -> None:
         self._schema = _schema()
         self._model = self._schema.Model.GetRootAs(data, 0)
-        # Offsets may all lead to one long list; an honest file holds each entry, of 1 byte or more.
+        # In a damaged file many offsets may lead to one long list. In a valid one each entry of a
+        # list takes at least a byte, so that there are no more entries than bytes.
         self._entries_left = len(data)
 
     def model(self) -> TfliteModel:
@@ -245,7 +246,7 @@ class _Reader:
         )
 
     def _options(self, kind: str, table: Any) -> dict[str, Any]:
-        """What the operator's table of options says, as far as ``kind`` has any of ours."""
+        """Fields of ``TfliteOperator`` from the operator's options; empty for most kinds."""
         if kind not in _OPTIONS:
             return {}
         options_name, fields = _OPTIONS[kind]
@@ -258,14 +259,14 @@ class _Reader:
         options.Init(union.Bytes, union.Pos)
         values: dict[str, Any] = {}
         for field, getters in fields.items():
-            found = tuple(getattr(options, getter)() for getter in getters)
-            if field in _POSITIVE and min(found) < 1:
-                raise ValueError(f"{kind} has {field} {found}")
-            values[field] = found if field in _POSITIVE else functools.reduce(operator.or_, found)
+            read = tuple(getattr(options, getter)() for getter in getters)
+            if field in _POSITIVE and min(read) < 1:
+                raise ValueError(f"{kind} has {field} {read}")
+            values[field] = read if field in _POSITIVE else functools.reduce(operator.or_, read)
         return values
 
     def _text(self, raw: bytes | None) -> str:
-        """Names go into messages of one line: what cannot be printed becomes a question mark."""
+        """A string of the file; unprintable characters become question marks."""
         raw = raw or b""
         self._counted(len(raw))
         text = raw.decode("utf-8", "replace")
@@ -287,7 +288,7 @@ class _Reader:
 
 
 _INTEGER_BYTES = {"int32": 4, "int64": 8}
-#: Fields of rows and columns; masks of the others are joined.
+#: Fields of positive values for rows and columns; of others the bitwise or of all values.
 _POSITIVE = frozenset({"strides", "dilations", "sizes"})
 _STRIDES = {"strides": ("StrideH", "StrideW")}
 _WINDOW = {**_STRIDES, "dilations": ("DilationHFactor", "DilationWFactor")}
@@ -295,7 +296,7 @@ _POOL = {**_STRIDES, "sizes": ("FilterHeight", "FilterWidth")}
 _BLOCK = {"sizes": ("BlockSize", "BlockSize")}
 _RESIZE = {"align_corners": ("AlignCorners",), "half_pixel_centers": ("HalfPixelCenters",)}
 _AXIS = {"axis": ("Axis",)}
-#: kind -> (its table of options, our field -> the table's getters)
+#: kind -> (its table of options, field of TfliteOperator -> the table's getters)
 _OPTIONS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
     "CONV_2D": ("Conv2DOptions", _WINDOW),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _WINDOW),

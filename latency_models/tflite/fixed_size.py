@@ -1,4 +1,4 @@
-"""A TFLite file whose sizes are left open, made one of fixed sizes, for one image."""
+"""Fixes the open sizes of a TFLite file, for a batch of one image."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from search_spaces import InputError, InputSpec
 from ..worker import Worker
 from .file import TfliteModel, read_tflite
 
-#: The model is run once where operators compute sizes.
+#: Timeout; the model is run once if operators compute sizes.
 _TIMEOUT_SECONDS = 300.0
-#: Types of the numbers that sizes are computed in.
+#: Types of computed sizes.
 _SIZE_TYPES = ("INT32", "INT64")
 
 
 def with_fixed_sizes(data: bytes, worker: Worker, spec: InputSpec | None = None) -> bytes:
-    """The same model for one image, of ``spec`` where the file leaves rows and columns open.
+    """The model with fixed sizes, for one image; of size ``spec`` if rows or columns are open.
 
-    As it was, if nothing is open, or if rows or columns are and ``spec`` does not say them.
-    InputError if they are open in name only, and the size is not the one that it can be.
+    ``data`` itself, if nothing is open, or if rows or columns are open and ``spec`` is None.
+    InputError if the model cannot run at that size, or at one size only though it is open.
     """
     model = read_tflite(data)
     size = _size(model, spec)
@@ -35,7 +35,7 @@ def with_fixed_sizes(data: bytes, worker: Worker, spec: InputSpec | None = None)
 
 
 def _require_no_fixed_reshape(model: TfliteModel) -> None:
-    """InputError names a RESHAPE whose constant is for images of one size, though any are taken."""
+    """InputError names a RESHAPE to a constant shape in a model of open size."""
     for operator in model.operators:
         if operator.kind != "RESHAPE" or len(operator.inputs) < 2:
             continue
@@ -51,7 +51,7 @@ def _require_no_fixed_reshape(model: TfliteModel) -> None:
 
 
 def _size(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:
-    """What is to be fixed, if anything can be."""
+    """The size to be fixed; None if nothing is open, or ``spec`` is needed and missing."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         return None
     (image,) = model.inputs
@@ -63,9 +63,9 @@ def _size(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:
 
 
 def fix_sizes(data: bytes, size: InputSpec) -> bytes:
-    """In the worker: what the interpreter makes of the sizes, written into the file.
+    """Writes the shapes that the interpreter finds at ``size`` into the file. Runs in the worker.
 
-    Operators that compute nothing but sizes become constants, as a static export has them.
+    Results of operators that compute only sizes become constants, as in a static export.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -103,21 +103,21 @@ def fix_sizes(data: bytes, size: InputSpec) -> bytes:
 
 
 def _computed_sizes(model: Any, graph: Any, schema: Any) -> set[int]:
-    """Tensors of whole numbers that hang on the image's size alone, not on its pixels."""
+    """Indices of integer tensors that depend on the image's size alone, not on its pixels."""
     types = {getattr(schema.TensorType, name) for name in _SIZE_TYPES}
-    known = {n for n, tensor in enumerate(graph.tensors) if _is_constant(model, tensor)}
-    found: set[int] = set()
+    fixed = {n for n, tensor in enumerate(graph.tensors) if _is_constant(model, tensor)}
+    computed: set[int] = set()
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
         kind = max(code.builtinCode, code.deprecatedBuiltinCode)
         sources = {index for index in operator.inputs if index >= 0}
         outputs = set(operator.outputs)
-        if (kind == schema.BuiltinOperator.SHAPE or sources <= known) and all(
+        if (kind == schema.BuiltinOperator.SHAPE or sources <= fixed) and all(
             graph.tensors[index].type in types for index in outputs
         ):
-            known |= outputs
-            found |= outputs
-    return found
+            fixed |= outputs
+            computed |= outputs
+    return computed
 
 
 def _is_constant(model: Any, tensor: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A model run on one image by LiteRT on this machine."""
+"""Runs a model on one image with LiteRT on this machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from search_spaces import InputError
 
 
 class Arithmetic(Enum):
-    """Whose kernels compute: they round alike in most places, and not in all."""
+    """Implementations of kernels, which differ in rounding at some places."""
 
-    #: what TFLite itself is specified by
+    #: the reference
     TFLITE = "TFLite's own kernels"
     XNNPACK = "XNNPACK"
 
 
 def run_model(data: bytes, image: bytes, arithmetic: Arithmetic) -> bytes:
-    """The bytes of the outputs, in order. For a worker: the interpreter may crash on a file.
+    """The bytes of the outputs in order. To be called in a worker, as the interpreter may crash.
 
-    InputError if the model does not run, or takes another number of bytes.
+    InputError if the model does not run, or its input has another number of bytes than ``image``.
     """
     import numpy as np
 

@@ -1,11 +1,11 @@
-"""Kinds of TFLite's operators that several modules tell apart, whatever network they are of."""
+"""Groups of kinds of TFLite operators."""
 
-#: Of one tensor, value by value, with a curve of their own.
+#: Functions of single values of one tensor.
 ACTIVATIONS = frozenset({
     "ELU", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "PRELU", "RELU", "RELU6",
     "RELU_0_TO_1", "RELU_N1_TO_1", "TANH",
 })  # fmt: skip
-#: Each value of the result is of the values in its place.
+#: Each value of the result depends on the values at its position only.
 ELEMENTWISE = ACTIVATIONS | frozenset({
     "ABS", "ADD", "ADD_N", "CAST", "CEIL", "COS", "DEQUANTIZE", "DIV", "EQUAL", "EXP", "FLOOR",
     "FLOOR_DIV", "FLOOR_MOD", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOG",

@@ -1,4 +1,4 @@
-"""What anybody's TFLite file runs, and whether it is what a request says."""
+"""Lowered operators and latency requests of TFLite files."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ _WEIGHTS = {
 
 
 def operators_of(data: bytes) -> tuple[LoweredOperator, ...]:
-    """The operators of a TFLite file, one for each operator, in the file's order.
+    """A lowered operator for each operator of a TFLite file, in the file's order.
 
-    An operator that is not known here is one like any other, of 0 MACs. Raises InputError if
-    the file is damaged, its size is left open, or an operator makes nothing.
+    Operators of unknown kinds have 0 MACs. InputError if the file is damaged, a size is open, or an
+    operator has no output.
     """
     return operators_of_model(read_tflite(data))
 
 
 def operators_of_model(model: TfliteModel) -> tuple[LoweredOperator, ...]:
-    """As ``operators_of``, of a file that has been read."""
+    """``operators_of`` for a file that has been read."""
     require_static(model)
     return tuple(map(_lowered, model.operators))
 
 
 def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> LatencyRequest:
-    """A request for anybody's INT8 file of one image in; ``spec`` may only confirm its size."""
+    """A request for an INT8 file with one input image; InputError if ``spec`` is another size."""
     model = read_tflite(data)
     require_integer_only(model)
     size = require_one_image(model)
@@ -83,7 +83,7 @@ def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> La
 
 
 def weight_granularity(model: TfliteModel) -> WeightGranularity:
-    """How the file has its INT8 weights: a scale for each output channel of any, or one for all."""
+    """CHANNEL if any weights have a scale for each output channel, else TENSOR."""
     weights = [
         operator.inputs[_WEIGHTS[operator.kind][0]]
         for operator in model.operators
@@ -95,7 +95,7 @@ def weight_granularity(model: TfliteModel) -> WeightGranularity:
 
 
 def require_same_operators(request: LatencyRequest, model: TfliteModel) -> None:
-    """LatencyError unless ``model``, made for the request, runs its operators in their order."""
+    """LatencyError unless ``model`` has the operators of the request in their order."""
     made = operators_of_model(model)
     if list(map(_figures, made)) != list(map(_figures, request.operators)):
         raise LatencyError(
@@ -133,7 +133,7 @@ def _lowered(operator: TfliteOperator) -> LoweredOperator:
 
 
 def _activation(tensor: TfliteTensor) -> Tensor:
-    """Any shape as (height, width, channels): the same number of values, outer sides together."""
+    """A tensor as (height, width, channels); outer dimensions of more than three are joined."""
     shape: Shape = (
         math.prod(tensor.shape[:-2]),
         math.prod(tensor.shape[-2:-1]),
@@ -189,7 +189,7 @@ def _groups(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:
 
 
 def _weight_bytes(operator: TfliteOperator) -> int:
-    """One byte a parameter, a bias as well, as ``search_spaces.lower`` counts them."""
+    """Number of parameters, with biases, a byte each, as ``search_spaces.lower`` counts them."""
     positions = _PARAMETERS.get(operator.kind, ())
     tensors = [operator.inputs[i] for i in positions if i < len(operator.inputs)]
     return sum(t.elements for t in tensors if t is not None and t.constant)

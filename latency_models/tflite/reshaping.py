@@ -1,7 +1,7 @@
-"""What a RESHAPE makes of the image's rows and columns.
+"""Follows the image's rows and columns through a RESHAPE.
 
-The values stay in their order, so that a dimension may be cut into an outer and an inner one, and
-neighbors may become one. Both shapes are thus taken as products of the same factors.
+A RESHAPE keeps the order of values: it splits dimensions into outer and inner ones, and merges
+neighboring ones. Both shapes are therefore products of the same factors in the same order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .file import TfliteOperator
 
 @dataclass(frozen=True)
 class _Factor:
-    """A part of a dimension, and what it runs along; never in pieces."""
+    """A factor of a dimension, and what it runs along, without pieces."""
 
     size: int
     along: Along | None
@@ -29,10 +29,10 @@ def reshaped(
     dimensions: Dimensions,
     result: tuple[int, ...],
 ) -> Dimensions:
-    """The dimensions of ``result``, made of those of ``shape``.
+    """The dimensions of the shape ``result``, given ``dimensions`` of the shape ``shape``.
 
-    A side of the image becomes longer by the values within it, and shorter where it is cut into
-    blocks; with values of another dimension around it, it is in pieces.
+    A side of the image merged with an inner dimension becomes longer, split into blocks shorter;
+    merged with an outer dimension it is in pieces. InputError if rows or columns are torn apart.
     """
     left: list[_Factor] = []  # from the innermost to the outermost, which is taken first
     for size, along in zip(reversed(shape), reversed(dimensions), strict=True):
@@ -50,14 +50,14 @@ def _factors(size: int, along: Along | None) -> list[_Factor]:
 
 
 def _put_before(left: list[_Factor], factor: _Factor) -> None:
-    """Neighbors that are not of the image are one factor: any two numbers may be cut out of it."""
+    """Appends ``factor``, merged with the last one if neither is of the image."""
     if left and left[-1].along is None and factor.along is None:
         factor = _Factor(factor.size * left.pop().size, None)
     left.append(factor)
 
 
 def _taken(operator: TfliteOperator, left: list[_Factor], size: int) -> list[_Factor]:
-    """The factors of a dimension of ``size``, taken from those that are ``left``."""
+    """Removes the factors of a dimension of ``size`` from ``left``, outermost first."""
     if size == 1:
         return [left.pop()] if left and left[-1].size == 1 else []
     taken: list[_Factor] = []
@@ -76,7 +76,7 @@ def _taken(operator: TfliteOperator, left: list[_Factor], size: int) -> list[_Fa
 
 
 def _joined(operator: TfliteOperator, factors: list[_Factor]) -> Along | None:
-    """One dimension of ``factors``, the outermost first."""
+    """The dimension that ``factors``, outermost first, are merged to."""
     places = [place for place, factor in enumerate(factors) if factor.along]
     if not places:
         return None

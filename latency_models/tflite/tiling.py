@@ -1,7 +1,7 @@
-"""Cutting images into tiles for anybody's TFLite file.
+"""How images are cut into tiles for a TFLite file.
 
-Every dimension of a tensor that runs along the image's rows or columns is followed from the input
-to the output, through transpositions and reshapes as well.
+The dimensions that run along the image's rows and columns are followed from the input to the
+output, through transpositions and reshapes as well.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .windows import RULES, TAKES_PIECES, sees_all
 
 
 def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:
-    """How images are cut for a model of one image (1, H, W, C) in and one out, ``scale`` as large.
+    """The tiling for a model of one image (1, H, W, C) and one output, ``scale`` times as large.
 
-    None: each pixel depends on the whole image. InputError says why it cannot be cut.
+    None if each output pixel depends on the whole image. InputError says why it cannot be cut.
     """
     (image,), (result,) = model.inputs, model.outputs
     sides = (Along(side, Axis.of_image(image.shape[1 + side])) for side in (0, 1))
@@ -28,7 +28,7 @@ def tiling_of_model(model: TfliteModel, scale: int) -> Tiling | None:
         if not sources:
             continue  # made of constants alone
         if operator.kind not in RULES:
-            raise refusal(operator, "reads pixels that nobody here knows of")
+            raise refusal(operator, "is of a kind whose input pixels are unknown")
         if operator.kind not in TAKES_PIECES:
             for tensor in sources:
                 require_no_pieces(known[tensor.name], operator.label)

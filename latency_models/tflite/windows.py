@@ -1,6 +1,7 @@
-"""What each operator of anybody's TFLite file reads, along the rows and columns of the image.
+"""Which input pixels each TFLite operator reads, along the rows and columns of the image.
 
-Where a shift of the image does not shift the result, an InputError names the operator and says why.
+A rule for each kind of operator gives the dimensions of its result from those of its inputs. It
+raises InputError, with the reason, if a shift of the image does not shift the result by as much.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .file import TfliteOperator, TfliteTensor
 from .kinds import ELEMENTWISE
 from .reshaping import reshaped
 
-#: The tensors that depend on the image.
+#: Dimensions of the tensors that depend on the image, by name.
 _Known: TypeAlias = Mapping[str, Dimensions]
 _Rule: TypeAlias = Callable[[TfliteOperator, _Known], Dimensions]
 
@@ -40,7 +41,7 @@ def _input(operator: TfliteOperator, position: int) -> TfliteTensor:
 
 
 def _source(operator: TfliteOperator, known: _Known, position: int = 0) -> Dimensions:
-    """Of the only input that may depend on the image."""
+    """Dimensions of the input at ``position``, the only one that may depend on the image."""
     tensor = _input(operator, position)
     others = [t for t in operator.inputs if t is not None and t is not tensor]
     if tensor.name not in known or any(other.name in known for other in others):
@@ -63,7 +64,7 @@ def _result(operator: TfliteOperator) -> tuple[int, ...]:
 
 # Operators that slide over rows and columns.
 
-#: (operator, side, pixels of the input, pixels of the output) -> what it reads along that side
+#: (operator, side, pixels of the input, pixels of the output) -> reads along that side
 _Sliding: TypeAlias = Callable[[TfliteOperator, int, int, int], Reads]
 
 
@@ -138,7 +139,7 @@ def _padded(operator: TfliteOperator, known: _Known) -> Dimensions:
     if operator.kind == "MIRROR_PAD":
         after = _constant(operator, 1)[1::2]
         for along, *widths in zip(dimensions, before, after, strict=True):
-            # Mirrored pixels must be right themselves where the image ends on one side only.
+            # Mirrored pixels must be valid even if the tile ends at the image's border on one side.
             if along and (
                 max(widths) >= along.axis.last or along.axis.size - max(widths) <= along.axis.first
             ):
@@ -177,7 +178,7 @@ def _tiled(operator: TfliteOperator, known: _Known) -> Dimensions:
 
 
 def _across(*axes_of: Callable[[TfliteOperator], tuple[int, ...]], position: int = 0) -> _Rule:
-    """Rows and columns stay as they are, as long as what it does is along other dimensions."""
+    """A rule for operators along other dimensions, which keep rows and columns."""
 
     def rule(operator: TfliteOperator, known: _Known) -> Dimensions:
         dimensions = _source(operator, known, position)
@@ -205,20 +206,20 @@ def _elementwise(operator: TfliteOperator, known: _Known) -> Dimensions:
 def _broadcast(
     operator: TfliteOperator, known: _Known, result: tuple[int, ...], joins_at: int | None = None
 ) -> Dimensions:
-    """Element by element as in numpy, to ``result``; dimension ``joins_at`` is left out."""
+    """Dimensions by numpy's broadcasting to the shape ``result``; ``joins_at`` is left out."""
     tensors = [tensor for tensor in operator.inputs if tensor is not None]
     rank, made = len(result), []
     for place in range(rank):
-        found: list[Along] = []
+        alongs: list[Along] = []
         for tensor in tensors if place != joins_at else ():
             at = place - rank + len(tensor.shape)
             along = known[tensor.name][at] if at >= 0 and tensor.name in known else None
             if along is not None:
-                found.append(along)
+                alongs.append(along)
             elif at >= 0 and tensor.shape[at] > 1:
-                found.append(_FOREIGN)
-        agreed = _agreed(operator, found, result[place]) if set(found) - {_FOREIGN} else None
-        made.append(agreed)
+                alongs.append(_FOREIGN)
+        of_image = set(alongs) - {_FOREIGN}
+        made.append(_agreed(operator, alongs, result[place]) if of_image else None)
     return tuple(made)
 
 
@@ -226,14 +227,14 @@ def _broadcast(
 _FOREIGN = Along(-1, Axis.of_image(0))
 
 
-def _agreed(operator: TfliteOperator, found: list[Along], size: int) -> Along:
-    if _FOREIGN in found:
+def _agreed(operator: TfliteOperator, alongs: list[Along], size: int) -> Along:
+    if _FOREIGN in alongs:
         raise refusal(operator, "has a constant of its own for each pixel of this size")
-    if not _alike(found):
+    if not _alike(alongs):
         raise refusal(operator, "joins tensors that are not of one scale")
-    if found[0].size != size:
+    if alongs[0].size != size:
         raise refusal(operator, "changes the size of the image")
-    return replace(found[0], axis=joined(along.axis for along in found))
+    return replace(alongs[0], axis=joined(along.axis for along in alongs))
 
 
 def _alike(alongs: list[Along]) -> bool:
@@ -255,7 +256,7 @@ def _concatenated(operator: TfliteOperator, known: _Known) -> Dimensions:
 
 
 def _in_pieces(operator: TfliteOperator, beside: list[Along | None]) -> Along:
-    """Rows or columns of tensors that run along the whole image, one after another."""
+    """The dimension of concatenated rows or columns, of tensors along the whole image each."""
     alongs = [replace(along, pieces=None) for along in beside if along]
     if len(alongs) < len(beside) or not _alike(alongs):
         raise refusal(operator, "puts rows or columns beside each other")
@@ -268,7 +269,7 @@ def _in_pieces(operator: TfliteOperator, beside: list[Along | None]) -> Along:
 
 
 def _packed(operator: TfliteOperator, known: _Known) -> Dimensions:
-    """One dimension more, as long as there are tensors."""
+    """PACK: a new dimension whose length is the number of inputs."""
     result = _result(operator)
     axis = operator.axis % len(result) if result else 0
     made = _broadcast(operator, known, result[:axis] + result[axis + 1 :])
@@ -289,7 +290,7 @@ def _reduced(operator: TfliteOperator, known: _Known) -> Dimensions:
 
 
 def sees_all(operator: TfliteOperator, known: _Known) -> bool:
-    """Does each value that it makes depend on the whole image?"""
+    """Whether each value of its result depends on the whole image."""
     if operator.kind not in _REDUCTIONS:
         return False
     dimensions = _source(operator, known)
@@ -305,7 +306,7 @@ def _transposed(operator: TfliteOperator, known: _Known) -> Dimensions:
 
 
 def _blocks(operator: TfliteOperator) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sides of the blocks; pixels put or left out before the image."""
+    """Sides of the blocks; pixels padded or cropped before the image."""
     block, before = _constant(operator, 1, 2), _constant(operator, 2, 4)[::2]
     if min(block) < 1:
         raise refusal(operator, f"has blocks of {block}")
@@ -342,7 +343,7 @@ _REDUCTIONS = frozenset({
     "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL",
 })  # fmt: skip
 _RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
-#: kind -> the dimensions of what it makes
+#: kind -> the rule for the dimensions of its result
 RULES: Mapping[str, _Rule] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduced),
@@ -369,5 +370,5 @@ RULES: Mapping[str, _Rule] = {
     "SPACE_TO_BATCH_ND": _to_batches,
     "BATCH_TO_SPACE_ND": _from_batches,
 }
-#: Kinds that treat pieces beside each other as such; to the others they would be one image.
+#: Kinds that keep pieces apart; others would read them as one image.
 TAKES_PIECES = ELEMENTWISE | _RESHAPES | {"CONCATENATION", "PACK", "TRANSPOSE"}

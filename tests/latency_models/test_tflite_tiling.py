@@ -148,7 +148,7 @@ def flattened(file: TfliteBuilder, image: int) -> int:
         (backwards, "STRIDED_SLICE .* turns the image round"),
         (to_ten_rows, "RESIZE_BILINEAR .* makes 10 rows of 8, no whole factor"),
         (corners_aligned, "RESIZE_BILINEAR .* aligns corners"),
-        (of_a_compiler, "CUSTOM:Magic .* pixels that nobody here knows of"),
+        (of_a_compiler, "CUSTOM:Magic .* input pixels are unknown"),
         (flattened, "RESHAPE .* takes the image's rows or columns apart"),
     ],
 )

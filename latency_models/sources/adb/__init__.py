@@ -1,4 +1,4 @@
-"""Real devices over adb: a program on the device times the model, and its word is checked."""
+"""Real devices over adb: a program on the device times the model, and its output is checked."""
 
 from .errors import DeviceError, DeviceLost
 from .server import Attached, attached, server_runs

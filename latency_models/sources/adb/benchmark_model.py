@@ -20,15 +20,16 @@ from .printed import complete_lines
 from .profile import read_profile
 from .runner import Program, Runner, TimedRun
 
-#: How the tool tells of flags that it does not know; it runs without them.
+#: The tool's warning about unknown flags, which it ignores.
 _UNKNOWN = re.compile(r"Unconsumed cmdline flags: (.*)")
 
 
 @dataclass(frozen=True)
 class BenchmarkModel(Runner):
-    """Runs with the profiler are apart from those that are timed, since it slows a model down.
+    """Times a model with TFLite's benchmark_model.
 
-    ``profile_runs`` 0: none.
+    The profiler slows a model down: ``profile_runs`` are separate from the timed ``runs``; 0: no
+    profile.
     """
 
     program: Program
@@ -63,14 +64,14 @@ class BenchmarkModel(Runner):
         return placed_unprofiled(operators, delegation, run.statistics.ms)
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
-        """By flags that recent builds have; an older one runs on noise, or keeps what it made."""
+        """Uses flags of recent builds; DeviceError if the tool on the device does not know them."""
         folder = posixpath.dirname(path)
         given, made = f"{folder}/image.bin", f"{folder}/outputs.bin"
         connection.push(image, given)
         arguments = self._arguments(
             path,
             1,
-            # The name need not be the model's own.
+            # The tool accepts any name.
             "--input_layer=image",
             f"--input_layer_shape={','.join(map(str, model.inputs[0].shape))}",
             f"--input_layer_value_files=image:{given}",
@@ -80,8 +81,8 @@ class BenchmarkModel(Runner):
         unknown = [match[1] for line in complete_lines(text) if (match := _UNKNOWN.search(line))]
         if unknown:
             raise DeviceError(
-                f"{self.program.path} is too old to say what it computes, it does not know "
-                f"{unknown[0]}; put a build of today there, or measure without --verify",
+                f"{self.program.path} is too old to write its outputs: it does not know "
+                f"{unknown[0]}; put a recent build there, or measure without --verify",
                 text,
             )
         read_delegation(text, self.delegate, len(model.operators))

@@ -1,6 +1,6 @@
-"""The times in what TFLite's benchmark_model prints, of any version since 2018, or LiteRT's own.
+"""Parses the times that benchmark_model prints: TFLite's, of any version since 2018, or LiteRT's.
 
-Source of the forms: tensorflow/lite/tools/benchmark (benchmark_model.cc, README.md), its Android
+Source of the formats: tensorflow/lite/tools/benchmark (benchmark_model.cc, README.md), its Android
 application, and litert/tools/benchmark_litert_model.h of google-ai-edge/LiteRT.
 """
 
@@ -25,13 +25,13 @@ _VARIED = re.compile(
     rf"count=(\d{{1,9}}) first={_N} curr={_N} min={_N} max={_N} avg={_N} std={_N}"
     rf"(?: p5={_N} median={_N} p95={_N})?"
 )
-#: A mean printed with 6 digits; and with 2 decimals of a millisecond, in LiteRT's summary.
+#: Rounding of printed means: relative, of 6 digits; in ms, of the 2 decimals of LiteRT's summary.
 _ROUNDED, _ROUNDED_MS = 1e-3, 0.0051
 
 
 @dataclass(frozen=True)
 class _Summary:
-    """The line after all runs: the mean is its last group, in so many units a millisecond."""
+    """The line after all runs: its last group is the mean, in units of ``1 / per_ms`` ms."""
 
     pattern: re.Pattern[str]
     per_ms: float
@@ -61,22 +61,22 @@ _SUMMARIES = (
 
 @dataclass(frozen=True)
 class _Mean:
-    """The mean of the timed runs as it is summed up, and how far rounding may put it off."""
+    """The mean of the timed runs by the summary line, and its rounding error."""
 
     ms: float
     tolerance_ms: float
 
     def require(self, mean_ms: float) -> None:
-        """The mean is printed twice: a digit lost in one of them is noticed by the other."""
+        """LatencyError unless ``mean_ms``, which is printed in another line, agrees with it."""
         if not math.isclose(mean_ms, self.ms, rel_tol=_ROUNDED, abs_tol=self.tolerance_ms):
             raise LatencyError(f"a mean of {mean_ms:g} ms is summed up as {self.ms:g} ms")
 
 
 def read_timings(text: str) -> RunStatistics:
-    """The timed runs (not the warm-up) of one call of the tool.
+    """Statistics of the timed runs, without the warm-up, of one call of the tool.
 
-    The median between its 5th and 95th percentile where the version prints them, else the mean and
-    two standard deviations. DeviceError if anything is missing, cut off or at odds.
+    The median with the 5th and 95th percentile if the version prints them, else the mean and two
+    standard deviations. DeviceError if anything is missing, cut off or contradictory.
     """
     lines = complete_lines(text)
     try:
@@ -91,7 +91,7 @@ def read_timings(text: str) -> RunStatistics:
 
 
 def _summary(lines: Sequence[str]) -> tuple[int, _Mean]:
-    """Where the runs end, and their mean."""
+    """The index of the summary line, and the mean."""
     for index, line in reversed(tuple(enumerate(lines))):
         for summary in _SUMMARIES:
             if match := summary.pattern.fullmatch(line):
@@ -114,7 +114,7 @@ def _series(line: str, summed_up: _Mean) -> RunStatistics:
 
 
 def _statistics(runs: int, times: tuple[float, ...], summed_up: _Mean) -> RunStatistics:
-    """``times`` in milliseconds, in the order in which they are printed."""
+    """``times`` in ms, in the order in which the tool prints them."""
     first, last, least, most, mean, deviation, *percentiles = times
     summed_up.require(mean)
     lower, upper = least * (1 - _ROUNDED), most * (1 + _ROUNDED)

@@ -1,4 +1,4 @@
-"""What a time was taken under, as far as the device lets itself be read."""
+"""The conditions of a measurement, as far as they can be read from the device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .connection import Connection
 from .errors import DeviceError
 from .server import PROMPT_SECONDS
 
-#: One line a fact; a file or a program that a device has not leaves its fact empty.
+#: Prints a line for each fact, empty if the device lacks a file or a program for it.
 _SCRIPT = """
 echo "model=$(getprop ro.product.model)"
 echo "build=$(getprop ro.build.fingerprint)"
@@ -19,7 +19,7 @@ echo "tool_sha256=$(sha256sum "$(command -v {tool})" | cut -c 1-12)"
 for zone in /sys/class/thermal/thermal_zone*; do echo "zone=$(cat $zone/temp)"; done
 """
 _FACT = re.compile(r"(\w+)=(\S.*)")
-#: Some kernels give degrees, most thousandths of them; unused sensors give what no board survives.
+#: Kernels report thousandths of a degree or degrees; unused sensors report impossible values.
 _MILLIDEGREES_FROM = 1000.0
 _POSSIBLE_C = (-40.0, 150.0)
 
@@ -27,20 +27,20 @@ _POSSIBLE_C = (-40.0, 150.0)
 def read_conditions(connection: Connection, tool: str) -> tuple[tuple[str, str], ...]:
     """Model, build, kernel, governors, the tool's checksum, ``temperature_c`` of the hottest zone.
 
-    Only those that can be read.
+    Pairs (name, value) of those that can be read.
     """
     script = _SCRIPT.format(tool=shlex.quote(tool))
     text = connection.run(f"{{ {script} }} 2>/dev/null", PROMPT_SECONDS).text
-    found = [match.groups() for line in text.splitlines() if (match := _FACT.fullmatch(line))]
-    facts = {key: value.strip() for key, value in found if key != "zone"}
-    zones = [celsius for key, value in found if key == "zone" for celsius in _degrees(value)]
+    lines = [match.groups() for line in text.splitlines() if (match := _FACT.fullmatch(line))]
+    facts = {key: value.strip() for key, value in lines if key != "zone"}
+    zones = [celsius for key, value in lines if key == "zone" for celsius in _degrees(value)]
     if zones:
         facts["temperature_c"] = f"{max(zones):.1f}"
     return tuple(facts.items())
 
 
 def read_temperature_c(connection: Connection, tool: str) -> str | None:
-    """The hottest zone, or None where that cannot be read."""
+    """Temperature of the hottest zone in degrees Celsius, None if it cannot be read."""
     try:
         return dict(read_conditions(connection, tool)).get("temperature_c")
     except DeviceError:

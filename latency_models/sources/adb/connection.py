@@ -1,4 +1,4 @@
-"""One device over adb: files in, commands with a deadline, and what happens when it goes."""
+"""A connection to one device over adb: file transfer, commands with a timeout, reconnection."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from adbutils import AdbConnection, AdbDevice  # type: ignore[import-untyped]
 
 _POLL_SECONDS = 0.25
-#: For a device that was never there: a wrong serial is told soon.
+#: Wait for a device that was never seen, so that a wrong serial is reported soon.
 _FIRST_SECONDS = 5.0
 _STDOUT, _STDERR, _EXIT = 1, 2, 3
-#: For a file of the device, whose size is not known beforehand.
+#: Timeout for a file of the device, whose size is unknown.
 _TRANSFER_SECONDS = 300.0
 #: Ends the output of a device whose adb daemon does not tell exit codes (before Android 7).
 _EXIT_MARK = "\nNAS-EXIT:"
@@ -28,16 +28,16 @@ _EXIT_MARK = "\nNAS-EXIT:"
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """All that a command printed, standard error within it, and its exit code."""
+    """Output of a command, with standard error, and its exit code."""
 
     text: str
     code: int
 
 
 class Connection:
-    """The device with ``serial``; None: the only one that is attached. Used from one thread.
+    """A connection to the device ``serial``, None: the only one attached. Not thread-safe.
 
-    A device that is away is waited for up to ``reconnect_seconds``.
+    A device that has vanished is waited for up to ``reconnect_seconds``.
     """
 
     def __init__(self, serial: str | None, reconnect_seconds: float) -> None:
@@ -49,18 +49,18 @@ class Connection:
     def serial(self) -> str:
         """As ``adb devices`` prints it; DeviceLost if none was given and there is not just one."""
         if self._serial is None:
-            found = attached()
-            if len(found) != 1:
-                listed = ", ".join(device.serial for device in found) or "none"
+            devices = attached()
+            if len(devices) != 1:
+                listed = ", ".join(device.serial for device in devices) or "none"
                 raise DeviceLost(
                     f"one device must be attached where device.toml gives no serial; adb has "
                     f"{listed}"
                 )
-            self._serial = found[0].serial
+            self._serial = devices[0].serial
         return self._serial
 
     def wait(self) -> float:
-        """Until the device answers; the seconds it took. DeviceLost if it stays away."""
+        """Waits until the device answers; the seconds that took. DeviceLost if it does not."""
         start = time.monotonic()
         patience = self._reconnect_seconds
         if not self._seen:
@@ -78,10 +78,10 @@ class Connection:
         return time.monotonic() - start
 
     def run(self, command: str, timeout_seconds: float) -> ToolOutput:
-        """``command`` in the device's shell.
+        """Runs ``command`` in the device's shell.
 
-        DeviceLost if the device goes away, DeviceError after ``timeout_seconds``; both carry what
-        was printed until then.
+        DeviceLost if the device vanishes, DeviceError after ``timeout_seconds``; both carry the
+        output until then.
         """
         output = bytearray()
         deadline = time.monotonic() + timeout_seconds
@@ -104,9 +104,9 @@ class Connection:
 
     @contextlib.contextmanager
     def holding(self, data: bytes, folder: str, suffix: str) -> Iterator[str]:
-        """The path on the device of a file with ``data``, in a folder that is gone afterwards.
+        """Within, a file on the device with ``data``, in a new folder that is removed afterwards.
 
-        If the device vanishes meanwhile, it is waited for, so that the next file finds it.
+        Yields its path. If the device vanishes meanwhile, waits until it is back for the next file.
         """
         own_folder = f"{folder}/nas-{uuid.uuid4().hex}"
         path = f"{own_folder}/model{suffix}"
@@ -124,7 +124,7 @@ class Connection:
                 self.run(f"rm -rf {shlex.quote(own_folder)}", PROMPT_SECONDS)
 
     def pull(self, path: str) -> bytes:
-        """A file of the device; DeviceError if there is none."""
+        """Reads a file of the device; DeviceError if there is none."""
         seconds = PROMPT_SECONDS + _TRANSFER_SECONDS
         try:
             return bytes(within(seconds, lambda: self._device().sync.read_bytes(path)))
@@ -138,7 +138,7 @@ class Connection:
             ) from None
 
     def push(self, data: bytes, path: str) -> None:
-        """A file for the device; DeviceError if it takes none."""
+        """Writes a file on the device; DeviceError if it cannot be written."""
         seconds = PROMPT_SECONDS + len(data) / 1e5
         try:
             within(seconds, lambda: self._device().sync.push(data, path, 0o644, check=True))
@@ -153,7 +153,7 @@ class Connection:
             ) from None
 
     def _shell(self, command: str, output: bytearray, deadline: float) -> int | None:
-        """Fills ``output``; the exit code, None if the device's daemon does not tell it."""
+        """Appends to ``output``; the exit code, None if the device's daemon does not report it."""
         features = within(PROMPT_SECONDS, self._device().get_features).split(",")
         if "shell_v2" not in features:
             service = f"shell:( {command}\n) 2>&1; echo {shlex.quote(_EXIT_MARK)}$?"
@@ -188,14 +188,14 @@ class Connection:
         return states.get(self.serial, "not attached")
 
     def _answers(self) -> bool:
-        """A device that has just gone may still be listed."""
+        """Whether a command runs: a device that has just vanished may still be listed."""
         try:
             return self.run("true", PROMPT_SECONDS).code == 0
         except DeviceError:
             return False
 
     def _dial(self) -> None:
-        """Devices on the network are called up again by hand."""
+        """Reconnects a device on the network, which adb does not do by itself."""
         with contextlib.suppress(*adb_errors()):
             within(PROMPT_SECONDS, lambda: client().disconnect(self.serial))
             within(PROMPT_SECONDS, lambda: client().connect(self.serial, timeout=2.0))

@@ -1,4 +1,4 @@
-"""A command of this machine that makes a device's file of a TFLite file."""
+"""A vendor's command on this machine that converts TFLite files for a device."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _PLACE = re.compile(r"\{model\}|\{folder\}")
 
 
 def filled_in(convert: Sequence[str], model: str, folder: str) -> list[str]:
-    """The converter's words with {model} and {folder}; any other brace stands for itself."""
+    """Replaces {model} and {folder} in the words of a command; other braces stay."""
     values = {"{model}": model, "{folder}": folder}
     return [_PLACE.sub(lambda match: values[match[0]], word) for word in convert]
 
 
 @dataclass(frozen=True)
 class Converter:
-    """``words`` may hold {model} and {folder}, in which the command makes the file ``made``."""
+    """``words`` are the command, with {model} and {folder}; it writes ``made`` into the folder."""
 
     words: tuple[str, ...]
     made: str
-    #: whose program it is, for messages
+    #: the vendor, for messages
     maker: str
     timeout_seconds: float
 
     def convert(self, tflite: bytes) -> bytes:
-        """The file; DeviceError, with what the command printed, if it fails."""
+        """The bytes of the converted file; DeviceError, with the command's output, if it fails."""
         with tempfile.TemporaryDirectory(prefix="nas-convert-") as name:
             folder = Path(name)
             model = folder / "model.tflite"

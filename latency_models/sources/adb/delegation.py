@@ -1,7 +1,8 @@
-"""What ran on the accelerator and what did not, by the tool's own word.
+"""How many operators a delegate took, according to the output of benchmark_model.
 
-benchmark_model prints a time whether or not its delegate did anything: the time counts only with
-the statements around it. Their texts: tensorflow/lite/tools/benchmark/benchmark_tflite_model.cc,
+benchmark_model prints a time even if its delegate did nothing. A time is therefore accepted only
+with the statements about the delegate. Their texts:
+tensorflow/lite/tools/benchmark/benchmark_tflite_model.cc,
 lite/core/subgraph.cc, lite/delegates/utils/simple_delegate.cc.
 """
 
@@ -39,7 +40,7 @@ _DELEGATED = re.compile(
 
 
 class _Extent(Enum):
-    """What part of a model a delegate runs, in the words of the tool."""
+    """The part of a model that a delegate runs, in the tool's words."""
 
     ALL = "completely"
     PART = "partially"
@@ -48,9 +49,9 @@ class _Extent(Enum):
 
 @dataclass(frozen=True)
 class Delegate:
-    """Who is to run the model: ``label`` is what benchmark_model calls it in its statements.
+    """A delegate that runs the model; ``label`` is its name in benchmark_model's output.
 
-    ``engine`` names it in results; ``flags`` ask the tool for it.
+    ``engine`` is its name in results; ``flags`` select it.
     """
 
     label: str
@@ -59,13 +60,13 @@ class Delegate:
 
     @property
     def on_processor(self) -> bool:
-        """It is the CPU itself: what it leaves alone runs on the same engine."""
+        """Whether it is the CPU, which also runs the operators that a delegate leaves."""
         return self.label == _XNNPACK
 
 
 @dataclass(frozen=True)
 class Delegation:
-    """How many of a model's ``nodes`` the delegate took, at least 1, by the tool's ``text``."""
+    """``delegate`` took ``taken`` (1 or more) of ``nodes`` operators; ``text`` is the output."""
 
     delegate: Delegate
     taken: int
@@ -74,9 +75,9 @@ class Delegation:
 
 
 def read_delegation(text: str, delegate: Delegate, nodes: int) -> Delegation:
-    """What the delegate took of a model of so many operators.
+    """How much the delegate took of a model of ``nodes`` operators, according to the output.
 
-    DeviceError if it was not created, took nothing, or if the tool does not say how much.
+    DeviceError if it was not created, took nothing, or if the output does not say how much.
     """
     return Delegation(delegate, _taken(text, delegate, nodes), nodes, text)
 
@@ -90,12 +91,12 @@ def _taken(text: str, delegate: Delegate, nodes: int) -> int:
         raise DeviceError(f"the {delegate.label} delegate took no operator", text)
     replaced = _replaced(lines, delegate)
     if extent is None and replaced is None:
-        raise DeviceError(f"nothing is said of the {delegate.label} delegate being applied", text)
+        raise DeviceError(f"no statement that the {delegate.label} delegate was applied", text)
     if replaced is None:
         if extent is _Extent.ALL:
             return nodes
         raise DeviceError(
-            f"the {delegate.label} delegate took a part of the operators; how many is not said",
+            f"the {delegate.label} delegate took some operators; no statement says how many",
             text,
         )
     contradicted = extent is _Extent.ALL and replaced != nodes
@@ -109,7 +110,7 @@ def _taken(text: str, delegate: Delegate, nodes: int) -> int:
 
 
 def _failure(lines: Sequence[str], delegate: Delegate) -> str | None:
-    """The line that tells of a failure of this delegate, and not of the CPU's beside it."""
+    """The line about a failure of this delegate; XNNPACK's beside it do not count."""
     for line in lines:
         if _FAILURE.search(line) and (delegate.on_processor or _XNNPACK not in line):
             return line
@@ -117,7 +118,7 @@ def _failure(lines: Sequence[str], delegate: Delegate) -> str | None:
 
 
 def _extent(lines: Sequence[str], delegate: Delegate) -> _Extent | None:
-    """None if nothing is said."""
+    """The extent that the output states, None if it states none."""
     for line in lines:
         if (match := _APPLIED.fullmatch(line)) and match[1] == delegate.label:
             return _Extent(match[2])
@@ -127,7 +128,7 @@ def _extent(lines: Sequence[str], delegate: Delegate) -> _Extent | None:
 
 
 def _replaced(lines: Sequence[str], delegate: Delegate) -> int | None:
-    """Nodes that it replaced, by the interpreter's statement, or by the delegate's own."""
+    """Number of nodes replaced, by the interpreter's statement or else the delegate's own."""
     for line in reversed(lines):
         if match := _REPLACED.fullmatch(line):
             by_processor = _XNNPACK in match[2].upper()

@@ -1,4 +1,4 @@
-"""A device that warms up slows down: a reference model, measured in between, shows by how much."""
+"""Detects drift, as by heat: a reference model is timed again after each measurement."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DriftPolicy:
-    """The reference may change by ``limit`` (0.03: 3 %); beyond that, the device rests.
+    """If the reference's time changes by more than ``limit`` (0.03: 3 %), the device rests.
 
-    ``attempts``: how often a model is measured at most.
+    The model is then measured again, ``attempts`` times at most.
     """
 
     limit: float = 0.03
@@ -26,7 +26,7 @@ class DriftPolicy:
 
 
 class DriftWatch:
-    """The reference is the first model that was measured: no file of its own is needed."""
+    """Watches for drift; the reference is the first model that was measured."""
 
     def __init__(self, policy: DriftPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
         self._policy = policy
@@ -40,10 +40,10 @@ class DriftWatch:
         measure: Callable[[], tuple[RunStatistics, T]],
         probe: Callable[[bytes], RunStatistics],
     ) -> tuple[RunStatistics, T, float]:
-        """``measure()`` of ``model`` with the drift (0.01: 1 % slower) of the reference after it.
+        """The result of ``measure()`` of ``model``, and the drift after it (0.01: 1 % slower).
 
-        Repeated after a rest as long as the reference, timed by ``probe``, is off; DeviceError if
-        it stays so.
+        ``probe`` times the reference. Measures again after a rest while the drift exceeds the
+        limit; DeviceError after the last attempt.
         """
         established, drift = self._reference, 0.0
         for attempt in range(self._policy.attempts):

@@ -1,4 +1,4 @@
-"""Why a device gave no time, with all that its tool said."""
+"""Errors of devices over adb, with the output of the tool that ran there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _QUOTED = 160
 
 
 class DeviceError(LatencyError):
-    """No time from the device. ``text`` is all that its tool printed; the message quotes a line."""
+    """A failed measurement; ``text`` is the tool's output, of which the message quotes a line."""
 
     def __init__(self, message: str, text: str = "") -> None:
         quoted = _telling_line(text)
@@ -23,11 +23,11 @@ class DeviceError(LatencyError):
 
 
 class DeviceLost(DeviceError):
-    """The device did not answer, or vanished over a command."""
+    """The device did not answer, or vanished during a command."""
 
 
 class OperatorsOnCpu(DeviceError, UnsupportedOperators):
-    """The accelerator left operators to the CPU without which a time says nothing of it."""
+    """The accelerator left essential operators to the CPU, so that the time is not its own."""
 
     def __init__(self, message: str, text: str, kinds: Iterable[str]) -> None:
         super().__init__(message, text)
@@ -35,7 +35,7 @@ class OperatorsOnCpu(DeviceError, UnsupportedOperators):
 
 
 def _telling_line(text: str) -> str:
-    """The last line that tells of an error, or else the last; shortened."""
+    """The last line with the word error, or else the last line; shortened."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     line = (errors or lines or [""])[-1]

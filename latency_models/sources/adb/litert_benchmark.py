@@ -1,6 +1,6 @@
 """LiteRT's benchmark_model: NPUs by their vendor's dispatch library and compiler plugin.
 
-NNAPI is deprecated from Android 15 on; this is what comes after it.
+It replaces NNAPI, which is deprecated from Android 15 on.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from .litert_npu import read_npu_delegation
 from .placement import ESSENTIAL, Placement, placed_unprofiled
 from .runner import Program, Runner, TimedRun
 
-#: What a compiler puts in place of the operators that it took.
+#: The operator that stands for a compiled part of a model.
 _COMPILED = "CUSTOM:DISPATCH_OP"
 
 
 @dataclass(frozen=True)
 class LitertBenchmark(Runner):
-    """Compiled on the device by the plugin in a folder there, or before by ``converter``.
+    """Times a model with LiteRT's benchmark_model.
 
-    LiteRT does not tell which operators it left to the CPU: only those at the ends may be there.
+    The model is compiled on the device by the plugin in ``plugin_folder``, or on this machine by
+    ``converter``. LiteRT does not report which operators it left to the CPU: only QUANTIZE and
+    DEQUANTIZE at the ends are accepted there.
     """
 
     program: Program
@@ -48,7 +50,7 @@ class LitertBenchmark(Runner):
 
     @property
     def npu(self) -> Delegate:
-        """How the program is asked for it."""
+        """The NPU, with the program's flags for it."""
         plugin = self.plugin_folder
         return Delegate(
             "NPU",
@@ -62,7 +64,10 @@ class LitertBenchmark(Runner):
         )
 
     def prepare(self, tflite: bytes) -> bytes:
-        """DeviceError if the converter fails, or leaves to the CPU what counts."""
+        """The model, compiled if there is a converter.
+
+        DeviceError if it fails, OperatorsOnCpu if it leaves essential operators to the CPU.
+        """
         if self.converter is None:
             return tflite
         compiled = self.converter.convert(tflite)
@@ -70,7 +75,7 @@ class LitertBenchmark(Runner):
         return compiled
 
     def arguments(self, path: str) -> str:
-        """What the program is called with for the model at ``path``."""
+        """The program's command line for the model at ``path``."""
         return shlex.join(
             (
                 f"--graph={path}",
@@ -94,7 +99,7 @@ class LitertBenchmark(Runner):
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
         raise DeviceError(
-            f"{self.title} neither takes an image nor writes what it makes of one; compare by "
+            f"{self.title} can neither read an image nor write its outputs; compare by "
             "LiteRT's npu_numerics_check, and measure without --verify"
         )
 

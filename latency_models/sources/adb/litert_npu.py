@@ -1,8 +1,8 @@
-"""What LiteRT's NPU took of a model, by what its runtime logs.
+"""How many operators an NPU took by LiteRT, according to the log of its runtime.
 
-A vendor's plugin compiles what it can of the graph into DISPATCH_OPs, which the dispatch delegate
-then runs. Where a library is missing or the plugin fails, the runtime goes on with the CPU and says
-so in a warning at most: a time counts only with the lines around it. Their texts:
+A vendor's plugin compiles parts of the graph into DISPATCH_OPs, which the dispatch delegate runs.
+If a library is missing or the plugin fails, the runtime continues on the CPU, with a warning at
+most. A time is therefore accepted only with the lines about the NPU. Their texts:
 litert/compiler/plugin/compiler_plugin.cc, litert/runtime/compiled_model.cc,
 litert/runtime/dispatch/dispatch_delegate.cc and tflite/core/subgraph.cc of google-ai-edge/LiteRT.
 """
@@ -33,9 +33,9 @@ _DISPATCHED = re.compile(
 
 
 def read_npu_delegation(text: str, npu: Delegate, operators: int) -> Delegation:
-    """What ``npu`` took of a model of so many operators.
+    """How much ``npu`` took of a model of so many ``operators``, according to the log.
 
-    DeviceError if it took nothing, if a part of the way failed, or if nothing is said of it.
+    DeviceError if it took nothing, if a step failed, or if the log does not say.
     """
     lines = complete_lines(text)
     failure = next(filter(None, map(_FAILURE.fullmatch, lines)), None)
@@ -46,16 +46,16 @@ def read_npu_delegation(text: str, npu: Delegate, operators: int) -> Delegation:
     if not dispatched:
         if selected and not any(taken for taken, _ in selected):
             raise DeviceError("the NPU's compiler took no operator", text)
-        raise DeviceError("nothing is said of the NPU running anything: it is the CPU's time", text)
-    # What the plugin rewrote before it chose may be another number of operators than the file's.
+        raise DeviceError("the log names no operator on the NPU: it is the CPU's time", text)
+    # The plugin may have rewritten the graph: the number of operators may differ from the file's.
     left = sum(total - taken for taken, total in dispatched)
     if selected and left != sum(total - taken for taken, total in selected):
-        raise DeviceError("LiteRT's lines on what the NPU took are at odds", text)
+        raise DeviceError("LiteRT's lines about the NPU contradict each other", text)
     if not any(taken for taken, _ in dispatched) or not 0 <= left < operators:
         raise DeviceError(f"the NPU left {left} of {operators} operators to the CPU", text)
     return Delegation(npu, operators - left, operators, text)
 
 
 def _counts(lines: Sequence[str], pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-    """(taken, of so many) of each line."""
+    """(taken, total) of each line that matches."""
     return [(int(match[1]), int(match[2])) for line in lines if (match := pattern.fullmatch(line))]

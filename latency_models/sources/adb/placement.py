@@ -1,4 +1,4 @@
-"""Which operator ran where and for how long; and whether that still is a measurement of the NPU."""
+"""The engine and the time of each operator; refuses times that are not the accelerator's."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .errors import DeviceError, OperatorsOnCpu
 from .profile import ProfileRow
 
 _CPU = "cpu"
-#: Left to the CPU, these make a time say nothing of the accelerator.
+#: Essential operators: if one runs on the CPU, the time is not that of the accelerator.
 ESSENTIAL = frozenset({
     "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "ADD", "CONCATENATION",
 })  # fmt: skip
 _PROFILED = "the tool's profile; the delegate's time shared out by bytes and MACs"
 _AT_THE_ENDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
-#: Part of the time that operators on the CPU may take, where a profile tells it.
+#: Largest part of the time on the CPU that is accepted, by the profile.
 MAX_CPU_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A row for each operator, the names of those on the CPU, and how the rows were come by."""
+    """A row for each operator, the names of those on the CPU, and the rule for their times."""
 
     operators: tuple[OperatorLatency, ...]
     on_cpu: tuple[str, ...]
@@ -35,7 +35,7 @@ class Placement:
 
 
 def placed_whole(operators: Sequence[LoweredOperator], engine: str, ms: float) -> Placement:
-    """All on one engine, nothing known of single operators."""
+    """All operators on one engine; ``ms`` is apportioned among them."""
     return Placement(shared_out(ms, operators, engine), (), SHARING_RULE)
 
 
@@ -45,7 +45,10 @@ def placed_unprofiled(
     ms: float,
     remedy: str = "set profile_runs, with a tool that can profile",
 ) -> Placement:
-    """Without a profile the CPU may have the conversions at the ends, and nothing else."""
+    """Without a profile: only the conversions at the ends may be on the CPU.
+
+    ``ms`` is apportioned among the operators. DeviceError, with ``remedy``, otherwise.
+    """
     delegate, left = delegation.delegate, delegation.nodes - delegation.taken
     if left == 0 or delegate.on_processor:
         return placed_whole(operators, delegate.engine, ms)
@@ -69,9 +72,9 @@ def placed_by_profile(
     profile: Sequence[ProfileRow],
     ms: float,
 ) -> Placement:
-    """Operators that the profile names have its time; the delegate's rows are shared by the rest.
+    """Operators in the profile have their time by it; that of the delegate is apportioned.
 
-    DeviceError if an operator that counts, or more than 5 % of the time, is on the CPU.
+    DeviceError if an essential operator, or more than 5 % of the time, is on the CPU.
     """
     delegate = delegation.delegate
     named = _named(operators, profile, delegation.text)
@@ -99,14 +102,14 @@ def placed_by_profile(
 def _named(
     operators: Sequence[LoweredOperator], profile: Sequence[ProfileRow], text: str
 ) -> Mapping[int, float]:
-    """Part of the time of each operator that has a row of its own: index -> 0 to 1, in order."""
+    """Index of each operator with a profile row -> its share of the time, 0 to 1."""
     kinds = [operator.kind.removeprefix("CUSTOM:") for operator in operators]
     shares: dict[int, float] = {}
     for row in profile:
         if row.kind not in kinds:
             continue
         index = row.index
-        if index is None:  # an old build: rows of one kind come in the order of the file
+        if index is None:  # old builds: rows of one kind are in the order of the file
             same = (i for i, kind in enumerate(kinds) if kind == row.kind and i not in shares)
             index = next(same, None)
         if index is None or index in shares or kinds[index : index + 1] != [row.kind]:
@@ -139,6 +142,6 @@ def _require_accelerated(
 
 
 def _adding_up(rows: tuple[OperatorLatency, ...], ms: float) -> tuple[OperatorLatency, ...]:
-    """The profile's parts are rounded; the rows add up to the time measured without it."""
+    """Rows scaled to add up to ``ms``, since the shares of a profile are rounded."""
     factor = ms / math.fsum(row.ms for row in rows)
     return tuple(replace(row, ms=row.ms * factor) for row in rows)

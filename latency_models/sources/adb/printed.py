@@ -1,4 +1,4 @@
-"""Lines as a tool printed them, without what loggers and logcat put before them."""
+"""The lines of a tool's output, without the prefixes of loggers and logcat."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PREFIX = re.compile(
 
 
 def complete_lines(text: str) -> tuple[str, ...]:
-    """The lines of ``text`` that are there to their end, each without its prefixes.
+    """The complete lines of ``text``, without their prefixes.
 
-    Tools end every line; one without its end is cut off, and a number in it is not to be trusted.
+    A last line without a line end is cut off, and left out.
     """
     *whole, _ = text.replace("\r\n", "\n").split("\n")
     return tuple(map(_bare, whole))

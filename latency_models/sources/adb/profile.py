@@ -20,12 +20,12 @@ _ROW = re.compile(
     rf"(?P<kind>\S.*?)(?:{_SEPARATOR}\d+(?:\.\d+)?){{2,3}}{_SEPARATOR}(?P<share>\d+(?:\.\d+)?)%"
     rf"{_SEPARATOR}\d+(?:\.\d+)?%{_SEPARATOR}\d+(?:\.\d+)?{_SEPARATOR}\d+{_SEPARATOR}(?P<name>\S.*)"
 )
-#: The last part of a row's name: which node of the model's graph it is.
+#: The end of a row's name: the index of the node in the model's graph.
 _INDEX = re.compile(r"\]:(\d{1,9})\b")
-#: Some delegates tell of their own operators, which may be called as TFLite's are.
+#: Prefix of rows of a delegate's own operators, which may have names of TFLite's.
 _INSIDE = "Delegate/"
 _EXECUTED = re.compile(r"Number of nodes executed: (\d{1,9})")
-#: Shares are printed with 3 decimals, each rounded.
+#: Shares are rounded to 3 decimals of a percent.
 _SUM_TOLERANCE = 0.005
 
 
@@ -34,17 +34,16 @@ class ProfileRow:
     """A node that ran: ``kind`` is TFLite's operator or the name of a delegate's own operator."""
 
     kind: str
-    #: its place among the nodes of the graph; None where it is the delegate's, or an old build's
+    #: index among the nodes of the graph; None for delegates' rows and in old builds
     index: int | None
-    #: part of the time of all rows, 0 to 1
+    #: share of the time of all rows, 0 to 1
     share: float
 
 
 def read_profile(text: str) -> tuple[ProfileRow, ...]:
-    """The rows of the timed runs in their order; none if the tool printed no profile.
+    """The rows of the timed runs in order; empty if the tool printed no profile.
 
-    Read from the tables and the CSV alike. DeviceError if rows are missing or their parts do not
-    add up.
+    Reads tables and CSV. DeviceError if rows are missing or their shares do not add up to 1.
     """
     lines = complete_lines(text)
     start = _start(lines)
@@ -66,7 +65,7 @@ def read_profile(text: str) -> tuple[ProfileRow, ...]:
 
 
 def _start(lines: Sequence[str]) -> int | None:
-    """The line of the last table of rows in order that is not the initialization's."""
+    """Index after the header of the last table in run order, that of initialization excepted."""
     start, initializing = None, False
     for index, line in enumerate(lines):
         if _has(line, (_INITIALIZATION, _REGULAR)):
@@ -78,7 +77,7 @@ def _start(lines: Sequence[str]) -> int | None:
 
 
 def _all_there(lines: Sequence[str], start: int, rows: int) -> bool:
-    """As many rows as the tool counts nodes; a CSV does not say."""
+    """Whether there are as many rows as nodes executed; true for CSV, which has no count."""
     if _TABLE not in lines[start - 1]:
         return True
     counts = [int(match[1]) for line in lines[start:] if (match := _EXECUTED.fullmatch(line))]

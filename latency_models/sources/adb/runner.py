@@ -1,4 +1,4 @@
-"""What every program that times a model on the device can be asked for."""
+"""The interface of programs that time models on the device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 
 @dataclass(frozen=True)
 class TimedRun:
-    """One call of the tool that gave a time, and all that it printed."""
+    """Times of one call of the tool, and its output."""
 
     statistics: RunStatistics
     text: str
@@ -30,8 +30,8 @@ class TimedRun:
 class Program:
     """A program on the device.
 
-    ``prefix`` stands before it in the command, as ``LD_LIBRARY_PATH=/vendor/lib64 taskset f0``;
-    ``folder`` is where it finds models.
+    ``prefix`` is put before it in the command, as ``LD_LIBRARY_PATH=/vendor/lib64 taskset f0``;
+    ``folder`` is the folder for models.
     """
 
     path: str
@@ -40,7 +40,7 @@ class Program:
     timeout_seconds: float
 
     def call(self, connection: Connection, arguments: str) -> ToolOutput:
-        """Runs it; DeviceError, with what it printed, if it fails."""
+        """Runs it with ``arguments``; DeviceError, with its output, if it fails."""
         command = " ".join(part for part in (self.prefix, self.path, arguments) if part)
         output = connection.run(command, self.timeout_seconds)
         if output.code in (_NOT_EXECUTABLE, _NOT_FOUND):
@@ -57,14 +57,14 @@ class Program:
 class Runner(abc.ABC):
     """Times models with one program, in one configuration."""
 
-    #: ending of the model files that it takes
+    #: suffix of its model files
     suffix: str
     program: Program
 
     @property
     @abc.abstractmethod
     def title(self) -> str:
-        """For ``Latency.source``: the program and what it runs models on."""
+        """For ``Latency.source``: the program and its engine."""
 
     @abc.abstractmethod
     def prepare(self, tflite: bytes) -> bytes:
@@ -72,21 +72,22 @@ class Runner(abc.ABC):
 
     @abc.abstractmethod
     def time(self, connection: Connection, path: str) -> TimedRun:
-        """Warms up and times the model at ``path``; DeviceError if that gave no time."""
+        """Warms up and times the model at ``path``; DeviceError if that fails."""
 
     @abc.abstractmethod
     def place(
         self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
-        """Where each operator ran, in rows that add up to the run's time.
+        """Engine and time of each operator; the times add up to that of the run.
 
-        DeviceError if the time is none of the accelerator.
+        DeviceError if the time is not that of the accelerator.
         """
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
-        """The bytes of the outputs of the model at ``path``, read from ``model``, for ``image``.
+        """Runs the model at ``path`` on ``image``; the bytes of its outputs in order.
 
-        Files beside ``path`` are cleared away with it. DeviceError where the program takes no image
-        or writes no outputs, or if they are none of the accelerator.
+        ``model`` describes the file at ``path``. Files that it leaves beside ``path`` are removed
+        with it. DeviceError if the program cannot read an image or write outputs, or if the outputs
+        are not those of the accelerator.
         """
-        raise DeviceError(f"{self.title} neither takes an image nor writes what it makes of one")
+        raise DeviceError(f"{self.title} can neither read an image nor write its outputs")

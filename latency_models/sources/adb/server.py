@@ -1,6 +1,6 @@
-"""The adb server of this machine: who is attached, and what can go wrong in talking to it.
+"""The adb server of this machine: attached devices, and errors of the adbutils library.
 
-The server that runs is used, by adbutils; one is started if there is none. Its address is adb's
+A running server is used; adbutils starts one if there is none. Its address is adb's
 own: ANDROID_ADB_SERVER_HOST and ANDROID_ADB_SERVER_PORT, or port 5037 of this machine.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: For what a healthy server and device answer at once.
+#: Timeout for requests that a healthy server or device answers at once.
 PROMPT_SECONDS = 15.0
 READY = "device"
 _HOST, _DEFAULT_HOST = "ANDROID_ADB_SERVER_HOST", "127.0.0.1"
@@ -39,7 +39,7 @@ class Attached:
 
 
 def attached() -> tuple[Attached, ...]:
-    """The devices that the adb server knows; NasError if there is no server to ask."""
+    """The devices that the adb server lists; NasError if the server does not answer."""
     try:
         infos = within(PROMPT_SECONDS, lambda: client().list())
     except adb_errors() as error:
@@ -50,16 +50,16 @@ def attached() -> tuple[Attached, ...]:
 
 
 def server_runs() -> bool:
-    """Whether a server is there already; asking for devices would start one."""
+    """Whether a server runs already; listing devices would start one."""
     try:
         with socket.create_connection(_address(), timeout=1.0):
             return True
-    except (OSError, UnicodeError):  # the latter of a host's name that is none
+    except (OSError, UnicodeError):  # UnicodeError: an invalid host name
         return False
 
 
 def client() -> AdbClient:
-    """The library's own; without a time-out of its sockets, since it loses bytes with one."""
+    """A client of adbutils, without a socket timeout, with which it loses bytes."""
     address = _address()
     from adbutils import AdbClient
 
@@ -67,10 +67,10 @@ def client() -> AdbClient:
 
 
 def _address() -> tuple[str, int]:
-    """Host and port, as adb itself reads them: what is empty is not set.
+    """Host and port of the server; as for adb, an empty variable is not set.
 
-    To be called before adbutils is imported, which looks at these variables then, and falls over
-    what is no number.
+    To be called before adbutils is imported, which reads these variables at import and crashes if
+    the port is not a number.
     """
     for variable in (_HOST, _PORT):
         if not os.environ.get(variable, "set"):
@@ -82,7 +82,7 @@ def _address() -> tuple[str, int]:
 
 
 def adb_errors() -> tuple[type[Exception], ...]:
-    """What adbutils raises: its own errors, and what a broken conversation leads its code to."""
+    """Exceptions that adbutils raises, also if the server closes or garbles a connection."""
     _address()
     from adbutils import AdbError
 
@@ -93,7 +93,7 @@ def adb_errors() -> tuple[type[Exception], ...]:
 
 
 def within(seconds: float, action: Callable[[], T]) -> T:
-    """``action()``, but TimeoutError if it takes longer; adbutils itself may wait for ever."""
+    """``action()``; TimeoutError after ``seconds``, since adbutils may wait forever."""
     future: Future[T] = Future()
 
     def work() -> None:
@@ -107,5 +107,5 @@ def within(seconds: float, action: Callable[[], T]) -> T:
 
 
 def reason(error: BaseException) -> str:
-    """An error in one line, for another's message."""
+    """The text of an error in one line, for another message."""
     return " ".join(str(error).split()) or type(error).__name__

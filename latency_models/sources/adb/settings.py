@@ -1,6 +1,6 @@
-"""The ``adb`` settings of a device.toml: which device, which program on it, and how it runs.
+"""The ``adb`` settings of a device.toml: the device, the program on it, and its options.
 
-As in::
+An example::
 
     [settings]
     source = "adb"
@@ -40,9 +40,9 @@ from .runner import Program, Runner
 from .source import AdbSource
 from .synap_cli import SynapCli
 
-#: Word of the command line for a device without a folder: adb:SERIAL.
+#: Prefix of a device that is given by its serial number alone: adb:SERIAL.
 SHORTHAND = "adb:"
-#: Else the runtime gives what the accelerator leaves to XNNPACK, whose operators have no names.
+#: Else operators that the accelerator leaves go to XNNPACK, which a profile does not name.
 _NO_XNNPACK = "--use_xnnpack=false"
 Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 DevicePath = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
@@ -56,7 +56,7 @@ def _no_reference_accelerator(name: str) -> str:
 
 
 class NnapiDelegate(SettingsTable):
-    """Android's NNAPI on one accelerator, as ``vsi-npu``; its reference would be the CPU."""
+    """Android's NNAPI on one accelerator, as ``vsi-npu``."""
 
     kind: Literal["nnapi"]
     accelerator: Annotated[
@@ -71,7 +71,7 @@ class NnapiDelegate(SettingsTable):
 class ExternalDelegate(SettingsTable):
     """A delegate in a library of its own: VeriSilicon's, Qualcomm's QNN, MediaTek's NeuroPilot.
 
-    ``options`` as the tool takes them: ``key:value;key:value``.
+    ``options`` are passed to it: ``key:value;key:value``.
     """
 
     kind: Literal["external"]
@@ -96,7 +96,7 @@ class StableDelegate(SettingsTable):
 
 
 class GpuDelegate(SettingsTable):
-    """The GPU; INT8 models are computed there in floating point."""
+    """The GPU, which computes INT8 models in floating point."""
 
     kind: Literal["gpu"]
 
@@ -105,7 +105,7 @@ class GpuDelegate(SettingsTable):
 
 
 class XnnpackDelegate(SettingsTable):
-    """The processor, with XNNPACK's kernels."""
+    """The CPU, with XNNPACK's kernels."""
 
     kind: Literal["xnnpack"]
 
@@ -114,9 +114,9 @@ class XnnpackDelegate(SettingsTable):
 
 
 class _ProgramSettings(SettingsTable):
-    #: before the program in its command: LD_LIBRARY_PATH=/vendor/lib64 taskset f0
+    #: put before the program in its command: LD_LIBRARY_PATH=/vendor/lib64 taskset f0
     prefix: str = ""
-    #: where models are put for a while
+    #: folder on the device for temporary files
     folder: DevicePath = "/data/local/tmp"
     timeout_seconds: PositiveFloat = 300.0
 
@@ -125,7 +125,7 @@ class _ProgramSettings(SettingsTable):
 
 
 class BenchmarkModelSettings(_ProgramSettings):
-    """TFLite's benchmark_model, which is already on the device."""
+    """TFLite's benchmark_model, installed on the device."""
 
     tool: Literal["benchmark_model"]
     path: DevicePath = "/data/local/tmp/benchmark_model"
@@ -136,7 +136,7 @@ class BenchmarkModelSettings(_ProgramSettings):
     threads: PositiveInt = 1
     warmup_runs: PositiveInt = 5
     runs: PositiveInt = 50
-    #: runs with the profiler, for the time of single operators; 0: without
+    #: runs with the profiler, for times of operators; 0: no profile
     profile_runs: NonNegativeInt = 10
 
     def runner(self) -> Runner:
@@ -174,7 +174,7 @@ class LitertBenchmarkSettings(_ProgramSettings):
     #: LiteRT's apply_plugin on this machine, or another command that makes {folder}/compiled.tflite
     convert: Annotated[Words, AfterValidator(_names_the_model)] | None = None
     convert_timeout_seconds: PositiveFloat = 600.0
-    #: further ones of the vendor, as --qualcomm_htp_performance_mode=burst
+    #: additional flags of the vendor, as --qualcomm_htp_performance_mode=burst
     flags: Annotated[tuple[VendorFlag, ...], Field(strict=False)] = ()
     threads: PositiveInt = 1
     warmup_runs: PositiveInt = 5
@@ -211,14 +211,14 @@ class SynapCliSettings(_ProgramSettings):
 
     tool: Literal["synap_cli"]
     path: DevicePath = "synap_cli"
-    #: writes the image that a model makes, to be held against this machine's
+    #: program that writes a model's output image, for --verify
     image_path: DevicePath = "synap_cli_ip"
     #: Synaptics' converter on this machine, as
     #: ["synap", "convert", "--target", "VS680", "--model", "{model}", "--out-dir", "{folder}"]
     convert: Annotated[Words, AfterValidator(_names_the_model)]
     convert_timeout_seconds: PositiveFloat = 600.0
     runs: PositiveInt = 50
-    #: runs with the NPU's profile, of models converted with --profiling; 0: without
+    #: runs with the NPU's profile, for models converted with --profiling; 0: no profile
     profile_runs: NonNegativeInt = 0
 
     def runner(self) -> Runner:
@@ -234,25 +234,25 @@ class SynapCliSettings(_ProgramSettings):
 
 
 class AdbSettings(SourceSettings):
-    """A device that adb reaches."""
+    """Settings of a device that is measured over adb."""
 
     measures: ClassVar[bool] = True
 
     source: Literal["adb"]
-    #: as ``adb devices`` prints it; without it, the only device that is attached
+    #: as ``adb devices`` prints it; None: the only device attached
     serial: Annotated[str, Field(min_length=1)] | None = None
     runner: Annotated[
         BenchmarkModelSettings | LitertBenchmarkSettings | SynapCliSettings,
         Field(discriminator="tool"),
     ]
-    #: how long a device that vanishes is waited for; time enough to start again
+    #: how long to wait for a device that vanished, as when it restarts
     reconnect_seconds: PositiveFloat = 120.0
-    #: by how much a reference model may change in between, and how long the device rests if it does
+    #: largest change of the reference model's time, and the rest of the device if it is larger
     drift_percent: PositiveFloat = 3.0
     cool_down_seconds: NonNegativeFloat = 30.0
 
     def open(self, place: SourcePlace) -> AdbSource:
-        """Nothing is asked of the device yet."""
+        """The latency source; it does not connect to the device yet."""
         return AdbSource(
             Connection(self.serial, self.reconnect_seconds),
             self.runner.runner(),
@@ -261,7 +261,7 @@ class AdbSettings(SourceSettings):
 
 
 def default_settings(serial: str) -> AdbSettings:
-    """For adb:SERIAL: benchmark_model on the device's processor, which every device has."""
+    """Settings for adb:SERIAL: benchmark_model on the CPU, which works on every device."""
     runner = BenchmarkModelSettings(
         tool="benchmark_model", delegate=XnnpackDelegate(kind="xnnpack")
     )

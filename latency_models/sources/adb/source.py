@@ -1,4 +1,4 @@
-"""A board on the desk: models timed on the device itself, over adb."""
+"""The latency source that times models on a device over adb."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .turn import turn_on
 
 
 class AdbSource(LatencySource):
-    """Times each model on the device, then the first model again, to see the device drift.
+    """Times each model on the device, then the first model again, to detect drift.
 
-    Errors are DeviceErrors, whose ``text`` is all that the device's tool printed. Nothing stays on
-    the device. The device is asked for with the first model, not before.
+    Errors are DeviceErrors, whose ``text`` is the output of the tool. Files on the device are
+    removed. The connection is opened with the first model.
     """
 
     def __init__(self, connection: Connection, runner: Runner, drift: DriftPolicy) -> None:
@@ -33,7 +33,7 @@ class AdbSource(LatencySource):
         self._watch = DriftWatch(drift)
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As the contract says; DeviceError says why the device gave no time."""
+        """Times the model on the device; DeviceError if that fails."""
         data = request.make_tflite()
         with _naming(request):
             require_same_operators(request, read_tflite(data))
@@ -42,7 +42,7 @@ class AdbSource(LatencySource):
                 return self._measured(request, model)
 
     def run(self, request: LatencyRequest, image: bytes) -> bytes:
-        """As the contract says, on what ``measure`` times; DeviceError says why not."""
+        """Runs the file that ``measure`` times; DeviceError if that fails."""
         data = request.make_tflite()
         with _naming(request):
             file = read_tflite(data)
@@ -92,7 +92,7 @@ class AdbSource(LatencySource):
 
 @contextlib.contextmanager
 def _naming(request: LatencyRequest) -> Iterator[None]:
-    """Errors within say which model they are about."""
+    """Errors within name the model in their message."""
     try:
         yield
     except DeviceError as error:

@@ -1,4 +1,4 @@
-"""What a tool says of its timed runs."""
+"""Statistics of timed runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...source import LatencyError
 
 @dataclass(frozen=True)
 class RunStatistics:
-    """Milliseconds of one inference over ``runs`` timed ones, and where most of them lie."""
+    """Time of one inference over ``runs`` timed runs, with the interval of most of them, in ms."""
 
     runs: int
     ms: float
@@ -28,7 +28,7 @@ class RunStatistics:
     def of_mean(
         cls, runs: int, mean_ms: float, deviation_ms: float, min_ms: float, max_ms: float
     ) -> RunStatistics:
-        """Where no median is printed: the mean, two standard deviations to either side of it."""
+        """The mean and two standard deviations, within minimum and maximum, without a median."""
         return cls(
             runs,
             mean_ms,

@@ -1,6 +1,6 @@
-"""Synaptics' synap_cli: models compiled for the NPU beforehand, by Synaptics' own converter.
+"""Synaptics' synap_cli, which times models that Synaptics' converter compiled for the NPU.
 
-The converter comes with a license and a container of its own, so the user names its command.
+The converter has its own license and container: the user gives its command.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .synap_output import read_npu_layers, read_synap_timings, summed_by_kind
 
 @dataclass(frozen=True)
 class SynapCli(Runner):
-    """``converter`` makes model.synap on this machine."""
+    """Times a model with synap_cli; ``converter`` writes model.synap on this machine."""
 
     program: Program
-    #: synap_cli_ip, which writes the image that a model makes
+    #: synap_cli_ip, which writes a model's output image
     image_program: Program
     converter: Converter
     runs: int
@@ -47,9 +47,10 @@ class SynapCli(Runner):
     def place(
         self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
-        """All on the NPU, since the converter refuses what the NPU cannot run.
+        """All operators on the NPU, since the converter refuses operators that it cannot run.
 
-        Its layers are fused: their times stand beside the rows, and do not make them.
+        The profile has times of fused layers, which cannot be assigned to operators: they are given
+        in the rule.
         """
         placement = placed_whole(operators, "npu", run.statistics.ms)
         if not self.profile_runs:
@@ -67,9 +68,9 @@ class SynapCli(Runner):
         return replace(placement, rule=f"{placement.rule}; NPU layers: {summed_by_kind(layers)}")
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
-        """By synap_cli_ip, whose images are grey levels, whatever bytes the model has for them.
+        """Runs synap_cli_ip, whose images are uint8 levels 0 to 255 for int8 models, too.
 
-        Its converter must have been told that input and output are RGB.
+        The model must have been converted for RGB input and output.
         """
         form = require_super_resolution(model)
         low, folder = form.input, posixpath.dirname(path)
@@ -82,5 +83,5 @@ class SynapCli(Runner):
 
 
 def _xor(image: bytes, black: int) -> bytes:
-    """Bytes of a model to grey levels, or back: level g is byte g + ``black``, in eight bits."""
+    """A model's bytes from levels 0 to 255, or back: level g is byte g + ``black``, mod 256."""
     return image.translate(bytes(byte ^ black % 256 for byte in range(256)))

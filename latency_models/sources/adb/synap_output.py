@@ -1,6 +1,6 @@
-"""What Synaptics' synap_cli prints, and the profile of the NPU's driver.
+"""Parses the output of Synaptics' synap_cli, and the profile of the NPU's driver.
 
-Source of the forms: synaptics-synap/doc, manual/getting_started.rst and
+Source of the formats: synaptics-synap/doc, manual/getting_started.rst and
 tutorials/model_import/workflow.rst.
 """
 
@@ -27,13 +27,13 @@ _HEADER = re.compile(r"pid: \d+, .*\blayers: (\d{1,9})")
 _LAYER = re.compile(
     r"\|\s*\d+\s*\|\s*(\d{1,15})\s*\|\s*(\d{1,15})\s*\|\s*\d+\s*\|\s*\d+\s*\|\s*(\S.*)"
 )
-#: The summary has 2 decimals.
+#: Rounding of the summary, 2 decimals.
 _ROUNDED_MS = 0.0051
 
 
 @dataclass(frozen=True)
 class NpuLayer:
-    """One layer as the compiler made it, several operators often fused."""
+    """A layer of the compiled model, often several fused operators."""
 
     kind: str
     cycles: int
@@ -41,10 +41,10 @@ class NpuLayer:
 
 
 def read_synap_timings(text: str) -> RunStatistics:
-    """The median run of one call; the first, which is slow, does not move it.
+    """Statistics of one call: the median, which the slow first run hardly changes.
 
-    Its interval: the mean and two standard deviations. DeviceError if anything is missing, cut off
-    or at odds.
+    The interval is the mean and two standard deviations. DeviceError if anything is missing, cut
+    off or contradictory.
     """
     lines = complete_lines(text)
     try:
@@ -68,7 +68,7 @@ def _statistics(
     deviation: float,
     mean: float,
 ) -> RunStatistics:
-    """In milliseconds, in the order in which they are printed."""
+    """All values in ms, in the order in which the tool prints them."""
     fastest, slowest = min(runs.values()), max(runs.values())
     if fastest < least - _ROUNDED_MS or slowest > most + _ROUNDED_MS:
         raise LatencyError(f"runs of {fastest} to {slowest} ms are summed up as {least} to {most}")
@@ -80,9 +80,9 @@ def _statistics(
 
 
 def read_npu_layers(text: str) -> tuple[NpuLayer, ...]:
-    """The layers of a model that was converted with ``--profiling``; none of another.
+    """The layers of a model that was converted with ``--profiling``; empty for others.
 
-    DeviceError if there are not as many as the table says.
+    DeviceError if their number is not that in the table's header.
     """
     lines = complete_lines(text)
     counts = [int(match[1]) for match in map(_HEADER.fullmatch, lines) if match]
@@ -98,7 +98,7 @@ def read_npu_layers(text: str) -> tuple[NpuLayer, ...]:
 
 
 def summed_by_kind(layers: tuple[NpuLayer, ...]) -> str:
-    """The kinds and their milliseconds in a line, the longest first."""
+    """Kinds with their total ms in one line, the longest first."""
     times: dict[str, float] = defaultdict(float)
     for layer in layers:
         times[layer.kind] += layer.ms

@@ -1,4 +1,4 @@
-"""One measurement at a time on a device, whoever on this machine asks for it."""
+"""A lock for a device: one measurement at a time by all processes of this machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def turn_on(serial: str) -> Iterator[None]:
-    """Waits for other processes and threads to have done with the device.
+    """Within, no other process or thread of this machine measures on the device; waits for them.
 
-    The operating system lets go of the lock when its holder dies.
+    The operating system releases the lock of a process that dies.
     """
     name = re.sub(r"[^A-Za-z0-9.-]", "-", serial)
     path = Path(tempfile.gettempdir()) / f"nas-adb-{os.getuid()}-{name}.lock"

@@ -1,4 +1,4 @@
-"""Latency by regression: a device's measured table and what is known of its engines."""
+"""Latency prediction by regression on a device's measurements, with known facts of its engines."""
 
 from .measurements import Measurement, MeasurementOrigin, read_measurements, write_measurements
 from .quantities import ChannelPadding, Quantity

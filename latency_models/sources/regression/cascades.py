@@ -1,8 +1,9 @@
-"""Which operators a compiler may run by turns, some rows each, so that SRAM holds what is between.
+"""Cascades: chains of operators that a compiler interleaves, a few rows of each at a time.
 
-As the scheduler of Vela begins: from each operator on, neighbors of a chain are taken in as long as
-the rolling buffers between them fit, and until one comes that fits whole. Vela then makes as many
-rows at a turn as fit, with the weights of all beside them.
+Only some rows of the tensors between them are then kept in SRAM, in rolling buffers. This
+approximates the first step of Vela's scheduler: a cascade is extended by the next operator of a
+chain as long as its rolling buffers fit into SRAM, and ends before an operator whose tensors fit
+entirely. The rows at a time are as many as fit beside the weights of the whole cascade.
 """
 
 from __future__ import annotations
@@ -21,48 +22,48 @@ if TYPE_CHECKING:
 
 #: Bytes of the SRAM of an Ethos-U65 or U85 as Arm describes it.
 SRAM = 384 * 1024
-#: Operators that run by turns with a neighbor, and those that a convolution takes in behind it.
+#: Operators that can be part of a cascade, and those that are fused into the convolution before.
 _BY_TURNS = CONVOLUTIONS | {"MINIMUM", "MUL", "QUANTIZE"}
 _TAKEN_IN = frozenset({"LEAKY_RELU", "LOGISTIC", "RELU", "TANH"})
 
 
 @dataclass(frozen=True)
 class Cascades:
-    """Of each operator, (operators,): what runs by turns with it."""
+    """The cascade of each operator; arrays of shape (operators,)."""
 
-    #: operators, itself among them, without those that a convolution takes in
+    #: number of operators in the cascade, without those that are fused into a convolution
     length: Floats
     first: Mask
     last: Mask
-    #: bytes of rolling buffers as small as can be, and with the next operator's if there is one
+    #: bytes of the smallest rolling buffers; and with that of the operator after the cascade, or 0
     held: Floats
     held_with_next: Floats
-    #: rows that can be made at a turn
+    #: rows that fit into SRAM at a time; 0 for an operator by itself
     rows: Floats
 
     @classmethod
     def of(cls, table: OperatorTable, *, takes_in_additions: bool) -> Cascades:
-        """``takes_in_additions``: a convolution adds another tensor to its result at once, and then
-        runs by turns with nothing before it.
+        """``takes_in_additions``: additions are fused into the convolution before them, which then
+        cannot be in a cascade with the operator before it.
         """
         import numpy as np
 
-        # A rolling buffer has room for what both sides work on: each row twice.
+        # A rolling buffer holds each row twice, for the operator that writes it and its reader.
         row = 2 * table.width_in * padded_channels(table.channels_in)
         held = row * table.window
         linked, taken_in = _links(table, takes_in_additions=takes_in_additions)
-        row, held = (np.where(taken_in, 0.0, own) for own in (row, held))
+        row, held = (np.where(taken_in, 0.0, column) for column in (row, held))
         whole = table.padded_bytes_in + table.padded_bytes_out
         begins = _begins(linked, taken_in, held, whole <= SRAM)
         number = np.cumsum(begins) - 1
-        own = ~begins & ~taken_in
+        buffered = ~begins & ~taken_in
         buffers, rows_bytes, weights, length = (
             np.bincount(number, values)[number] if len(number) else np.zeros(0)
-            for values in (held * own, row * own, table.weight_bytes, 1.0 * ~taken_in)
+            for values in (held * buffered, row * buffered, table.weight_bytes, 1.0 * ~taken_in)
         )
         ends = np.append(begins[1:], True)
         next_held = np.append((held * linked)[1:], 0.0)
-        # of the whole cascade: what the operator behind its last would add
+        # For each cascade, the rolling buffer that the operator after its last would add.
         following = np.bincount(number, next_held * ends)[number] if len(number) else buffers
         rows = 1 + (SRAM - buffers - weights) / np.maximum(rows_bytes, 1.0)
         return cls(
@@ -76,8 +77,8 @@ class Cascades:
 
 
 def _links(table: OperatorTable, *, takes_in_additions: bool) -> tuple[Mask, Mask]:
-    """(operators,) each: reads what the one before makes for it alone, so that both may run by
-    turns; and is taken in by it.
+    """Two masks (operators,): the operator is the only reader of the one before it, so that both
+    can be in one cascade; and it is fused into that one.
     """
     import numpy as np
 
@@ -96,7 +97,7 @@ def _links(table: OperatorTable, *, takes_in_additions: bool) -> tuple[Mask, Mas
 
 
 def _begins(linked: Mask, taken_in: Mask, held: Floats, fits: Mask) -> Mask:
-    """(operators,): is the first of its cascade."""
+    """Mask (operators,): the operator is the first of its cascade."""
     import numpy as np
 
     begins, total = [], 0.0

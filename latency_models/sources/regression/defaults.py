@@ -1,4 +1,4 @@
-"""The structure of a device of which nothing is known but its measurements."""
+"""The cost structure of a device of which only measurements are known."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from .posterior import fit_posterior
 from .quantities import ChannelPadding, Quantity, work
 from .structure import CostStructure, Engine, Term
 
-#: The engine that takes what the others cannot.
+#: The engine of operators that the accelerator does not support.
 _CPU = "cpu"
-#: Prices are one up to the digits that a table keeps.
+#: Prices that differ by less than this factor are equal: a table rounds times.
 _SAME = 1.001
-#: What a kind of operator may cost of its own.
+#: Quantities that a single kind of operator may be charged for.
 _OF_COMPUTING = (Quantity.MACS, Quantity.ARITHMETIC, Quantity.OUTPUT, Quantity.PIXELS)
 _OF_THE_REST = (Quantity.TRAFFIC, Quantity.PIXELS)
-#: Operators that arrays of multipliers run as another one, with zeros put in.
+#: Operators that NPUs run as a convolution of an input with zeros inserted.
 _SPREADING = frozenset({"TRANSPOSE_CONV"})
-#: Of two tensors.
+#: Sums of two tensors.
 _SUMS = frozenset({"ADD", "SUB"})
-#: What compilers for NPUs run within the convolution before it, if they do.
+#: Operators that some compilers fuse into the convolution before them.
 _WITHIN = _SUMS | ACTIVATIONS
-#: What multiplier arrays and memories are usually built for.
+#: Usual paddings of channels.
 _PADDINGS = (ChannelPadding(1, 1), ChannelPadding(8, 8), ChannelPadding(16, 16))
 
 
 def default_structure(rows: Sequence[Measurement]) -> CostStructure:
-    """Arithmetic and traffic of what computes, traffic of the rest, a cost an operator.
+    """MACs and traffic of operators with MACs, traffic of the others, and a cost per operator.
 
-    Engines are those that most of the measurements name. What is left after the prices is learned
-    if every row tells its operators' times. If none does, each kind of operator has prices of its
-    own; where rows are few for that, what makes them most probable is taken.
+    Each kind of operator runs on the engine that most measurements name for it. Residual trees are
+    fitted if every row has the times of its operators. If no row has, each kind of operator has
+    prices of its own; with too few rows for these, the structure of the highest evidence is taken.
     """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}
@@ -71,9 +71,10 @@ def default_structure(rows: Sequence[Measurement]) -> CostStructure:
 def possible_structures(
     engines: tuple[Engine, ...], computing: Collection[str]
 ) -> tuple[CostStructure, ...]:
-    """What a device may be like that tells whole networks' times alone.
+    """Structures that a device may have of which only times of whole networks are measured.
 
-    What may stand behind a convolution costs of its own, or runs within the convolution.
+    In the first, sums and activations cost as other operators do; in the second, they are fused
+    into the convolution before them.
     """
     every = frozenset(kind for engine in engines for kind in engine.kinds)
     rest, within = every - set(computing), _WITHIN & every
@@ -83,7 +84,7 @@ def possible_structures(
         Term(Quantity.MACS, every & set(computing) - _SPREADING),
         Term(Quantity.TRAFFIC, every & set(computing) - _SPREADING),
         Term(Quantity.SPREAD, every & _SPREADING),
-        # Operators that put values elsewhere pay otherwise.
+        # Operators that move values to other places have another price.
         Term(Quantity.TRAFFIC, rest & ELEMENTWISE),
         Term(Quantity.TRAFFIC, rest - ELEMENTWISE),
     )
@@ -98,9 +99,9 @@ def possible_structures(
 
 @functools.lru_cache(maxsize=2)
 def _most_probable(rows: tuple[Measurement, ...]) -> CostStructure:
-    """Of what the device may be like, that under which ``rows`` are most probable.
+    """The structure of the highest evidence given ``rows``.
 
-    Prices of each kind of operator where there are rows for them, else those that kinds share.
+    Candidates have prices for each kind of operator if there are enough rows, and shared ones else.
     """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}

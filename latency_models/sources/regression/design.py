@@ -1,9 +1,10 @@
-"""Which networks are worth measuring: those that leave the least of the prices open.
+"""D-optimal experimental design: which networks to measure to learn a device's prices best.
 
-A design is D-optimal if the logarithm of the determinant of the prices' precision is the greatest
-that can be had. Prices are not known before they are measured, so it is the mean over draws of
-their prior (Chaloner and Verdinelli, Statistical Science 10, 1995). Networks are taken one by one,
-then exchanged as long as that is better (Fedorov, Theory of Optimal Experiments, 1972).
+A design is D-optimal if it maximizes the log determinant of the posterior precision of the prices.
+The precision depends on the prices, which are unknown before the measurements: the criterion is its
+mean over draws from their prior (Chaloner and Verdinelli, Statistical Science 10, 1995). Networks
+are chosen greedily, then exchanged one by one as long as that improves the criterion (Fedorov,
+Theory of Optimal Experiments, 1972).
 """
 
 from __future__ import annotations
@@ -26,33 +27,33 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-#: Prices that a design is judged by, of each structure that the device may have.
+#: Draws of prices for each structure and padding that the device may have.
 _DRAWS = 3
 _ROUNDS = 10
 
 
 @dataclass(frozen=True)
 class PossiblePrices:
-    """Prices that a device may have: their prior ``precision``, (constants, constants), and how
-    each network's time hangs on them, in standard deviations of the noise, (networks, constants).
+    """One draw of prices, as logarithms: their prior ``precision``, (constants, constants), and
+    ``slopes``, (networks, constants), derivatives of the log times in units of the noise.
     """
 
     precision: Floats
     slopes: Floats
 
     def information(self, networks: Sequence[int]) -> float:
-        """Log det of the precision once ``networks`` are measured."""
+        """Log determinant of the posterior precision once ``networks`` are measured."""
         import numpy as np
 
-        known = self.slopes[list(networks)]
-        return float(np.linalg.slogdet(self.precision + known.T @ known)[1])
+        measured = self.slopes[list(networks)]
+        return float(np.linalg.slogdet(self.precision + measured.T @ measured)[1])
 
     def gains(self, networks: Sequence[int]) -> Floats:
-        """(networks,): what each one brings beside ``networks``."""
+        """(networks,): increase of ``information`` by each network in addition to ``networks``."""
         import numpy as np
 
-        known = self.slopes[list(networks)]
-        covariance = np.linalg.inv(self.precision + known.T @ known)
+        measured = self.slopes[list(networks)]
+        covariance = np.linalg.inv(self.precision + measured.T @ measured)
         gained: Floats = np.log1p(((self.slopes @ covariance) * self.slopes).sum(axis=1))
         return gained
 
@@ -62,15 +63,15 @@ def possible_prices(
     networks: Sequence[Sequence[LoweredOperator]],
     seed: int = 0,
 ) -> tuple[PossiblePrices, ...]:
-    """Draws of each structure's prior, under each of its paddings.
+    """Draws from each structure's prior, for each of its paddings.
 
-    Operators are taken to run one after another: engines are not known yet.
+    Operators are assumed to run one after another, since engines are not known yet.
     """
     import numpy as np
 
     random = np.random.default_rng(seed)
     table = OperatorTable.of(networks)
-    found = []
+    possible = []
     for structure in structures:
         prices = Prices(structure, ())
         prior, which = prior_of(prices), prices.of_charges(structure.stack)
@@ -81,12 +82,12 @@ def possible_prices(
                 paid = work * np.exp(which @ constants)
                 total = np.maximum(known_ms + paid.sum(axis=1), 1e-12)
                 slopes = paid @ which / total[:, None] / structure.scatter
-                found.append(PossiblePrices(precision, slopes))
-    return tuple(found)
+                possible.append(PossiblePrices(precision, slopes))
+    return tuple(possible)
 
 
 def information(prices: Sequence[PossiblePrices], networks: Sequence[int]) -> float:
-    """Mean log det over ``prices``."""
+    """Mean of ``PossiblePrices.information`` over ``prices``."""
     return sum(one.information(networks) for one in prices) / len(prices)
 
 
@@ -97,10 +98,11 @@ def d_optimal(
     allowed: Sequence[int] | None = None,
     holds: Mask | None = None,
 ) -> tuple[int, ...]:
-    """``count`` networks of those ``allowed`` beside ``fixed``; of equally good ones the first.
+    """``count`` networks to measure in addition to ``fixed``, chosen among ``allowed`` (None: all).
 
-    ``holds``, (networks, kinds), says which operators they hold: each kind is in one of them if
-    that can be, since nothing is said of an operator that was never measured.
+    Networks are numbers of rows of ``slopes``; ties go to the lower number. ``holds``, a mask
+    (networks, kinds), says which kinds of operators they hold: where possible, each kind is in a
+    chosen network, since nothing can be predicted of an operator that was never measured.
     """
     import numpy as np
 

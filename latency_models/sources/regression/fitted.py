@@ -1,4 +1,4 @@
-"""What gives networks' times: prices alone, or prices and what was learned beyond them."""
+"""Fits to a device's measurements: prices, prices with residual trees, or a neural network."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: A table of more networks than this is left out in a few parts, not one by one.
+#: Up to this many networks are left out one by one in cross-validation; more, in parts.
 MOST_SINGLY = 24
 _PARTS = 4
 
 
 class Fit(Protocol):
-    """What gives times: a fit to a device's table, or one brought over from another device."""
+    """Predicts times of operators: a fit to a device's table, or a transferred one."""
 
     @property
     def structure(self) -> CostStructure:
-        """What the fit was told of the device."""
+        """The cost structure of the device."""
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """Each operator's own ms, (operators,), with this software; None: the device's."""
+        """(operators,): ms of each operator; ``stack`` is the software, None: the device's."""
 
 
 @dataclass(frozen=True)
 class FitOfPrices:
-    """Prices alone, with what is known of them: of several paddings, the mean."""
+    """Posteriors of the prices, one for each padding; times are their weighted mean."""
 
     posteriors: tuple[Weighted, ...]
 
     @property
     def structure(self) -> CostStructure:
-        """What was known before."""
+        """The cost structure of the device."""
         return self.posteriors[0].posterior.prices.structure
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,)"""
+        """(operators,): as the protocol ``Fit`` says."""
         first, *others = (
             one.weight * one.posterior.of_operators(table, stack) for one in self.posteriors
         )
@@ -60,18 +60,18 @@ class FitOfPrices:
 
 @dataclass(frozen=True)
 class FitWithTrees:
-    """Prices, and what was learned beyond them where every operator tells its time."""
+    """Prices by least squares, and residual trees if times of operators were measured."""
 
     physical: Physical
     residual: ResidualTrees | None
 
     @property
     def structure(self) -> CostStructure:
-        """What was known before."""
+        """The cost structure of the device."""
         return self.physical.structure
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,)"""
+        """(operators,): as the protocol ``Fit`` says."""
         ms = self.physical.operator_ms(table)
         ms = self.residual.correct(table, ms) if self.residual else ms
         return ms if stack is None else ms * self.physical.factor(stack)
@@ -79,9 +79,10 @@ class FitWithTrees:
 
 @dataclass(frozen=True)
 class FitByNetwork:
-    """Learned from many more networks than the table holds; settled prices are kept to.
+    """A neural network trained on more networks than the table holds.
 
-    What was measured with another software, which a row names, is as much slower or faster in all.
+    Operators whose prices are all known are computed from these. Times with another software stack
+    differ by one factor for all networks.
     """
 
     structure: CostStructure
@@ -92,20 +93,20 @@ class FitByNetwork:
     def of(
         cls, structure: CostStructure, rows: Sequence[Measurement], network: OperatorNetwork
     ) -> FitByNetwork:
-        """With the factors that ``rows`` tell, by their medians."""
+        """The factor of a stack is the median ratio of its measured to predicted times."""
         import numpy as np
 
-        own = cls(structure, network)
+        base = cls(structure, network)
         factors = []
         for stack, places in by_stack(rows).items():
             if stack:
-                said = network_ms(own, [rows[place].operators for place in places], "")
-                ratio = np.median([rows[place].ms for place in places] / said)
+                predicted = network_ms(base, [rows[place].operators for place in places], "")
+                ratio = np.median([rows[place].ms for place in places] / predicted)
                 factors.append(StackFactor(stack, float(ratio)))
         return cls(structure, network, tuple(factors))
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,)"""
+        """(operators,): as the protocol ``Fit`` says."""
         import numpy as np
 
         prices = np.array([term.known_ms or 0.0 for term in self.structure.terms])
@@ -119,14 +120,14 @@ class FitByNetwork:
 def network_ms(
     fitted: Fit, networks: Sequence[Sequence[LoweredOperator]], stack: str | None = None
 ) -> Floats:
-    """(networks,) with this software; None: the device's."""
+    """(networks,): predicted ms with the software ``stack``, None: the device's."""
     table = OperatorTable.of(networks)
     times = fitted.operator_ms(table, stack)
     return table.per_network(times * on_critical_path(fitted.structure, networks, times))
 
 
 def measured_ms(fitted: Fit, rows: Sequence[Measurement]) -> Floats:
-    """(rows,): what should have been measured, each with its own software."""
+    """(rows,): predicted ms of the networks of ``rows``, each with the row's software."""
     import numpy as np
 
     ms = np.zeros(len(rows))
@@ -136,7 +137,7 @@ def measured_ms(fitted: Fit, rows: Sequence[Measurement]) -> Floats:
 
 
 def by_stack(rows: Sequence[Measurement]) -> dict[str, list[int]]:
-    """Places of the rows that were measured with each software."""
+    """Indices of the rows that were measured with each software."""
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         places.setdefault(row.stack, []).append(place)
@@ -144,7 +145,7 @@ def by_stack(rows: Sequence[Measurement]) -> dict[str, list[int]]:
 
 
 def fit(structure: CostStructure, rows: Sequence[Measurement]) -> FitOfPrices | FitWithTrees:
-    """Prices alone by Bayes; where a residual is learned, the least squares that it is left by."""
+    """Fits prices by Bayes; by least squares and with residual trees if the structure has these."""
     if not structure.residual:
         return FitOfPrices(fit_posterior(structure, rows))
     charged = [Charges.of(structure, rows, padding) for padding in structure.paddings]
@@ -154,7 +155,7 @@ def fit(structure: CostStructure, rows: Sequence[Measurement]) -> FitOfPrices | 
 
 
 def _error_unseen(charges: Charges) -> float:
-    """Mean relative error over networks, each predicted from all the others."""
+    """Mean relative error of networks in cross-validation."""
     import numpy as np
 
     errors = []
@@ -171,7 +172,10 @@ def _error_unseen(charges: Charges) -> float:
 def folds(
     keys: Sequence[Hashable], most_singly: int = MOST_SINGLY
 ) -> list[tuple[list[int], list[int]]]:
-    """Indices (kept, left out) for each group of one key; of many, some go together."""
+    """Cross-validation folds, as indices (kept, left out); equal keys are left out together.
+
+    There is a fold for each key, or ``_PARTS`` folds if there are more than ``most_singly`` keys.
+    """
     distinct = dict.fromkeys(keys)
     parts = len(distinct) if len(distinct) <= most_singly else _PARTS
     groups = {key: index % parts for index, key in enumerate(distinct)}

@@ -1,4 +1,4 @@
-"""Networks that a model's table holds: what was measured of them bounds what is said of them."""
+"""Networks that were measured themselves: their measured times bound the interval."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _Signature = tuple[tuple[object, ...], ...]
 
 @dataclass(frozen=True)
 class Known:
-    """Rows by what ran in them, whatever its tensors are called."""
+    """Rows of a table by their operators, whatever their tensors are called."""
 
     rows: Mapping[_Signature, tuple[Measurement, ...]]
 
     @classmethod
     def of(cls, rows: Sequence[Measurement]) -> Known:
-        """All of ``rows``; they are of one software."""
+        """Rows that were measured with one software."""
         alike: dict[_Signature, list[Measurement]] = defaultdict(list)
         for row in rows:
             alike[_signature(row.operators)].append(row)
         return cls({signature: tuple(same) for signature, same in alike.items()})
 
     def measured(self, operators: Sequence[LoweredOperator]) -> tuple[Measurement, ...]:
-        """What was measured of this very network, perhaps more than once, or nothing."""
+        """The measurements of exactly this network: none, one or several."""
         return self.rows.get(_signature(operators), ())
 
 
 def _signature(operators: Sequence[LoweredOperator]) -> _Signature:
-    """Equal for the same operators, of the same sizes, wired alike."""
+    """Equal for networks of equal operators, sizes and connections."""
     numbers: dict[str, int] = {}
     return tuple(
         (

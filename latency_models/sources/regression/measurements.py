@@ -1,12 +1,19 @@
-"""The table of what was measured: a CSV file, read strictly and written whole.
+"""The table of a device's measurements, a CSV file.
 
-Columns: ``name`` of the row; ``network``, the same for one network at all its scales, and
-``family``, both left out together when errors are judged; ``stack``, the software it was measured
-with; ``ms``; ``operators_ms`` and ``engines``, where known, one of each operator, separated by
-spaces. What ran is a ``graph`` (JSON) with its ``input`` (360x640), or ``kernels``, its operators
-(JSON), for what no graph can hold: a single operator, or a file from elsewhere. ``name``, ``ms``
-and one of the last two are required. ``device``, ``conditions`` and ``space`` are written by `nas
-latency collect` and tell, with ``input``, where a row comes from; a table made by hand need not.
+Columns:
+
+* ``name`` of the row, unique;
+* ``network``, the same for one network at several scales, and ``family``: rows of one network, and
+  those of one family, are left out together in cross-validation;
+* ``stack``, the software that it was measured with;
+* ``ms``, the time of one inference;
+* ``operators_ms`` and ``engines``, if known: a value for each operator, separated by spaces;
+* the network, either as ``graph`` (JSON) with its ``input`` (360x640), or as ``kernels``, its
+  operators (JSON), which may also be single operators or those of any TFLite file;
+* ``device``, ``conditions``, ``input`` and ``space``, the origin of a row, as `nas latency collect`
+  writes it; not needed in a table made by hand.
+
+``name``, ``ms`` and one of ``graph`` and ``kernels`` are required.
 """
 
 from __future__ import annotations
@@ -30,18 +37,18 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class MeasurementOrigin:
-    """Where a row comes from: rows of other devices, conditions or inputs are not one table."""
+    """Origin of a row; the rows of a table must agree in it."""
 
     device: str
     #: of ``Device.conditions``
     conditions: str
-    #: "360x640", the device's; networks of a probe may be smaller, as their operators tell
+    #: input size of the device, "360x640"; networks of a probe may have a smaller one
     input: str
-    #: what the networks were drawn from: "mobile x3"
+    #: space and scale of the networks: "mobile x3"
     space: str
 
     def difference(self, other: MeasurementOrigin) -> str:
-        """What differs, in words; nothing if it is the same."""
+        """What differs, for messages; empty if both are equal."""
         differences = [
             f"{word} {getattr(self, key)}, not {getattr(other, key)}"
             for key, word in (("device", "device"), ("input", "input"), ("space", "networks of"))
@@ -54,7 +61,7 @@ class MeasurementOrigin:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One time of one network; InputError if it is none."""
+    """The measured time of one network; InputError if a value is invalid."""
 
     name: str
     operators: tuple[LoweredOperator, ...] = field(repr=False)
@@ -62,9 +69,9 @@ class Measurement:
     network: str = ""
     family: str = ""
     stack: str = ""
-    #: ms of each operator as the device tells them, or nothing
+    #: ms of each operator, or empty if unknown
     operators_ms: tuple[float, ...] = field(default=(), repr=False)
-    #: engine of each operator as the device tells them, or nothing
+    #: engine of each operator, or empty if unknown
     engines: tuple[str, ...] = field(default=(), repr=False)
     #: None in tables made by hand
     origin: MeasurementOrigin | None = field(default=None, repr=False)
@@ -90,7 +97,7 @@ _ORIGIN = tuple(item.name for item in fields(MeasurementOrigin))
 
 
 def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
-    """The rows of a table; InputError names ``where``, the line and what is wrong with it."""
+    """The rows of a table; InputError names ``where``, the line, and what is wrong with it."""
     lines = csv.DictReader(io.StringIO(text), strict=True)
     rows: list[Measurement] = []
     try:

@@ -1,4 +1,4 @@
-"""A latency model: a fit, how far it may be off, and what it has never seen."""
+"""A latency model: a fit with its prediction interval and the range of its measurements."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Beyond the times and the image sizes of the table the interval grows by this part of the
-#: distance, in logarithms.
+#: Outside the range of times and image sizes of the table, each end of the interval moves by this
+#: part of the distance, all in logarithms.
 _PER_DISTANCE = 0.5
-#: Of networks in no structure some parts are left out, one after another.
+#: Parts of a large table that are left out one after another.
 _PARTS = 8
 
 
@@ -61,29 +61,29 @@ class Predictions:
     ms: Floats
     low_ms: Floats
     high_ms: Floats
-    #: an operator's own time, and the part of it that the network's end waits for
+    #: the time of an operator by itself, and the same, 0 for one that is not on the critical path
     operator_ms: Floats
     waited_ms: Floats
-    #: kinds that the device was never measured with
+    #: kinds of operators that were never measured on the device
     unseen: frozenset[str]
-    #: of each network, the kinds that most of its interval comes from, the worst first
+    #: for each network, the kinds that widen its interval most, the worst first
     reasons: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Extent:
-    """From the least to the most of something that a table holds."""
+    """Smallest and largest value of a table."""
 
     least: float
     most: float
 
     @classmethod
     def of(cls, values: Floats) -> Extent:
-        """Of positive values."""
+        """The extent of positive ``values``."""
         return cls(float(values.min()), float(values.max()))
 
     def distance(self, values: Floats) -> Floats:
-        """How far outside, as a logarithm; 0 within."""
+        """Distance of each value from the extent, in logarithms; 0 inside."""
         import numpy as np
 
         logarithm = np.log(np.maximum(values, 1e-9))
@@ -93,7 +93,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """Fitted to a table; predicts any networks of operators that its structure knows."""
+    """A fit to a table; predicts networks of all operators that its structure has an engine for."""
 
     fitted: Fit
     spread: Spread
@@ -106,15 +106,15 @@ class LatencyModel:
 
     @property
     def structure(self) -> CostStructure:
-        """What the fit was told of the device."""
+        """The cost structure of the device."""
         return self.fitted.structure
 
     def predict(
         self, networks: Sequence[Sequence[LoweredOperator]], stack: str | None = None
     ) -> Predictions:
-        """Times of ``networks`` with this software of the table, None: the device's.
+        """Times of ``networks`` with the software ``stack``, None: the device's.
 
-        UnsupportedOperators names operators of which nothing is known.
+        UnsupportedOperators names operators that no engine is known to run.
         """
         import numpy as np
 
@@ -154,7 +154,7 @@ class LatencyModel:
 
 @dataclass(frozen=True)
 class Fold:
-    """A fit to a table less some of its networks, each gone with all its scales."""
+    """A fit to a part of a table; a network is left out at all its scales."""
 
     fitted: FitOfPrices | FitWithTrees
     kept: tuple[Measurement, ...]
@@ -162,7 +162,7 @@ class Fold:
 
 
 def fit_folds(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Fold, ...]:
-    """Fits of which each has not seen another fold of ``rows``."""
+    """Cross-validation: a fit for each fold of ``rows``, to the rows outside it."""
     fits = []
     for kept, left_out in folds([row.network for row in rows]):
         seen = tuple(rows[index] for index in kept)
@@ -171,7 +171,7 @@ def fit_folds(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Fo
 
 
 def doubt(folds: Sequence[Fold], networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-    """(networks,): how much folds of a table disagree on a network; 0.1 is 10 %."""
+    """(networks,): standard deviation of the folds' log predictions; 0.1 is about 10 %."""
     import numpy as np
 
     times = np.stack([network_ms(fold.fitted, networks) for fold in folds])
@@ -182,18 +182,16 @@ def doubt(folds: Sequence[Fold], networks: Sequence[Sequence[LoweredOperator]]) 
 def fit_model(
     structure: CostStructure, rows: Sequence[Measurement], radius: float | None = None
 ) -> LatencyModel:
-    """A model of ``rows``; networks are left out to see how far off it is, if ``radius`` is not
-    known from before.
-    """
+    """A model of ``rows``; ``radius`` is that of its interval, None: found by cross-validation."""
     fitted = fit(structure, rows)
     if isinstance(fitted, FitOfPrices):
-        found = deviations_off(structure, rows) if radius is None else radius
-        return _model(fitted, OfPrices(fitted.posteriors, found), rows)
+        half_width = deviations_off(structure, rows) if radius is None else radius
+        return _model(fitted, OfPrices(fitted.posteriors, half_width), rows)
     return model_of(fitted, _radius(structure, rows, fitted) if radius is None else radius, rows)
 
 
 def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> LatencyModel:
-    """A fit to ``rows`` with half its interval, in logarithms."""
+    """A model of a fit to ``rows``; ``radius`` is half of its interval, in logarithms."""
     bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
     return _model(fitted, OfLeftOut(fitted.structure, bound, radius), rows)
 
@@ -216,7 +214,7 @@ def _model(fitted: Fit, spread: Spread, rows: Sequence[Measurement]) -> LatencyM
 def network_model(
     structure: CostStructure, rows: Sequence[Measurement], network: OperatorNetwork
 ) -> LatencyModel:
-    """What ``network`` has learned, of a device with ``structure``; ``rows`` are known besides."""
+    """A model of a trained ``network``; ``rows`` are the measurements beside it."""
     fitted = FitByNetwork.of(structure, rows, network)
     bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
     return LatencyModel(
@@ -236,10 +234,10 @@ def network_model(
 
 
 def deviations_off(structure: CostStructure, rows: Sequence[Measurement]) -> float:
-    """Within how many of its own standard deviations the interval holds what was left out.
+    """Half of the interval, in standard deviations of a prediction, by cross-validation.
 
-    Structures, and networks one by one: the one that needs more of them counts, and no fewer are
-    taken than of a normal distribution.
+    Structures of networks are left out, and parts of the networks; the larger result counts, and at
+    least ``LEAST_RADIUS``.
     """
     every = range(len(rows))
     by_structure = [
@@ -247,31 +245,32 @@ def deviations_off(structure: CostStructure, rows: Sequence[Measurement]) -> flo
         for left_out in network_structures(rows).values()
     ]
     by_network = folds([row.network for row in rows], most_singly=_PARTS)
-    found = [LEAST_RADIUS]
+    radii = [LEAST_RADIUS]
     for parts in (by_structure, by_network):
         distances: list[float] = []
         for kept, left_out in parts:
             part = FitOfPrices(fit_posterior(structure, [rows[place] for place in kept]))
             distances += _deviations(part, [rows[place] for place in left_out])
-        found += [conformal(distances)] if distances else []
-    return max(found)
+        radii += [conformal(distances)] if distances else []
+    return max(radii)
 
 
 def _deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]:
-    """How many of its standard deviations a prediction of each row is off."""
+    """Errors of the predictions of ``rows``, each in standard deviations of its prediction."""
     import numpy as np
 
-    off: list[float] = []
+    deviations: list[float] = []
     for stack, places in by_stack(rows).items():
         networks = [rows[place].operators for place in places]
         table = OperatorTable.of(networks)
         operator_ms = fitted.operator_ms(table, stack)
         waited = on_critical_path(fitted.structure, networks, operator_ms).astype(float)
-        known = Logarithms.of(fitted.posteriors, table, waited, stack)
+        predicted = Logarithms.of(fitted.posteriors, table, waited, stack)
         measured = np.log([rows[place].ms for place in places])
-        outside = np.maximum(np.maximum(known.least - measured, measured - known.most), 0.0)
-        off += (outside / known.deviation).tolist()
-    return off
+        outside = np.maximum(predicted.least - measured, measured - predicted.most)
+        outside = np.maximum(outside, 0.0)
+        deviations += (outside / predicted.deviation).tolist()
+    return deviations
 
 
 def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: FitWithTrees) -> float:
@@ -288,9 +287,10 @@ def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: FitWi
 
 
 def _known_to(fold: Fold, whole: Physical) -> list[bool]:
-    """Whether ``fold`` has seen what most of each row that it leaves out is made of.
+    """For each row that ``fold`` leaves out, whether the fold can predict it.
 
-    Where it has not, the bound of the unseen holds and not the interval.
+    It can if it has seen all of its kinds of operators, and if terms to which the fold gives a
+    price of 0 make up less than half of its time. Others are bounded by ``UnseenBound`` instead.
     """
     import numpy as np
 
@@ -308,11 +308,11 @@ def _known_to(fold: Fold, whole: Physical) -> list[bool]:
 
 
 def conformal(distances: Sequence[float]) -> float:
-    """The distance that COVERAGE of further networks keep: split conformal prediction.
+    """The error within which COVERAGE of further networks stay, by split conformal prediction.
 
-    ``distances`` are errors of networks left out, as logarithms without their sign.
-
-    Vovk et al., Algorithmic Learning in a Random World, 2005: rank ceil((n + 1) coverage).
+    ``distances`` are absolute errors of networks left out. The result is the one of rank
+    ceil((n + 1) COVERAGE) in rising order (Vovk et al., Algorithmic Learning in a Random World,
+    2005), or the largest. InputError if there are none.
     """
     if not distances:
         raise InputError("every network holds an operator of its own; measure more of each")

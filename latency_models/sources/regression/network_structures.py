@@ -1,6 +1,7 @@
-"""Structures of networks: what a search goes to next is rarely a row of the table, but like none.
+"""Structures of networks: a family, or all networks with a kind of operator or of residual.
 
-A structure is a whole family, all networks with an operator, or all with a residual of some kind.
+A search leaves the networks of a table behind: how well a model predicts then is estimated by
+leaving whole structures out of the fit.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from search_spaces import LoweredOperator
 
 from .measurements import Measurement
 
-#: What joins two branches by arithmetic.
+#: Operators that join two branches by arithmetic.
 _JOINS = frozenset({"ADD", "SUB", "MUL"})
 
 
 def network_structures(rows: Sequence[Measurement]) -> dict[str, tuple[int, ...]]:
-    """Places of the rows of each structure, by its name.
+    """Indices of the rows of each structure, by its name.
 
-    Those that more than half of the rows have are left: without them there is no table. Of two that
-    are the same rows the first counts.
+    Structures of more than half of the rows are left out, since too little would remain for a fit.
+    Of structures with the same rows, the first is taken.
     """
-    found: dict[tuple[int, ...], str] = {}
+    names: dict[tuple[int, ...], str] = {}
     for name, places in _named(rows):
         if 0 < 2 * len(places) <= len(rows):
-            found.setdefault(places, name)
-    return {name: places for places, name in found.items()}
+            names.setdefault(places, name)
+    return {name: places for places, name in names.items()}
 
 
 def _named(rows: Sequence[Measurement]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -45,8 +46,8 @@ def _places(which: Iterator[bool]) -> tuple[int, ...]:
 
 
 def residuals_of(operators: Sequence[LoweredOperator]) -> frozenset[str]:
-    """What joins branches: the image added, features added or multiplied, branches concatenated."""
-    #: convolutions on the longest way from the image to a tensor
+    """Kinds of residuals: image added, features added (or multiplied), branches concatenated."""
+    #: number of operators with MACs on the longest path from the image to a tensor
     depth: dict[str, int] = {}
     residuals = set()
     for operator in operators:

@@ -1,4 +1,4 @@
-"""What a network of operators is shown: each operator's own figures, scaled for small weights."""
+"""Input features of ``OperatorNetwork``: figures of each operator, scaled to similar ranges."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     Singles = npt.NDArray[np.float32]
     Mask = npt.NDArray[np.bool_]
 
-#: Channels are padded to one of these by most NPUs, and blocks are made of them.
+#: Multiples to which NPUs pad channels.
 _BLOCKS = (4, 8, 16, 32, 64)
 
 
 def features(table: OperatorTable, kinds: tuple[str, ...]) -> Singles:
-    """(operators, features) for operators of these kinds; of others the kind stays 0."""
+    """float32 (operators, features); the kind of an operator is one-hot among ``kinds``."""
     import numpy as np
 
     inner = table.channels_in / table.groups
@@ -75,7 +75,7 @@ def features(table: OperatorTable, kinds: tuple[str, ...]) -> Singles:
 
 
 def _of_channels(channels: Floats) -> list[Floats]:
-    """How many, and what is wasted where they are padded."""
+    """Number of channels, share of padding, and number of blocks, for several paddings."""
     import numpy as np
 
     padded = [np.ceil(channels / block) * block for block in _BLOCKS]
@@ -93,19 +93,19 @@ def _of_size(values: Floats) -> list[Floats]:
 
 
 def _of_remainder(sides: Floats) -> list[Floats]:
-    """What blocks of rows or columns waste at the end."""
+    """Relative excess of blocks of rows or columns over the tensor's side."""
     import numpy as np
 
     return [np.ceil(sides / block) * block / sides - 1 for block in (2, 4, 8, 16, 32)]
 
 
 def _of_sides(sides: Floats) -> list[Mask]:
-    """Whether blocks of rows or columns end where the tensor does, however large it is."""
+    """Whether blocks of rows or columns end where the tensor does."""
     return [sides % block == 0 for block in (2, 4, 8, 16, 32, 64)]
 
 
 def _of_room(table: OperatorTable) -> list[Floats]:
-    """What fits into the SRAM as a whole; and whether arithmetic or memory takes longer."""
+    """Sizes relative to the SRAM, and the ratio of MACs to bytes (arithmetic intensity)."""
     import numpy as np
 
     inner, outer = table.padded_bytes_in, table.padded_bytes_out
@@ -131,7 +131,7 @@ def _of_cascades(found: Cascades) -> list[Floats | Mask]:
 
 
 def _near(values: Floats) -> Floats:
-    """Logarithms of parts of the SRAM, from a quarter of it to four times it."""
+    """log2 of bytes relative to the SRAM, clipped to -2 to 2 (a quarter to four times)."""
     import numpy as np
 
     return np.clip(np.log2(np.maximum(values, 1.0) / SRAM), -2.0, 2.0)

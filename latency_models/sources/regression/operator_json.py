@@ -1,4 +1,4 @@
-"""Kernels as JSON: what ran, beyond what a graph can hold (single operators, anybody's files)."""
+"""Lowered operators as JSON: any TFLite operators, also those that a graph cannot express."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBERS = {
 
 
 def operators_to_json(operators: Sequence[LoweredOperator]) -> str:
-    """One line; numbers that are the default are left out."""
+    """A JSON list in one line; numbers equal to their default are left out."""
     return json.dumps([_to_json(operator) for operator in operators], separators=(",", ":"))
 
 

@@ -1,11 +1,11 @@
-"""A small neural network that gives each operator's time, seen with the operators around it.
+"""A small neural network that predicts each operator's time from it and its neighbors.
 
-It stands for a compiler, which runs neighbors by turns, row by row, as long as its SRAM lasts: what
-an operator costs depends on those before and behind it. Convolutions over the operators in their
-order, each of three of them: an operator, and those some steps before and behind it. The time is a
-factor times the work that can be told from the operator alone, and the factor the mean of a few
-networks', trained from different beginnings. Trained elsewhere on many more networks than a table
-can hold; the weights are a file of arrays beside the table.
+It approximates a compiler that fuses and interleaves neighboring operators as far as its SRAM
+allows, so that the cost of an operator depends on those before and after it. Its hidden layers are
+dilated 1D convolutions of three taps over the sequence of operators. Its output is a factor: the
+time is that factor times ``work_cycles``, which depend on the operator alone. The factor is the
+mean of an ensemble of networks trained from different initial weights. They are trained on many
+more networks than a table holds; their weights are an NPZ file beside the table.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     Singles = npt.NDArray[np.float32]
     Integers = npt.NDArray[np.int64]
 
-#: Operators that go through the layers at a time: what they make stays in a processor's cache.
+#: Operators per batch, so that their activations stay in the processor's cache.
 _AT_ONCE = 4096
-#: What the factor multiplies: the longer of arithmetic and traffic, on an array of so many
-#: multipliers with a memory of so many bytes a cycle; and what anything takes.
+#: The reference NPU of ``work_cycles``: its multipliers, its memory bandwidth, and the least cycles
+#: of an operator.
 _MACS_PER_CYCLE = 512
 _BYTES_PER_CYCLE = 16
 _LEAST_CYCLES = 100
-#: A transposed convolution reads its input anew for each place of a pixel of its output among those
-#: that its stride makes of one of the input, in bursts that move far more than is wanted.
+#: A transposed convolution reads its input stride^2 times, once for each position of an output
+#: pixel within a stride, in bursts of this many times the bytes needed.
 _BURST = 64
 _TUPLES = ("kinds", "pixels", "ms", "steps")
 _SCALARS = ("cycle_ms", "networks", "radius", "usual_pixels", "usual_radius")
@@ -45,9 +45,9 @@ _SCALARS = ("cycle_ms", "networks", "radius", "usual_pixels", "usual_radius")
 
 @dataclass(frozen=True, eq=False)
 class OperatorNetwork:
-    """Weights as trained, and what they were trained on."""
+    """Trained weights, and the range of the training data. "members" are those of the ensemble."""
 
-    #: of operators, in the order of the features
+    #: kinds of operators, in the order of the one-hot features
     kinds: tuple[str, ...]
     #: (members, features, width) and (members, width)
     first: Singles
@@ -55,21 +55,22 @@ class OperatorNetwork:
     #: (members, layers, 3, width, width) and (members, layers, width)
     middle: Singles
     middle_bias: Singles
-    #: how far the neighbors are that each layer sees
+    #: dilation of each middle layer, in operators
     steps: tuple[int, ...]
     #: (members, width + features, width) and (members, width)
     last: Singles
     last_bias: Singles
-    #: (members, width) and (members,): to the factor of the work
+    #: (members, width) and (members,): the output layer, whose softplus is the factor
     factor: Singles
     factor_bias: Singles
+    #: ms of a cycle of ``work_cycles``
     cycle_ms: float
-    #: the least and the most of the networks that it was trained on, and how many they were
+    #: smallest and largest input pixels and ms of the training networks, and their number
     pixels: tuple[float, float]
     ms: tuple[float, float]
     networks: int
-    #: half the interval, in logarithms, by networks that it was not trained on; for images of
-    #: ``usual_pixels``, which most were trained on, and for others
+    #: half of the interval, in logarithms, by networks outside the training data: ``usual_radius``
+    #: for images of ``usual_pixels``, the most frequent size there, and ``radius`` for others
     radius: float
     usual_pixels: int
     usual_radius: float
@@ -99,12 +100,12 @@ class OperatorNetwork:
 
     @property
     def seen(self) -> frozenset[str]:
-        """Kinds of operators that it was trained on."""
+        """Kinds of operators in the training data."""
         return frozenset(self.kinds)
 
     @classmethod
     def read(cls, data: bytes, where: str) -> OperatorNetwork:
-        """What ``write`` wrote; InputError names ``where`` if it is nothing of the kind."""
+        """Reads what ``write`` wrote; InputError names ``where`` if ``data`` is something else."""
         import numpy as np
 
         try:
@@ -122,7 +123,7 @@ class OperatorNetwork:
             raise InputError(f"{where}: holds no network of operators ({error})") from None
 
     def write(self, file: Path) -> None:
-        """For ``read``; weights in half precision, which is far finer than they are good."""
+        """Writes an NPZ file, weights in half precision, whose error is negligible."""
         import numpy as np
 
         values: dict[str, Any] = {}
@@ -132,7 +133,7 @@ class OperatorNetwork:
         np.savez_compressed(file, **values)
 
     def operator_ms(self, table: OperatorTable) -> Floats:
-        """(operators,)"""
+        """(operators,): ms of each operator."""
         import numpy as np
 
         shown = features(table, self.kinds)
@@ -150,7 +151,7 @@ class OperatorNetwork:
         return ratio * work_cycles(table) * self.cycle_ms
 
     def _factors(self, shown: Singles, first: Integers) -> Singles:
-        """(operators,) of whole networks, which begin at ``first``: the mean of the members'."""
+        """(operators,): mean factors of the ensemble; networks begin at ``first``."""
         import numpy as np
 
         width = self.first_bias.shape[1]
@@ -169,23 +170,24 @@ class OperatorNetwork:
 
 
 def work_cycles(table: OperatorTable) -> Floats:
-    """(operators,): the cycles that an operator would take alone, on an NPU of a common size."""
+    """(operators,): cycles of each operator by itself on a reference NPU, by a roofline model."""
     import numpy as np
 
     inner = table.channels_in / table.groups
     waste = padded_channels(table.channels_out) / table.channels_out
     blocks = padded_channels(inner) / np.maximum(inner, 1.0)
-    own = np.where(table.is_one_of({"DEPTHWISE_CONV_2D"}), 1.0, blocks)
+    inner_waste = np.where(table.is_one_of({"DEPTHWISE_CONV_2D"}), 1.0, blocks)
     moved = table.padded_bytes_in + table.padded_bytes_out
     spread = _BURST * table.stride**2 * table.padded_bytes_in
     moved = np.where(table.is_one_of({"TRANSPOSE_CONV"}), spread, moved)
-    cycles = np.maximum(table.macs * waste * own / _MACS_PER_CYCLE, moved / _BYTES_PER_CYCLE)
+    computing = table.macs * waste * inner_waste / _MACS_PER_CYCLE
+    cycles = np.maximum(computing, moved / _BYTES_PER_CYCLE)
     padded: Floats = cycles + table.weight_bytes / _BYTES_PER_CYCLE + _LEAST_CYCLES
     return padded
 
 
 def _parts(first: Integers, operators: int) -> list[tuple[int, int]]:
-    """Whole networks, which begin at ``first``, of some ``_AT_ONCE`` operators together."""
+    """Batches (begin, end) of about ``_AT_ONCE`` operators; networks begin at ``first``."""
     begins = [0]
     for place in first.tolist():
         if place - begins[-1] >= _AT_ONCE:
@@ -194,8 +196,9 @@ def _parts(first: Integers, operators: int) -> list[tuple[int, int]]:
 
 
 def _convolved(values: Singles, weights: Singles, first: Integers, step: int) -> Singles:
-    """Over each operator and those ``step`` before and behind it in its own network; beyond its
-    ends there is nothing.
+    """A convolution of three taps with dilation ``step``, zero-padded at the ends of each network.
+
+    ``values`` are (operators, width), ``weights`` (3, width, width).
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Kernels of many networks as columns, so that arithmetic over them is vectorized."""
+"""The operators of many networks as columns of a table, for vectorized arithmetic."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OperatorTable:
-    """One row an operator; float64 columns of shape (operators,), bytes as INT8."""
+    """A row for each operator; float64 columns of shape (operators,), bytes as of INT8 tensors."""
 
-    #: number of networks; ``network`` says of which of them an operator is, in order
+    #: number of networks; ``network`` is the number of an operator's network, in rising order
     networks: int
     network: Integers
     kind: npt.NDArray[np.str_]
@@ -40,33 +40,33 @@ class OperatorTable:
     inputs: Floats
     bytes_in: Floats
     bytes_out: Floats
-    #: bytes of inputs that no operator writes in place: the image, and all but one of repeated ones
+    #: bytes of inputs that no operator can write in place: the image, and repeated inputs
     bytes_repeated: Floats
     weight_bytes: Floats
     stride: Floats
-    #: operators that read the output, and how many places later the last of them comes
+    #: number of operators that read the output, and distance to the last of them
     readers: Floats
     reach: Floats
-    #: how many places earlier the oldest of its inputs was made
+    #: distance to the operator that made the oldest input
     span: Floats
-    #: bytes made earlier that a later operator still waits for
+    #: bytes of earlier tensors that a later operator still reads
     bytes_live: Floats
-    #: bytes of the image, while a later operator still waits for it
+    #: bytes of the image if a later operator still reads it
     image_live: Floats
-    #: parts of a concatenation or a split that begin inside a block of channels
+    #: number of parts of a concatenation or split that begin inside a block of channels
     offsets: Floats
-    #: 1: the first input, another one, the first output lies pixel by pixel and not in blocks of
-    #: channels, because somebody writes or reads a part of it
+    #: 1: the first input, another input, the first output is stored pixel by pixel (NHWC), not in
+    #: blocks of channels, because an operator reads or writes a part of it
     linear_in: Floats
     linear_beside: Floats
     linear_out: Floats
-    #: 1: reads what a convolution makes for it alone, so that both can run as one
+    #: 1: the only reader of a convolution's result, so that both can be fused
     behind_convolution: Floats
-    #: bytes of inputs that no convolution makes for it alone
+    #: bytes of the other inputs: those that are not a convolution's result read by it alone
     bytes_beside: Floats
-    #: 1: a convolution whose result is added to a larger one's, so that it need not be written
+    #: 1: a convolution whose result is only added to that of a larger one, and need not be written
     joined: Floats
-    #: 1: reads the image or makes the network's output
+    #: 1: reads the image or writes the network's output
     at_end: Floats
 
     @classmethod
@@ -88,7 +88,7 @@ class OperatorTable:
         return len(self.network)
 
     def is_one_of(self, kinds: Collection[str]) -> Mask:
-        """(operators,): is its kind among these?"""
+        """Mask (operators,): its kind is one of ``kinds``."""
         import numpy as np
 
         names, places = self.kinds
@@ -96,17 +96,17 @@ class OperatorTable:
 
     @cached_property
     def padded_bytes_in(self) -> Floats:
-        """(operators,): of the first input, its channels in whole blocks."""
+        """(operators,): pixels of the first input times all input channels, in whole blocks."""
         return self.pixels_in * padded_channels(self.channels_in)
 
     @cached_property
     def padded_bytes_out(self) -> Floats:
-        """(operators,): of the first output, its channels in whole blocks."""
+        """(operators,): pixels of the first output times all output channels, in whole blocks."""
         return self.pixels_out * padded_channels(self.channels_out)
 
     @cached_property
     def kinds(self) -> tuple[tuple[str, ...], Integers]:
-        """The kinds of all, in the order of their names, and each operator's among them."""
+        """All kinds in alphabetical order, and (operators,): the index of each operator's kind."""
         import numpy as np
 
         kinds = self.kind.tolist()
@@ -115,7 +115,7 @@ class OperatorTable:
         return names, np.fromiter(map(place.__getitem__, kinds), np.int64, len(kinds))
 
     def only(self, networks: Sequence[int]) -> OperatorTable:
-        """The operators of some networks, numbered anew in their order, which must be rising."""
+        """The operators of ``networks``, rising numbers, renumbered from 0 on."""
         import numpy as np
 
         kept = np.isin(self.network, networks)
@@ -146,26 +146,26 @@ class OperatorTable:
 #: NPUs keep channels in blocks of this many.
 _BLOCK = 16
 CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
-#: Bytes stay where they are, in another order than in blocks; parts are written or read in place.
+#: Operators that reorder bytes, and those whose parts are written or read in place.
 _RESHAPING = frozenset({"RESHAPE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "STRIDED_SLICE"})
 _PARTED = frozenset({"CONCATENATION", "SPLIT"})
 
 
 def padded_channels(channels: Floats) -> Floats:
-    """As many as the blocks hold that they take."""
+    """``channels`` rounded up to whole blocks."""
     import numpy as np
 
     return np.ceil(channels / _BLOCK) * _BLOCK
 
 
-#: Those from ``macs`` on.
+#: Number of columns from ``macs`` on.
 _COLUMNS = len(dataclasses.fields(OperatorTable)) - 3
 
 
 def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
-    """Each operator's numbers, in the order of the columns, one operator after another.
+    """The columns from ``macs`` on of each operator, one operator after another.
 
-    Thousands of networks are read at once: each tensor is looked at as seldom as can be.
+    A single pass over the tensors, since thousands of networks are read at once.
     """
     made: dict[str, int] = {}
     read: dict[str, list[int]] = {}
@@ -181,11 +181,11 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
                 if tensor.name not in made:
                     images[tensor.name] = tensor.bytes
     live, image_live = 0, sum(images.values())
-    #: bytes that nobody waits for any more from an operator on: made by operators, and of the image
+    #: bytes whose last reader is each operator: of operators' results, and of the image
     done, image_done = [0] * len(operators), [0] * len(operators)
     for name, size in images.items():
         image_done[read[name][-1]] += size
-    #: tensors that a convolution makes for one reader, with that convolution's place
+    #: results of convolutions with one reader, with the convolution's index
     alone = {
         tensor.name: index
         for index, operator in enumerate(operators)
@@ -230,29 +230,29 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
 def _of_inputs(
     operator: LoweredOperator, index: int, made: dict[str, int], alone: dict[str, int]
 ) -> tuple[int, int, int, int, int]:
-    """Channels, bytes, those that nobody writes in place and those that no convolution makes for
-    this operator alone; the place of the oldest maker, -1 for the image.
+    """Channels, bytes, ``bytes_repeated``, ``bytes_beside``, and the index of the operator that
+    made the oldest input, -1 for the image.
     """
     channels = size = repeated = beside = 0
     oldest = index
     seen = set()
     for tensor in operator.inputs:
         name, (height, width, inner) = tensor.name, tensor.shape
-        own = height * width * inner
+        bytes_of_it = height * width * inner
         channels += inner
-        size += own
+        size += bytes_of_it
         maker = made.get(name, -1)
         if maker < 0 or name in seen:
-            repeated += own
+            repeated += bytes_of_it
         seen.add(name)
         oldest = min(oldest, maker)
         if name not in alone:
-            beside += own
+            beside += bytes_of_it
     return channels, size, repeated, beside, oldest
 
 
 def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[int]:
-    """Of the convolutions whose results are added up at once, all but the largest."""
+    """Of convolutions whose results are added, all but the one with the most MACs."""
     joined: set[int] = set()
     for operator in operators:
         if operator.kind in ("ADD", "SUB"):
@@ -265,12 +265,14 @@ def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[
 def _linear(
     operators: Sequence[LoweredOperator], images: Collection[str], read: Collection[str]
 ) -> set[str]:
-    """Tensors that cannot lie in blocks of channels: at the network's ends, where parts begin
-    inside a block, and where bytes get another shape. A part lies as the whole does.
+    """Tensors that cannot be stored in blocks of channels.
+
+    These are the network's input and outputs, tensors with parts that begin inside a block, and
+    reshaped ones. Parts are stored as the whole.
     """
     linear = {*images, *(t.name for o in operators for t in o.outputs if t.name not in read)}
     telling = [o for o in operators if o.groups > 1 or o.kind in _RESHAPING or o.kind in _PARTED]
-    # Backwards for what a concatenation's readers demand, then forwards for what a split cuts.
+    # Backwards from a concatenation's result to its parts, then forwards from a split to its parts.
     for operator in reversed(telling):
         kind = operator.kind
         if kind in _RESHAPING or (kind in _PARTED and _offsets(operator)):
@@ -288,7 +290,7 @@ def _linear(
 
 
 def _offsets(operator: LoweredOperator) -> int:
-    """Parts that do not begin with a block of ``_BLOCK`` channels."""
+    """Number of parts that do not begin at a multiple of ``_BLOCK`` channels."""
     if operator.kind not in _PARTED:
         return 0
     parts = operator.inputs if len(operator.inputs) > 1 else operator.outputs

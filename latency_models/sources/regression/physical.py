@@ -1,6 +1,6 @@
-"""The physical part under what is learned of single operators: ms as a sum of priced work.
+"""The physical part of a fit with residual trees: ms are the sum of work times prices.
 
-Coefficients come of non-negative least squares on relative errors (scipy.optimize.nnls).
+The prices are found by non-negative least squares of relative errors (scipy.optimize.nnls).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-#: Which operators are waited for depends on the coefficients, and they on it: it settles in a few.
+#: Most iterations: the critical path depends on the prices, and they on it; a few usually suffice.
 _ROUNDS = 30
 
 
 @dataclass(frozen=True)
 class StackFactor:
-    """How much longer everything takes with this software than with the device's."""
+    """Ratio of times with another software to those with the device's."""
 
     stack: str
     factor: float
@@ -47,20 +47,20 @@ class Physical:
     stacks: tuple[StackFactor, ...]
 
     def operator_ms(self, table: OperatorTable) -> Floats:
-        """Each operator's ms, (operators,), whether or not another engine hides it."""
+        """(operators,): ms of each operator by itself, on the critical path or not."""
         import numpy as np
 
         ms: Floats = work_matrix(self.structure, table, self.padding) @ np.array(self.coefficients)
         return ms
 
     def factor(self, stack: str) -> float:
-        """Of a measurement's software to the device's; 1 if it is that or not known."""
+        """Factor of ``stack``; 1 if it is the device's, or unknown."""
         return next((item.factor for item in self.stacks if item.stack == stack), 1.0)
 
 
 @dataclass(frozen=True)
 class Charges:
-    """What networks are charged for, at one padding: ``matrix`` (operators, terms)."""
+    """The work of measured networks at one padding: ``matrix`` is (operators, terms)."""
 
     structure: CostStructure
     padding: ChannelPadding
@@ -72,12 +72,12 @@ class Charges:
     def of(
         cls, structure: CostStructure, rows: Sequence[Measurement], padding: ChannelPadding
     ) -> Charges:
-        """The work in ``rows``."""
+        """The work of ``rows``."""
         table = OperatorTable.of([row.operators for row in rows])
         return cls(structure, padding, tuple(rows), table, work_matrix(structure, table, padding))
 
     def only(self, indices: Sequence[int]) -> Charges:
-        """Those of some rows, in their order."""
+        """The work of the rows ``indices``, which must be rising."""
         import numpy as np
 
         kept = np.isin(self.table.network, indices)
@@ -85,20 +85,20 @@ class Charges:
         return replace(self, rows=rows, table=self.table.only(indices), matrix=self.matrix[kept])
 
     def network_ms(self, coefficients: Floats) -> Floats:
-        """(rows,) with the device's software."""
+        """(rows,): ms with the device's software."""
         operator_ms = self.matrix @ coefficients
         return self.table.per_network(operator_ms * self.waited(operator_ms))
 
     def waited(self, operator_ms: Floats) -> Mask:
-        """(operators,): whether the network's end waits for an operator."""
+        """Mask (operators,): the operator is on the critical path."""
         return on_critical_path(self.structure, [row.operators for row in self.rows], operator_ms)
 
 
 def least_rows(structure: CostStructure, rows: Sequence[Measurement]) -> int:
-    """Measurements that ``structure`` needs, with as many kinds of software as ``rows`` have.
+    """Measurements that ``structure`` needs, with the software stacks of ``rows``.
 
-    Twice its free constants by least squares; half of them where prices are expected beforehand,
-    since what the rows leave open is then told by the interval.
+    For least squares, twice the number of constants; with a prior, half of it, since the interval
+    then shows what the rows leave open.
     """
     stacks = {row.stack for row in rows} - {structure.stack}
     constants = sum(term.known_ms is None for term in structure.terms) + len(stacks)
@@ -106,7 +106,7 @@ def least_rows(structure: CostStructure, rows: Sequence[Measurement]) -> int:
 
 
 def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> None:
-    """InputError if ``rows`` are fewer than the constants of ``structure`` take."""
+    """InputError if ``rows`` are fewer than ``least_rows``."""
     least = least_rows(structure, rows)
     if least > len(rows):
         raise InputError(
@@ -116,7 +116,7 @@ def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> Non
 
 
 def fit_physical(charges: Charges) -> Physical:
-    """Coefficients that make the mean squared relative error of the rows least."""
+    """Fits prices and stack factors that minimize the mean squared relative error of the rows."""
     import numpy as np
 
     structure, rows = charges.structure, charges.rows
@@ -137,7 +137,7 @@ def fit_physical(charges: Charges) -> Physical:
             break
         best = (error, coefficients, factors)
         if all(map(np.array_equal, before, (waited, factors))):
-            break  # the next round would be this one again
+            break  # converged: the next round would give the same
     assert best is not None
     named = {row.stack: float(f) for row, f in zip(rows, best[2], strict=True)}
     stacks = tuple(StackFactor(k, v) for k, v in sorted(named.items()) if k != structure.stack)
@@ -145,14 +145,14 @@ def fit_physical(charges: Charges) -> Physical:
 
 
 def _prices(structure: CostStructure, relative: Floats) -> Floats:
-    """Coefficients that bring ``relative`` (rows, terms) nearest to 1 in every row."""
+    """(terms,): prices with which the rows of ``relative``, (rows, terms), add up to 1 best."""
     import numpy as np
     from scipy.optimize import nnls
 
     prices = np.array([term.known_ms or 0.0 for term in structure.terms])
     free = np.array([term.known_ms is None for term in structure.terms])
     if free.any():
-        # Columns of one size: what is not measured in ms or GB would drown in rounding.
+        # Columns scaled to 1, against rounding errors: quantities have different units.
         size = np.maximum(relative[:, free].max(axis=0), 1e-12)
         prices[free] = nnls(relative[:, free] / size, 1 - relative @ prices)[0] / size
     return prices
@@ -161,7 +161,7 @@ def _prices(structure: CostStructure, relative: Floats) -> Floats:
 def _stack_factors(
     structure: CostStructure, rows: Sequence[Measurement], serial: Floats, ms: Floats
 ) -> Floats:
-    """(rows,): least squares of relative errors within each stack; 1 for the device's own."""
+    """(rows,): the least-squares factor of each row's stack; 1 for the device's own."""
     import numpy as np
 
     factors = np.ones(len(rows))

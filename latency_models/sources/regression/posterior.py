@@ -1,9 +1,9 @@
-"""Prices by Bayes: what was expected of them, brought to what was measured.
+"""Bayesian fit of prices: their posterior, given a prior and measured times of networks.
 
-The logarithm of each network's time is normal around that of what its prices add up to. Prices are
-those of the greatest posterior density, found by Levenberg and Marquardt's method; their covariance
-is that of Laplace's approximation there. The noise, and how far channels are padded, are those
-under which the table is most probable (MacKay, Neural Computation 4, 1992).
+The logarithm of a measured time is normal around that of the sum of work times prices. The mean of
+the posterior is its mode, found by the Levenberg-Marquardt method, and its covariance is that of
+Laplace's approximation there. The variance of the noise maximizes the evidence, and paddings of
+channels are weighted by theirs (MacKay, Neural Computation 4, 1992).
 """
 
 from __future__ import annotations
@@ -27,30 +27,36 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-#: What is expected of the noise counts like so many rows.
+#: Weight of the expected noise against the rows, in rows.
 _ROWS_OF_NOISE = 6
-#: Which operators are waited for depends on the prices, and they on it.
+#: Most iterations: the critical path depends on the prices, and they on it.
 _ROUNDS = 30
+#: Most updates of the noise, and most Levenberg-Marquardt steps for each.
 _NOISES, _STEPS = 20, 100
-#: A padding so much less probable than the best is left out.
+#: Paddings with less than this part of the best one's evidence are left out.
 _NEGLIGIBLE = 0.02
+#: Relative change of the cost at which the steps have converged.
 _SETTLED = 1e-9
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Normal, of the constants of ``prices``; ``noise`` is what they leave of a logarithm."""
+    """Normal distribution of the constants of ``prices``.
+
+    ``mean`` is (constants,), ``covariance`` (constants, constants); ``noise`` is the standard
+    deviation of measured log times.
+    """
 
     prices: Prices
     padding: ChannelPadding
     mean: Floats
     covariance: Floats
     noise: float
-    #: logarithm of the probability of the table
+    #: logarithm of the probability density of the measurements, up to a constant
     evidence: float
 
     def of_operators(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,): ms of each by itself, with this software; None: the device's."""
+        """(operators,): ms of each operator by the mean; ``stack`` None: the device's software."""
         import numpy as np
 
         prices = self.prices
@@ -69,14 +75,14 @@ class Posterior:
         return ms
 
     def of_charges(self, stack: str | None) -> Floats:
-        """As ``Prices`` says, with the device's software for None."""
+        """``Prices.of_charges``; for None, of the device's software."""
         return self.prices.of_charges(self.prices.structure.stack if stack is None else stack)
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """What is known of the prices if channels are padded so, and how probable that is; and what was
-    expected of them by the device's speed alone.
+    """The posterior for one padding with the padding's probability, and ``expected``: the prior,
+    shifted to the speed that the device was measured to have.
     """
 
     weight: float
@@ -85,7 +91,7 @@ class Weighted:
 
 
 def fit_posterior(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Weighted, ...]:
-    """Under each of the device's paddings, by how probable it makes ``rows``, the best first."""
+    """Posteriors given ``rows`` for the device's paddings, the most probable first."""
     import numpy as np
 
     prices = Prices(structure, tuple(sorted({row.stack for row in rows} - {structure.stack})))
@@ -101,20 +107,20 @@ def fit_posterior(structure: CostStructure, rows: Sequence[Measurement]) -> tupl
 def _fitted(
     prices: Prices, rows: Sequence[Measurement], table: OperatorTable, padding: ChannelPadding
 ) -> tuple[Posterior, Posterior]:
-    """What is known of the prices, and what was expected of them."""
+    """The posterior for one padding, and the prior at the measured speed."""
     import numpy as np
 
     networks, prior = [row.operators for row in rows], prior_of(prices)
-    softwares = np.array([row.stack for row in rows])[table.network]
+    stacks = np.array([row.stack for row in rows])[table.network]
     waited = np.ones(len(table))
     best: Posterior | None = None
     for _ in range(_ROUNDS):
         times = _Times.of(prices, rows, table, padding, waited)
         posterior = _most_probable(times, prior, padding, best)
         before, operator_ms = waited, np.zeros(len(table))
-        for stack in set(softwares.tolist()):
-            own = softwares == stack
-            operator_ms[own] = posterior.of_operators(table, stack)[own]
+        for stack in set(stacks.tolist()):
+            of_stack = stacks == stack
+            operator_ms[of_stack] = posterior.of_operators(table, stack)[of_stack]
         waited = on_critical_path(prices.structure, networks, operator_ms).astype(float)
         if best is None or posterior.evidence > best.evidence:
             best = posterior
@@ -127,13 +133,13 @@ def _fitted(
 
 @dataclass(frozen=True)
 class _Times:
-    """Logarithms of what was measured, (rows,), and what prices make of the same networks."""
+    """Measured log times, (rows,), with ``work``, (rows, charges), and ``known_ms``, (rows,)."""
 
     prices: Prices
     measured: Floats
     work: Floats
     known_ms: Floats
-    #: rows with each software, and which constants add up to its prices
+    #: for each software: mask of its rows, and ``Prices.of_charges``
     software: tuple[tuple[Mask, Floats], ...]
 
     @classmethod
@@ -152,7 +158,7 @@ class _Times:
         )
 
     def at(self, constants: Floats) -> tuple[Floats, Floats]:
-        """(rows,): what is left of the logarithms; (rows, constants): how these change."""
+        """Residuals, (rows,), and derivatives of the predicted log times, (rows, constants)."""
         import numpy as np
 
         left = np.empty_like(self.measured)
@@ -168,7 +174,7 @@ class _Times:
 def _most_probable(
     times: _Times, prior: Prior, padding: ChannelPadding, start: Posterior | None
 ) -> Posterior:
-    """The noise settles with the prices: each tells how much of the rows the other takes up."""
+    """Mode and noise, alternately until the noise converges."""
     import numpy as np
 
     precision = np.asarray(np.linalg.inv(prior.covariance), dtype=np.float64)
@@ -200,7 +206,7 @@ def _most_probable(
 
 
 def _at_seen_speed(times: _Times, prior: Prior) -> tuple[Floats, Floats]:
-    """Mean and covariance of the prior, at the speed that the device was seen to have."""
+    """Mean and covariance of the prior at the speed given by the median residual of the rows."""
     import numpy as np
 
     left = times.at(prior.mean)[0]
@@ -210,7 +216,7 @@ def _at_seen_speed(times: _Times, prior: Prior) -> tuple[Floats, Floats]:
 def _climbed(
     times: _Times, mean: Floats, precision: Floats, constants: Floats, variance: float
 ) -> Floats:
-    """The constants of the greatest density for a noise of ``variance``."""
+    """The constants of the highest posterior density, by Levenberg-Marquardt steps."""
     import numpy as np
 
     def cost(left: Floats, constants: Floats) -> float:

@@ -1,7 +1,8 @@
-"""What the free constants of a structure are, and how a network's time is made of them.
+"""The free constants of a cost structure, and how prices and times depend on them.
 
-The logarithm of a price is that of its term plus what its kind of operator deviates by, so that
-no price is negative, kinds that share a term share what is known of it, and each may still differ.
+The logarithm of a price is a constant of its term, plus a deviation of its kind of operator, plus
+one of the software. Prices are thus positive, and what is learned of a term applies to all of its
+kinds, which may still differ.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prices:
-    """The constants, in this order: of terms, kinds of operators, other software than the device's.
+    """The constants, all logarithms: of terms, of kinds of operators, of other software ``stacks``.
 
-    Each is a logarithm.
+    They are kept in vectors (constants,) in this order.
     """
 
     structure: CostStructure
@@ -35,23 +36,23 @@ class Prices:
 
     @cached_property
     def terms(self) -> tuple[int, ...]:
-        """Places in the structure of the terms whose price is not known."""
+        """Indices of the structure's terms without a known price."""
         return tuple(i for i, term in enumerate(self.structure.terms) if term.known_ms is None)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
-        """Operators that share the price of a term, in the order of their names."""
+        """Kinds of operators that share a term and may deviate from it, in alphabetical order."""
         shared = [self.structure.terms[place].kinds for place in self.terms if self._differs(place)]
         return tuple(sorted({kind for kinds in shared if len(kinds) > 1 for kind in kinds}))
 
     @property
     def count(self) -> int:
-        """Of all constants."""
+        """Number of constants."""
         return len(self.terms) + len(self.kinds) + len(self.stacks)
 
     @cached_property
     def charges(self) -> tuple[tuple[int, str], ...]:
-        """Each price that is paid: which of ``terms``, and by which kind; "" where all pay one."""
+        """Distinct prices: index into ``terms``, and the kind that pays it, "" for all kinds."""
         return tuple(
             (index, kind)
             for index, place in enumerate(self.terms)
@@ -61,12 +62,12 @@ class Prices:
         )
 
     def of_charges(self, stack: str) -> Floats:
-        """(charges, constants): which constants add up to the logarithm of each price."""
+        """(charges, constants): 1 for the constants that add up to the logarithm of each price."""
         return self._of_charges.get(stack, self._of_charges[self.structure.stack])
 
     @cached_property
     def _of_charges(self) -> dict[str, Floats]:
-        """By the software that it is paid with."""
+        """``of_charges`` by software."""
         import numpy as np
 
         which = np.zeros((len(self.charges), self.count))
@@ -83,8 +84,9 @@ class Prices:
     def work(
         self, table: OperatorTable, padding: ChannelPadding, waited: Floats
     ) -> tuple[Floats, Floats]:
-        """(networks, charges): work that is paid at each price, of operators that are waited for;
-        (networks,): ms of what is paid at prices that are known.
+        """Work at each price, (networks, charges), and ms of terms with known prices, (networks,).
+
+        ``waited``, (operators,), is 1 for operators on the critical path; others do not count.
         """
         import numpy as np
 
@@ -93,23 +95,25 @@ class Prices:
         place = table.network * len(names) + places
         columns: list[Floats] = []
         for term, paid in itertools.groupby(self.charges, key=lambda charge: charge[0]):
-            own = matrix[:, self.terms[term]]
-            sums: Floats = np.bincount(place, own, table.networks * len(names)).astype(np.float64)
+            column = matrix[:, self.terms[term]]
+            sums = np.bincount(place, column, table.networks * len(names)).astype(np.float64)
             of_kind = dict(zip(names, sums.reshape(table.networks, len(names)).T, strict=True))
             for _, kind in paid:
                 columns.append(
-                    of_kind.get(kind, np.zeros(table.networks)) if kind else table.per_network(own)
+                    of_kind.get(kind, np.zeros(table.networks))
+                    if kind
+                    else table.per_network(column)
                 )
         work = np.stack(columns, axis=1) if columns else np.zeros((table.networks, 0))
         return np.asarray(work, dtype=np.float64), table.per_network(matrix @ self.known)
 
     @cached_property
     def known(self) -> Floats:
-        """(terms of the structure,): prices that are known, and 0."""
+        """(terms of the structure,): known prices, 0 for the others."""
         import numpy as np
 
         return np.array([term.known_ms or 0.0 for term in self.structure.terms])
 
     def _differs(self, place: int) -> bool:
-        """May kinds of operators pay this term's price each in its own way?"""
+        """Whether kinds of operators may deviate from the price of this term."""
         return self.structure.terms[place].quantity is not Quantity.INFERENCE

@@ -1,8 +1,8 @@
-"""What a price is expected to be before any time of a device is known.
+"""The prior of a device's prices, before anything is measured.
 
-A device's prices are other devices' times its own speed; the speed is nearly open, and each price
-is within a factor of that. Kinds of operators that one engine runs at one price are alike, within
-a smaller factor.
+The prices are expected to be those of other devices times one factor, the device's speed, which is
+almost unknown; each may deviate from that by some factor. Kinds of operators that share a term
+deviate from each other by a smaller factor. All factors are log-normal.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: ms for a unit of work, to one digit, where a billion multiply-accumulates take 0.3: between VS680
-#: and what Arm's compiler says of Ethos-U. What neither tells is a guess: that merging, and reading
-#: an operand, are traffic; that what is misaligned costs as much again, twice; that an inference
-#: costs as ten operators do, and that a fused operator costs next to nothing.
+#: Expected ms for a unit of each quantity, to one digit, on a device with 0.3 ms for 1e9 MACs. They
+#: lie between the prices of VS680 and those of Arm's compiler for Ethos-U. Guessed are: MERGES and
+#: OPERANDS cost as much as TRAFFIC, MISALIGNED twice as much in addition; an inference costs as
+#: much as ten operators, and a fused operator next to nothing.
 _EXPECTED_MS = {
     Quantity.INFERENCE: 0.5,
     Quantity.KERNEL: 0.05,
@@ -41,9 +41,9 @@ _EXPECTED_MS = {
     Quantity.OPERANDS: 0.05,
     Quantity.FUSED: 0.01,
 }
-#: Standard deviations of logarithms: a factor of 2.7 for what a price is to other devices', 1.6 for
-#: what a kind of operator is to its like, 1.6 for another software of the same device, 2 for what
-#: is expected of this very device. The speed is as good as open.
+#: Standard deviations of logarithms: of a price relative to other devices' (a factor of 2.7), of a
+#: kind of operator relative to its term (1.6), of another software of the same device (1.6), of a
+#: price with ``expected_ms`` (2), and of the device's speed (20: almost unknown).
 _OF_PRICE = 1.0
 _OF_KIND = 0.5
 _OF_STACK = 0.5
@@ -53,8 +53,10 @@ _OF_SPEED = 3.0
 
 @dataclass(frozen=True)
 class Prior:
-    """Normal, of the constants of ``Prices``, (constants,), which are independent at a given speed
-    of the device; ``by_speed`` is 1 for those that it shifts, 0 for others.
+    """Normal distribution of the constants of ``Prices``; all arrays are (constants,).
+
+    At a given speed of the device they are independent with ``deviation``. The logarithm of the
+    speed shifts those with ``by_speed`` 1, and not those with 0.
     """
 
     mean: Floats
@@ -63,12 +65,14 @@ class Prior:
 
     @cached_property
     def covariance(self) -> Floats:
-        """(constants, constants) as long as the speed is open."""
+        """(constants, constants), with unknown speed."""
         return self._covariance(_OF_SPEED**2)
 
     def at_speed(self, logarithm: float, networks: int) -> tuple[Floats, Floats]:
-        """Mean, (constants,), and covariance, (constants, constants), once networks have shown the
-        speed, each as well as a price would.
+        """Mean, (constants,), and covariance, (constants, constants), at a measured speed.
+
+        ``logarithm`` is that of the speed, estimated from so many ``networks``: its variance is
+        that of a price divided by their number.
         """
         return self.mean + logarithm * self.by_speed, self._covariance(_OF_PRICE**2 / networks)
 
@@ -80,7 +84,7 @@ class Prior:
 
 
 def prior_of(prices: Prices) -> Prior:
-    """What is expected of ``prices``."""
+    """The prior of ``prices``."""
     import numpy as np
 
     terms = [prices.structure.terms[place] for place in prices.terms]

@@ -1,4 +1,4 @@
-"""What an operator can be charged for: each a column of work, priced later by a coefficient."""
+"""Quantities of work that operators can be charged for; a price is ms for a unit of one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Vector units move bytes in fours; a tensor of other channels is moved value by value. An image's
-#: three channels are what every device is built for and are not counted.
+#: Vector units move four bytes at a time; a tensor with another multiple of channels is moved value
+#: by value. Up to three channels, as of images, do not count as misaligned.
 _VECTOR = 4
 _IMAGE_CHANNELS = 3
 
@@ -25,40 +25,40 @@ _IMAGE_CHANNELS = 3
 class Quantity(StrEnum):
     """Work of one operator; bytes are those of INT8 tensors."""
 
-    #: 1 a network, shared by its operators: what an inference costs before anything is computed
+    #: 1 for a network, divided among its operators: the fixed cost of an inference
     INFERENCE = "inference"
     #: 1: the cost of starting an operator
     KERNEL = "kernel"
-    #: G multiply-accumulates, channels padded
+    #: 1e9 multiply-accumulates, with padded channels
     MACS = "macs"
-    #: G multiply-accumulates as they are, of a processor without an array of multipliers
+    #: 1e9 multiply-accumulates without padding, for processors without an array of multipliers
     ARITHMETIC = "arithmetic"
-    #: MB read and written, channels padded at low resolution
+    #: MB read and written, with padded channels
     TRAFFIC = "traffic"
     #: MB written
     OUTPUT = "output"
-    #: M pixels written, however many channels they have
+    #: 1e6 pixels written, of any number of channels
     PIXELS = "pixels"
-    #: MB of padded output, once for each input: a part that is put between others is read, merged
-    #: and written with all of its neighbors
+    #: MB of the padded output times the number of inputs, of concatenations that read and write the
+    #: whole output for each part
     MERGES = "merges"
-    #: MB read and written; of a concatenation only what cannot be produced in its place, since
-    #: runtimes let the others write there: the image, and repetitions
+    #: MB read and written; of a concatenation only inputs that cannot be written in place by the
+    #: operator that makes them: the image, and repeated inputs
     MOVED = "moved"
-    #: M values of the input, its channels padded, spread to the output's size with zeros between:
-    #: what a transposed convolution reads where it is run as a convolution
+    #: 1e6 values of the input enlarged to the output's size with zeros between, with padded
+    #: channels: the reads of a transposed convolution that is run as a convolution
     SPREAD = "spread"
-    #: MB written where no side's channels fit a vector
+    #: MB written, if the larger of input and output channels is no multiple of a vector
     MISALIGNED = "misaligned"
-    #: MB that an operator fused into a convolution reads beside that convolution's result
+    #: MB that an operator fused into a convolution reads in addition to its result
     OPERANDS = "operands"
-    #: MB that an operator fused into a convolution writes in that convolution's place
+    #: MB that an operator fused into a convolution writes instead of its result
     FUSED = "fused"
 
 
 @dataclass(frozen=True)
 class ChannelPadding:
-    """Multiples to which channels are padded: in the multiplier array, and in memory."""
+    """Multiples to which channels are padded, in the array of multipliers and in memory."""
 
     compute_channels: int = 1
     memory_channels: int = 1
@@ -70,7 +70,7 @@ class ChannelPadding:
 
 
 def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> Floats:
-    """Column (operators,) of ``quantity``."""
+    """(operators,): ``quantity`` of each operator, in its unit."""
     import numpy as np
 
     written = table.pixels_out * _up(table.channels_out, padding.memory_channels)
@@ -114,7 +114,7 @@ def _misaligned(table: OperatorTable) -> Floats:
 
 
 def _padded_macs(table: OperatorTable, multiple: int) -> Floats:
-    """Multiply-accumulates with each group's channels padded at both ends."""
+    """MACs with the input and output channels of each group padded to ``multiple``."""
     import numpy as np
 
     inner, outer = table.channels_in / table.groups, table.channels_out / table.groups

@@ -1,11 +1,11 @@
-"""The learned part: what the physical one leaves of each operator's time, by its shape.
+"""Residual trees: a learned correction of each operator's physical time.
 
-Extremely randomised trees (Geurts et al., Machine Learning 63, 2006; scikit-learn) on the logarithm
-of measured to physical time: NPUs cut tensors into blocks, and their steps are no sums. An operator
-is seen with the ones around it and with what is kept beside it, since compilers fuse neighbors and
-run them by turns, as memory lasts. Each kind of operator has trees of its own: what is uncommon
-and long, such as a transposed convolution, would else be judged by what is common. Kinds that a
-table hardly holds share theirs.
+Extremely randomized trees (Geurts et al., Machine Learning 63, 2006; scikit-learn) predict the
+logarithm of the ratio of measured to physical time. They can follow the steps that blocks of
+channels and pixels cause, which a sum of prices cannot. Their features are those of the operator,
+of its neighbors, with which compilers fuse or interleave it, and of the tensors that are kept in
+memory meanwhile. Each kind of operator has its own trees, so that a rare and slow one, such as a
+transposed convolution, is not predicted from frequent ones; rare kinds share one set.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: More of them predict unseen networks no better; a device is fitted each time it is loaded.
+#: More trees predict unseen networks no better, and they are fitted whenever a device is loaded.
 _TREES = 25
-#: Channels are padded to one of these by most devices: the trees see how far.
+#: Multiples to which most devices pad channels.
 _BLOCKS = (8, 16, 32)
-#: A kind of operator that was measured fewer times than this has no trees of its own.
+#: Kinds of operators with fewer measurements than this share their trees.
 _FEWEST = 30
-#: Below this part of the mean operator's time a ratio says nothing.
+#: Part of the mean operator time that is added to both times of a ratio, against tiny ones.
 _NEGLIGIBLE = 0.01
-#: Trees learn from so many decimals. The last digits of logarithms and of fitted prices differ from
-#: one kind of processor to another, and among equally good splits they would decide.
+#: Decimals of features and targets. The last digits differ between processors, and would decide
+#: among equally good splits.
 _DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class ResidualTrees:
-    """Trees of the kinds that are learned, and the ms beside which ratios are taken."""
+    """Fitted trees for each group of kinds; ``offset_ms`` is added to both times of a ratio."""
 
     trees: tuple[tuple[frozenset[str], Any], ...]
     offset_ms: float
-    #: all that the table holds
+    #: all kinds of operators of the table
     kinds: tuple[str, ...]
 
     def correct(self, table: OperatorTable, physical_ms: Floats) -> Floats:
-        """(operators,): ms with what was learned."""
+        """(operators,): corrected ms."""
         import numpy as np
 
         features = _features(table, physical_ms, self.kinds)
         ms = physical_ms.copy()
         for kinds, trees in self.trees:
             own = np.flatnonzero(np.isin(table.kind, sorted(kinds)))
-            # Kernels of one shape in one place are many; each is asked for once.
+            # Many operators have equal features: each distinct row is predicted once.
             rows = [row.tobytes() for row in features[own]]
             place = dict(zip(rows, own, strict=True))
             if not place:
@@ -66,7 +66,7 @@ class ResidualTrees:
 
 
 def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
-    """Learned where operators' times are told; None if they are not, or hide each other."""
+    """Fits trees to measured times of operators; None if there are none, or engines overlap."""
     import numpy as np
     from sklearn.ensemble import ExtraTreesRegressor
 
@@ -82,7 +82,7 @@ def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
     learned = np.isin(table.kind, sorted(physical.structure.open_kinds))
     offset_ms = _NEGLIGIBLE * float(measured[learned].mean())
     ratio = np.log((measured + offset_ms) / (expected + offset_ms))
-    # An operator counts by its share of its network: an error of what is long is one of the whole.
+    # Weighted by the operator's share of its network, whose error is what matters.
     total_ms = table.per_network(np.where(learned, measured, 0.0))[table.network]
     weight = np.sqrt((np.maximum(measured, expected) + offset_ms) / (total_ms + offset_ms))
     ratio, weight = ratio.round(_DECIMALS), weight.round(_DECIMALS)
@@ -97,7 +97,7 @@ def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
 
 
 def _learned_together(kinds: Iterable[str]) -> list[frozenset[str]]:
-    """Of the kinds of measured operators: each common one by itself, and all the others."""
+    """Groups of kinds with common trees: each frequent kind by itself, and all the others."""
     counts = Counter(kinds)
     common = sorted(kind for kind, count in counts.items() if count >= _FEWEST)
     others = frozenset(counts.keys() - set(common))
@@ -105,12 +105,12 @@ def _learned_together(kinds: Iterable[str]) -> list[frozenset[str]]:
 
 
 def _features(table: OperatorTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:
-    """(operators, features): an operator's own figures, then those of the one before and behind."""
+    """(operators, features): figures of each operator, then of those before and after it."""
     import numpy as np
 
     inner, outer = table.channels_in / table.groups, table.channels_out / table.groups
     kind = np.searchsorted(kinds, table.kind).astype(float)
-    # More of a transposed convolution than the window that one value of the output is made of.
+    # Taps of the kernel; of a transposed convolution more than the window of an output value.
     taps = table.weight_bytes / np.maximum(inner * table.channels_out, 1.0)
     own = [
         inner, outer, table.channels_in, table.channels_out, table.groups, table.window,
@@ -136,7 +136,7 @@ def _shifted(table: OperatorTable, column: Floats, step: int) -> Floats:
     import numpy as np
 
     same = np.roll(table.network, step) == table.network
-    # What comes round from the other end is of another network, or of the only one.
+    # np.roll wraps around: those operators have no neighbor.
     same[: max(step, 0)] = False
     same[max(len(same) + min(step, 0), 0) :] = False
     return np.where(same, np.roll(column, step), 0.0)

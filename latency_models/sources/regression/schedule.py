@@ -1,4 +1,4 @@
-"""How operators' times become a network's: one after another, or engines side by side."""
+"""The critical path of a network on engines that work in parallel."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def critical(
     operators: Sequence[LoweredOperator], engines: Sequence[str], ms: Sequence[float]
 ) -> list[bool]:
-    """Which operators the end waits for, if each engine takes its own in order, as they get ready.
+    """Which operators are on the critical path: their times add up to that of the network.
 
-    Their times add up to the network's; the others are hidden beside them.
+    Each engine runs its operators in order, each as soon as its inputs are ready.
     """
     end: list[float] = []
-    #: the operator whose end lets this one start
+    #: the predecessor that ends last, None for an operator that starts at once
     awaited: list[int | None] = []
     maker: dict[str, int] = {}
     last_on: dict[str, int] = {}

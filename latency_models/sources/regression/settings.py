@@ -1,4 +1,4 @@
-"""A regression as device.toml describes it, and the structure that it makes."""
+"""The regression settings of a device.toml."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ Kinds = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class TermSettings(SettingsTable):
-    """Work of some operators, or of all, that costs time; ``known_ms``: its published price."""
+    """A quantity of work that operators are charged for; ``kinds`` empty: of all operators."""
 
     quantity: Annotated[Quantity, Field(strict=False)]
     kinds: Kinds = ()
+    #: published price, ms for a unit of the quantity; without it, the price is fitted
     known_ms: NonNegativeFloat | None = None
-    #: what the price is expected to be; without it, as other devices' are, by this one's speed
+    #: expected price; without it, that of other devices times this device's speed
     expected_ms: PositiveFloat | None = None
 
 
@@ -46,11 +47,10 @@ class PaddingSettings(SettingsTable):
 
 
 class IntervalSettings(SettingsTable):
-    """How wide the interval is, found once: leaving networks out takes several fits more.
+    """The width of the interval, stored since finding it by cross-validation takes many fits.
 
-    Half of it in logarithms; of prices alone, in standard deviations of each prediction.
-
-    ``of`` says of what: another table, or another structure, is left out anew.
+    ``radius`` is half of it, in logarithms; of a fit of prices alone, in standard deviations of a
+    prediction. ``of`` is a digest of table and settings: if these have changed, it is found again.
     """
 
     radius: PositiveFloat
@@ -58,12 +58,12 @@ class IntervalSettings(SettingsTable):
 
 
 class RegressionSettings(SourceSettings):
-    """What is known of a device before its times are; ``measurements.csv`` lies beside it."""
+    """The cost structure of a device, whose measurements are a table beside device.toml."""
 
     predicts: ClassVar[bool] = True
 
     source: Literal["regression"]
-    #: an engine, and TFLite's operators that run on it
+    #: engine -> TFLite's names of the operators that run on it
     engines: dict[str, Kinds]
     terms: Annotated[tuple[TermSettings, ...], Field(min_length=1, strict=False)]
     side_by_side: bool = False
@@ -71,27 +71,27 @@ class RegressionSettings(SourceSettings):
         PaddingSettings(compute_channels=1, memory_channels=1),
     )
     residual: bool = False
-    #: how far measurements scatter around any prices: 0.05 is 5 %
+    #: expected relative deviation of measurements from the fit: 0.05 is 5 %
     scatter: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    #: operators that run within the convolution whose result they alone read
+    #: operators that are fused into a convolution if they are the only reader of its result
     fused: Kinds = ()
-    #: operators that cost nothing where they read the image or make the output
+    #: operators that cost nothing if they read the image or write the output
     free_at_ends: Kinds = ()
-    #: operators that only give the same bytes another shape
+    #: operators that never cost anything, as RESHAPE
     free: Kinds = ()
-    #: of the table's, the software that predictions are for
+    #: the software, among those of the table, that predictions are for
     stack: str = ""
-    #: measurements.csv.gz where a plain one would be large
+    #: name of the table in the device's folder; may be compressed, measurements.csv.gz
     table: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = TABLE
-    #: a table beside the device's own, ``donor.csv``: that of another device, whose engines and
-    #: terms these are, and whose model is brought to this one by the own table's ten rows or more
+    #: the table of another device, ``donor.csv``, beside the device's own: engines and terms are
+    #: that device's, and its model is transferred to this one by ten or more rows of the own table
     transfer_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
-    #: a network of operators beside the table, which predicts in the place of a fit to it
+    #: an ``OperatorNetwork`` beside the table, which predicts instead of a fit to the table
     network: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.npz$")] | None = None
-    #: the device whose times are truer than these predictions: a name, a folder or adb:SERIAL; no
-    #: latency changes with it, so a device with another is the same
+    #: the device that these predictions are of, on which a search measures its best networks: a
+    #: name, a folder or adb:SERIAL; not part of the device's fingerprint
     confirm: Annotated[str | None, Field(exclude=True)] = None
-    #: what ``with_interval`` adds, and no latency changes with
+    #: added by ``with_interval``; not part of the device's fingerprint
     interval: Annotated[IntervalSettings | None, Field(exclude=True)] = None
 
     @model_validator(mode="after")
@@ -102,19 +102,19 @@ class RegressionSettings(SourceSettings):
 
     @property
     def beside(self) -> dict[str, Any]:
-        """What stands in device.toml and changes no latency."""
+        """Settings in device.toml that change no latency."""
         interval = None if self.interval is None else self.interval.model_dump()
         beside = {"confirm": self.confirm, "interval": interval}
         return {name: value for name, value in beside.items() if value is not None}
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The device's own measurements, and what else its model comes from."""
+        """Names of all files that the model is made from, the device's own table first."""
         others = (self.transfer_from, self.network)
         return (self.table, *(name for name in others if name is not None))
 
     def fit(self, folder: Traversable) -> LatencyModel:
-        """The model of the tables in ``folder``; InputError says what is wrong or lacking."""
+        """Fits or loads the model from the files in ``folder``; InputError says what is wrong."""
         rows = read_table(folder / self.table)
         if self.network is not None:
             file = folder / self.network
@@ -124,32 +124,32 @@ class RegressionSettings(SourceSettings):
         return transferred_model(self.structure, read_table(folder / self.transfer_from), rows)
 
     def open(self, place: SourcePlace) -> RegressionSource:
-        """What predicts; InputError as for ``fit``."""
+        """The latency source; InputError as for ``fit``."""
         if self.transfer_from is None:
             return RegressionSource(self.fit(place.folder))
         brought = f"the model of {self.transfer_from}, brought here by these measurements"
         return RegressionSource(self.fit(place.folder), (("transfer", brought),))
 
     def with_interval(self, folder: Traversable) -> Self:
-        """The same, with the interval of the table in ``folder`` written down."""
+        """These settings with the interval of the table in ``folder``, by cross-validation."""
         radius = self.model_copy(update={"interval": None}).fit(folder).spread.radius
         interval = IntervalSettings(radius=round(radius, 6), of=self._digest(folder))
         return self.model_copy(update={"interval": interval})
 
     def known_radius(self, folder: Traversable) -> float | None:
-        """Half the interval, if it is written down and is that of the table in ``folder``."""
+        """``interval.radius``, if it was found for the present table and settings; else None."""
         if self.interval is None or self.interval.of != self._digest(folder):
             return None
         return self.interval.radius
 
     def _digest(self, folder: Traversable) -> str:
-        """16 hex digits that change with the table and with what it is fitted by."""
+        """16 hex digits of the table and the settings."""
         settings = self.model_dump_json(exclude={"table"}, exclude_defaults=True).encode()
         return hashlib.sha256(settings + (folder / self.table).read_bytes()).hexdigest()[:16]
 
     @property
     def structure(self) -> CostStructure:
-        """The same, checked against itself; InputError if it is at odds."""
+        """The cost structure; InputError if the settings contradict each other."""
         every = {kind for kinds in self.engines.values() for kind in kinds}
         return CostStructure(
             engines=tuple(Engine(name, frozenset(kinds)) for name, kinds in self.engines.items()),

@@ -1,4 +1,4 @@
-"""A latency by regression: from operators alone, nothing is converted and nothing runs."""
+"""The latency source that predicts by regression, from lowered operators alone."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ from .transfer import transfer_model
 
 
 class RegressionSource(LatencySource):
-    """Predicts by a model of a device's table.
+    """Predicts by a model of a device's measurements.
 
-    Of a network in that table the interval reaches from the prediction to what was measured, and
-    no farther: beside other predictions a prediction ranks best, since it errs as they do.
+    A network in the table is predicted, too, and not looked up: predictions share their errors, so
+    that they rank networks better among each other. Its interval reaches from the prediction to
+    the measured times.
     """
 
     def __init__(self, model: LatencyModel, conditions: tuple[tuple[str, str], ...] = ()) -> None:
-        """``conditions`` are told with every latency beside the model's own."""
+        """``conditions`` are added to those of every latency."""
         self.model = model
         self._structure = model.structure
         self._known = Known.of([row for row in model.rows if row.stack == model.structure.stack])
         self._own_conditions = conditions
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As the contract says; LatencyError of an operator of which nothing is known."""
+        """Predicts; UnsupportedOperators for operators that no engine is known to run."""
         return self.measure_all([request])[0]
 
     def measure_all(self, requests: Sequence[LatencyRequest]) -> list[Latency]:
-        """Many at once, in some 0.1 ms each."""
+        """``measure`` of many requests at once, vectorized; about 0.1 ms each."""
         predicted = self.model.predict([request.operators for request in requests])
         latencies, first = [], 0
         for index, request in enumerate(requests):
@@ -91,7 +92,7 @@ class RegressionSource(LatencySource):
         index: int,
         measured: Sequence[Measurement],
     ) -> tuple[tuple[str, str], ...]:
-        """What the figure rests on, and how the total comes of the operators."""
+        """Origin and interval of a prediction, and how its total is made of the operators."""
         busy = {
             engine.name: sum(
                 ms for row, ms in zip(rows, own_ms, strict=True) if row.engine == engine.name
@@ -126,16 +127,14 @@ class RegressionSource(LatencySource):
 
 
 def _because(reasons: Sequence[str]) -> str:
-    """Which operators an interval is so wide for."""
+    """The part of a message about operators that widen an interval."""
     if not reasons:
         return ""
     return f"; wide for {', '.join(reasons)}, whose price the measurements do not settle"
 
 
 def read_table(file: Traversable) -> tuple[Measurement, ...]:
-    """The measurements of a file, compressed if its name ends with .gz; InputError if it cannot be
-    read.
-    """
+    """The measurements of a CSV file, or CSV.gz file; InputError if it cannot be read."""
     try:
         data = file.read_bytes()
         text = (gzip.decompress(data) if file.name.endswith(".gz") else data).decode("utf-8-sig")
@@ -148,7 +147,7 @@ def read_table(file: Traversable) -> tuple[Measurement, ...]:
 def fitted_model(
     structure: CostStructure, rows: tuple[Measurement, ...], radius: float | None = None
 ) -> LatencyModel:
-    """The model of both, fitted once a process; InputError if the rows are too few."""
+    """``fit_model``, cached within the process; InputError if the rows are too few."""
     require_enough(structure, rows)
     return fit_model(structure, rows, radius)
 
@@ -157,13 +156,13 @@ def fitted_model(
 def learned_model(
     structure: CostStructure, rows: tuple[Measurement, ...], network: bytes, where: str
 ) -> LatencyModel:
-    """The model of a file ``where`` there is a ``network``, and of ``rows``, once a process."""
+    """``network_model`` of the bytes of an ``OperatorNetwork`` in the file ``where``, cached."""
     return network_model(structure, rows, OperatorNetwork.read(network, where))
 
 
 @functools.lru_cache(maxsize=2)
 def fitted_folds(structure: CostStructure, rows: tuple[Measurement, ...]) -> tuple[Fold, ...]:
-    """Fits that know parts of ``rows``, once a process; InputError if the rows are too few."""
+    """``fit_folds``, cached; InputError if the rows are too few."""
     require_enough(structure, rows)
     return fit_folds(structure, rows)
 
@@ -172,6 +171,6 @@ def fitted_folds(structure: CostStructure, rows: tuple[Measurement, ...]) -> tup
 def transferred_model(
     structure: CostStructure, donor: tuple[Measurement, ...], rows: tuple[Measurement, ...]
 ) -> LatencyModel:
-    """The model of ``donor``'s table brought to the device of ``rows``, once a process."""
+    """``transfer_model`` from the table ``donor`` to the device of ``rows``, cached."""
     require_enough(structure, donor)
     return transfer_model(fit(structure, donor), rows)

@@ -1,4 +1,4 @@
-"""How far a prediction may be off: by what prices are not settled, or by what was left out."""
+"""Prediction intervals: by the covariance of the prices, or by errors in cross-validation."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Part of networks whose time should lie within the interval.
+#: Part of all networks whose time should lie within the interval.
 COVERAGE = 0.9
-#: Prices are the reason for an interval from this part of its variance on, and a kind of operator
-#: is named from this.
+#: Unsettled prices are given as reason for a wide interval if they make up the first part of its
+#: variance, and kinds of operators are named if they make up the second.
 _MOSTLY, _WORTH_NAMING = 0.5, 0.25
-#: The half interval of a normal distribution, in its standard deviations: none is narrower.
+#: Half of the interval of a normal distribution, in standard deviations: the smallest radius.
 LEAST_RADIUS = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of networks, (networks,), in ms; ``reasons``: operators that most of the doubt comes from."""
+    """Ends of intervals, (networks,); ``reasons``: kinds that widen each interval, worst first."""
 
     low_ms: Floats
     high_ms: Floats
@@ -39,8 +39,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Logarithms:
-    """Of networks' times: the median lies within ``least`` to ``most``, (networks,); of the
-    variance, ``deviation`` squared, ``shares`` come of each price, (networks, charges).
+    """Distributions of the log times of networks.
+
+    The median of each lies between ``least`` and ``most``, and its standard deviation is
+    ``deviation``, all (networks,). ``shares``, (networks, charges), are the parts of the variance
+    that each price contributes.
     """
 
     least: Floats
@@ -56,7 +59,10 @@ class Logarithms:
         waited: Floats,
         stack: str | None = None,
     ) -> Logarithms:
-        """With this software; None: the device's."""
+        """Mixture of the ``posteriors``, with the software ``stack``, None: the device's.
+
+        ``waited``, (operators,), is 1 for operators on the critical path.
+        """
         import numpy as np
 
         sums = [_Sum.of(one, table, waited, stack) for one in posteriors]
@@ -65,7 +71,7 @@ class Logarithms:
             (weights * [s.mean for s in sums]).sum(0),
             (weights * [s.median for s in sums]).sum(0),
         )
-        # Of the mixture: what each padding leaves open, and what they say differently.
+        # Variance of the mixture: within the posteriors, and between them.
         squares = (weights * [s.mean**2 * (1 + s.parts.sum(axis=1)) for s in sums]).sum(0)
         variance = np.log(np.maximum(squares / mean**2, 1.0))
         noise = (weights[:, 0] * [one.posterior.noise**2 for one in posteriors]).sum()
@@ -82,33 +88,35 @@ class Spread(Protocol):
 
     @property
     def radius(self) -> float:
-        """How wide it is, in what the spread counts in; found by leaving networks out."""
+        """Half of the interval, found by cross-validation; its unit depends on the class."""
 
     @property
     def of_unseen(self) -> str:
-        """How an operator that was never measured is costed, in words."""
+        """How times of operators that were never measured are estimated, for messages."""
 
     def least_ms(self, table: OperatorTable) -> Floats:
-        """(operators,): no operator is taken for faster."""
+        """(operators,): lower bounds of the times of operators."""
 
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """Of networks whose end waits for the operators that are 1 in ``waited``, (operators,),
-        with this software; None: the device's.
+        """Intervals of networks, with the software ``stack``, None: the device's.
+
+        ``waited``, (operators,), is 1 for operators on the critical path; ``waited_ms`` are their
+        predicted times, 0 for the others.
         """
 
 
 @dataclass(frozen=True)
 class OfPrices:
-    """By the covariance of the prices, and what they leave; ``radius`` in standard deviations.
+    """Intervals by the covariance of the prices and the noise; ``radius`` in standard deviations.
 
-    Prices are log-normal, and their sum is taken to be, by its mean and variance (Fenton, IRE
-    Transactions on Communications Systems 8, 1960). Its median lies between that and the sum of
-    the prices' medians, since what a table bounds from above alone has no long tail: the deviations
-    begin at either. A model that fits its table badly has a large radius, which says nothing of
-    prices that the table does not settle: no interval is wider than on a device of which nothing
-    but its speed is known.
+    Prices are log-normal, and their sum is approximated by a log-normal distribution of equal mean
+    and variance (Fenton, IRE Transactions on Communications Systems 8, 1960). This overestimates
+    the tail of prices that the table bounds only from above: the true median lies between that of
+    the approximation and the sum of the prices' medians, and the interval extends from both. No
+    interval is wider than that of the prior at the device's speed, even if the radius is large
+    because the model fits its table badly.
     """
 
     posteriors: tuple[Weighted, ...]
@@ -116,11 +124,11 @@ class OfPrices:
 
     @property
     def of_unseen(self) -> str:
-        """By the engine map."""
+        """By the prices of other kinds of operators of the same terms."""
         return "expected to cost what its like do"
 
     def least_ms(self, table: OperatorTable) -> Floats:
-        """Nothing: the prior knows what is likely."""
+        """Zeros: the prior excludes impossible times."""
         import numpy as np
 
         return np.zeros(len(table))
@@ -128,7 +136,7 @@ class OfPrices:
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """As the class says."""
+        """As the class describes."""
         import numpy as np
 
         known = Logarithms.of(self.posteriors, table, waited, stack)
@@ -144,8 +152,9 @@ class OfPrices:
         )
 
     def _reasons(self, shares: Floats) -> tuple[tuple[str, ...], ...]:
-        """Of each network the kinds whose prices bring in most of the variance, the worst first;
-        none if most of it is what no price explains.
+        """For each network the kinds whose prices contribute most to the variance, worst first.
+
+        None if less than ``_MOSTLY`` of the variance is of prices.
         """
         import numpy as np
 
@@ -154,17 +163,19 @@ class OfPrices:
         column = [np.array([kind == own for _, kind in charges]) for own in kinds]
         by_kind = shares @ np.stack(column, axis=1)
         named = (by_kind >= _WORTH_NAMING) & (shares.sum(axis=1) >= _MOSTLY)[:, None]
-        found: list[tuple[str, ...]] = [()] * len(shares)
+        reasons: list[tuple[str, ...]] = [()] * len(shares)
         for network in np.flatnonzero(named.any(axis=1)).tolist():
             worst = np.argsort(-by_kind[network], kind="stable").tolist()
-            found[network] = tuple(kinds[place] for place in worst if named[network, place])
-        return tuple(found)
+            reasons[network] = tuple(kinds[place] for place in worst if named[network, place])
+        return tuple(reasons)
 
 
 @dataclass(frozen=True)
 class _Sum:
-    """Of the prices that networks pay, (networks,): ms by the prices' medians and by their means;
-    ``parts``: what each price adds to the variance, (networks, charges), to the mean squared.
+    """Times of networks as sums of log-normal prices.
+
+    ``median`` and ``mean``, (networks,): ms by the medians and the means of the prices. ``parts``,
+    (networks, charges): contribution of each price to the variance, relative to the mean squared.
     """
 
     median: Floats
@@ -173,7 +184,7 @@ class _Sum:
 
     @classmethod
     def of(cls, one: Weighted, table: OperatorTable, waited: Floats, stack: str | None) -> _Sum:
-        """Under one padding."""
+        """The sums by the posterior of one padding."""
         import numpy as np
 
         posterior = one.posterior
@@ -190,7 +201,7 @@ class _Sum:
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast an engine was seen to get through bytes, in ms a MB."""
+    """Range of an engine's times relative to the bytes of operators, in ms per MB."""
 
     engine: str
     fastest: float
@@ -199,14 +210,14 @@ class Rates:
 
 @dataclass(frozen=True)
 class UnseenBound:
-    """What an operator can cost that was never measured: its bytes at rates that were."""
+    """Bounds of operators that were never measured: their bytes at the rates of measured ones."""
 
     seen: frozenset[str]
     rates: tuple[Rates, ...]
 
     @classmethod
     def of_fit(cls, fitted: Fit, table: OperatorTable) -> UnseenBound:
-        """The fastest and the slowest that each engine was seen to get through bytes."""
+        """The rates of each engine by the fitted times of the operators in ``table``."""
         rates = fitted.operator_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
         bounds = []
         for engine in fitted.structure.engines:
@@ -216,7 +227,7 @@ class UnseenBound:
         return cls(frozenset(table.kind.tolist()), tuple(bounds))
 
     def of(self, engine: str | None) -> Rates:
-        """As fast as anything was, as slow as the engine was; if it never ran, as anything was."""
+        """Fastest rate of all engines, slowest of ``engine``; of all if it has no measurement."""
         alike = [rates for rates in self.rates if rates.engine == engine] or self.rates
         fastest = min(rates.fastest for rates in self.rates)
         return Rates(engine or "", fastest, max(rates.slowest for rates in alike))
@@ -224,7 +235,7 @@ class UnseenBound:
 
 @dataclass(frozen=True)
 class UsualSize:
-    """The radius of images of so many pixels, where it is another."""
+    """A radius that holds for images of so many pixels only."""
 
     pixels: int
     radius: float
@@ -232,9 +243,9 @@ class UsualSize:
 
 @dataclass(frozen=True)
 class OfLeftOut:
-    """As far as networks left out were off; ``radius`` in logarithms.
+    """Intervals by the errors of networks left out of the fit; ``radius`` in logarithms.
 
-    An operator that was never measured is bounded by the bytes that it moves.
+    Operators that were never measured widen the interval to their ``bound``.
     """
 
     structure: CostStructure
@@ -244,17 +255,17 @@ class OfLeftOut:
 
     @property
     def of_unseen(self) -> str:
-        """By rates that were seen."""
+        """By ``UnseenBound``."""
         return "bounded by bytes"
 
     def least_ms(self, table: OperatorTable) -> Floats:
-        """(operators,): of what was never measured, its bytes at the fastest rate."""
+        """(operators,): bytes at the fastest rate for operators never measured; 0 for others."""
         return self._unseen_ms(table)[0]
 
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """As the class says."""
+        """As the class describes."""
         import numpy as np
 
         _, most_ms = self._unseen_ms(table)
@@ -269,7 +280,7 @@ class OfLeftOut:
         )
 
     def _radii(self, table: OperatorTable) -> Floats:
-        """(networks,)"""
+        """(networks,): radius of each network."""
         import numpy as np
 
         radii = np.full(table.networks, self.radius)
@@ -278,7 +289,7 @@ class OfLeftOut:
         return radii
 
     def _unseen_ms(self, table: OperatorTable) -> tuple[Floats, Floats]:
-        """(operators,) each: the least and the most that an unseen one takes; 0 for the others."""
+        """Two arrays (operators,): bounds of operators never measured; 0 for the others."""
         import numpy as np
 
         unseen = ~table.is_one_of(self.bound.seen)
@@ -295,10 +306,10 @@ class OfLeftOut:
 def _kinds_by_network(
     table: OperatorTable, which: npt.NDArray[np.bool_]
 ) -> tuple[tuple[str, ...], ...]:
-    """The kinds of the operators that ``which`` marks, of each network."""
+    """For each network, the kinds of operators where the mask ``which``, (operators,), is true."""
     kinds: Sequence[set[str]] = [set() for _ in range(table.networks)]
     for network, kind in zip(
         table.network[which].tolist(), table.kind[which].tolist(), strict=True
     ):
         kinds[network].add(kind)
-    return tuple(tuple(sorted(found)) for found in kinds)
+    return tuple(tuple(sorted(of_network)) for of_network in kinds)

@@ -1,4 +1,4 @@
-"""What is known of a device before any time is: engines, what they charge for, how they overlap."""
+"""The cost structure of a device: engines, terms of their times, and whether they overlap."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class Term:
-    """One coefficient, never negative: ms for a unit of ``quantity`` of these operators."""
+    """A term of an operator's time: its work in ``quantity`` times a price, ms per unit, >= 0."""
 
     quantity: Quantity
     kinds: frozenset[str]
-    #: the coefficient where it is published; None: fitted
+    #: the price, if it is published; None: fitted
     known_ms: float | None = None
-    #: what is expected of the coefficient before any time is known; None: as other devices' are
+    #: the expected price before any measurement; None: as of other devices
     expected_ms: float | None = None
 
     def __post_init__(self) -> None:
@@ -38,25 +38,25 @@ class Term:
 
 @dataclass(frozen=True)
 class CostStructure:
-    """How a device's times are put together; InputError if it contradicts itself."""
+    """How the time of a network is made of work and prices; InputError if it contradicts itself."""
 
     engines: tuple[Engine, ...]
     terms: tuple[Term, ...]
-    #: engines work at the same time on what does not depend on each other
+    #: engines work in parallel on operators that do not depend on each other
     side_by_side: bool = False
-    #: the fit takes the one that predicts networks best that it has not seen
+    #: possible paddings; a fit chooses among them or weights them
     paddings: tuple[ChannelPadding, ...] = (ChannelPadding(),)
-    #: learn what the terms leave of each operator's time, where the table gives operators' times
+    #: fit residual trees, if the table has times of operators
     residual: bool = False
-    #: software that a prediction is for, among those of the table
+    #: the software, among those of the table, that predictions are for
     stack: str = ""
-    #: operators that run within the convolution whose result they read, if nobody else reads it
+    #: operators that are fused into a convolution if they are the only reader of its result
     fused: frozenset[str] = frozenset()
-    #: operators that cost nothing at the image's or the output's end
+    #: operators that cost nothing if they read the image or write the output
     free_at_ends: frozenset[str] = frozenset()
-    #: operators that only give the same bytes another shape, and cost nothing
+    #: operators that never cost anything, as RESHAPE
     free: frozenset[str] = frozenset()
-    #: how far measurements are expected to scatter around any prices: 0.05 is 5 %
+    #: expected relative deviation of measurements from the fit: 0.05 is 5 %
     scatter: float = 0.05
     _engine_of: dict[str, str] = field(init=False, repr=False, compare=False)
 
@@ -86,9 +86,9 @@ class CostStructure:
 
     @property
     def open_kinds(self) -> frozenset[str]:
-        """Operators with a coefficient to be fitted; the times of all others are settled."""
+        """Kinds of operators with a price to be fitted."""
         return frozenset(k for term in self.terms if term.known_ms is None for k in term.kinds)
 
     def engine_of(self, kind: str) -> str | None:
-        """Name of the engine that runs this operator; None: no engine is known to."""
+        """Name of the engine that runs operators of this kind; None if unknown."""
         return self._engine_of.get(kind)

@@ -1,10 +1,10 @@
-"""A new device from a few measurements, starting from another device's model.
+"""Transfer: a model of a new device from a few measurements and another device's model, the donor.
 
-Two devices of one kind disagree in how fast their engines are, much less in what is slow on them:
-the other's times of convolutions and of everything else are work here, beside plain arithmetic and
-traffic; five prices, held near equal shares by a ridge, so that ten measurements do. Where the new
-device tells its operators' times, each kind of operator is then held against its own: what is
-fused into a convolution on one device can be the dearest of all on another.
+Devices of one kind differ more in speed than in which operators are slow. The donor's predicted
+times are therefore quantities of work on the new device, beside MACs and traffic. Their five prices
+are fitted by ridge regression, with the ridge around equal shares, so that ten measurements are
+enough. If times of operators were measured, each kind of operator then gets prices of its own: an
+operator that is fused on one device may be the slowest on another.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Weight of the ridge against the measurements; not tuned.
+#: Weight of the ridge relative to the measurements; not tuned.
 _RIDGE = 0.1
-#: Multipliers come in sixteens on most devices; the donor knows its own better.
+#: Padding of most devices; that of the donor is in its predicted times.
 _PADDING = ChannelPadding(16, 16)
 _PRICES = 5
-#: Of one kind of operator: the ms that the five prices give it, its MACs and its traffic.
+#: Prices of one kind of operator: of its ms by the five prices, of its MACs and of its traffic.
 _PRICES_OF_KIND = 3
-#: What is waited for depends on the prices, and they on it; on a serial device nothing changes.
+#: Most iterations: the critical path depends on the prices, and they on it, if engines overlap.
 _ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class KindPrices:
-    """What operators of one kind cost: prices of the ms expected, MACs and traffic, (3,)."""
+    """Prices of one kind of operator: of its expected ms, of MACs and of traffic, (3,)."""
 
     kind: str
     prices: tuple[float, ...]
@@ -52,7 +52,7 @@ class KindPrices:
 
 @dataclass(frozen=True)
 class Transferred:
-    """Prices of the donor's ms and of plain work, (5,), and what single kinds showed beyond."""
+    """A transferred fit: prices of the columns of ``_work``, (5,), and those of single kinds."""
 
     donor: Fit
     prices: tuple[float, ...]
@@ -60,35 +60,36 @@ class Transferred:
 
     @property
     def structure(self) -> CostStructure:
-        """The donor's: its engines, and how they overlap."""
+        """The cost structure of the donor."""
         return self.donor.structure
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """Each operator's own ms on the new device, (operators,), whatever the software."""
+        """(operators,): ms of each operator on the new device; ``stack`` is not used."""
         import numpy as np
 
         columns = _work(self.donor, table)
         ms: Floats = columns @ np.array(self.prices)
         work_of_kind = _work_of_kind(columns, ms)
-        for own in self.kinds:
-            ms = np.where(table.kind == own.kind, work_of_kind @ np.array(own.prices), ms)
+        for priced in self.kinds:
+            of_kind = work_of_kind @ np.array(priced.prices)
+            ms = np.where(table.kind == priced.kind, of_kind, ms)
         return ms
 
 
 def transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """The donor brought to the device of ``rows``; InputError if they are fewer than ten."""
+    """Transfers ``donor`` to the device of ``rows``; InputError for fewer than ten rows."""
     if len(rows) < 2 * _PRICES:
         raise InputError(f"{len(rows)} measurements for {_PRICES} prices; take {2 * _PRICES}")
     return _brought(donor, rows)
 
 
 def transfer_model(donor: Fit, rows: Sequence[Measurement]) -> LatencyModel:
-    """The same with an interval, told by leaving out one network at a time."""
+    """``transfer`` with an interval, found by leaving out one network at a time."""
     return _model(transfer(donor, rows), rows)
 
 
 def cross_validate_transfer(donor: Fit, rows: Sequence[Measurement]) -> list[Prediction]:
-    """Each network of ``rows``, predicted from the donor and all the others alone."""
+    """Predictions of each network of ``rows`` by a transfer to all other networks."""
     predictions: list[Prediction] = []
     for kept, left_out in _one_by_one(rows):
         predictions += predict_rows(_model(_brought(donor, kept), kept), left_out)
@@ -111,7 +112,7 @@ def _model(moved: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
 def _one_by_one(
     rows: Sequence[Measurement],
 ) -> list[tuple[list[Measurement], list[Measurement]]]:
-    """Rows (kept, left out), a network with all its scales left out at a time."""
+    """Rows (kept, left out); a network is left out at all its scales."""
     return [
         ([rows[index] for index in kept], [rows[index] for index in left_out])
         for kept, left_out in folds([row.network for row in rows], most_singly=len(rows))
@@ -119,7 +120,7 @@ def _one_by_one(
 
 
 def _brought(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """By the networks' times, then by their operators' where each is told and none is hidden."""
+    """Fits times of networks; then of operators, if measured and engines do not overlap."""
     moved = _by_networks(donor, rows)
     with_times = [row for row in rows if row.operators_ms]
     if donor.structure.side_by_side or not with_times:
@@ -128,7 +129,7 @@ def _brought(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
 
 
 def _by_networks(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """Non-negative least squares of relative errors, with the ridge."""
+    """The five prices, by non-negative least squares of relative errors with the ridge."""
     import numpy as np
     from scipy.optimize import nnls
 
@@ -150,10 +151,10 @@ def _by_networks(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
 
 
 def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPrices, ...]:
-    """Non-negative least squares of operators' times, each as a share of its network's.
+    """Prices of kinds, by non-negative least squares of the operators' shares of network times.
 
-    The ridge holds a kind near what is expected of it. Of a kind seen less often than twice its
-    prices only the first is fitted; what was seen once says nothing of its kind.
+    The ridge is around the time by the five prices. If a kind has fewer than twice as many
+    operators as prices, only the first price is fitted; of a single operator, none.
     """
     import numpy as np
     from scipy.optimize import nnls
@@ -163,30 +164,34 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
     shares = np.concatenate([row.operators_ms for row in rows]) / network_ms
     priced = _work(moved.donor, table)
     columns = _work_of_kind(priced, priced @ np.array(moved.prices)) / network_ms[:, None]
-    found = []
+    fitted = []
     for kind in sorted(set(table.kind.tolist())):
-        own = table.kind == kind
-        if own.sum() < 2:
+        alike = table.kind == kind
+        if alike.sum() < 2:
             continue
-        free = _PRICES_OF_KIND if own.sum() >= 2 * _PRICES_OF_KIND else 1
-        size = np.maximum(np.linalg.norm(columns[own], axis=0), 1e-12)[:free]
-        total = max(float(np.linalg.norm(shares[own])), 1e-12)
+        free = _PRICES_OF_KIND if alike.sum() >= 2 * _PRICES_OF_KIND else 1
+        size = np.maximum(np.linalg.norm(columns[alike], axis=0), 1e-12)[:free]
+        total = max(float(np.linalg.norm(shares[alike])), 1e-12)
         expected = np.eye(free)[0] * _RIDGE * size[0] / total
-        design = np.vstack([columns[own][:, :free] / size, _RIDGE * np.eye(free)])
-        prices = nnls(design, np.append(shares[own] / total, expected))[0] * total / size
-        found.append(KindPrices(kind, (*prices.tolist(), *[0.0] * (_PRICES_OF_KIND - free))))
-    return tuple(found)
+        design = np.vstack([columns[alike][:, :free] / size, _RIDGE * np.eye(free)])
+        prices = nnls(design, np.append(shares[alike] / total, expected))[0] * total / size
+        fitted.append(KindPrices(kind, (*prices.tolist(), *[0.0] * (_PRICES_OF_KIND - free))))
+    return tuple(fitted)
 
 
 def _work_of_kind(columns: Floats, ms: Floats) -> Floats:
-    """(operators, 3): the ms expected, MACs and traffic, of the ``columns`` of ``_work``."""
+    """(operators, 3): expected ``ms``, MACs and traffic, from the ``columns`` of ``_work``."""
     import numpy as np
 
     return np.stack([ms, columns[:, 2], columns[:, 3] + columns[:, 4]], axis=1)
 
 
 def _work(donor: Fit, table: OperatorTable) -> Floats:
-    """(operators, 5): the donor's ms with and without MACs; MACs; traffic with and without them."""
+    """(operators, 5): work whose prices are fitted.
+
+    The donor's ms of operators with MACs, and of those without; MACs; traffic of operators with
+    MACs, and of those without.
+    """
     import numpy as np
 
     donor_ms, computes = donor.operator_ms(table), table.macs > 0

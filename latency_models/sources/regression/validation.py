@@ -1,7 +1,7 @@
-"""How good predictions are: errors, ranks, coverage; and MACs alone beside them, as a control.
+"""Accuracy of predictions: errors, rank correlations, coverage; and a baseline of MACs alone.
 
-A network left out tells of the next one like those of the table; a structure left out, of what a
-search goes to.
+Leaving out single networks estimates the errors on networks like those of the table; leaving out
+structures, those on networks that a search finds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .structure import CostStructure
 
 @dataclass(frozen=True)
 class Prediction:
-    """A network's measured time, and what was said of it without having seen it."""
+    """The measured time of a network, and its prediction by a model that was not fitted to it."""
 
     name: str
     measured_ms: float
@@ -31,7 +31,7 @@ class Prediction:
 
     @property
     def error(self) -> float:
-        """Relative, with its sign: 0.1 is 10 % too long."""
+        """Relative error with its sign: 0.1 is a prediction 10 % too long."""
         return self.ms / self.measured_ms - 1
 
     @property
@@ -42,7 +42,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Figures over networks; errors and parts in percent."""
+    """Figures over a set of networks."""
 
     networks: int
     mape_percent: float
@@ -52,13 +52,13 @@ class Accuracy:
     kendall: float
     largest_error_percent: float
     coverage_percent: float
-    #: geometric mean of the interval's end by its beginning
+    #: geometric mean of ``high_ms / low_ms``
     width: float
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A field of ``Accuracy`` for people: what it is, and what of it is good."""
+    """A field of ``Accuracy`` as it is printed, with its title and which values are good."""
 
     key: str
     title: str
@@ -66,7 +66,7 @@ class Figure:
     form: str
 
     def text(self, accuracy: Accuracy) -> str:
-        """Its value, with its unit."""
+        """The field's value, with its unit."""
         return format(getattr(accuracy, self.key), self.form) + (
             " %" if self.key.endswith("_percent") else ""
         )
@@ -91,7 +91,7 @@ FIGURES = (
 
 
 def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
-    """Figures of ``predictions``; InputError if there are fewer than two."""
+    """The accuracy of ``predictions``; InputError if there are fewer than two."""
     import numpy as np
     from scipy.stats import kendalltau, spearmanr
 
@@ -114,7 +114,7 @@ def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
 
 
 def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
-    """What ``model`` says of networks whose times are known, each with its own software."""
+    """Predictions of the networks of ``rows``, each with the software of its row."""
     predictions: dict[int, Prediction] = {}
     for stack, places in by_stack(rows).items():
         predicted = model.predict([rows[place].operators for place in places], stack)
@@ -131,9 +131,9 @@ def cross_validate(
     keys: Sequence[Hashable],
     radius: float | None = None,
 ) -> list[Prediction]:
-    """Each group of one key, predicted by a model of all the others alone.
+    """Predictions of all rows; rows of equal key by a model of all the others.
 
-    ``radius`` is that of the interval; None: told anew by what each model leaves out itself.
+    ``radius`` is that of the interval; None: found for each model by its own cross-validation.
     """
     predictions: list[Prediction] = []
     for kept, left_out in folds(keys, most_singly=len(rows)):
@@ -145,7 +145,7 @@ def cross_validate(
 def cross_validate_structures(
     structure: CostStructure, rows: Sequence[Measurement], radius: float | None = None
 ) -> dict[str, list[Prediction]]:
-    """The networks of each structure, predicted by a model that has seen none of them.
+    """Predictions of the networks of each structure by a model that was fitted to none of them.
 
     ``radius`` as for ``cross_validate``.
     """
@@ -158,7 +158,7 @@ def cross_validate_structures(
 
 
 def macs_alone(kept: Sequence[Measurement], left_out: Sequence[Measurement]) -> list[Prediction]:
-    """The control: a time for each MAC, the median of ``kept``, and nothing else."""
+    """The baseline: MACs times the median time per MAC of ``kept``."""
     import numpy as np
 
     def macs(row: Measurement) -> int:

@@ -1,4 +1,4 @@
-"""What a structure charges operators for, and which of them a network's end waits for."""
+"""The work that a structure charges operators for, and the operators on the critical path."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-#: What an operator pays that runs within a convolution, and no other operator does.
+#: Quantities that only fused operators are charged for.
 _WITHIN = frozenset({Quantity.OPERANDS, Quantity.FUSED})
-#: What a convolution does not pay whose result is added to another's before it is written.
+#: Quantities that a convolution whose result is added before it is written is not charged for.
 _OF_WRITING = frozenset({Quantity.TRAFFIC, Quantity.OUTPUT, Quantity.PIXELS, Quantity.KERNEL})
 
 
 def work_matrix(structure: CostStructure, table: OperatorTable, padding: ChannelPadding) -> Floats:
-    """(operators, terms): work that each term charges each operator for."""
+    """(operators, terms): work of each operator that each term charges for."""
     import numpy as np
 
     within = table.is_one_of(structure.fused) & (table.behind_convolution > 0)
@@ -52,7 +52,7 @@ def work_matrix(structure: CostStructure, table: OperatorTable, padding: Channel
 def on_critical_path(
     structure: CostStructure, networks: Sequence[Sequence[LoweredOperator]], operator_ms: Floats
 ) -> Mask:
-    """(operators,): whether the network's end waits for an operator; all do on a serial device."""
+    """Mask (operators,): on the critical path; all are, unless engines work side by side."""
     import numpy as np
 
     if not structure.side_by_side:

@@ -61,14 +61,14 @@ def test_what_each_version_says(delegate: Delegate, text: str, taken: int, prefi
 @pytest.mark.parametrize(
     ("delegate", "text", "message"),
     [
-        (NNAPI, "", "nothing is said of the NNAPI delegate"),
-        (NNAPI, BY_PROCESSOR, "nothing is said of the NNAPI delegate"),
+        (NNAPI, "", "no statement that the NNAPI delegate"),
+        (NNAPI, BY_PROCESSOR, "no statement that the NNAPI delegate"),
         (NNAPI, "NNAPI delegate created.\n" + NOT.format("NNAPI"), "took no operator"),
         # The driver takes the model, then gives it up.
         (NNAPI, NEW.format(14, 14, "TfLiteNnapiDelegate", 1, "") + NOT.format("NNAPI"),
          "took no operator"),
-        (NNAPI, COMPLETELY.format("GPU", "completely"), "nothing is said of the NNAPI delegate"),
-        (NNAPI, PARTIALLY.format("NNAPI", "partially"), "how many is not said"),
+        (NNAPI, COMPLETELY.format("GPU", "completely"), "no statement that the NNAPI delegate"),
+        (NNAPI, PARTIALLY.format("NNAPI", "partially"), "no statement says how many"),
         (NNAPI, NEW.format(0, 14, "TfLiteNnapiDelegate", 1, ""), "took 0 of the model's 14"),
         (NNAPI, NEW.format(31, 31, "TfLiteNnapiDelegate", 1, ""), "took 31 of the model's 14"),
         (NNAPI, NEW.format(13, 14, "TfLiteNnapiDelegate", 1, "")

@@ -60,15 +60,15 @@ def test_what_is_left_is_told_by_both_lines(operators: int, left: int, rewritten
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "nothing is said of the NPU"),
+        ("", "the log names no operator on the NPU"),
         (XNNPACK, "it is the CPU's time"),
-        (PARTITIONED.format(9, 9), "nothing is said of the NPU"),
+        (PARTITIONED.format(9, 9), "the log names no operator on the NPU"),
         (PARTITIONED.format(0, 9) + XNNPACK, "the NPU's compiler took no operator"),
-        (PARTITIONED.format(9, 9) + DISPATCHED.format(1, 4), "at odds"),
+        (PARTITIONED.format(9, 9) + DISPATCHED.format(1, 4), "contradict each other"),
         (DISPATCHED.format(1, 10), "left 9 of 9 operators"),
         (NO_PLUGIN + XNNPACK, "could not be used: Failed to load compiler plugins: no file"),
         (DISPATCHED.format(1, 1) + REFUSED, "could not be used: Failed to apply compiler plugins"),
-        (DISPATCHED.format(1, 1)[:-9], "nothing is said of the NPU"),
+        (DISPATCHED.format(1, 1)[:-9], "the log names no operator on the NPU"),
     ],
 )
 def test_a_time_of_the_cpu_is_refused(text: str, message: str) -> None:
@@ -123,7 +123,7 @@ def test_a_plugin_that_rewrites_the_graph(phone: DeviceDouble, request_: Latency
     ("options", "message"),
     [
         (("--broken=plugin",), "could not be used: Failed to apply compiler plugins"),
-        (("--broken=dispatch",), "nothing is said of the NPU running anything"),
+        (("--broken=dispatch",), "the log names no operator on the NPU"),
         (("--left=4",), r"the NPU delegate left 4 of \d+ operators to the CPU without a profile"),
         (("--left=1",), "a time of NPU and CPU together is none of the NPU"),
         (("--left=99",), "the NPU's compiler took no operator"),
@@ -147,7 +147,7 @@ def test_a_folder_without_the_libraries(phone: DeviceDouble, request_: LatencyRe
 
 
 def test_outputs_are_not_to_be_had(phone: DeviceDouble, request_: LatencyRequest) -> None:
-    with pytest.raises(DeviceError, match=r"neither takes an image .* npu_numerics_check"):
+    with pytest.raises(DeviceError, match=r"can neither read an image .* npu_numerics_check"):
         opened(phone).run(request_, b"")
 
 

@@ -54,7 +54,7 @@ def test_an_old_build_is_told_of(place: Path, board: DeviceDouble) -> None:
     board.install("--us=5000", "--old")
     answer = execute(place, *VERIFY, "--log", "said.txt")
     assert answer.code == 1
-    assert "too old to say what it computes, it does not know --" in answer.errors
+    assert "too old to write its outputs: it does not know --" in answer.errors
     assert "measure without --verify" in answer.errors
     assert "Unconsumed" in (place / "said.txt").read_text()
     assert run_json(place, *VERIFY[:-1])["ms"] == 5.0
