@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
+from ..quality.score import score_ratio
 from ..studies.expected_front import ExpectedFront
-from ..studies.record import TrialRecord
+from ..studies.record import Result, TrialRecord
 from ..system.files import json_text
-from .leaderboard import Leaderboard, LeaderboardEntry
 
 if TYPE_CHECKING:
     from ..studies.study import Study
@@ -124,7 +124,6 @@ class Reporter:
     ) -> None:
         self._study, self._display, self._worker = study, display, worker
         self._callbacks = callbacks
-        self._abpn: LeaderboardEntry | None = None
         #: from other threads, to be shown by the display's
         self._foreseen: SimpleQueue[ExpectedFront] = SimpleQueue()
 
@@ -145,10 +144,10 @@ class Reporter:
         """So much is expected before anything is trained; shown when a trial's stage is."""
         self._foreseen.put(front)
 
-    def ended(self, record: TrialRecord) -> None:
-        """A trial is over, one way or another."""
+    def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
+        """A trial is over, one way or another; it is among ``records``, all of the study."""
         self._display.stage(self._worker, "next trial")
-        self._display.line(_describe(record, self._yardstick()))
+        self._display.line(_describe(record, _abpn(records)))
         self._display.refresh()
         for callback in self._callbacks:
             callback(self._study, record)
@@ -159,23 +158,18 @@ class Reporter:
             self._study.note_expected_front(front)
             self._display.line(front.text)
 
-    def _yardstick(self) -> LeaderboardEntry | None:
-        """ABPN, once it is trained; by then it stays as it is."""
-        if self._abpn is None:
-            self._abpn = Leaderboard.of(self._study.records()).reference("ABPN")
-        return self._abpn
+
+def _abpn(records: Sequence[TrialRecord]) -> Result | None:
+    """What scores are told by; None until it is trained."""
+    return next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
 
 
-def _describe(record: TrialRecord, abpn: LeaderboardEntry | None) -> str:
+def _describe(record: TrialRecord, abpn: Result | None) -> str:
     name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")
     result = record.result
     if result is None:
         return f"{name}: {record.outcome or 'interrupted'}: {record.reason}"
-    ratio = (
-        f"{LeaderboardEntry(record.number, None, result).ratio_to(abpn):.2f} x ABPN"
-        if abpn
-        else "-"
-    )
+    ratio = f"{score_ratio(result.log2_score, abpn.log2_score):.2f} x ABPN" if abpn else "-"
     return (
         f"{name}: {result.psnr_db:.2f} dB INT8 ({result.drop_db:+.3f} from float), "
         f"{result.expected.text} expected, {result.latency.text}, score {ratio}, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import time as seconds_of_the_epoch
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import optuna
 
+from latency_models import Latency
 from search_spaces import NasError, zoo
 from search_spaces.spaces.space import Space
 
@@ -66,8 +67,8 @@ class SearchObserver(Protocol):
     def foreseen(self, front: ExpectedFront) -> None:
         """So much is expected before anything is trained; called from any thread."""
 
-    def ended(self, record: TrialRecord) -> None:
-        """A trial is over, one way or another."""
+    def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
+        """A trial is over, one way or another; it is among ``records``, all of the study."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,9 @@ class TrialRunner:
             return proposal
         self.observer.stage(number, "latency")
         timed = time(proposal, evaluator, study.settings, self.search)
-        if timed.latency is not None:
-            trial.set_user_attr("runtime_ms", timed.latency.ms)
         if isinstance(timed, Ended):
             return timed
+        _note_runtime(trial, timed.latency)
         observe = partial(self.observer.training, number)
         trained = train(proposal, timed, evaluator, study.settings, study.folder, observe)
         if isinstance(trained, Ended):
@@ -151,6 +151,11 @@ class TrialRunner:
         return result.log2_score
 
 
+def _note_runtime(trial: optuna.Trial, latency: Latency) -> None:
+    """For the dashboard, of a network that may never be trained."""
+    trial.set_user_attr("runtime_ms", latency.ms)
+
+
 def _constrain(trial: optuna.Trial, constraints: Iterable[Constraint]) -> None:
     """Tells the sampler; Optuna takes each once a trial."""
     for constraint in constraints:
@@ -160,6 +165,8 @@ def _constrain(trial: optuna.Trial, constraints: Iterable[Constraint]) -> None:
 def _ended(trial: optuna.Trial, ended: Ended) -> Exception:
     """Writes it down; what tells Optuna of it."""
     _constrain(trial, ended.constraints)
+    if ended.latency is not None:
+        _note_runtime(trial, ended.latency)
     trial.set_user_attr(REASON_KEY, ended.reason)
     _close(trial, ended.outcome)
     return optuna.TrialPruned() if ended.is_pruned else TrialEnded(ended.reason)

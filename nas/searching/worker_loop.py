@@ -171,9 +171,9 @@ class _Loop:
         while not self.study.is_stopped:
             with contextlib.ExitStack() as beginning:
                 beginning.enter_context(self.study.beginning())
-                self.study.recover()
+                records = self.study.records_of(self.study.recover())
                 self.time_spent.note(self.budget)
-                state = self._state()
+                state = self._state_of(records)
                 reason = state.reason_to_stop()
                 if state.awaits_baseline() or (reason is None and not state.must_wait()):
                     if self.evaluator.worker.followed >= _TRAININGS_PER_WORKER:
@@ -202,23 +202,22 @@ class _Loop:
             begun=begun,
         )
 
-        def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            self.observer.ended(TrialRecord.of(trial))
-
         try:
-            self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,), callbacks=[ended])
+            self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,))
         except ValueError:  # Optuna's word for a trial that is over already
             # While this machine slept, another took the trial for a dead worker's, and queued it.
             if not numbers or not self.study.is_queued_again(numbers[-1]):
                 raise
+            return
+        records = self.study.records()
+        self.observer.ended(records[numbers[-1]], records)
 
     def _state(self) -> SearchState:
+        return self._state_of(self.study.records())
+
+    def _state_of(self, records: Sequence[TrialRecord]) -> SearchState:
         return SearchState(
-            self.budget,
-            self.study.records(),
-            self.run,
-            self.time_spent.seconds,
-            self._smallest_macs,
+            self.budget, records, self.run, self.time_spent.seconds, self._smallest_macs
         )
 
     @cached_property

@@ -32,6 +32,7 @@ from .gathering import GatheringStorage
 from .heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from .persistence import persistent, persistently
 from .place import EXAMPLE, DatabaseError, DiskFullError, Place, UnreachableError, is_proxy
+from .reading import RowReadingStorage
 
 _BUSY_SECONDS = 60
 _FILE_ENGINE = {"connect_args": {"timeout": _BUSY_SECONDS}}
@@ -41,7 +42,7 @@ _TABLES = frozenset({"studies", "version_info"})
 _LOCK = 0x6E6173
 
 
-class _Storage(RDBStorage):
+class _Storage(RowReadingStorage):
     """Optuna's storage; whenever it is used and fails, it raises DatabaseError."""
 
     def __init__(self, url: str, place: Place, engine: dict[str, Any]) -> None:

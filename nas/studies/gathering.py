@@ -117,10 +117,17 @@ class GatheringStorage(_CachedStorage, HeartbeatStorage):
             super().record_heartbeat(trial_id)
 
     def _known_distribution(self, trial_id: int, name: str) -> BaseDistribution | None:
-        """What this process has seen the parameter chosen from."""
+        """What the parameter was chosen from in a trial that this process has run or read."""
         with self._lock:
             study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
-            return self._studies[study_id].param_distribution.get(name)
+            study = self._studies[study_id]
+            if name not in study.param_distribution:
+                read = (trial.distributions.get(name) for trial in study.trials.values())
+                known = next(filter(None, read), None)
+                if known is None:
+                    return None
+                study.param_distribution[name] = known
+            return study.param_distribution[name]
 
     def _gathered(self, trial_id: int) -> _Writes | None:
         """What waits of that trial; None if its writes do not wait."""

@@ -201,9 +201,8 @@ class Study:
 
         A heartbeat first: from the name on, other machines judge by that alone.
         """
-        storage = self.optuna._storage
-        if isinstance(storage, HeartbeatStorage):
-            storage.record_first_heartbeat(trial._trial_id)
+        if isinstance(trial.storage, HeartbeatStorage):
+            trial.storage.record_first_heartbeat(trial._trial_id)
         trial.set_user_attr(WORKER_KEY, worker)
 
     def writing_together(self, trial: optuna.Trial) -> contextlib.AbstractContextManager[None]:
@@ -217,21 +216,24 @@ class Study:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def recover(self) -> None:
+    def recover(self) -> list[FrozenTrial]:
         """Fails the running trials of dead workers and queues each interrupted one again, once.
 
-        Called within ``beginning``. Safe to be killed at any moment.
+        Called within ``beginning``. Safe to be killed at any moment. Returns all trials by then.
         """
         self._fail_stale()
-        if not self._to_recover():
-            return
+        trials = self.optuna.get_trials(deepcopy=False)
+        if not self._lost(trials):
+            return trials
         with alone(self.folder.database, self._storage_url):
-            for trial in self._to_recover():  # another machine may have been faster
+            trials = self.optuna.get_trials(deepcopy=False)
+            for trial in self._lost(trials):  # another machine may have been faster
                 if not self.is_queued_again(trial.number):
                     self._retry(trial)
                 if trial.state is TrialState.RUNNING:
                     with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
                         self.optuna.tell(trial.number, state=TrialState.FAIL)
+        return self.optuna.get_trials(deepcopy=False)
 
     def _fail_stale(self) -> None:
         """Fails what has had no heartbeat for long; Optuna does so only where a trial begins."""
@@ -239,9 +241,8 @@ class Study:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.optuna)
 
-    def _to_recover(self) -> list[FrozenTrial]:
-        """Trials that run no more, or were broken off, and are not queued again."""
-        trials = self.optuna.get_trials(deepcopy=False)
+    def _lost(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those of all ``trials`` that run no more, or were broken off, and not queued again."""
         retried = {trial.user_attrs.get(RETRY_OF_KEY) for trial in trials}
 
         def is_lost(trial: FrozenTrial) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import optuna
@@ -88,8 +89,8 @@ class _Noting(Reporter):
         self._stopwatch = stopwatch
         self.spent: list[Spent] = []
 
-    def ended(self, record: TrialRecord) -> None:
-        super().ended(record)
+    def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
+        super().ended(record, records)
         if record.is_trained_candidate:
             self.spent.append(Spent(time.process_time(), dict(self._stopwatch.seconds)))
 

@@ -372,7 +372,7 @@ def test_trainings_that_fail_wear_a_worker_out_too(
     monkeypatch.setattr("nas.evaluation.evaluator.CandidateEvaluator.start", lambda evaluator: None)
     monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 12)
 
-    def note(observer: Reporter, record: TrialRecord) -> None:
+    def note(*_: object) -> None:
         followed.append(searcher.worker.followed)
 
     monkeypatch.setattr(Reporter, "ended", note)

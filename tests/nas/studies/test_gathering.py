@@ -58,6 +58,22 @@ def test_all_is_written_together_and_parameters_keep_their_order(
     assert found.user_attrs == {"x": {"y": [2]}}
 
 
+def test_parameters_that_another_process_has_chosen_wait_too(
+    storages: tuple[BaseStorage, BaseStorage],
+) -> None:
+    """As soon as its trials are read, which a worker does before its first."""
+    trial, seen = begun(*storages)
+    study = optuna.load_study(study_name=trial.study.study_name, storage=storages[1])
+    study.get_trials()
+    other = study.ask()
+    with writing_together(storages[1], other._trial_id):
+        ask_all(other)
+        with pytest.raises(ValueError, match="kind"):
+            other.suggest_categorical("a", (1, 2))
+        assert trial.study.get_trials()[-1].params == {}
+    assert seen().params == other.params
+
+
 def test_it_is_there_before_the_worker_reads_or_ends_its_trial(
     storages: tuple[BaseStorage, BaseStorage],
 ) -> None:
