@@ -115,7 +115,7 @@ def _kinds(operators: tuple[LoweredOperator, ...]) -> str:
 def _lowered(operator: TfliteOperator) -> LoweredOperator:
     if not operator.outputs:
         raise InputError(
-            f"{operator.label} makes no tensor, so that what it costs cannot be told; "
+            f"{operator.label} has no output, so that its cost is unknown; "
             "export the model again without variables and assignments"
         )
     inputs = tuple(t for t in operator.inputs if t is not None and not t.constant)

@@ -1,1 +1,1 @@
-"""Latencies of models that a person names, and latency models of one's own device."""
+"""Latency queries, and latency models of users' own devices."""

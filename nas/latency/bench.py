@@ -1,4 +1,4 @@
-"""A device, and the table that its measurements go into as they come."""
+"""Measures networks on a device into a table on disk."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .table import CollectedTable, require_own_times
 
 @dataclass(frozen=True)
 class DeviceBench:
-    """What is measured on, and where the table is kept.
+    """A device, its latency source, and the folder of the table.
 
-    InputError of a device whose times are predictions.
+    InputError if the device's times are predictions.
     """
 
     device: Device
     source: LatencySource
     worker: Worker
     folder: Path
-    #: for the table: what is measured
+    #: space and scale of the networks, for the table's column ``space``
     networks: str
 
     def __post_init__(self) -> None:
@@ -35,13 +35,13 @@ class DeviceBench:
 
     @property
     def table(self) -> CollectedTable:
-        """Where the measurements go."""
+        """The table in ``folder``."""
         device = self.device
         origin = MeasurementOrigin(device.name, device.conditions, str(device.input), self.networks)
         return CollectedTable(self.folder, origin)
 
     def measure(self, graph: Graph, input: InputSpec | None = None) -> Measurement:
-        """One architecture on the device, for images of ``input``, None: the device's."""
+        """Measures a network with stand-in weights at the size ``input``, None: the device's."""
         spec = input or self.device.input
         request = untrained_request(self.worker, graph, spec, self.device.weights)
         measured = measurement_of(request, self.source.measure(request))
@@ -51,13 +51,16 @@ class DeviceBench:
     def run_through(
         self, graphs: Iterable[Graph], tell: Callable[[str], None]
     ) -> tuple[Measurement, ...]:
-        """Measures each of ``graphs`` that the table lacks; gives the rows of those it has then."""
+        """Measures those of ``graphs`` that the table lacks; the rows of all that it has then.
+
+        ``tell`` is called with a line for each network.
+        """
         wanted = {graph.hash: graph for graph in graphs}
         with self.table.held():
             rows = list(self.table.rows())
-            known = {row.name for row in rows}
+            measured = {row.name for row in rows}
             for name, graph in wanted.items():
-                if name in known:
+                if name in measured:
                     continue
                 try:
                     rows.append(self.measure(graph))
@@ -70,12 +73,12 @@ class DeviceBench:
 
 
 def row_name(graph: Graph, spec: InputSpec, own: InputSpec) -> str:
-    """Of a measurement for images of ``spec``; at the device's ``own`` size the graph's hash."""
+    """Name of a row: the graph's hash, and ``spec`` unless it is the device's ``own`` size."""
     return graph.hash if spec == own else f"{graph.hash}@{spec}"
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
-    """The row of a table: what was asked for, and its time."""
+    """A latency as a row of a table."""
     return Measurement(
         name=request.graph_hash or request.name,
         operators=request.operators,

@@ -1,6 +1,6 @@
-"""Building a latency model: architectures are drawn, measured and kept; a folder is written.
+"""Collects measurements for a latency model, and validates the model on others.
 
-The folder is a device of its own: ``device.toml``, ``measurements.csv`` and a card.
+Networks are drawn from a search space and chosen by active learning.
 """
 
 from __future__ import annotations
@@ -42,25 +42,26 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: So many are chosen to fill the space before any model is asked.
+#: Number of first networks, chosen to fill the space evenly; later ones are chosen by a model.
 _SPACE_FILLING = 30
-#: Of so many drawn, one is measured.
+#: Networks drawn for each one that is measured.
 _POOL = 32
 #: Measurements between two fits.
 _REFIT = 20
+#: Failed measurements in a row that end the collection.
 _MOST_FAILURES = 20
-#: Combinations in a row that a space may refuse before nothing more is drawn from it.
+#: Combinations in a row that a space may refuse.
 _MOST_REFUSED = 2000
-#: Pools of one seed, and seeds between two draws, for combinations that a space refuses.
+#: Distance of user seeds in pools, and of draws in seeds, so that draws of different seeds differ.
 _PER_SEED = 1_000_003
 _APART = 97
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What is measured, on what, and where the table is kept.
+    """What to measure, on which device, and the folder of the table.
 
-    InputError of a device whose times are predictions.
+    InputError if the device's times are predictions.
     """
 
     device: Device
@@ -70,7 +71,7 @@ class Collection:
     scale: int
     folder: Path
     seed: int = 0
-    #: networks that are not measured: those of the model that is to be judged
+    #: networks that are not measured, as those that a model to be validated was fitted to
     but: Networks = NO_NETWORKS
 
     def __post_init__(self) -> None:
@@ -78,24 +79,24 @@ class Collection:
 
     @property
     def bench(self) -> DeviceBench:
-        """What measures, and keeps what it measured."""
+        """Measures into the table."""
         networks = f"{self.space.name} x{self.scale}"
         return DeviceBench(self.device, self.source, self.worker, self.folder, networks)
 
     @property
     def table(self) -> CollectedTable:
-        """Where the measurements go."""
+        """The table in ``folder``."""
         return self.bench.table
 
     def usable(self, rows: Iterable[Measurement]) -> tuple[Measurement, ...]:
-        """Those of ``rows`` that are not of ``but``."""
+        """``rows`` without the networks ``but``."""
         return tuple(row for row in rows if not self.but.hold(row.network, row.operators))
 
     def run(self, samples: int, tell: Callable[[str], None]) -> tuple[Measurement, ...]:
-        """Measures until the table holds ``samples`` rows; each is on disk before the next begins.
+        """Measures until the table holds ``samples`` rows, each written before the next begins.
 
-        Started again it goes on. CandidateError after many failures in a row, with the last reason.
-        InputError if the table is of another device, input or space, or somebody is at work on it.
+        Another run continues the table. CandidateError, the last one, after many failures in a row.
+        InputError if the table is of another device, input or space, or in use by another process.
         """
         with self.table.held():
             rows = list(self.table.rows())
@@ -116,9 +117,9 @@ class Collection:
         return self.usable(rows)
 
     def draw(self, seed: int) -> Graph:
-        """A deployed graph of the space: the first valid one from ``seed`` on.
+        """A deployed graph of the space: the first that the space accepts from ``seed`` on.
 
-        InputError, with the last reason, if the space refuses a great many in a row.
+        InputError, with the last reason, if the space refuses ``_MOST_REFUSED`` in a row.
         """
         for attempt in range(_MOST_REFUSED):
             try:
@@ -133,14 +134,19 @@ class Collection:
         )
 
     def _next(self, rows: list[Measurement], failures: int) -> Graph:
-        """Of a pool not yet measured: the farthest from all that is, then the least sure."""
-        known = {row.name for row in rows}
-        # From what is on disk alone, so that a collection started again goes on as it would have.
+        """The next network to measure, chosen from a pool of new ones.
+
+        First the farthest from all measured networks, later the one with the most uncertain time.
+        """
+        measured = {row.name for row in rows}
+        # Depends on the table only, so that a continued collection draws the same networks.
         pools = len(rows) * _MOST_FAILURES + failures
         first = (self.seed * _PER_SEED + pools) * _POOL * _APART
         drawn = [self.draw(first + _APART * index) for index in range(_POOL)]
         new = [
-            (graph, lower(graph, self.device.input)) for graph in drawn if graph.hash not in known
+            (graph, lower(graph, self.device.input))
+            for graph in drawn
+            if graph.hash not in measured
         ]
         fresh = [(graph, ks) for graph, ks in new if not self.but.hold(graph.hash, ks)]
         if not fresh:
@@ -152,15 +158,15 @@ class Collection:
             distance = _distances([row.operators for row in rows], operators)
             return pool[int(distance.argmax())]
         kept = tuple(rows[: len(rows) // _REFIT * _REFIT])
-        seen = default_structure(kept)
-        unknown = [any(seen.engine_of(k.kind) is None for k in ks) for ks in operators]
-        if any(unknown):
-            return pool[unknown.index(True)]
-        return pool[int(doubt(fitted_folds(seen, kept), operators).argmax())]
+        structure = default_structure(kept)
+        unseen = [any(structure.engine_of(k.kind) is None for k in ks) for ks in operators]
+        if any(unseen):
+            return pool[unseen.index(True)]
+        return pool[int(doubt(fitted_folds(structure, kept), operators).argmax())]
 
 
 def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.float64]:
-    """(pool,): how far each lies from the nearest measured one, in logarithms of its work."""
+    """(pool,): distance of each network to the nearest measured one, in standardized log work."""
     import numpy as np
 
     def place(networks: Sequence[Any]) -> npt.NDArray[np.float64]:
@@ -180,10 +186,10 @@ def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.f
 def measure_front(
     collection: Collection, study: Study, tell: Callable[[str], None]
 ) -> tuple[Measurement, ...]:
-    """The Pareto front of ``study`` at its own input size, but for what the collection leaves out.
+    """Measures the Pareto front of ``study`` at its input size, without ``collection.but``.
 
-    What a search has found is where it trusted its model most. The table lies in a folder of its
-    own, so that it goes on where it was stopped.
+    A search favors networks that its model predicts too fast: errors on the front show that. The
+    table is in a folder of its own, so that another run continues it.
     """
     spec = InputSpec.parse(study.settings.input)
     bench = DeviceBench(
@@ -202,16 +208,16 @@ def measure_front(
 
 @dataclass(frozen=True)
 class JudgedModel:
-    """A regression, and the measurements that it was fitted to."""
+    """A regression to be validated, and the measurements that it was fitted to."""
 
     model: LatencyModel
     rows: tuple[Measurement, ...]
 
     @classmethod
     def of(cls, model: Device, device: Device, out: Path) -> JudgedModel:
-        """``model``, to be judged by what is measured on ``device`` into ``out``.
+        """``model``, to be validated by measurements on ``device`` in the folder ``out``.
 
-        InputError if it is no regression, or of another device, or if ``out`` holds its own table.
+        InputError if it is no regression, if it is of another device, or if ``out`` is its folder.
         """
         require_own_times(device)
         settings, folder = model.settings, Path(str(model.folder))
@@ -227,14 +233,12 @@ class JudgedModel:
 
     @property
     def networks(self) -> Networks:
-        """Those of the fit."""
+        """The networks that it was fitted to."""
         return Networks.of(self.rows)
 
     @property
     def of_structures(self) -> Accuracy | None:
-        """Errors on structures that the table is left without; None of a model that comes from more
-        than its table.
-        """
+        """Errors on structures left out of the table; None for a model made from more than it."""
         if isinstance(self.model.fitted, Transferred | FitByNetwork):
             return None
         return of_structures(self.model.structure, self.rows, self.model.spread.radius)
@@ -242,7 +246,7 @@ class JudgedModel:
 
 @dataclass(frozen=True)
 class Validation:
-    """A model's figures on networks it has not seen, and those of MACs alone."""
+    """Accuracy of a model on new networks, and that of MACs alone."""
 
     predictions: tuple[Prediction, ...]
     model: Accuracy
@@ -252,7 +256,7 @@ class Validation:
 def validate(
     model: LatencyModel, rows: Sequence[Measurement], fresh: Sequence[Measurement]
 ) -> Validation:
-    """Of a ``model`` of ``rows`` on ``fresh``; InputError if a network is in both."""
+    """Validates a ``model`` of ``rows`` on ``fresh``; InputError if a network is in both."""
     fitted = Networks.of(rows)
     for row in fresh:
         if fitted.hold(row.network, row.operators):

@@ -1,4 +1,4 @@
-"""Writing the folder of a latency model beside its table: device.toml and a card with errors."""
+"""Fits latency models, and writes device.toml and a card with their errors beside the table."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from ..system.files import write_text
 from ..system.generated import GeneratedFile
 from .table import require_own_times, require_table_of
 
-#: The table of the device that a model comes from, beside the device's own.
+#: The table of the donor of a transferred model, beside the device's own.
 DONOR_TABLE = "donor.csv"
-#: The title of errors by structure.
+#: Title of errors by leaving out structures.
 STRUCTURES = "of structures left out"
 _FOLDS = 5
 _COMMAND = "nas latency fit"
@@ -44,25 +44,25 @@ _COMMAND = "nas latency fit"
 
 @dataclass(frozen=True)
 class FitErrors:
-    """How far off a model is that has not seen what it predicts."""
+    """Errors by cross-validation."""
 
-    #: whole structures left out; None if the table holds none, or cannot do without
+    #: leaving out structures; None if the table has none
     structures: Accuracy | None
     networks: Accuracy
 
     @property
     def columns(self) -> dict[str, Accuracy]:
-        """By what was left out, what matters most to a search first."""
+        """By title; the more relevant for a search first."""
         by_structure = {} if self.structures is None else {STRUCTURES: self.structures}
         return by_structure | {"of networks left out": self.networks}
 
 
 def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitErrors:
-    """The model of what was measured on ``device`` alone; its errors by cross-validation.
+    """Fits a model to the table in ``folder``; its errors by cross-validation.
 
-    ``confirm`` is how the device is found again, for a search that measures its best. InputError if
-    the table of ``folder`` is too short for the structure or of another device, or if a file that a
-    person wrote is in the way.
+    ``confirm`` names the device in device.toml, for searches that measure their best networks.
+    InputError if the table is too short or of another device, or if a file in the folder was
+    written or changed by hand.
     """
     rows = _rows(folder, device)
     structure = default_structure(rows)
@@ -82,19 +82,19 @@ def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitE
 def of_structures(
     structure: CostStructure, rows: Sequence[Measurement], radius: float | None
 ) -> Accuracy | None:
-    """Errors on all structures, each left out in turn, a network as often as it is in one."""
+    """Errors on structures, each left out in turn; a network counts once for each structure."""
     by_structure = cross_validate_structures(structure, rows, radius)
-    predictions = [p for told in by_structure.values() for p in told]
+    predictions = [p for of_structure in by_structure.values() for p in of_structure]
     return accuracy(predictions) if len(predictions) > 1 else None
 
 
 def transfer_folder(
     folder: Path, device: Device, donor: Device, confirm: str | None = None
 ) -> FitErrors:
-    """``donor``'s model brought to ``device`` by the ten measurements or more of ``folder``.
+    """Transfers the model of ``donor`` to ``device`` by ten or more measurements in ``folder``.
 
-    ``confirm`` as for ``fit_folder``. Its errors are those of leaving one network out. InputError
-    if the measurements are fewer, or ``donor`` has no model of its own to give.
+    Its errors are by leaving one network out. ``confirm`` as for ``fit_folder``. InputError if
+    there are fewer measurements, or ``donor`` has no regression on measurements of its own.
     """
     theirs = donor.settings
     if not isinstance(theirs, RegressionSettings) or theirs.transfer_from is not None:
@@ -104,7 +104,7 @@ def transfer_folder(
         )
     rows, donor_rows = _rows(folder, device), read_table(donor.folder / theirs.table)
     fitted = fit(theirs.structure, donor_rows)
-    transfer(fitted, rows)  # they may be too few
+    transfer(fitted, rows)  # InputError for too few rows
     figures = FitErrors(None, accuracy(cross_validate_transfer(fitted, rows)))
     write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
     settings = theirs.model_copy(
@@ -123,7 +123,7 @@ def transfer_folder(
 
 
 def _rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
-    """What was measured on ``device``, once all that can be refused has been looked at."""
+    """The table in ``folder``, after all checks that may refuse the fit."""
     require_own_times(device)
     for file in (_device_file(folder), _card_file(folder)):
         file.require_own()
@@ -142,13 +142,13 @@ def _card_file(folder: Path) -> GeneratedFile:
 
 @dataclass(frozen=True)
 class _Card:
-    """What a card says of a model beside its device."""
+    """Contents of a model's card."""
 
     rows: Sequence[Measurement]
     figures: FitErrors
-    #: where the model comes from, if not from these rows alone
+    #: text about the donor, empty without one
     origin: str
-    #: how the figures were come by
+    #: text about how the errors were found
     how: str
 
     def text(self, name: str, device: Device) -> str:
@@ -204,7 +204,7 @@ def _write(folder: Path, device: Device, settings: RegressionSettings, card: _Ca
 
 
 def settings_of(structure: CostStructure) -> RegressionSettings:
-    """``structure`` as device.toml has it."""
+    """``structure`` as settings of a device.toml."""
     return RegressionSettings(
         source="regression",
         engines={engine.name: tuple(sorted(engine.kinds)) for engine in structure.engines},

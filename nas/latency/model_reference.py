@@ -1,4 +1,4 @@
-"""A network as a person names it: a trial, one of the zoo, a shipped model, or a file of JSON."""
+"""Networks by name: trials, networks of the zoo, shipped models, and JSON files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedFile:
-    """A trained INT8 model, and the size it was made for; it may be on another machine alone."""
+    """A trained INT8 model and its input size; the file may be on another machine only."""
 
     path: Path
     input: InputSpec
 
     def fits(self, spec: InputSpec, granularity: WeightGranularity) -> bool:
-        """Is it here, and what a device of that input and granularity takes?"""
+        """Whether the file is here, and of that input size and weight granularity."""
         if self.input != spec or not self.path.is_file():
             return False
         with reading(self.path):
@@ -40,17 +40,17 @@ class TrainedFile:
 
 @dataclass(frozen=True)
 class NamedNetwork:
-    """What was named: the candidate, and if it was trained for which device, and the file."""
+    """A network by its name; ``device`` and ``trained`` are None if it was not trained."""
 
     name: str
     candidate: Candidate
     device: str | None = None
     trained: TrainedFile | None = None
-    #: the study that a trial is of
+    #: the study of a trial
     study: Study | None = None
 
 
-#: What may be a folder's name.
+#: Names that are valid for a folder.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TRIAL = re.compile(r"(?P<study>.+)#[0-9]+")
 
@@ -63,10 +63,9 @@ def network_path(what: str) -> Path | None:
 
 
 def find_network(what: str, scale: int, storage_url: str | None = None) -> NamedNetwork:
-    """``STUDY#TRIAL``, the name of a zoo network (``scale`` is for it) or of a shipped model, or
-    one in a JSON file.
+    """The network ``what``: STUDY#TRIAL, a zoo network, a shipped model, or a JSON file.
 
-    InputError says what is not known.
+    ``scale`` is that of a zoo network. InputError if there is none.
     """
     if is_shipped(what):
         return _of_shipped(what)
@@ -117,7 +116,7 @@ def _of_trial(study_name: str, number: int, storage_url: str | None) -> NamedNet
 
 
 def _trained(study: Study, record: TrialRecord) -> TrainedFile | None:
-    """Nothing if it was not trained."""
+    """The trained file of a trial, None if it was not trained."""
     from ..studies.folder import MODEL
     from ..studies.models import bring_model
 
@@ -137,7 +136,7 @@ def _of_file(path: Path) -> NamedNetwork:
 
 
 def _name_of_card(card: Mapping[str, Any], path: Path) -> str:
-    """The network's own, since every card is called alike; a study's cards tell of the trial."""
+    """Study and trial, or the name in the card; else the name of the file or its folder."""
     name = f"{card['study']}-{card.get('trial')}" if "study" in card else card.get("name")
     if isinstance(name, str) and _FILE_NAME.fullmatch(name):
         return name

@@ -1,7 +1,7 @@
-"""A planned set of networks that tells a new device's prices, in minutes.
+"""Probes: planned sets of networks that determine a new device's prices, in minutes.
 
-What is measured is chosen beforehand, of a pool of networks, so that the least of the prices stays
-open: ``latency_models.sources.regression.design`` says how.
+They are chosen from a pool of networks by D-optimal design, see
+``latency_models.sources.regression.design``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: So many networks are planned at most.
+#: Most networks of a plan.
 MOST = 24
+#: Failed measurements in a row that end a probe.
 _MOST_FAILURES = 5
 
 
 @dataclass(frozen=True)
 class ProbeDesign:
-    """Of a pool of networks, which to measure; the same for the same pool and seed."""
+    """Chooses ``count`` networks of a pool; the same for the same pool and seed."""
 
     pool: tuple[Probe, ...]
     count: int = MOST
@@ -43,10 +44,11 @@ class ProbeDesign:
     def of(
         cls, device: Device, space: Space, scale: int, count: int = MOST, seed: int = 0
     ) -> ProbeDesign:
-        """From networks of which ``device`` takes every operator.
+        """A design with a pool of networks whose operators ``device`` supports; InputError if none.
 
-        A board tells the time of a whole network, which small ones take apart. A compiler tells
-        each operator's, which hangs on the operators around it: whole networks are compiled.
+        On a board, whole networks are timed: the pool has small ones, which separate the prices. A
+        compiler gives times of operators, which depend on their neighbors: its pool has the
+        networks of the zoo and of ``space``.
         """
         networks = (
             whole_networks(space, device.input, scale, seed)
@@ -63,30 +65,30 @@ class ProbeDesign:
 
     @cached_property
     def structures(self) -> tuple[CostStructure, ...]:
-        """What the device may be like; nothing is known of its engines."""
+        """The structures that the device may have; it is assumed to have one engine."""
         operators = [operator for probe in self.pool for operator in probe.operators]
         engine = Engine("device", frozenset(operator.kind for operator in operators))
         return possible_structures((engine,), {k.kind for k in operators if k.macs})
 
     @cached_property
     def prices(self) -> tuple[PossiblePrices, ...]:
-        """What it may charge."""
+        """Draws of prices that the device may have."""
         networks = [probe.operators for probe in self.pool]
         return possible_prices(self.structures, networks, self.seed)
 
     @cached_property
     def plan(self) -> tuple[int, ...]:
-        """Places in the pool, if the device takes them all."""
+        """Indices in the pool of the networks to measure, unless the device refuses some."""
         return d_optimal(self.prices, self.count, holds=self._holds)
 
     def instead(self, kept: Sequence[int], but: frozenset[int]) -> tuple[int, ...]:
-        """What fills the plan up beside those that are ``kept``, without ``but``."""
+        """Networks that complete the plan in addition to ``kept``, without ``but``."""
         allowed = [place for place in range(len(self.pool)) if place not in {*but, *kept}]
         return d_optimal(self.prices, self.count - len(kept), kept, allowed, self._holds)
 
     @cached_property
     def _holds(self) -> npt.NDArray[np.bool_]:
-        """(networks, kinds): which operators they hold."""
+        """Mask (networks, kinds): the kinds of operators of each network."""
         import numpy as np
 
         every = sorted({kind for probe in self.pool for kind in probe.kinds})
@@ -95,7 +97,7 @@ class ProbeDesign:
 
 @dataclass(frozen=True)
 class Refused:
-    """An operator that the device does not take, and what it said."""
+    """A kind of operator that the device refused, and its reason."""
 
     kind: str
     reason: str
@@ -103,24 +105,23 @@ class Refused:
 
 @dataclass(frozen=True)
 class Probed:
-    """What was measured, and what could not be."""
+    """The result of a probe: measurements, and refused kinds of operators."""
 
     rows: tuple[Measurement, ...]
     refused: tuple[Refused, ...]
 
 
 def run_probe(bench: DeviceBench, design: ProbeDesign, tell: Callable[[str], None]) -> Probed:
-    """Measures the plan into the bench's table, each on disk before the next begins.
+    """Measures the plan into the bench's table, each row written before the next begins.
 
-    Started again it goes on. A network that the device refuses is replaced by the next best without
-    the operators that it was refused for. CandidateError after some failures in a row that say
-    nothing of operators, or if nothing could be measured.
+    Another run continues the table. If the device refuses operators, networks with them are
+    replaced by others. CandidateError after some other failures in a row, or if no network is left.
     """
     return _Run(bench, design, tell).run()
 
 
 class _Run:
-    """One run: ``done`` and ``left`` are places in the pool."""
+    """One run of a probe; networks are indices in the pool."""
 
     def __init__(
         self, bench: DeviceBench, design: ProbeDesign, tell: Callable[[str], None]
@@ -134,8 +135,8 @@ class _Run:
         table, pool = self.bench.table, self.design.pool
         with table.held():
             rows = list(table.rows())
-            known = {row.name for row in rows}
-            done = [place for place, probe in enumerate(pool) if self._row(probe) in known]
+            measured = {row.name for row in rows}
+            done = [place for place, probe in enumerate(pool) if self._row(probe) in measured]
             left = [place for place in self.design.plan if place not in done]
             while left and len(done) < self.design.count:
                 place = left.pop(0)
@@ -156,7 +157,7 @@ class _Run:
         return row_name(probe.graph, probe.input, self.bench.device.input)
 
     def _measured(self, place: int) -> Measurement | None:
-        """None if it could not be, which is told."""
+        """Measures a network; None, after a line to ``tell``, if that fails."""
         probe = self.design.pool[place]
         try:
             row = self.bench.measure(probe.graph, probe.input)
@@ -178,7 +179,7 @@ class _Run:
 
     @property
     def _barred(self) -> frozenset[int]:
-        """What failed, or holds an operator that was refused."""
+        """Networks that failed, or hold a kind of operator that was refused."""
         return frozenset(
             place
             for place, probe in enumerate(self.design.pool)

@@ -1,7 +1,8 @@
-"""Networks that a probe is chosen from: single operators, pairs, branches, ends; or whole ones.
+"""The pool of networks that a probe is chosen from: small ones, or whole super-resolution networks.
 
-Pairs differ in what they tell: an activation behind a convolution or behind a sum, a sum of what
-convolutions make for it alone or of what is read again, branches side by side or in a row.
+Small networks repeat one operator or a short pattern, with and without the conditions of fusion:
+an activation after a convolution or after a sum; a sum of a convolution's result that only it reads
+or that others read as well; branches in parallel or in sequence.
 """
 
 from __future__ import annotations
@@ -46,25 +47,25 @@ from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.space import Space
 from search_spaces.zoo import ZOO
 
-#: Channels: fewer than NPUs' blocks of sixteen, such blocks, and no multiple of them.
+#: Channels: fewer than a block of 16, multiples of it, and others.
 _WIDTHS = (8, 16, 28, 32, 44, 64)
 _NARROW, _WIDE = 16, 48
-#: So often in a row stands what is repeated, to be seen above what an inference costs.
+#: Repetitions of a pattern, so that its time is visible beside the fixed cost of an inference.
 _REPEATED = 4
-#: The smaller images have sides of this part, rounded to what strides divide.
+#: Sides of the smaller images are 1/4 of the device's, in multiples of 4, for strides.
 _SMALLER, _DIVISOR = 4, 4
 
-#: So many networks are drawn from a space, and seeds are so far apart.
+#: Networks drawn from a space, and distance of seeds.
 _DRAWN, _PER_SEED = 96, 1_000_003
 
-#: Adds nodes behind a tensor, and names the last of them.
+#: Adds nodes after a tensor; the name of the last one.
 _Layers = Callable[[GraphBuilder, str], str]
 _Maker = Callable[[], Operator]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A network to be measured at an image size of its own."""
+    """A network with the image size at which it is measured."""
 
     name: str
     graph: Graph
@@ -72,31 +73,31 @@ class Probe:
 
     @cached_property
     def operators(self) -> tuple[LoweredOperator, ...]:
-        """What runs."""
+        """Its lowered operators."""
         return lower(self.graph, self.input)
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Of its operators."""
+        """Kinds of its operators."""
         return frozenset(operator.kind for operator in self.operators)
 
 
 def small_probes(input: InputSpec, scale: int) -> tuple[Probe, ...]:
-    """All small ones at ``input`` and at a quarter of its sides, if their blocks divide it."""
+    """Small networks at ``input`` and at a quarter of its sides, if their blocks divide it."""
     height, width = (
         max(1, side // _SMALLER // _DIVISOR) * _DIVISOR for side in (input.height, input.width)
     )
-    found: dict[tuple[str, InputSpec], Probe] = {}
+    probes: dict[tuple[str, InputSpec], Probe] = {}
     for name, graph in _graphs(scale):
         for size in (input, InputSpec(height, width)):
             probe = Probe(name, graph, size)
             if size.height % graph.multiple == size.width % graph.multiple == 0:
-                found.setdefault((graph.hash, size), probe)
-    return tuple(found.values())
+                probes.setdefault((graph.hash, size), probe)
+    return tuple(probes.values())
 
 
 def whole_networks(space: Space, input: InputSpec, scale: int, seed: int) -> tuple[Probe, ...]:
-    """Those of the zoo, and some drawn from ``space``."""
+    """The networks of the zoo, and some drawn from ``space``."""
     graphs: dict[str, tuple[str, Graph]] = {}
     for network in ZOO:
         graph = network.build(scale).deployed
@@ -177,7 +178,7 @@ def _branches() -> Iterator[tuple[str, _Layers]]:
 
 
 def _resolutions(scale: int) -> Iterator[tuple[str, Graph]]:
-    """What changes the image's size, at the ends and within."""
+    """Networks with operators that change the image's size."""
     pixels = 3 * scale**2
     for clip in ClipForm:
         net = GraphBuilder()
@@ -207,7 +208,7 @@ def _resolutions(scale: int) -> Iterator[tuple[str, Graph]]:
 
 
 def _row(width: int, *makers: _Maker) -> _Layers:
-    """``makers`` one after another, again and again, behind a first convolution."""
+    """A first convolution, then ``makers`` in sequence, repeated."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         return _appended(net, net.conv(source, width), *makers * _REPEATED)
@@ -222,7 +223,7 @@ def _appended(net: GraphBuilder, features: str, *makers: _Maker) -> str:
 
 
 def _summed(width: int, join: _Maker, *then: _Maker) -> _Layers:
-    """Of two convolutions' results that others read as well: none can be fused."""
+    """Sums of convolutions' results that other operators read as well: none can be fused."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         first, features = net.conv(source, width), net.conv(source, width, relu=True)
@@ -234,7 +235,7 @@ def _summed(width: int, join: _Maker, *then: _Maker) -> _Layers:
 
 
 def _skipping(width: int, join: _Maker, *then: _Maker) -> _Layers:
-    """Behind each convolution, of its result and what it reads."""
+    """A join of each convolution's result and its input, which can be fused."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
@@ -247,7 +248,7 @@ def _skipping(width: int, join: _Maker, *then: _Maker) -> _Layers:
 
 
 def _attention(width: int) -> _Layers:
-    """Features times what two small convolutions make of them."""
+    """Attention: features times the sigmoid of a 1x1 convolution of them."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
@@ -260,7 +261,7 @@ def _attention(width: int) -> _Layers:
 
 
 def _split(width: int, parts: int) -> _Layers:
-    """Into parts, and one of them through a convolution, and together again."""
+    """Splits into parts, of which one is convolved, and concatenates them again."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
@@ -275,7 +276,7 @@ def _split(width: int, parts: int) -> _Layers:
 
 
 def _joined(width: int, parts: int) -> _Layers:
-    """Results of a row of convolutions, one after another in channels."""
+    """Concatenates the results of a sequence of convolutions."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         results = [net.conv(source, width)]
@@ -287,7 +288,7 @@ def _joined(width: int, parts: int) -> _Layers:
 
 
 def _beside_image(width: int) -> _Layers:
-    """Features and the image, which is brought to their scale."""
+    """Concatenates features and the image, which is quantized to their scale."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         return net.concat(net.conv(source, width), source)
@@ -296,7 +297,7 @@ def _beside_image(width: int) -> _Layers:
 
 
 def _sliced(width: int) -> _Layers:
-    """Half of the channels, again and again."""
+    """Slices half of the channels and restores them by a 1x1 convolution, repeated."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
@@ -309,7 +310,7 @@ def _sliced(width: int) -> _Layers:
 
 
 def _side_by_side(width: int, conv: _Maker) -> _Layers:
-    """Two rows of convolutions that could run at once."""
+    """Two parallel sequences of convolutions."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
@@ -319,7 +320,7 @@ def _side_by_side(width: int, conv: _Maker) -> _Layers:
 
 
 def _in_a_row(width: int, conv: _Maker) -> _Layers:
-    """As many as side by side."""
+    """As many convolutions as ``_side_by_side``, in one sequence."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)

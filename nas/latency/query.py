@@ -1,4 +1,4 @@
-"""The latency of a model that a person names, or that a program has: predicted, or measured."""
+"""Latency queries: predicts or measures a model that is given by name, file or graph."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ..system.files import reading
 from .model_reference import find_network, network_path
 from .verification import Agreement, verify
 
-#: A file, the name of a zoo network or of a shipped model, STUDY#TRIAL, GRAPH.json, or a network.
+#: A TFLite or JSON file, a name of the zoo or of a shipped model, STUDY#TRIAL, or a network.
 Model: TypeAlias = str | Path | Graph | Candidate
 
 
 def predict(model: Model, device: Device, size: str | None, scale: int) -> Latency:
-    """Time by the device's compiler or model, at ``size`` (HxW) or at the device's own input size.
+    """Predicts a latency by the device's compiler or model, at ``size`` (HxW) or the device's size.
 
-    Of a trained trial or a shipped model its own file is timed, where it is here and fits the
-    device; any other network is converted with weights that stand in for trained ones. InputError
-    if the device can only be measured.
+    ``scale`` is that of a zoo network. For a trial or a shipped model its trained file is used, if
+    it is on this disk and of the right size and granularity; other networks are converted with
+    stand-in weights. InputError if the device can only be measured.
     """
     if device.measured:
         raise InputError(f"device {device.name} can only be measured: `nas latency measure`")
@@ -41,7 +41,7 @@ def predict(model: Model, device: Device, size: str | None, scale: int) -> Laten
 
 
 def measure(model: Model, device: Device, size: str | None, scale: int) -> Latency:
-    """As ``predict``, on the device itself; InputError if there is none to run on."""
+    """As ``predict``, but measured; InputError if the device is a compiler or a model."""
     _require_measured(device)
     with _opened(model, device, size, scale) as (request, source, _):
         return source.measure(request)
@@ -50,14 +50,14 @@ def measure(model: Model, device: Device, size: str | None, scale: int) -> Laten
 def measure_verified(
     model: Model, device: Device, size: str | None, scale: int
 ) -> tuple[Latency, Agreement]:
-    """As ``measure``, once the device has computed what this machine computes.
+    """As ``measure``, after comparing the device's output with that of this machine.
 
-    LatencyError if it has not, by more than rounding.
+    LatencyError if they differ by more than rounding.
     """
     _require_measured(device)
     with _opened(model, device, size, scale) as (request, source, worker):
         data = request.make_tflite()
-        converted = replace(request, make_tflite=lambda: data)  # once for all
+        converted = replace(request, make_tflite=lambda: data)  # converts once
         agreement = verify(converted, source, worker)
         return source.measure(converted), agreement
 
@@ -87,7 +87,7 @@ def _request(
     if isinstance(model, Graph | Candidate):
         graph = model.deployed if isinstance(model, Candidate) else model
         return untrained_request(worker, graph, size, device.weights)
-    # A path is one, though it be called like a network of the zoo.
+    # A Path is a file, even if it has the name of a zoo network.
     what = model if isinstance(model, str) else str(model.absolute())
     path = network_path(what)
     if path and (path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json")):

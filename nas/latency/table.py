@@ -1,4 +1,4 @@
-"""The table that measurements go into: of one device, input and space, and written by one."""
+"""The table of measurements of one device, input and space; one process writes it at a time."""
 
 from __future__ import annotations
 
@@ -31,43 +31,46 @@ class CollectedTable:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within, nobody else writes it; InputError if somebody does, or if it is of another."""
+        """Within, no other process writes it.
+
+        InputError if one does, or if the table is of another device, input or space.
+        """
         self.rows()
         with alone(self.folder, "measuring"):
             yield
 
     def rows(self) -> tuple[Measurement, ...]:
-        """What it holds so far; InputError if that is of another device, input or space."""
+        """The rows so far; InputError if they are of another device, input or space."""
         if not self.path.exists():
             return ()
         rows = read_table(self.path)
         for row in rows:
-            if row.origin is not None and (said := row.origin.difference(self.origin)):
+            if row.origin is not None and (difference := row.origin.difference(self.origin)):
                 raise InputError(
-                    f"{self.path}: holds measurements of {said}; name another folder by --out"
+                    f"{self.path}: holds measurements of {difference}; name another folder by --out"
                 )
         return rows
 
     def keep(self, rows: Sequence[Measurement]) -> None:
-        """Brings the file up to date."""
+        """Writes the file."""
         write_text(self.path, write_measurements(rows))
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks that were measured, by their names and by what runs in them."""
+    """A set of measured networks, by name and by operators."""
 
     names: frozenset[str]
     known: Known
 
     @classmethod
     def of(cls, rows: Sequence[Measurement]) -> Networks:
-        """Those of a table."""
+        """The networks of a table."""
         names = frozenset(name for row in rows for name in (row.name, row.network))
         return cls(names, Known.of(rows))
 
     def hold(self, name: str, operators: Sequence[LoweredOperator]) -> bool:
-        """Is this network among them?"""
+        """Whether this network is among them."""
         return name in self.names or bool(self.known.measured(operators))
 
 
@@ -75,7 +78,7 @@ NO_NETWORKS = Networks.of(())
 
 
 def require_own_times(device: Device) -> None:
-    """InputError if the times of ``device`` are a regression's: a model of them knows no more."""
+    """InputError if the times of ``device`` are predictions of a regression."""
     if not isinstance(device.settings, RegressionSettings):
         return
     reference = device.settings.confirm
@@ -86,13 +89,13 @@ def require_own_times(device: Device) -> None:
 
 
 def require_table_of(device: Device, rows: Sequence[Measurement], table: Path) -> None:
-    """InputError if ``rows`` are of another device or input, or of several.
+    """InputError if ``rows`` are of another device or input, or of different conditions.
 
-    Rows that do not say where they come from, as in a table made by hand, are taken as they are.
+    Rows without an origin, as in a table made by hand, are accepted.
     """
-    told = [row for row in rows if row.origin is not None]
-    for row in told:
-        origin, first = row.origin, told[0].origin
+    with_origin = [row for row in rows if row.origin is not None]
+    for row in with_origin:
+        origin, first = row.origin, with_origin[0].origin
         assert origin is not None
         assert first is not None
         if (origin.device, origin.input) != (device.name, str(device.input)):
@@ -102,6 +105,6 @@ def require_table_of(device: Device, rows: Sequence[Measurement], table: Path) -
             )
         if origin.conditions != first.conditions:
             raise InputError(
-                f"{table}: {row.name} and {told[0].name} were measured on {origin.device} with "
-                "other settings or software; keep the rows of one of them"
+                f"{table}: {row.name} and {with_origin[0].name} were measured on {origin.device} "
+                "with other settings or software; keep the rows of one of them"
             )

@@ -1,4 +1,4 @@
-"""A device's folder from a configuration file of Arm's compiler, as makers of boards give it."""
+"""Writes a device folder from a Vela configuration file, as vendors of boards provide it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from ..system.generated import GeneratedFile
 
 _COMMAND = "nas latency device"
 _INI = "vela.ini"
-#: Of the processor beside the NPU, GB/s and GMAC/s: a Cortex-M beside an Ethos-U55, else an
-#: application core, as the devices of the package assume.
+#: Assumed speed of the CPU, GB/s and GMAC/s: a Cortex-M beside an Ethos-U55, else an application
+#: core, as for the devices of the package.
 _CPU = {"ethos-u55": (0.5, 0.5)}
 _APPLICATION_CPU = (2.0, 4.0)
 
 
 @dataclass(frozen=True)
 class VelaBoard:
-    """What is said of a board; None: the only one of the file, or what is usual."""
+    """Options of a board; None: the only section of the file, or the default."""
 
     config: Path
     accelerator: Accelerator
@@ -44,9 +44,9 @@ class VelaBoard:
 
 
 def write_vela_device(folder: Path, board: VelaBoard, worker: Worker) -> Device:
-    """Writes device.toml, the configuration and a card; the device, read back.
+    """Writes device.toml, the configuration and a card; the device that is read from them.
 
-    InputError if Vela takes no such configuration, or if a file that a person wrote is in the way.
+    InputError if Vela refuses the configuration, or if a file there was written or changed by hand.
     """
     config = VelaConfig.read(board.config)
     system = config.system(board.system_config)
@@ -86,7 +86,7 @@ def write_vela_device(folder: Path, board: VelaBoard, worker: Worker) -> Device:
 
 
 def _name(folder: Path) -> str:
-    """Small letters, digits, dots and dashes, beginning with a letter or digit."""
+    """A device name: lower-case letters, digits, dots and dashes, first a letter or digit."""
     name = re.sub(r"[^a-z0-9._-]", "-", folder.resolve().name.lower())
     return re.sub(r"^[^a-z0-9]+", "", name) or "ethos-u"
 

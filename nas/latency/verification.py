@@ -1,8 +1,8 @@
-"""Does a device compute what its time is told of? Its output for a photograph, and this machine's.
+"""Verifies that a device computes the model: compares its output for a photograph with the host's.
 
-Delegates that leave operators out, or compute something else, may be fast. Two sets of kernels that
-round differently are 43 dB or more apart, and 18 levels at most, over the zoo: XNNPACK's and
-TFLite's own, x3, with weights like trained ones.
+A delegate that skips operators, or computes something else, may seem fast. Kernels that only round
+differently, XNNPACK's and TFLite's reference, agree within 18 levels and 43 dB or more for all
+networks of the zoo at x3, with weights like trained ones.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ..data.images import EMBEDDED, load_validation
 from ..data.pixels import Pixels
 from ..quality.similarity import psnr_db
 
-#: What rounding may do at most.
+#: Limits of differences by rounding.
 MIN_PSNR_DB = 42.0
 MAX_LEVELS = 32
-#: TFLite's own kernels take seconds for what an NPU does in milliseconds.
+#: Timeout of TFLite's reference kernels, which take seconds.
 _TIMEOUT_SECONDS = 600.0
-#: Fewer levels than this in an output: any device's could be alike.
+#: An output with fewer levels than this cannot tell a right device from a wrong one.
 _MIN_LEVELS = 8
-#: dtype -> the byte that stands for grey level 0 where levels are stored as they are
+#: dtype -> the byte of level 0
 _BLACK = {"int8": 128, "uint8": 0}
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far apart two outputs for one ``image`` are, in levels, and their PSNR in dB."""
+    """Difference of two outputs for one ``image``: largest and mean in levels, and PSNR in dB."""
 
     image: str
     largest: int
@@ -44,19 +44,19 @@ class Agreement:
 
     @classmethod
     def of(cls, image: str, ours: bytes, theirs: bytes) -> Agreement:
-        """Of two outputs of the same length, a byte a level."""
+        """Compares two outputs of equal length, a byte for each level."""
         a, b = (np.frombuffer(data, np.uint8)[:, np.newaxis] for data in (ours, theirs))
         difference = np.abs(a.astype(np.int16) - b)
         return cls(image, int(difference.max()), float(difference.mean()), psnr_db(a, b, 0))
 
     @property
     def is_rounding(self) -> bool:
-        """No more than kernels differ that round differently."""
+        """Whether the difference is within the limits of rounding."""
         return self.largest <= MAX_LEVELS and self.psnr_db >= MIN_PSNR_DB
 
     @property
     def text(self) -> str:
-        """For people."""
+        """Text for people."""
         if not self.largest:
             return f"equal in every byte, for {self.image}"
         return (
@@ -66,10 +66,10 @@ class Agreement:
 
 
 def verify(request: LatencyRequest, source: LatencySource, worker: Worker) -> Agreement:
-    """The device's output against that of TFLite's own kernels, run in ``worker``.
+    """Compares the device's output with that of TFLite's reference kernels, run in ``worker``.
 
-    LatencyError if they differ by more than rounding, InputError if the model's output could not
-    tell.
+    LatencyError if they differ by more than rounding, InputError if the model's output cannot be
+    compared, or has too few levels.
     """
     data = request.make_tflite()
     model = read_tflite(data)
@@ -82,7 +82,7 @@ def verify(request: LatencyRequest, source: LatencySource, worker: Worker) -> Ag
             f"{request.name}: the device's output has {len(theirs)} bytes, the model's "
             f"{len(ours)}; its time is none of this model"
         )
-    # Bytes of int8 in the order of their levels.
+    # XOR 128 turns int8 bytes into levels 0 to 255.
     flip = _BLACK[model.outputs[0].dtype]
     agreement = Agreement.of(image, *(_flipped(output, flip) for output in (ours, theirs)))
     if not agreement.is_rounding:
@@ -95,7 +95,7 @@ def verify(request: LatencyRequest, source: LatencySource, worker: Worker) -> Ag
 
 
 def _one_image(model: TfliteModel) -> TfliteTensor:
-    """The input tensor, once all that is compared is bytes; InputError otherwise."""
+    """The only input; InputError unless input and outputs are of bytes and of fixed shape."""
     require_static(model)
     for tensor in (*model.inputs, *model.outputs):
         if tensor.dtype not in _BLACK:
@@ -109,7 +109,7 @@ def _one_image(model: TfliteModel) -> TfliteTensor:
 
 
 def _photograph(tensor: TfliteTensor) -> tuple[str, bytes]:
-    """A picture's name, and its pixels as ``tensor`` takes them."""
+    """Name of a photograph, and its bytes at the shape and type of ``tensor``."""
     _, height, width, channels = tensor.shape
     pair = load_validation(EMBEDDED, 2).pairs[0]
     picture: Pixels = np.asarray(ImageOps.fit(Image.fromarray(pair.hr), (width, height)))

@@ -146,7 +146,7 @@ def _settled(term: Term, rows: Sequence[Measurement]) -> Term:
 
 
 def _engines(rows: Sequence[Measurement]) -> tuple[Engine, ...]:
-    """Each operator on the engine that ran it most often; ``device`` where none was told."""
+    """Each kind on the engine that ran it most often; ``device`` if no engines are known."""
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         engines = row.engines or ("device",) * len(row.operators)
