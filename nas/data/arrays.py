@@ -1,4 +1,4 @@
-"""Photographs that a Python program has in memory; and what else may be given as data."""
+"""Images in memory as training data, and the kinds of data that the Python functions accept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .images import (
 from .pixels import Pixels
 from .shared_memory import Index, PixelWriter, store_in_memory
 
-#: What messages call them.
+#: Their name in messages.
 _NAME = object_word("images")
 
 
@@ -92,7 +92,7 @@ def _shared(images: Images, scale: int) -> SharedImages:
 
 
 def _store(images: Images, scale: int, file: IO[bytes]) -> Index:
-    """InputError if none can be used."""
+    """Writes the usable pairs to ``file``; InputError if there are none."""
     writer = PixelWriter(file, HOLD_OUT)
     for number in range(len(images.hr)):
         try:
@@ -114,7 +114,7 @@ def _pair(images: Images, number: int, scale: int) -> ImagePair:
 
 
 def _write(images: Images, folder: Path, scale: int) -> None:
-    """HR files, and beside them LR ones where they are not made of these."""
+    """Writes HR files, and LR files if there are given LR images."""
     high = folder if images.lr is None else folder / "HR"
     for number, hr in enumerate(images.hr):
         write_image(high / _file(number), hr)
@@ -123,12 +123,12 @@ def _write(images: Images, folder: Path, scale: int) -> None:
             write_image(low, images.lr[number])
 
 
-#: A folder, ``embedded``, or photographs in memory, which may be their HR arrays alone.
+#: A folder, ``embedded``, or images in memory, as ``Images`` or as HR arrays.
 DataSource: TypeAlias = str | Path | Images | Sequence[Pixels] | Pixels
 
 
 def split_source(source: DataSource) -> tuple[str | None, Images | None]:
-    """The word of a folder, or the images in memory. A ``Path`` is a folder, whatever its name."""
+    """The name of a data source, or images in memory; a ``Path`` always means a folder."""
     if isinstance(source, str):
         return source, None
     if isinstance(source, Path):
@@ -137,13 +137,13 @@ def split_source(source: DataSource) -> tuple[str | None, Images | None]:
 
 
 def data_of(source: DataSource, scale: int) -> Data:
-    """To train and to judge on; InputError if it is not there or holds no usable image."""
+    """Training and validation images; InputError if missing, or without a usable image."""
     word, images = split_source(source)
     return load_data(word or "", scale) if images is None else load_arrays(images, scale)
 
 
 def validation_of(source: DataSource, scale: int) -> ImageSet:
-    """To judge on; InputError as of ``data_of``."""
+    """Validation images; InputError as ``data_of``."""
     word, images = split_source(source)
     return (
         load_validation(word or "", scale)
@@ -157,7 +157,7 @@ def _file(number: int) -> str:
 
 
 def _checked(what: str, images: Iterable[Pixels] | Pixels) -> tuple[Pixels, ...]:
-    """InputError names the first that is no uint8 RGB."""
+    """The images as arrays; InputError names the first that is not uint8 RGB."""
     checked = tuple(map(np.asarray, images))
     for number, image in enumerate(checked):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:

@@ -1,12 +1,12 @@
-"""Decoded images kept on disk, so that only the first start decodes them.
+"""A cache of decoded images on disk, so that only the first run decodes them.
 
 An entry is a folder with two files: the pixels, and an index. It is written under another name and
 renamed: it is there whole or not at all. Each of three locks, which the system frees when a process
 ends in whatever way, says what may be touched:
 
-* who writes an entry holds ``KEY.lock``; all others wait for it, and then find the entry;
-* a ``KEY.*.part`` whose ``KEY.lock`` nobody holds is what a killed process left, and is removed;
-* who uses an entry's pixels holds a lock on them; what nobody uses may be removed for room.
+* the writer of an entry holds ``KEY.lock``; others wait for it, and then find the entry;
+* a ``KEY.*.part`` whose ``KEY.lock`` is free was left by a killed process, and is removed;
+* a user of an entry holds a lock on its pixels; entries not in use may be removed for space.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ FOLDER_VARIABLE = "NAS_CACHE"
 LIMIT_VARIABLE = "NAS_CACHE_GB"
 #: Enough for DIV2K with Flickr2K at two scales.
 _LIMIT_GB = 64.0
-#: What is always left of the disk for others.
+#: Disk space that is left free.
 _SPARE_BYTES = 5 * 10**9
-#: Of the files' format; another one makes other keys.
+#: Version of the format, a part of the keys.
 _FORMAT = 1
 _PIXELS, _INDEX = "pixels", "index.json"
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class CacheError(NasError):
-    """Nothing can be kept, and why."""
+    """An entry cannot be stored; the message says why."""
 
 
 def state_of(file: Path) -> list[object]:
-    """What tells a file from others and from what it was before, without reading it.
+    """Values that identify a file and its version without reading it.
 
-    The time of its last change by anything, permissions too, cannot be set back (ctime).
+    They include ctime, which unlike mtime cannot be set back.
     """
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return [str(file)]
-    return [str(file), found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return [str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 @dataclass(frozen=True)
 class CachedFolder:
-    """What an entry was made of: a folder, at one scale."""
+    """The folder and the scale of an entry's images."""
 
     folder: str
     scale: int
@@ -68,7 +68,7 @@ class CachedFolder:
 
 @dataclass(frozen=True)
 class CachedImages:
-    """An entry: what it was made of (None: its index is damaged), and when it was last used."""
+    """An entry with its size and last use; ``origin`` is None if its index is damaged."""
 
     path: Path
     origin: CachedFolder | None
@@ -79,14 +79,14 @@ class CachedImages:
 
 @dataclass(frozen=True)
 class ImageCache:
-    """The entries in ``folder``, of ``limit_bytes`` at most in all."""
+    """The cache in ``folder``; its entries have ``limit_bytes`` at most in total."""
 
     folder: Path
     limit_bytes: int
 
     @classmethod
     def of_user(cls) -> Self:
-        """What the environment says: NAS_CACHE, else XDG_CACHE_HOME, else ~/.cache.
+        """The cache in NAS_CACHE, else XDG_CACHE_HOME, else ~/.cache.
 
         InputError if NAS_CACHE_GB is no size, CacheError if there is no home.
         """
@@ -109,10 +109,10 @@ class ImageCache:
         size: Callable[[], int],
         write: Callable[[IO[bytes]], Index],
     ) -> StoredImages:
-        """The entry of ``facts``, JSON that tells it from all others.
+        """The entry of ``facts``, JSON values that identify it.
 
-        If there is none, ``write`` makes its pixels, of about ``size()`` bytes; what it raises
-        passes and leaves nothing. CacheError if it cannot be kept.
+        If there is none, ``write`` writes its pixels, about ``size()`` bytes; if it raises an
+        error, nothing is left. CacheError if the entry cannot be stored.
         """
         facts = [_FORMAT, origin.folder, origin.scale, facts]
         key = hashlib.sha256(json_text(facts).encode()).hexdigest()[:32]
@@ -128,7 +128,7 @@ class ImageCache:
             raise CacheError(f"{place}: {error.strerror or error}") from None
 
     def entries(self) -> list[CachedImages]:
-        """All that is whole or was, the one that was used last at the end."""
+        """All entries, damaged ones included; the last used one at the end."""
         found = []
         for path in self._matching(""):
             with contextlib.suppress(FileNotFoundError):  # another process has removed it
@@ -136,12 +136,12 @@ class ImageCache:
         return sorted(found, key=lambda entry: entry.last_used)
 
     def clear(self) -> list[CachedImages]:
-        """Removes what no process uses, and tells what that was."""
+        """Removes the entries that no process uses, and returns them."""
         self._remove_leftovers()
         return [entry for entry in self.entries() if _remove_unused(entry.path)]
 
     def _open(self, key: str) -> StoredImages | None:
-        """None if it is missing, or not what was once written."""
+        """Opens an entry; None if it is missing, damaged or changed."""
         index, pixels = (self.folder / key / name for name in (_INDEX, _PIXELS))
         try:
             description = _Description.read(index)
@@ -183,7 +183,7 @@ class ImageCache:
         return found
 
     def _make_room(self, size: int, own: Path) -> None:
-        """Removes what was not used for longest; CacheError, and nothing removed, if in vain."""
+        """Removes least recently used entries; CacheError, before that, if it is not enough."""
         self._remove_leftovers(own)
         entries = self.entries()
         held = sum(entry.bytes for entry in entries) + sum(map(_bytes, self._parts()))
@@ -204,7 +204,7 @@ class ImageCache:
             raise CacheError(what)
 
     def _remove_leftovers(self, own: Path | None = None) -> None:
-        """Of every key but that of ``own`` lock, which is held, what nobody is writing."""
+        """Removes incomplete entries that nobody writes; ``own`` is a lock that is held already."""
         keys = {path.name[:32] for path in (*self._parts(), *self._matching(".lock"))}
         for lock in (self._lock(key) for key in keys):
             if lock != own:
@@ -213,7 +213,7 @@ class ImageCache:
                         shutil.rmtree(part, ignore_errors=True)
 
     def _matching(self, ending: str) -> list[Path]:
-        """What has a key for its name, and this ending; nothing else here is ours."""
+        """Paths named by a key with the suffix ``ending``; other files are not the cache's."""
         paths = self.folder.iterdir() if self.folder.is_dir() else ()
         return [path for path in paths if _KEY.fullmatch(path.name.removesuffix(ending))]
 
@@ -227,10 +227,7 @@ class ImageCache:
 
 @dataclass(frozen=True)
 class _Description:
-    """All of an entry but its pixels, by which it is seen whether they are those that were written.
-
-    They are not read for it: a file that was cut or written to has another size or time.
-    """
+    """The index file of an entry; size and time tell if the pixels were changed since."""
 
     origin: CachedFolder
     bytes: int
@@ -246,7 +243,7 @@ class _Description:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """ValueError if it is not what ``to_json`` made."""
+        """Reads an index file; ValueError if it is damaged."""
         try:
             content = json.loads(path.read_bytes())
             if content.pop("sha256") != _digest(content):
@@ -289,7 +286,7 @@ def _look_at(path: Path) -> CachedImages:
 
 
 def _bytes(path: Path) -> int:
-    """Of the pixels, which are all but the whole."""
+    """Size of an entry's pixels; the index is small."""
     try:
         return (path / _PIXELS).stat().st_size
     except OSError:
@@ -307,7 +304,7 @@ def _is_used(path: Path) -> bool:
 
 
 def _remove_unused(path: Path) -> bool:
-    """False if a process uses it."""
+    """Removes an entry; false if a process uses it."""
     try:
         with _unused(path):
             shutil.rmtree(path)
@@ -320,7 +317,7 @@ def _remove_unused(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _unused(path: Path) -> Iterator[None]:
-    """Within, no process can begin to use the entry; BlockingIOError if one does already."""
+    """Within, no process can start to use the entry; BlockingIOError if one uses it."""
     with (path / _PIXELS).open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -328,9 +325,9 @@ def _unused(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Held by one process at a time, and by none if it is killed; the file is removed afterwards.
+    """A lock between processes, released if its holder is killed; its file is removed afterwards.
 
-    BlockingIOError if another one holds it, and it is not to be waited for.
+    Without ``wait``, BlockingIOError if another process holds it.
     """
     while True:
         with path.open("a") as file:

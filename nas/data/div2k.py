@@ -1,4 +1,4 @@
-"""The official DIV2K archives: fetched, resumed, checked, unpacked.
+"""Downloads, verifies and unpacks the official DIV2K archives; resumes interrupted downloads.
 
 Agustsson, Timofte, "NTIRE 2017 Challenge on Single Image Super-Resolution: Dataset and Study",
 CVPRW 2017; free for academic research.
@@ -18,22 +18,22 @@ from pathlib import Path
 
 from search_spaces.errors import InputError, NasError
 
-#: Where the authors keep it.
+#: The authors' server.
 SERVER = "https://data.vision.ee.ethz.ch/cvl/DIV2K"
-#: Told ``(what, done, total)`` as the work goes on.
+#: Called with ``(what, done, total)`` for progress.
 Observe = Callable[[str, int, int], None]
 
 _WORKPLACE = ".download"
-#: Written at a time; of a broken connection, what is received after the last chunk is lost.
+#: Bytes written at a time; if the connection breaks, the incomplete chunk is lost.
 _CHUNK_BYTES = 1 << 15
 _TIMEOUT_SECONDS = 30.0
-#: Interruptions in a row, nothing received between them, that end a transfer.
+#: Interruptions in a row without new data that end a transfer.
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.5
 
 
 class Subset(StrEnum):
-    """One half of the data set."""
+    """A part of the data set."""
 
     TRAIN = "train"
     VALID = "valid"
@@ -41,7 +41,7 @@ class Subset(StrEnum):
 
 @dataclass(frozen=True)
 class Archive:
-    """``name``.zip, its size and SHA-256, and the ``images`` that ``folder`` has of it."""
+    """``name``.zip with its size and SHA-256; it has so many ``images``, which go to ``folder``."""
 
     name: str
     folder: str
@@ -84,7 +84,7 @@ _OFFICIAL = dict(_archives(_CHECKSUMS))
 
 
 def official(parts: Collection[Subset], scales: Collection[int]) -> tuple[Archive, ...]:
-    """HR of each part, and bicubic LR of each scale; InputError if there is no such scale."""
+    """HR archives of the parts, and bicubic LR ones of the scales; InputError for other scales."""
     wrong = sorted(set(scales) - {2, 3, 4})
     if wrong:
         raise InputError(f"scale {wrong[0]}: DIV2K has bicubic LR images of scale 2, 3 and 4")
@@ -101,11 +101,11 @@ def fetch(
     server: str = SERVER,
     observe: Observe = lambda what, done, total: None,
 ) -> tuple[Path, ...]:
-    """The folders of ``archives`` under ``folder``, each there whole or not at all.
+    """Downloads ``archives`` and unpacks them under ``folder``; their folders.
 
-    What is there already is not fetched again; an interrupted transfer is continued where it
-    stopped, if the server lets it. Raises InputError if a folder holds something else, and NasError
-    if the disk is too small, the server fails, or an archive is not the official one.
+    A folder appears only when it is complete. Existing ones are not fetched again; interrupted
+    transfers are resumed, if the server supports that. InputError if a folder has other contents,
+    NasError if the disk is too small, the server fails, or an archive is not the official one.
     """
     missing = [archive for archive in archives if not _is_there(folder, archive)]
     _require_room(folder, missing)
@@ -132,7 +132,10 @@ def _is_there(folder: Path, archive: Archive) -> bool:
 
 
 def _require_room(folder: Path, archives: Collection[Archive]) -> None:
-    """Each archive, which hardly compresses its PNGs, once as files, and one of them as it is."""
+    """NasError unless there is space for all images, and for one archive beside them.
+
+    The archives hardly compress their PNG files, so that both take the same space.
+    """
     if not archives:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +151,7 @@ def _require_room(folder: Path, archives: Collection[Archive]) -> None:
 
 
 def _download(workplace: Path, archive: Archive, server: str, observe: Observe) -> Path:
-    """The archive's file, its checksum verified."""
+    """Downloads an archive and verifies its checksum; its path."""
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
@@ -172,7 +175,7 @@ def _download(workplace: Path, archive: Archive, server: str, observe: Observe) 
 
 
 def _receive_all(url: str, partial: Path, archive: Archive, observe: Observe) -> None:
-    """Goes on from what ``partial`` holds until it holds everything."""
+    """Continues ``partial`` until it is complete; NasError after ``_ATTEMPTS`` vain attempts."""
     import requests
 
     if _size(partial) > archive.bytes:
@@ -197,7 +200,7 @@ def _receive_all(url: str, partial: Path, archive: Archive, observe: Observe) ->
 
 
 def _receive(url: str, partial: Path, held: int, archive: Archive, observe: Observe) -> None:
-    """One request for what is missing, as far as the connection lasts."""
+    """Requests the missing bytes once, and appends what arrives to ``partial``."""
     import requests
 
     headers = {"Accept-Encoding": "identity"}
@@ -210,7 +213,7 @@ def _receive(url: str, partial: Path, held: int, archive: Archive, observe: Obse
                 f"address, or delete {partial.parent} to begin again"
             )
         response.raise_for_status()
-        # A server that knows no ranges answers 200, with everything.
+        # A server without support for ranges answers 200, with the whole file.
         continued = response.status_code == requests.codes.partial_content
         done = held if continued else 0
         with _named(partial), partial.open("ab" if continued else "wb") as file:
@@ -223,7 +226,7 @@ def _receive(url: str, partial: Path, held: int, archive: Archive, observe: Obse
 
 
 def _unpack(file: Path, archive: Archive, folder: Path, observe: Observe) -> None:
-    """Every PNG of the archive into its folder; reading a member to its end checks its CRC."""
+    """Unpacks all PNG files of the archive; reading them to the end checks their CRC."""
     fresh = folder / _WORKPLACE / archive.name
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -265,7 +268,7 @@ def _size(file: Path) -> int:
 
 @contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """A write that fails tells its file; requests' errors, OSErrors too, pass as they are."""
+    """OSErrors within name ``file``; those of requests, which are OSErrors too, do not."""
     import requests
 
     try:

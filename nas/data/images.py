@@ -1,4 +1,4 @@
-"""Images to train and to judge on: pairs of low and high resolution, kept decoded as uint8."""
+"""Training and validation images: decoded pairs of low and high resolution (LR and HR), uint8."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from .shared_memory import (
 )
 
 EMBEDDED = "embedded"
-#: Low-resolution sides below this leave nothing to crop a training patch from.
+#: Smallest side of an LR image, from which a training patch can be cropped.
 MIN_LR_SIDE = 33
-#: Of a folder without a validation part, every n-th image is held out.
+#: In a folder without a validation part, every n-th image is held out for validation.
 HOLD_OUT = 10
 
-# Photographs that the scikit-image and scikit-learn wheels carry; no file of theirs is copied here.
+# Photographs in the scikit-image and scikit-learn packages; they are read from there.
 _TRAINING = {
     "skimage.data": (
         "astronaut.png", "brick.png", "camera.png", "coffee.png", "grass.png", "gravel.png",
@@ -64,7 +64,7 @@ class ImagePair:
 
     @property
     def is_flat(self) -> bool:
-        """Are all HR pixels of one color? Any enlargement is right then, and PSNR says nothing."""
+        """Whether all HR pixels are of one color, so that PSNR cannot tell networks apart."""
         color = self.hr[0, 0]
         return bool((self.hr[0] == color).all() and (self.hr == color).all())
 
@@ -79,9 +79,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pairs of one scale, what was left out, and where all was read.
+    """Pairs of one scale, and the files that were skipped.
 
-    ``remarks`` are what else is to be told of them; ``place`` is where they are if no folder's.
+    ``layout`` is that of the folder, None for other images, whose ``place`` is a text for messages;
+    ``remarks`` are warnings for the user.
     """
 
     scale: int
@@ -104,29 +105,29 @@ class ImageSet:
 
     @property
     def flat(self) -> tuple[str, ...]:
-        """Names of images that are of one color."""
+        """Names of images of one color."""
         return tuple(pair.name for pair in self.pairs if pair.is_flat)
 
     @property
     def pixels(self) -> int:
-        """High-resolution pixels in all."""
+        """Number of HR pixels of all images."""
         return sum(pair.hr.shape[0] * pair.hr.shape[1] for pair in self.pairs)
 
     def in_turn(self) -> Iterator[ImagePair]:
-        """The pairs, for one look at each: of one at a time the pixels need to be in memory."""
+        """The pairs, one after another; releases the memory of each before the next."""
         for pair in self.pairs:
             yield pair
             self.release()
 
     def release(self) -> None:
-        """Whoever has read many of the pixels, and will not soon again, gives back their memory."""
+        """Releases memory of pixels that are not needed soon; see ``SharedImages``."""
 
 
 @dataclass(frozen=True)
 class SharedImages(ImageSet):
-    """The images of a ``half`` of what is ``stored``; sent to another process, a view of the same.
+    """A ``half`` of ``stored`` images in shared memory; pickled, it maps the same memory.
 
-    They may be more than fit into memory: what is not in use need not be there.
+    The images may exceed the memory, since pages of a file that are not in use can be dropped.
     """
 
     pairs: tuple[ImagePair, ...] = field(init=False)
@@ -148,7 +149,7 @@ class SharedImages(ImageSet):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Known since they were stored."""
+        """Computed when the images were stored."""
         return self.stored.index.fingerprints[self.half]
 
     @property
@@ -161,7 +162,7 @@ class SharedImages(ImageSet):
 
 @dataclass(frozen=True)
 class Data:
-    """What a search or a training reads: ``name`` is the user's word for it."""
+    """Training and validation images; ``name`` is the name that the user gave."""
 
     name: str
     training: ImageSet
@@ -174,7 +175,7 @@ class Data:
 
 
 def held_out(name: str, whole: SharedImages) -> Data:
-    """Every tenth image for validation, the others for training; InputError if there is one."""
+    """Holds out every tenth image for validation; InputError if there are fewer than 2."""
     if len(whole.pairs) < 2:
         raise InputError(f"{name}: one usable image; at least 2 are needed, to hold one out")
     return Data(
@@ -185,9 +186,9 @@ def held_out(name: str, whole: SharedImages) -> Data:
 
 
 def load_data(name: str, scale: int) -> Data:
-    """``embedded``, or a folder: its own train and valid parts, else every tenth image held out.
+    """Loads ``embedded``, or a folder: its train and valid parts, else every tenth image held out.
 
-    Raises InputError if the folder is missing or holds no usable image.
+    InputError if the folder is missing or has no usable image.
     """
     path = data_path(name)
     if path is None:
@@ -200,7 +201,7 @@ def load_data(name: str, scale: int) -> Data:
 
 
 def load_validation(name: str, scale: int) -> ImageSet:
-    """What to judge on: the validation part of ``embedded`` or of a folder, or all of it."""
+    """The validation part of ``embedded`` or of a folder; without parts, the whole folder."""
     path = data_path(name)
     if path is None:
         return _load_embedded(_VALIDATION, scale)
@@ -210,10 +211,10 @@ def load_validation(name: str, scale: int) -> ImageSet:
 
 
 def load_images(folder: Path, scale: int) -> SharedImages:
-    """Every image of a folder, in the order of their names; broken and too small ones are skipped.
+    """Loads all images of a folder in the order of their names; unusable ones are skipped.
 
-    LR images are its own if it has some, by one of the layouts that ``find_layout`` knows; else
-    they are made. They are decoded at the first time, and kept in the user's cache.
+    LR images are the folder's own, if it has a layout that ``find_layout`` knows; else they are
+    made by bicubic interpolation. Decoded images are kept in the user's cache.
     """
     layout = find_layout(_existing(folder), scale)
     if not layout.pairs and not layout.left_out:
@@ -225,8 +226,9 @@ def load_images(folder: Path, scale: int) -> SharedImages:
 
 
 def degrade(hr: Pixels, scale: int) -> ImagePair:
-    """The pair of an HR image: cropped from the top left to a multiple of ``scale``, LR by Pillow's
-    antialiased bicubic. Its sides are at least ``scale``.
+    """The pair of an HR image, cropped to a multiple of ``scale`` at its right and bottom.
+
+    LR is made by Pillow's antialiased bicubic. The sides of ``hr`` must be ``scale`` at least.
     """
     height, width = (side // scale * scale for side in hr.shape[:2])
     hr = np.ascontiguousarray(hr[:height, :width])
@@ -236,19 +238,19 @@ def degrade(hr: Pixels, scale: int) -> ImagePair:
 
 
 def read_rgb(path: Path) -> Pixels:
-    """A file's pixels as uint8 RGB, upright; InputError if it is no image."""
+    """The upright pixels of a file as uint8 RGB; InputError if it is not an image."""
     return read_picture(path).rgb
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
-    """Writes uint8 RGB (H, W, 3) in the format of the file's ending, whole or not at all."""
+    """Writes uint8 RGB (H, W, 3) atomically, in the format of the file's suffix."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, image_format(path))
     write_whole(path, buffer.getvalue())
 
 
 def data_path(name: str) -> Path | None:
-    """The folder that ``name`` means; None for the embedded images."""
+    """The folder ``name``; None for the embedded images."""
     return path_of(name, (EMBEDDED,))
 
 
@@ -266,7 +268,7 @@ def _existing(folder: Path) -> Path:
 
 
 def parts_of(folder: Path) -> tuple[Path, Path] | None:
-    """The training and validation parts that a folder says it has."""
+    """The folders of training and validation images in a folder, None if it has no such."""
     for train, valid in (("train", "valid"), ("DIV2K_train_HR", "DIV2K_valid_HR")):
         if (folder / train).is_dir() and (folder / valid).is_dir():
             return folder / train, folder / valid
@@ -284,7 +286,7 @@ def _load_embedded(names: dict[str, tuple[str, ...]], scale: int) -> SharedImage
 
 
 def _cached(layout: Layout, scale: int) -> tuple[StoredImages, tuple[str, ...]]:
-    """The images of the cache, or else in memory, and a remark that says why."""
+    """The images in the cache; or in memory, with a remark that says why."""
     files = [[state_of(path) for path in pair if path is not None] for pair in layout.pairs]
     facts = [PIL.__version__, MIN_LR_SIDE, HOLD_OUT, files]
     size = partial(_estimated_bytes, layout, scale)
@@ -301,10 +303,10 @@ def _cached(layout: Layout, scale: int) -> tuple[StoredImages, tuple[str, ...]]:
 
 
 def _estimated_bytes(layout: Layout, scale: int) -> int:
-    """Of the decoded images, by what their files say of their sizes."""
+    """Estimated size of the decoded images, by the headers of their files."""
     pixels = 0
     for high, _ in layout.pairs:
-        with contextlib.suppress(Exception):  # bytes of strangers
+        with contextlib.suppress(Exception):  # damaged files may raise any exception
             require_no_special_file(high)
             with Image.open(high) as image:
                 pixels += image.width * image.height
@@ -317,7 +319,7 @@ def _decode(
     scale: int,
     file: IO[bytes],
 ) -> Index:
-    """Writes every pair, one at a time; InputError if none can be used."""
+    """Decodes and writes all usable pairs, one at a time; InputError if there are none."""
     writer = PixelWriter(file, HOLD_OUT)
     for path, low in files:
         try:
@@ -346,7 +348,7 @@ def _require_some(pairs: Sequence[object], skipped: Sequence[Skipped]) -> None:
 
 
 def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
-    """The pair of an HR file and its own LR file, None if that is to be made.
+    """Loads the pair of an HR file and of its LR file ``low``, None if that is to be made.
 
     InputError says what is wrong with either.
     """
@@ -355,7 +357,7 @@ def load_pair(name: str, path: Path, low: Path | None, scale: int) -> ImagePair:
 
 
 def make_pair(hr: Pixels, scale: int) -> ImagePair:
-    """As ``degrade``, of an image that leaves something to train on; InputError if it does not."""
+    """``degrade``; InputError if the image is too small to train on."""
     height, width = hr.shape[:2]
     if min(height, width) // scale < MIN_LR_SIDE:
         raise InputError(
@@ -365,7 +367,7 @@ def make_pair(hr: Pixels, scale: int) -> ImagePair:
 
 
 def with_lr(made: ImagePair, lr: Pixels, what: str) -> ImagePair:
-    """The pair with an LR image of its own; InputError if that is of another size."""
+    """The pair with a given LR image; InputError, with the name ``what``, for another size."""
     if lr.shape != made.lr.shape:
         (given_height, given_width), (height, width) = lr.shape[:2], made.lr.shape[:2]
         raise InputError(f"{what} is {given_width}x{given_height}, not {width}x{height}")

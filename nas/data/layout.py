@@ -1,9 +1,8 @@
-"""Where in a folder the images are, and which LR file belongs to which HR one.
+"""Finds the images of a folder, and the LR file of each HR file.
 
-Known are the layouts of DIV2K and Flickr2K (``X_HR`` beside ``X_LR_bicubic/X3``), of the benchmark
+Supported are the layouts of DIV2K and Flickr2K (``X_HR`` beside ``X_LR_bicubic/X3``), of benchmark
 sets (``HR`` beside ``LR_bicubic/X3``), of BasicSR (``GTmod12`` beside ``LRbicx4``, ``Set5`` beside
-``Set5_bicLRx4``), and HR and LR files side by side in one folder. LR files are never taken for HR
-ones.
+``Set5_bicLRx4``), and HR and LR files in one folder. LR files are never used as HR images.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from search_spaces.files import require_no_special_file
 from .roles import Role, read_name
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-#: Images, too, but none that is read.
+#: Formats of images that are not supported.
 _UNREAD = frozenset(
     {".avif", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm"}
 )
-#: How deep images are looked for where a folder holds none itself.
+#: Depth of the search in a folder without images.
 _DEPTH = 3
-#: Other archivers' and viewers' own.
+#: Folders of archivers and viewers, which are ignored.
 _FOREIGN = ("__MACOSX",)
 
 
@@ -37,9 +36,9 @@ _FOREIGN = ("__MACOSX",)
 class Layout:
     """The images of a folder at one scale.
 
-    ``folder`` holds the HR files, ``low`` the LR ones, None if LR is made of HR. ``pairs`` are the
-    HR files in the order of their names, each with its LR file. ``left_out`` are images that their
-    names alone rule out, and why; ``remarks`` tell what lies beside and is not read.
+    ``folder`` has the HR files, ``low`` the LR files, None if LR images are made from HR. ``pairs``
+    are the HR files in the order of their names, each with its LR file. ``left_out`` are images
+    excluded by their names, with the reason; ``remarks`` are about files that are not read.
     """
 
     folder: Path
@@ -50,9 +49,9 @@ class Layout:
 
 
 def find_layout(folder: Path, scale: int) -> Layout:
-    """Looks through ``folder``, the same one by whatever path or link it is named.
+    """The layout of ``folder``; the same by any path or link to it.
 
-    Raises InputError if it holds LR images only.
+    InputError if it has LR images only.
     """
     real = folder.resolve()
     high = _high_folder(real)
@@ -70,11 +69,11 @@ def find_layout(folder: Path, scale: int) -> Layout:
         return _paired(high, high, within, left_out, remarks)
     left_out += [(path, f"by its name LR, and no HR image has it at x{scale}") for path in lows]
     low = _low_folder(high, files, scale)
-    if low is None and high == real:  # a link may lie among the links of a data set
+    if low is None and high == real:  # a link may be in a folder with links to LR folders
         low = _low_folder(folder.absolute(), files, scale)
     if low is not None:
-        found = _LowFiles(images_in(low), scale).of_each(files)
-        return _paired(high, low, found, left_out, remarks)
+        lows_of = _LowFiles(images_in(low), scale).of_each(files)
+        return _paired(high, low, lows_of, left_out, remarks)
     remarks += [
         f"{path} is not read: no LR images of x{scale} by bicubic" for path in _low_siblings(high)
     ]
@@ -83,12 +82,12 @@ def find_layout(folder: Path, scale: int) -> Layout:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """What has the ending of an image, by name."""
+    """Paths with the suffix of an image, in the order of their names."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def lonely_lows(layout: Layout) -> list[Path]:
-    """Files in a folder of LR images that no HR image has."""
+    """Files in the folder of LR images without an HR image."""
     if layout.low is None or layout.low == layout.folder:
         return []
     taken = {low for _, low in layout.pairs}
@@ -110,7 +109,7 @@ def _paired(
 def _lonely(
     lows: Sequence[Path], found: dict[Path, Path | None], scale: int
 ) -> Iterator[tuple[Path, str]]:
-    """LR files of this scale, beside the HR ones, that no HR image has."""
+    """LR files of this scale in the folder of HR files that have no HR file, with the reason."""
     taken = set(found.values())
     for path in lows:
         if path not in taken and read_name(path.stem).scale in (None, scale):
@@ -118,7 +117,7 @@ def _lonely(
 
 
 class _LowFiles:
-    """LR files of one scale, to be found by the names of HR files."""
+    """Index of the LR files of one scale, by the names of their HR files."""
 
     def __init__(self, paths: Iterable[Path], scale: int) -> None:
         self._by_key: dict[str, list[tuple[int, Path]]] = {}
@@ -149,13 +148,13 @@ class _LowFiles:
 def _by_role(
     files: Sequence[Path],
 ) -> tuple[list[Path], list[Path], list[tuple[Path, str]]]:
-    """HR files, LR files, and those that are neither, of one folder."""
+    """HR files, LR files, and those that are neither, with the reason, of one folder."""
     names = {path: read_name(path.stem) for path in files}
     tagged = [path for path, name in names.items() if name.role is Role.HIGH]
     keys = {path.stem.lower() for path in files} | {names[path].key for path in tagged}
     lows, plain = [], []
     for path, name in names.items():
-        # A scale alone makes an LR file only of what has its HR file beside it.
+        # With a scale but no tag, a name is that of an LR file only if the HR file is beside it.
         if name.role is Role.LOW or (name.role is None and name.scale and name.key in keys):
             lows.append(path)
         elif name.role is None:
@@ -169,7 +168,7 @@ def _by_role(
 
 
 def _high_folder(folder: Path) -> Path:
-    """The folder itself, or the only one in it that holds images, those of LR left out."""
+    """The folder itself, or the only one in it with images other than LR."""
     for _ in range(_DEPTH):
         if (folder / "HR").is_dir():
             return folder / "HR"
@@ -185,7 +184,7 @@ def _high_folder(folder: Path) -> Path:
 
 
 def _low_folder(high: Path, files: Sequence[Path], scale: int) -> Path | None:
-    """The folder beside ``high`` that holds LR images of ``files``."""
+    """The folder beside ``high`` with the LR images of ``files``, None if there is none."""
     own = read_name(high.name)
     keys = {high.name.lower(), own.key.removesuffix("_sub")} if own.role else {high.name.lower()}
     sub = "_sub" if high.name.lower().endswith("_sub") else ""
@@ -201,7 +200,7 @@ def _low_folder(high: Path, files: Sequence[Path], scale: int) -> Path | None:
 
 
 def _of_scale(folder: Path, wanted: str) -> tuple[Path | None, bool]:
-    """Where in ``folder`` the LR images are, and whether a folder's name states their scale."""
+    """The folder in ``folder`` with the LR images, and whether its name states their scale."""
     for _ in range(_DEPTH):
         inner = _folders(folder)
         stated = [path for path in inner if path.name.lower() == wanted]
@@ -216,7 +215,7 @@ def _of_scale(folder: Path, wanted: str) -> tuple[Path | None, bool]:
 
 
 def _fit(files: Sequence[Path], low: Path, scale: int) -> bool:
-    """Is any image in ``low`` of the size of an LR image of its HR one?"""
+    """Whether any image in ``low`` has the size of the LR image of its HR file."""
     return _any_fits(_LowFiles(images_in(low), scale).of_each(files), scale)
 
 
@@ -230,12 +229,12 @@ def _fits(high: Path, low: Path, scale: int) -> bool:
         require_no_special_file(low)
         with Image.open(high) as large, Image.open(low) as small:
             return small.size == (large.width // scale, large.height // scale)
-    except Exception:  # bytes of strangers can end in any exception
+    except Exception:  # damaged files may raise any exception
         return False
 
 
 def _low_siblings(high: Path) -> list[Path]:
-    """Folders of LR images beside ``high``, if it is one that may have such."""
+    """Folders beside ``high`` that by their name have its LR images."""
     own = read_name(high.name)
     return [
         path
@@ -246,7 +245,7 @@ def _low_siblings(high: Path) -> list[Path]:
 
 
 def _is_low(folder: Path) -> bool:
-    """A folder of LR images by its name, or ``X3`` in one."""
+    """Whether the folder has LR images by its name, or is ``X3`` in such a folder."""
     is_inner = re.fullmatch(r"x\d(_sub)?", folder.name, re.IGNORECASE)
     return read_name((folder.parent if is_inner else folder).name).role is Role.LOW
 
@@ -260,13 +259,13 @@ def _unread(folder: Path) -> list[str]:
 
 
 def _beside(folder: Path, high: Path) -> list[str]:
-    """Tells of images in ``folder`` where those of ``high`` in it are read."""
+    """A remark about images in ``folder``, if those in its subfolder ``high`` are read."""
     count = 0 if folder == high else len(images_in(folder))
     return [f"{count} images in {folder} are not read, but those in {high}"] if count else []
 
 
 def _deeper(folder: Path) -> list[str]:
-    """Tells which folders within hold images, too; as a hint, where there are none here."""
+    """A remark about subfolders with images, which are not read."""
     names = [path.name for path in _folders(folder) if _holds_images(path)]
     if not names:
         return []
@@ -281,7 +280,7 @@ def _holds_images(folder: Path, depth: int = _DEPTH) -> bool:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Those that can be looked into, by name."""
+    """Readable subfolders in the order of their names."""
     if not os.access(folder, os.R_OK):
         return []
     return sorted(

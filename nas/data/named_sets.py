@@ -1,4 +1,4 @@
-"""Several folders of test images, each under a name of its own."""
+"""Several folders of test images with distinct names."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from .images import ImageSet, load_images
 
-#: What the images that a training selects by are called beside them.
+#: Name of the validation images of a training, beside the test images.
 VALIDATION = "validation"
 
 
 def load_named_sets(folders: Sequence[Path], scale: int) -> dict[str, ImageSet]:
-    """The images of each folder, by as much of the end of its path as tells it from the others.
+    """Loads the images of each folder; names are the shortest distinct ends of the paths.
 
-    ``Set5/HR`` and ``Set14/HR`` keep these names, ``sets/Set5`` alone is ``Set5``. A folder that is
-    named twice is read once. Raises as ``load_images``.
+    ``Set5/HR`` and ``Set14/HR`` keep these names, ``sets/Set5`` alone becomes ``Set5``. A folder
+    given twice is loaded once. Raises as ``load_images``.
     """
     return {name: load_images(folder, scale) for name, folder in names_of(folders).items()}
 
 
 def names_of(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folders by names that differ in more than capitals; none is ``VALIDATION``."""
+    """The folders by names that differ in more than case; none is ``VALIDATION``."""
     paths = list(dict.fromkeys(folder.resolve() for folder in folders))
     found: dict[str, Path] = {}
     for path in paths:

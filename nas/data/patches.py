@@ -1,4 +1,4 @@
-"""Crops to train on."""
+"""Random crops for training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .pixels import Pixels
 
 @dataclass(frozen=True)
 class PatchSampler:
-    """Random crops, flipped and rotated: batches of ``batch`` patches, ``patch`` LR pixels wide."""
+    """Random crops with flips and rotations; ``batch`` per step, ``patch`` LR pixels a side."""
 
     images: ImageSet
     batch: int
@@ -31,12 +31,12 @@ class PatchSampler:
 
     @property
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
-        """Of the LR and HR patches of one batch."""
+        """Shapes of the LR and HR patches of one batch."""
         hr = self.patch * self.images.scale
         return (self.batch, self.patch, self.patch, 3), (self.batch, hr, hr, 3)
 
     def batch_of(self, seed: int, step: int) -> tuple[Pixels, Pixels]:
-        """uint8 (N, p, p, 3) and (N, scale p, scale p, 3), the same for a seed and step."""
+        """LR and HR patches, uint8 of ``shapes``; the same for equal seed and step."""
         random = np.random.default_rng((seed, step))
         patch, scale = self.patch, self.images.scale
         lr, hr = (np.empty(shape, np.uint8) for shape in self.shapes)

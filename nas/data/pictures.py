@@ -1,9 +1,10 @@
-"""Any picture that a person may have, in and out of a network that knows 8-bit RGB.
+"""Reads and writes pictures of any kind for networks with 8-bit RGB input and output.
 
-* Orientation by EXIF is carried out; other EXIF data are left behind, color profiles go along.
-* Grey goes in as three equal channels and comes out as luminance; alpha is enlarged by bicubic.
-* 16 bits a channel become 8, their upper halves: an INT8 model has 256 levels and no others.
-* Palettes become RGB; CMYK does by its own profile if it has one.
+* The orientation by EXIF is applied; other EXIF data are dropped, color profiles are kept.
+* Grey becomes three equal channels, and luminance again; alpha is enlarged by bicubic.
+* 16 bits per channel become the upper 8, since an INT8 model has 256 levels.
+* Palettes become RGB; so does CMYK, by its profile if it has one.
+* Of an animation or a TIFF of several pages the first image is read.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from ..system.files import writing
 from .layout import SUFFIXES
 from .pixels import Pixels
 
-#: Longest sides that the formats themselves allow, in pixels.
+#: Longest sides that formats allow, in pixels.
 _LONGEST = {"JPEG": 65_535, "WEBP": 16_383}
 _WITHOUT_ALPHA = frozenset({"JPEG"})
-#: Enlarged pictures are made to be looked at closely.
+#: Options of Pillow by format; the quality is high since enlarged pictures are examined closely.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95},
@@ -37,7 +38,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def image_format(path: Path) -> str:
-    """Pillow's name of the format that the ending of ``path`` says; InputError if it is unknown."""
+    """Pillow's name of the format by the suffix of ``path``; InputError if that is unknown."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
     return Image.registered_extensions()[path.suffix.lower()]
@@ -70,7 +71,7 @@ class Picture:
 
 
 def read_picture(path: Path) -> Picture:
-    """A picture from a file, by the rules above; InputError if it is none, or of 32-bit levels."""
+    """Reads a picture as described above; InputError if it is no image, or has 32-bit levels."""
     try:
         require_no_special_file(path)
         with Image.open(path) as image:
@@ -79,7 +80,7 @@ def read_picture(path: Path) -> Picture:
             return replace(_decoded(ImageOps.exif_transpose(image)), frames=frames)
     except (InputError, MemoryError) as error:
         raise type(error)(f"{path}: {error}") from None
-    except Exception as error:  # bytes of strangers can end in any exception
+    except Exception as error:  # damaged files may raise any exception
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"{path}: cannot be read as an image ({reason})") from None
 
@@ -99,7 +100,7 @@ def frames_remark(frames: int) -> str:
 
 
 def bits_per_channel(image: Image.Image) -> int:
-    """8, 16 or 32, as the file has it; Pillow's mode alone does not tell for color."""
+    """8, 16 or 32 bits as in the file, which Pillow's mode does not tell for color."""
     if image.mode in {"I", "F"}:
         return 32
     tiles = getattr(image, "tile", None)
@@ -111,8 +112,8 @@ def bits_per_channel(image: Image.Image) -> int:
 def enlarged(picture: Picture, scale: int, strips: Iterable[Pixels]) -> Image.Image:
     """The enlargement of ``picture``, in its own mode.
 
-    ``strips`` are uint8 RGB (h, scale W, 3), from the top down; they are put in place one by one,
-    so that no second copy of the result is ever held.
+    ``strips`` are uint8 RGB (h, scale W, 3), from the top down; they are pasted one by one, so that
+    the result is in memory only once.
     """
     height, width = (side * scale for side in picture.rgb.shape[:2])
     canvas = Image.new(picture.mode, (width, height))
@@ -127,7 +128,7 @@ def enlarged(picture: Picture, scale: int, strips: Iterable[Pixels]) -> Image.Im
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Two pictures of one size and mode in one."""
+    """Joins two pictures of equal size and mode."""
     both = Image.new(left.mode, (left.width + right.width, left.height))
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))
@@ -135,10 +136,7 @@ def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
 
 
 def require_writable(path: Path, picture: Picture, width: int, height: int) -> None:
-    """InputError if the format of ``path`` cannot hold ``picture`` at that size.
-
-    To be asked before the work is done.
-    """
+    """InputError if the format of ``path`` cannot store ``picture`` at that size."""
     file_format = image_format(path)
     longest = _LONGEST.get(file_format)
     if longest is not None and max(width, height) > longest:
@@ -151,7 +149,7 @@ def require_writable(path: Path, picture: Picture, width: int, height: int) -> N
 
 
 def write_picture(path: Path, image: Image.Image, profile: bytes | None = None) -> None:
-    """Writes in the format of the file's ending, whole or not at all."""
+    """Writes atomically in the format of the file's suffix."""
     file_format = image_format(path)
     if file_format in _WITHOUT_ALPHA and image.mode.endswith("A"):
         image = image.convert(image.mode.removesuffix("A"))
@@ -185,7 +183,7 @@ def _with_profile_of(source: Image.Image, image: Image.Image) -> Image.Image:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By the file's profile to sRGB, or else by subtraction alone."""
+    """Converts by the file's profile to sRGB, or else by subtraction."""
     profile = image.info.get("icc_profile")
     with contextlib.suppress(ImageCms.PyCMSError, OSError):
         if profile:

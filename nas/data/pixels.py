@@ -1,4 +1,4 @@
-"""Pixels of one image, as they go through everything."""
+"""Types of pixel arrays."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import numpy.typing as npt
 
 #: uint8 RGB, (height, width, 3)
 Pixels = npt.NDArray[np.uint8]
-#: Those of an image, or of its luma, (height, width) and not rounded.
+#: Pixels of an image, or its unrounded luma, (height, width).
 ImageArray = npt.NDArray[np.uint8] | npt.NDArray[np.float64]

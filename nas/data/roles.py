@@ -1,6 +1,6 @@
-"""What a name says of an image or a folder of images: high or low resolution, and of what scale.
+"""Reads resolution (HR or LR) and scale from the names of images and folders.
 
-By the tags of public data sets and of the tools that make them: ``0801x3``, ``img_1_HR`` and
+Supported are the tags of public data sets and of tools that make them: ``0801x3``, ``img_1_HR`` and
 ``img_1_LR2``, ``baby_LRBI_x3``, ``GTmod12`` and ``LRbicx4``, ``Set5_bicLRx4``,
 ``DIV2K_valid_LR_bicubic``.
 """
@@ -22,13 +22,13 @@ _TAG = re.compile(
 )
 _TIMES = re.compile(rf"(?<=.){_SCALE}$", re.IGNORECASE)
 _SEPARATORS = "_-. "
-#: After a tag nothing may follow but what BasicSR calls folders of crops.
+#: Suffixes that may follow a tag: ``_sub`` is BasicSR's for folders of crops.
 _ENDS = ("", "_sub")
 _BICUBIC = frozenset({"bicubic", "bic", "bi"})
 
 
 class Role(Enum):
-    """Which of the two an image is."""
+    """Resolution of an image."""
 
     HIGH = "HR"
     LOW = "LR"
@@ -36,11 +36,10 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Name:
-    """A name taken apart.
+    """A parsed name.
 
-    ``key`` is what is left without the tags, in lower case: the same for an HR image and its LR
-    one. ``scale`` is what the name states. ``is_bicubic`` tells that it states no other way to
-    make LR images than bicubic.
+    ``key`` is the name without tags, in lower case, equal for an HR image and its LR image.
+    ``scale`` is the stated scale. ``is_bicubic`` is false if another degradation is stated.
     """
 
     key: str
@@ -50,10 +49,10 @@ class Name:
 
 
 def read_name(text: str) -> Name:
-    """Takes the stem of a file or the name of a folder apart.
+    """Parses the stem of a file or the name of a folder.
 
-    A tag begins or ends the name. A scale alone, ``0801x3``, is no role: a name may end like that
-    by chance. Nor is ``hr_and_lr``.
+    A tag must begin or end the name. A scale without a tag, ``0801x3``, states no role, since names
+    may end like that by chance; nor does a name with both tags, ``hr_and_lr``.
     """
     tags = [tag for tag in _TAG.finditer(text) if not tag.start() or text[tag.end() :] in _ENDS]
     if len({tag["high"] is None for tag in tags}) == 2:
@@ -72,8 +71,8 @@ def read_name(text: str) -> Name:
     return Name(key, role, _scale(tag, tag["bare"]), degradation in _BICUBIC)
 
 
-def _scale(found: re.Match[str], bare: str | None = None) -> int | None:
-    digit = found["after"] or found["before"] or bare
+def _scale(match: re.Match[str], bare: str | None = None) -> int | None:
+    digit = match["after"] or match["before"] or bare
     return int(digit) if digit else None
 
 

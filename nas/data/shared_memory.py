@@ -1,7 +1,7 @@
-"""Decoded images in memory that all processes of this machine can see: none decodes them again.
+"""Decoded images in memory that processes of this machine share.
 
-Images lie one after another, LR before HR, in a file of the cache or in memory without a file. An
-index says where. Another process is sent the path and the index, and maps the same memory.
+Images are stored one after another, LR before HR, in a file of the cache or in anonymous memory,
+with an index of their positions. Other processes receive path and index, and map the same memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Shape = tuple[int, ...]
 
 
 class Half(StrEnum):
-    """All images of a folder, or what remains for training when some are held out, or these."""
+    """All images of a folder, those for training, or those held out for validation."""
 
     WHOLE = "whole"
     TRAINING = "training"
@@ -69,7 +69,7 @@ class IndexedPair:
 
 @dataclass(frozen=True)
 class Index:
-    """What lies in the memory, in order; names and reasons of what could not be used.
+    """The stored images in order, and ``skipped`` ones as (name, reason).
 
     Every ``hold_out``-th image, from the first on, is held out for validation; ``fingerprints`` are
     those of the halves.
@@ -82,11 +82,11 @@ class Index:
 
     @property
     def bytes(self) -> int:
-        """Of all pixels."""
+        """Size of all pixels."""
         return sum(pair.bytes for pair in self.pairs)
 
     def of(self, half: Half) -> Iterator[tuple[int, IndexedPair]]:
-        """The images of a half, each with the place of its first byte."""
+        """The images of a half, each with the offset of its first byte."""
         place = 0
         for number, pair in enumerate(self.pairs):
             if half in (Half.WHOLE, half_of(number, self.hold_out)):
@@ -95,7 +95,7 @@ class Index:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """What ``dataclasses.asdict`` made of one; ValueError, KeyError or TypeError if not."""
+        """Inverse of ``dataclasses.asdict``; ValueError, KeyError or TypeError for other data."""
         pairs = (
             IndexedPair(str(one["name"]), tuple(one["lr"]), tuple(one["hr"]), bool(one["is_flat"]))
             for one in data["pairs"]
@@ -105,7 +105,7 @@ class Index:
 
 
 def half_of(number: int, hold_out: int) -> Half:
-    """Where the image of that number goes if every ``hold_out``-th is held out."""
+    """The half of the image ``number`` if every ``hold_out``-th is held out."""
     return Half.TRAINING if number % hold_out else Half.VALIDATION
 
 
@@ -135,24 +135,24 @@ class PixelWriter:
         self._skipped.append((name, reason))
 
     def index(self) -> Index:
-        """Of all that was written."""
+        """The index of all images written."""
         fingerprints = {half.value: str(mark) for half, mark in self._fingerprints.items()}
         return Index(tuple(self._pairs), tuple(self._skipped), self._hold_out, fingerprints)
 
 
 class SharedMemory:
-    """The bytes of a file, read-only. Sent to another process, it maps the same ones.
+    """A read-only mapping of a file; pickled, another process maps the same file.
 
-    ``owned`` is the descriptor of memory without a file: such memory can be sent for as long as
-    this process lives and holds it.
+    ``owned`` is the descriptor of anonymous memory, which others can map as long as this process
+    keeps it.
     """
 
     def __init__(self, path: str, owned: int | None = None) -> None:
         self.path = path
         self._owned: int | None = None
         with Path(path).open("rb") as file:
-            # The mapping has a duplicate of the descriptor, and with it this lock: for as long as
-            # any of its pixels are in use, the cache does not remove the file.
+            # The mapping duplicates the descriptor and so keeps the lock: the cache does not remove
+            # the file as long as pixels are in use.
             fcntl.flock(file, fcntl.LOCK_SH)
             self.status = os.fstat(file.fileno())
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -166,27 +166,24 @@ class SharedMemory:
         return SharedMemory, (self.path,)
 
     def pixels(self, shape: Shape, place: int) -> npt.NDArray[np.uint8]:
-        """A view of the image whose first byte is at ``place``."""
+        """A view of the image at the offset ``place``."""
         return np.frombuffer(self._mapped, np.uint8, _bytes(shape), place).reshape(shape)
 
     def release(self) -> None:
-        """Gives back the pages that this process has read; the system reads them again if needed.
-
-        Views stay valid.
-        """
+        """Releases the pages that this process has read; views stay valid and read them again."""
         self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
 class StoredImages:
-    """Pixels, and what they are of."""
+    """Pixels in memory with their index."""
 
     memory: SharedMemory = field(repr=False, compare=False)
     index: Index
 
 
 def store_in_memory(write: Callable[[IO[bytes]], Index]) -> StoredImages:
-    """What ``write`` writes, in memory without a file."""
+    """Stores what ``write`` writes in anonymous memory."""
     descriptor = os.memfd_create("images")
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -199,7 +196,7 @@ def store_in_memory(write: Callable[[IO[bytes]], Index]) -> StoredImages:
 
 
 def available_bytes() -> int:
-    """Of memory, before the system begins to swap."""
+    """Memory that is available without swapping."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
 
