@@ -1,4 +1,4 @@
-"""Work in a thread of its own, to be asked for its result."""
+"""Runs a function in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 def in_background(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
-    """Begins ``function(*args, **kwargs)``; what is returned waits for its result, or its error.
+    """Starts ``function(*args, **kwargs)``; the returned function waits for its result or error.
 
-    Ctrl-C ends the waiting, wherever the function is: raised within a long computation of the main
-    thread, it may be lost in a callback or a destructor there. A thread of an executor, if Ctrl-C
-    met its beginning, would never end, nor the program.
+    Ctrl-C interrupts the waiting. In a long computation of the main thread, KeyboardInterrupt may
+    be raised, and lost, in a callback or a destructor. An executor is not used: interrupted while
+    it starts a thread, it would never end.
     """
     future: Future[T] = Future()
 

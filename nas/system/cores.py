@@ -1,4 +1,4 @@
-"""The processor: which cores a worker may use, and whether they multiply bfloat16."""
+"""Processor cores of workers, and whether the processor supports bfloat16."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Self
 from search_spaces import InputError
 
 _MOST_WORKERS = 4
-#: A worker takes 1.6 GB, most of it TensorFlow's.
+#: Memory for each worker: it takes 1.6 GB, most of it for TensorFlow.
 _BYTES_PER_WORKER = 2_500_000_000
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
 class Cores:
-    """A worker's own cores, by the operating system's numbers."""
+    """The cores of a worker, as numbers of the operating system."""
 
     numbers: tuple[int, ...]
 
     @classmethod
     def available(cls) -> Self:
-        """All that this process may run on."""
+        """All cores that this process may run on."""
         return cls(tuple(sorted(os.sched_getaffinity(0))))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """``0,1``; InputError if it is no list of cores that this process may run on."""
+        """Parses ``0,1``; InputError unless it lists cores that this process may run on."""
         try:
             numbers = tuple(int(part) for part in text.split(","))
         except ValueError:
@@ -59,7 +59,7 @@ class Cores:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Within, this process is bound, and children that begin there remain so."""
+        """Within, this process is bound to the cores; children started there remain so."""
         before = Cores.available()
         self.apply()
         try:
@@ -69,18 +69,18 @@ class Cores:
 
 
 def usual_workers() -> int:
-    """How many workers share this machine where nobody says.
+    """Default number of workers on this machine.
 
-    One for each core: small networks train little faster on two (studies/first_minutes). Four at
-    most, since those that train at once know nothing of each other's results, and as many as have
-    their share of memory.
+    One for each core, since small networks train little faster on two (studies/first_minutes); four
+    at most, since simultaneous trials do not know each other's results; and as many as the memory
+    allows.
     """
     with_memory = _memory_bytes() // _BYTES_PER_WORKER
     return max(1, min(Cores.available().count, _MOST_WORKERS, with_memory))
 
 
 def _memory_bytes() -> int:
-    """Of the machine, or what this process's group may have of it."""
+    """Memory of the machine, or the limit of this process's cgroup if that is lower."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         return min(machine, int(_GROUP_LIMIT.read_text(encoding="ascii")))
@@ -89,7 +89,7 @@ def _memory_bytes() -> int:
 
 
 def has_bfloat16() -> bool:
-    """Does the processor multiply bfloat16 in hardware?"""
+    """Whether the processor multiplies bfloat16 in hardware."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Nothing half-written, and whatever is wrong with a file told with its name."""
+"""Reads and writes files: writes are atomic, and errors name the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Row = TypeVar("Row")
-#: What numpy and zipfile raise over bytes that they do not expect.
+#: Exceptions of numpy and zipfile for damaged files.
 _DAMAGED = (
     ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
@@ -42,23 +42,23 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8; names within that are no UTF-8 become readable (see ``text``)."""
+    """Writes UTF-8; file names in it that are not UTF-8 are escaped (see ``text``)."""
     write_whole(path, text.encode("utf-8", PRINTABLE))
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all; makes its folder if it is missing."""
+    """Writes a file atomically; creates its folder if it is missing."""
     with writing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Writes ``json_text`` of ``value``, by lines."""
+    """Writes ``json_text`` of ``value``, indented."""
     write_whole(path, f"{json_text(value, indent=1)}\n".encode())
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """A CSV file's rows as dataclasses of that kind; an empty cell is the field's default."""
+    """The rows of a CSV file as dataclasses; an empty cell is the field's default."""
     from pydantic import TypeAdapter
 
     parse = TypeAdapter(kind).validate_python
@@ -67,7 +67,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """JSON that every reader takes: a float that is not finite has no word there, and is null."""
+    """Standard JSON; floats that are not finite, which it cannot express, become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
@@ -83,9 +83,10 @@ def _finite(value: Any) -> Any:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``path`` once it is written within.
+    """Within, a temporary file to be written, which then replaces ``path``.
 
-    A link stays one: what it leads to is replaced. What is no file, as /dev/null, is written to.
+    If ``path`` is a symbolic link, its target is replaced. A device or a pipe, as /dev/null, is
+    written to. OSErrors name ``path``.
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -102,7 +103,7 @@ def writing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Of a short name: the target's own may be as long as names can be.
+    # A short name, since the target's may have the maximum length.
     temporary = target.with_name(f".{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
         yield temporary
@@ -112,7 +113,7 @@ def _replacing(target: Path) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file; InputError says why there is none."""
+    """The value of a JSON file; InputError if it cannot be read."""
     with reading(path):
         try:
             return json.loads(path.read_bytes())
@@ -121,7 +122,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The named arrays of an NPZ file; InputError says why there are none."""
+    """The named arrays of an NPZ file; InputError if it cannot be read."""
     import numpy as np
 
     with reading(path):

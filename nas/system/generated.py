@@ -1,4 +1,4 @@
-"""Files that a command writes, and writes anew as long as nobody has changed them by hand."""
+"""Generated text files, which are overwritten only if nobody has changed them by hand."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MARK = re.compile(r"\S+ Written by `(?P<command>[^`]+)`, digest (?P<digest>[0-9
 
 @dataclass(frozen=True)
 class GeneratedFile:
-    """A text file whose first line, a comment, tells what wrote it and what it wrote."""
+    """A text file whose first line is a comment with the command and a digest of the rest."""
 
     path: Path
     command: str
-    #: before and after a comment
+    #: what begins and ends a comment
     comment: tuple[str, str] = ("#", "")
 
     def require_own(self) -> None:
-        """InputError if the file is there, and was written or changed by somebody else."""
+        """InputError if the file exists and was not written by ``command``, or was changed."""
         if not self.path.exists():
             return
         with reading(self.path):
@@ -38,12 +38,12 @@ class GeneratedFile:
             )
 
     def write(self, text: str) -> None:
-        """Writes it anew; InputError as ``require_own``."""
+        """Overwrites the file; InputError as ``require_own``."""
         self.require_own()
         begin, end = self.comment
         digest = _digest(text.encode())
-        said = f"{begin} Written by `{self.command}`, digest {digest}: once changed, it is kept."
-        write_text(self.path, f"{said} {end}".rstrip() + f"\n{text}")
+        mark = f"{begin} Written by `{self.command}`, digest {digest}: once changed, it is kept."
+        write_text(self.path, f"{mark} {end}".rstrip() + f"\n{text}")
 
 
 def _digest(content: bytes) -> str:

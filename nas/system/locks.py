@@ -1,4 +1,4 @@
-"""Work that no two processes may do at once."""
+"""Locks against simultaneous work of several processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from search_spaces import InputError
 
 @contextlib.contextmanager
 def alone(folder: Path, work: str) -> Iterator[None]:
-    """Within, nobody else does ``work`` ("training") in ``folder``, which is made if it is missing.
+    """Within, no other process does ``work`` ("training") in ``folder``, created if missing.
 
-    InputError if somebody does. The operating system lets go of the lock when its holder dies.
+    InputError if one does. The operating system releases the lock of a process that dies.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as file:
@@ -27,5 +27,5 @@ def alone(folder: Path, work: str) -> Iterator[None]:
         yield
 
 
-#: The file in the folder that is held.
+#: The locked file in the folder.
 LOCK = ".lock"

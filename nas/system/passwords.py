@@ -1,4 +1,4 @@
-"""Passwords of databases: whatever says something of a URL says it without them."""
+"""Removes database passwords from URLs and messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY_NAME = re.compile(
 
 
 def without_passwords(text: str) -> str:
-    """``text`` with *** for each password of a URL, or of a connection string, in it."""
+    """``text`` with *** instead of passwords of URLs and of connection strings."""
     text = _IN_URL.sub(rf"\1{_SHOWN}@", text)
     text = _BEFORE_HOST.sub(rf"\1{_SHOWN}@", text)
     text = _AS_PORT.sub(rf"\1{_SHOWN}", text)
@@ -27,10 +27,10 @@ def without_passwords(text: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """``url`` alone, whose password may hold blanks, too."""
+    """``without_passwords`` for a text that is a URL, whose password may contain blanks."""
     return without_passwords(re.sub(r"(?s)(//[^/:@]*:).*@", rf"\1{_SHOWN}@", url))
 
 
 def holds_password(url: str) -> bool:
-    """Would whoever reads ``url`` learn a password?"""
+    """Whether ``url`` contains a password."""
     return shown_url(url) != url

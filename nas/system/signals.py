@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM, at once or at the next good moment.
+"""Handling of Ctrl-C and SIGTERM.
 
-Python lets the main thread alone see to signals: in any other these change nothing.
+Python handles signals in the main thread only: in others these functions have no effect.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C or SIGTERM only makes the yielded function true; a second raises."""
+    """Within, the first Ctrl-C or SIGTERM is deferred: the yielded function then returns true.
+
+    A second one raises KeyboardInterrupt.
+    """
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -1,21 +1,21 @@
-r"""Names as text that can be printed and written: a file's name need not be UTF-8.
+r"""Printable text for file names, which need not be UTF-8.
 
-Python hands bytes that are no UTF-8 on as lone surrogates, which no encoding takes. They become
-``\xff`` here, as does any other character that a terminal's encoding does not have.
+Python represents bytes that are not UTF-8 as lone surrogates, which cannot be encoded. They are
+escaped here as ``\xff``, as are other characters that an encoding lacks.
 """
 
 from __future__ import annotations
 
 import codecs
 
-#: ``errors`` of an encoding, for streams and files.
+#: Name of the error handler, for the argument ``errors`` of streams and files.
 PRINTABLE = "nas.printable"
 _FIRST, _LAST = 0xDC80, 0xDCFF
 _BYTE = 0xDC00
 
 
 def printable(text: str) -> str:
-    r"""``text`` with ``\xff`` for what is no text."""
+    r"""``text`` with lone surrogates escaped as ``\xff``."""
     return text.encode("utf-8", PRINTABLE).decode("utf-8")
 
 
