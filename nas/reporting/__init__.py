@@ -1,1 +1,1 @@
-"""What a person sees of a study: one HTML file that needs no network, and Optuna's dashboard."""
+"""Reports of a study: a self-contained HTML file, and attachments of Optuna's dashboard."""

@@ -1,7 +1,7 @@
-"""What Optuna's dashboard shows of a study beside its trials: models, pictures, cards, plots.
+"""Attaches models, pictures, cards and plots of a study to Optuna's dashboard.
 
-Everything is written once, under a name of its own: to attach again changes nothing but the notes
-of networks that were timed anew, and what a person wrote into one stays.
+Attaching again writes nothing twice. Only the notes of networks with a new latency are updated, and
+not those that a person has edited.
 """
 
 from __future__ import annotations
@@ -26,17 +26,15 @@ from .plots.style import theme
 from .previews import Previewer
 from .sections import sections_of
 
-#: Of the figures on the study's page; optuna-dashboard writes each in pieces of two kilobytes.
+#: Plots on the study's page; few, since optuna-dashboard writes each in pieces of 2 KB.
 _PLOTS = ("plot-front", "plot-progress-trials", "plot-operators", "plot-drop")
 _TFLITE = "application/octet-stream"
 
 
 class Attachments:
-    """Files and notes of a study's trials.
+    """Files and notes of a study's trials. Not thread-safe.
 
-    The files are where the study's models go, or else in ``artifacts`` of its folder.
-
-    Used from one thread.
+    Files are stored with the study's models, or else in ``artifacts`` in its folder.
     """
 
     def __init__(self, study: Study) -> None:
@@ -47,14 +45,14 @@ class Attachments:
 
     @property
     def artifacts(self) -> Artifacts:
-        """Where the dashboard reads them."""
+        """The store from which the dashboard reads files."""
         return self._artifacts
 
     def attach(self, content: ReportContent) -> None:
-        """Models and cards of the front, and the plots if trials or latencies are others.
+        """Attaches models and cards of the front, and plots if trials or latencies have changed.
 
-        A model that only another machine has is left out; one that its worker put where all find
-        it is with the trial already.
+        Models that are on another machine only are left out; those in a shared store are attached
+        to their trials already.
         """
         for network in content.front:
             self._attach_note(content, network)
@@ -70,7 +68,7 @@ class Attachments:
             self._drawn = drawn
 
     def attach_previews(self, networks: Iterable[ReportedNetwork], previewer: Previewer) -> None:
-        """A picture for each of ``networks`` that has none; NasError if pictures cannot be made."""
+        """Attaches a preview to ``networks`` without one; NasError if it cannot be made."""
         for network in networks:
             name = f"trial{network.trial:04d}-preview.png"
             if self._has(network, name):
@@ -105,7 +103,7 @@ class Attachments:
         return f"dashboard:artifacts:{trial_id}:{self._artifact_id(network, name)}"
 
     def _artifact_id(self, network: ReportedNetwork, name: str) -> str:
-        """Always the same for the same file of the same trial."""
+        """An identifier that is the same for the same file of the same trial."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._study.name}/{network.trial}/{name}"))
 
     def _name_objectives(self, content: ReportContent) -> None:
@@ -115,13 +113,13 @@ class Attachments:
             self._study.optuna.set_metric_names(names)
 
     def _attach_note(self, content: ReportContent, network: ReportedNetwork) -> None:
-        """Written anew where it is as we left it; what a person wrote into one stays."""
+        """Writes or updates the note of a trial, unless a person has edited it."""
         study = self._study.optuna
         trial = Trial(study, self._trial_id(network))
         note, key = note_of(content, network), f"nas:note:{network.trial}"
-        found = optuna_dashboard.get_note(trial)
+        present = optuna_dashboard.get_note(trial)
         ours = study._storage.get_study_system_attrs(study._study_id).get(key)
-        if found != note and (not found or _digest(found) == ours):
+        if present != note and (not present or _digest(present) == ours):
             optuna_dashboard.save_note(trial, note)
             study._storage.set_study_system_attr(study._study_id, key, _digest(note))
 
@@ -152,7 +150,7 @@ def _digest(note: str) -> str:
 
 
 def _for_the_dashboard(title: str) -> dict[str, Any]:
-    """It gives each figure half the width and no heading."""
+    """Layout for the dashboard, which shows figures at half the width and without a heading."""
     return {
         "template": theme(dark=False),
         "title": {"text": title, "x": 0.02},

@@ -1,4 +1,4 @@
-"""What a report says of a study, as typed values; how it looks is the business of other modules."""
+"""The contents of a report as typed values, independent of its presentation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ..studies.study import Study
 
 ABPN = "ABPN"
-#: What a fast network should at least be worth, against interpolation that costs next to nothing.
+#: Least gain over bicubic interpolation for the highlight of the fastest network.
 WORTHWHILE_GAIN_DB = 1.0
 
 
 class TrialStatus(StrEnum):
-    """What became of a trial, as the report names it."""
+    """Status of a trial, as it is shown."""
 
     FRONT = "front"
     TRAINED = "trained"
@@ -40,13 +40,13 @@ class TrialStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ReportedNetwork:
-    """A trained network of the study: a finding, or one of the report's systems."""
+    """A trained network of the study: a candidate or a reference."""
 
     record: TrialRecord = field(repr=False)
     result: Result
-    #: its score over the yardstick's
+    #: ratio of its score to that of the yardstick
     ratio: float
-    #: the device that its latency is of
+    #: the device of its latency
     device: str
 
     @property
@@ -56,17 +56,17 @@ class ReportedNetwork:
 
     @property
     def name(self) -> str:
-        """For people: "ABPN", "trial 12"."""
+        """Name for people: "ABPN", "trial 12"."""
         return self.record.baseline or f"trial {self.trial}"
 
     @property
     def candidate(self) -> str:
-        """The hash of its network."""
+        """Hash of the network."""
         return self.record.candidate or ""
 
     @property
     def is_reference(self) -> bool:
-        """Was it put in, and not found?"""
+        """Whether it is a reference, and not found by the search."""
         return self.record.baseline is not None
 
     @property
@@ -80,7 +80,7 @@ class TrialLine:
 
     number: int
     status: TrialStatus
-    #: the system's name, the outcome where nothing was trained, the reason
+    #: name of a reference, or outcome and reason of a trial that was not trained
     remark: str
     #: sampled parameters, "depth 3, width_1 8"
     parameters: str
@@ -89,7 +89,7 @@ class TrialLine:
 
 @dataclass(frozen=True)
 class Highlight:
-    """A network worth looking at, and what for."""
+    """A network worth looking at; ``title`` says why."""
 
     title: str
     network: ReportedNetwork
@@ -97,15 +97,15 @@ class Highlight:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """All that a report says, but for its pictures. Times in seconds of search."""
+    """Contents of a report, without pictures."""
 
     name: str
     settings: Settings
     budget: Budget
     elapsed_seconds: float
-    #: whose score counts as 1: ABPN's of this study, or the best found where ABPN was left out
+    #: name of the network whose score is 1: ABPN, or the best one in studies without ABPN
     yardstick: str
-    #: of the best score over ABPN; None without either
+    #: ratio of the best score to ABPN's; None if one of them is missing
     lead: Lead | None
     candidates: tuple[ReportedNetwork, ...]
     references: tuple[ReportedNetwork, ...]
@@ -114,7 +114,7 @@ class ReportContent:
     highlights: tuple[Highlight, ...]
     history: tuple[Moment, ...]
     lines: tuple[TrialLine, ...]
-    #: the trials of ``candidates``, for what Optuna says about parameters
+    #: Optuna's trials of ``candidates``, for plots of parameters
     trials: tuple[FrozenTrial, ...]
     command: str
 
@@ -124,24 +124,24 @@ class ReportContent:
 
     @property
     def gauge(self) -> str:
-        """The word for a score's unit: "score / ABPN"."""
+        """Title of score ratios: "score / ABPN"."""
         return f"score / {self.yardstick}"
 
     @property
     def shown(self) -> tuple[ReportedNetwork, ...]:
-        """The front, fastest first, and the references: what is drawn one by one."""
+        """Networks that are drawn one by one: the front, fastest first, and the references."""
         return (*sorted(self.front, key=lambda n: n.result.scored_ms), *self.references)
 
     @property
     def timed_elsewhere(self) -> tuple[tuple[str, int], ...]:
-        """Devices other than the study's, with how many networks have a latency of theirs."""
+        """Other devices than the study's, with the number of networks with their latency."""
         devices = Counter(network.device for network in (*self.candidates, *self.references))
         return tuple((d, n) for d, n in devices.items() if d != self.settings.device)
 
 
 def collect(study: Study) -> ReportContent:
-    """What ``study`` has found up to now; a search may be running."""
-    # The front first: whatever is in it is then among the trials, too.
+    """The contents for the present state of ``study``; a search may be running."""
+    # The front is read first, so that all of its trials are among those read later.
     front_trials = {finding.trial: finding for finding in findings(study)}
     trials = study.optuna.get_trials(deepcopy=False)
     records = study.records_of(trials)
@@ -151,7 +151,7 @@ def collect(study: Study) -> ReportContent:
         for record in records
         if record.result
     }
-    found = tuple(network for network in networks.values() if not network.is_reference)
+    candidates = tuple(network for network in networks.values() if not network.is_reference)
     front = tuple(networks[number] for number in front_trials)
     return ReportContent(
         name=study.name,
@@ -160,22 +160,22 @@ def collect(study: Study) -> ReportContent:
         elapsed_seconds=study.elapsed_seconds(),
         yardstick=yardstick,
         lead=next((finding.lead for finding in front_trials.values()), None),
-        candidates=found,
+        candidates=candidates,
         references=tuple(network for network in networks.values() if network.is_reference),
         front=front,
-        highlights=_highlights(found, front, study.settings),
+        highlights=_highlights(candidates, front, study.settings),
         history=history_of(records, study.settings.references.bicubic_psnr_db, log2_unit),
         lines=tuple(
             _line(trial, record, networks.get(record.number), frozenset(front_trials))
             for trial, record in zip(trials, records, strict=True)
         ),
-        trials=tuple(trials[network.trial] for network in found),
+        trials=tuple(trials[network.trial] for network in candidates),
         command=SearchOptions.repeating(study).command,
     )
 
 
 def _yardstick(records: list[TrialRecord], front: tuple[ParetoPoint, ...]) -> tuple[str, float]:
-    """Name and binary logarithm of the score that counts as 1."""
+    """Name of the yardstick, and the binary logarithm of its score."""
     for record in records:
         if record.baseline == ABPN and record.result:
             return ABPN, record.result.log2_score
@@ -192,14 +192,14 @@ def _network(record: TrialRecord, result: Result, log2_unit: float, device: str)
 
 
 def _highlights(
-    found: tuple[ReportedNetwork, ...], front: tuple[ReportedNetwork, ...], settings: Settings
+    candidates: tuple[ReportedNetwork, ...], front: tuple[ReportedNetwork, ...], settings: Settings
 ) -> tuple[Highlight, ...]:
-    """The best score; the fastest that is well above bicubic; the best picture that may be had."""
+    """The best score, the fastest network well above bicubic, and the best PSNR."""
     if not front:
         return ()
     cap_ms = settings.max_latency_ms
     good_db = settings.references.bicubic_psnr_db + WORTHWHILE_GAIN_DB
-    good = [n for n in found if n.within_limit and n.result.expected.psnr_db >= good_db]
+    good = [n for n in candidates if n.within_limit and n.result.expected.psnr_db >= good_db]
     chosen = [Highlight("Best score", front[0])]
     if good:
         fastest = min(good, key=lambda network: network.result.scored_ms)

@@ -1,4 +1,4 @@
-"""Optuna's dashboard on one study, kept up to date while a search goes on."""
+"""Serves Optuna's dashboard for a study, and updates its attachments while a search runs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _LOG = logging.getLogger(__name__)
 def serve(study: Study, host: str, port: int, announce: Callable[[str], None]) -> None:
     """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
 
-    ``announce`` is given the address of the study's page once it answers; port 0 is any free one.
-    A search may be running: between the short writes of new attachments the database is only read.
-    InputError if the address is taken or not this machine's.
+    ``announce`` is called with the address of the study's page when it is ready; port 0 means any
+    free port. A search may be running: the database is locked for short writes of attachments only.
+    InputError if the address is in use, or not of this machine.
     """
     study.folder.create()
     attachments = Attachments(study)
@@ -60,7 +60,7 @@ class _ServerV6(_Server):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are nobody's news."""
+        """Logs nothing."""
 
 
 @contextlib.contextmanager
@@ -78,19 +78,19 @@ def _listening(host: str, port: int, application: Any) -> Iterator[WSGIServer]:
 
 @contextlib.contextmanager
 def _kept_up_to_date(study: Study, attachments: Attachments) -> Iterator[None]:
-    """Within, new networks of the front get what the old ones have, a picture first of all."""
+    """Within, a thread attaches models, cards and pictures of new networks of the front."""
     ended = threading.Event()
 
     def keep() -> None:
-        told = ""
+        reported = ""
         with Worker() as worker:
-            # One thread: the other cores are a search's, which may be timing a network on them.
+            # One thread, since a search may be timing a network on the other cores.
             previewer = Previewer(study, worker, threads=1)
             while not ended.is_set():
                 trouble = _refresh(study, attachments, previewer)
-                if trouble and trouble != told:
+                if trouble and trouble != reported:
                     _LOG.error("the dashboard is not up to date: %s", trouble)
-                told = trouble
+                reported = trouble
                 ended.wait(_REFRESH_SECONDS)
 
     thread = threading.Thread(target=keep, daemon=True)
@@ -103,7 +103,7 @@ def _kept_up_to_date(study: Study, attachments: Attachments) -> Iterator[None]:
 
 
 def _refresh(study: Study, attachments: Attachments, previewer: Previewer) -> str:
-    """What went wrong, if anything did: it costs pictures, and not the dashboard."""
+    """Attaches what is new; the text of an error, which does not end the dashboard, or empty."""
     try:
         content = collect(study)
         attachments.attach(content)

@@ -1,4 +1,4 @@
-"""How a search got on: the best score so far, and the hypervolume under its Pareto front."""
+"""The history of a search: best score so far, and hypervolume of the Pareto front."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..studies.record import Result, TrialRecord
 
 @dataclass(frozen=True)
 class Moment:
-    """The state of a search when one of its trials ended."""
+    """The state of a search at the end of a trial."""
 
     trial: int
-    #: time with a trial in hand since the study began
+    #: time since the study began during which a trial was running
     seconds: float
-    #: of this trial, and the best so far: scores over the yardstick's
+    #: ratio to the yardstick's score, of this trial and of the best so far
     ratio: float
     best_ratio: float
     #: dB above bicubic times doublings of speed, see ``hypervolume``
@@ -29,9 +29,9 @@ def history_of(
     bicubic_psnr_db: float,
     log2_unit: float,
 ) -> tuple[Moment, ...]:
-    """A moment for each trained candidate, in the order in which they ended.
+    """A moment for each trained candidate, in the order of their ends.
 
-    ``log2_unit`` is the yardstick's score.
+    ``log2_unit`` is the binary logarithm of the yardstick's score.
     """
     ended = sorted(
         (record.ended, record.number, record.result, record.within_limit)
@@ -65,7 +65,7 @@ def history_of(
 
 
 def hypervolume(points: Iterable[tuple[float, float]]) -> float:
-    """The area that ``points`` dominate, both coordinates to be maximized, from the origin on.
+    """The area between the origin and the front of ``points``; both coordinates are maximized.
 
     Zitzler and Thiele, "Multiobjective optimization using evolutionary algorithms - a comparative
     case study", PPSN 1998. A point with a coordinate below 0 adds nothing.
@@ -79,9 +79,9 @@ def hypervolume(points: Iterable[tuple[float, float]]) -> float:
 
 
 def _gains(result: Result, bicubic_psnr_db: float, slowest_ms: float) -> tuple[float, float]:
-    """The dB above bicubic, and how often the slowest network's time has been halved.
+    """The dB above bicubic, and log2 of the speedup over the slowest network.
 
-    In these units equal steps are worth the same anywhere, as in the challenge's score.
+    The logarithm of the challenge's score is linear in both.
     """
     return result.expected.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.scored_ms)
 
@@ -95,7 +95,7 @@ def _unbeaten(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 class _Clock:
-    """Time with at least one trial in hand: pauses between two runs of a search don't count."""
+    """Counts the time during which a trial was running, without pauses between runs."""
 
     def __init__(self, intervals: Iterable[tuple[float, float]]) -> None:
         self._busy: list[tuple[float, float]] = []

@@ -11,7 +11,7 @@ from .content import ReportContent, ReportedNetwork
 def note_of(content: ReportContent, network: ReportedNetwork) -> str:
     """Quality, latency by kind of operator, and how it was trained."""
     card = card_of_trial(content.name, content.settings, network.record)
-    # Here, on the machine of the study, its device is told as the study names it.
+    # A note is read on the machine of the study, where the device has the study's name for it.
     card = replace(card, name=f"{network.name} of {content.name}", device=network.device)
     ratio = [(content.gauge, f"{network.ratio:.2f}")] if content.has_abpn else []
     return card.to_markdown(*ratio)

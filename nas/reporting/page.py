@@ -1,4 +1,4 @@
-"""The report as one HTML file that asks nothing of any network."""
+"""Renders the report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .table import columns, rows
 
 
 def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictures: str) -> str:
-    """The page; ``no_pictures`` says why ``comparisons`` is empty, if it is."""
+    """The HTML page; ``no_pictures`` is the reason if ``comparisons`` is empty."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_part), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -60,7 +60,7 @@ def _part(name: str) -> str:
 
 
 def _within_script(text: str) -> Markup:
-    """JSON that cannot end the script element it stands in."""
+    """JSON for a script element, which it cannot end."""
     return Markup(text.replace("<", "\\u003c"))
 
 
@@ -71,7 +71,7 @@ def _data_uri(crop: Crop) -> str:
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:
-    """What decides a result, in the order in which a person would check it."""
+    """Settings that results depend on, in the order in which a person checks them."""
     settings, recipe = content.settings, content.settings.recipe
     return [
         ("data", f"{settings.data}, fingerprint {settings.data_fingerprint}"),

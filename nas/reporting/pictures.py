@@ -1,4 +1,4 @@
-"""What PSNR looks like: a crop of a few validation photographs, enlarged in every way."""
+"""Comparisons: crops of validation images, enlarged by bicubic and by the study's networks."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ Upscale = Callable[[Pixels], Pixels]
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """One way to make an image: its name, its pixels, and how close they come."""
+    """A crop of one version of an image."""
 
     name: str
     #: uint8 RGB (H, W, 3); of the LR image, ``scale`` times smaller than of the others
     pixels: Pixels = field(repr=False)
-    #: of this crop; None for the original, and for the LR pixels themselves
+    #: PSNR of this crop; None for the LR and the original image
     psnr_db: float | None
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The same crop of one image in all ways: LR, bicubic, the networks, and the original last.
+    """The same crop of all versions of an image: LR, bicubic, the networks, and the original.
 
     ``width`` and ``height`` are in HR pixels.
     """
@@ -59,7 +59,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Window:
-    """A crop's place, in LR pixels."""
+    """Position and size of a crop, in LR pixels."""
 
     top: int
     left: int
@@ -67,7 +67,7 @@ class Window:
     width: int
 
     def of(self, pixels: Pixels, zoom: int = 1) -> Pixels:
-        """Its part of an image that is ``zoom`` times as large as the LR one."""
+        """The crop of an image that is ``zoom`` times as large as the LR image."""
         rows = slice(self.top * zoom, (self.top + self.height) * zoom)
         return pixels[rows, self.left * zoom : (self.left + self.width) * zoom]
 
@@ -79,9 +79,9 @@ def compare(
     threads: int,
     observe: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Comparison, ...]:
-    """Comparisons by the best models whose files are here, on the study's validation images.
+    """Compares the best networks of the front on some of the study's validation images.
 
-    NasError says why there are none: the images are gone or changed, or no model is here.
+    NasError if the images are missing or changed, or if no model's file is on this machine.
     """
     models = _models(content, study, worker, threads)
     images = validation_images(content.settings)
@@ -94,7 +94,7 @@ def compare(
 
 
 def compare_one(pair: ImagePair, scale: int, models: Sequence[tuple[str, Upscale]]) -> Comparison:
-    """The most telling crop of ``pair``, by every one of the named ``models``."""
+    """A comparison of ``pair`` by ``models``, (name, function), at its ``telling_window``."""
     smooth = bicubic(scale)(pair.lr)
     window = telling_window(pair, smooth, scale)
     hr = window.of(pair.hr, scale)
@@ -107,13 +107,13 @@ def compare_one(pair: ImagePair, scale: int, models: Sequence[tuple[str, Upscale
 
 
 def telling_window(pair: ImagePair, smooth: Pixels, scale: int) -> Window:
-    """Where bicubic, ``smooth``, is furthest from the original: there networks differ most."""
+    """The window where ``smooth``, the bicubic enlargement, has the largest squared error."""
     height, width = pair.lr.shape[:2]
     side = -(-CROP_SIDE // scale)
     window_height, window_width = min(side, height), min(side, width)
     error = ((smooth.astype(np.int32) - pair.hr) ** 2).sum(axis=2)
     by_lr_pixel = error.reshape(height, scale, width, scale).sum(axis=(1, 3))
-    # Sums over rectangles as differences of one table of sums.
+    # A summed-area table gives the sums of all windows.
     sums = np.pad(by_lr_pixel.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     tops = range(0, height - window_height + 1, _STEP)
     lefts = range(0, width - window_width + 1, _STEP)
@@ -122,7 +122,7 @@ def telling_window(pair: ImagePair, smooth: Pixels, scale: int) -> Window:
 
 
 def validation_images(settings: Settings) -> ImageSet:
-    """What a study was judged on; NasError if it is gone or has changed since."""
+    """The validation images of a study; NasError if they are missing or have changed."""
     data = load_data(settings.data, settings.scale)
     if data.fingerprint != settings.data_fingerprint:
         raise NasError(
@@ -135,7 +135,7 @@ def validation_images(settings: Settings) -> ImageSet:
 def upscaler(
     network: ReportedNetwork, study: Study, worker: Worker, threads: int
 ) -> Upscale | None:
-    """The INT8 file of ``network`` as a function of an image; None if it is not to be had."""
+    """The INT8 model of ``network`` as a function of an image; None if its file is not here."""
     path = bring_model(study, network.record) / MODEL
     if not path.is_file():
         return None
@@ -145,7 +145,7 @@ def upscaler(
 def _models(
     content: ReportContent, study: Study, worker: Worker, threads: int
 ) -> list[tuple[str, Upscale]]:
-    """The best of the front, and ABPN to hold them against."""
+    """Name and function of the best networks of the front, and of the yardstick."""
     best = list(content.front[:MOST_MODELS])
     wanted = best + [n for n in content.references if n.name == content.yardstick]
     opened = [(n.name, upscaler(n, study, worker, threads)) for n in wanted]
@@ -159,7 +159,7 @@ def _models(
 
 
 def _spread(pairs: Sequence[ImagePair], most: int) -> list[ImagePair]:
-    """At most so many, evenly over the set."""
+    """At most ``most`` pairs, evenly spaced."""
     count = min(most, len(pairs))
     return [pairs[index * len(pairs) // count] for index in range(count)]
 

@@ -1,4 +1,4 @@
-"""One small picture of what a network does: LR, bicubic, the network, and the original."""
+"""Previews: a crop of an image as LR, bicubic, enlarged by a network, and the original."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INK, _PAPER = "#1f252d", "#ffffff"
 
 
 class Previewer:
-    """Makes previews of a study's networks on its first validation image, loaded when needed."""
+    """Makes previews of a study's networks, of a crop of the first validation image."""
 
     def __init__(self, study: Study, worker: Worker, threads: int) -> None:
         self._study, self._worker, self._threads = study, worker, threads
@@ -31,9 +31,9 @@ class Previewer:
         return validation_images(self._study.settings)
 
     def preview(self, network: ReportedNetwork) -> Image.Image | None:
-        """RGB; None if only another machine has the network's file.
+        """An RGB image; None if the network's file is on another machine only.
 
-        NasError if the study's images are gone or have changed, or the model cannot be run.
+        NasError if the study's images are missing or changed, or the model cannot be run.
         """
         run = upscaler(network, self._study, self._worker, self._threads)
         if run is None:
@@ -43,7 +43,7 @@ class Previewer:
 
 
 def in_a_row(comparison: Comparison) -> Image.Image:
-    """All crops of ``comparison`` side by side, each with its name and PSNR in dB below it."""
+    """The crops of ``comparison`` side by side, with names and PSNR in dB below."""
     step = comparison.width + _GAP
     size = (len(comparison.crops) * step - _GAP, comparison.height + _CAPTION)
     canvas = Image.new("RGB", size, _PAPER)

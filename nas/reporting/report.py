@@ -18,7 +18,7 @@ from .pictures import Comparison, compare
 
 @dataclass(frozen=True)
 class Written:
-    """A report on disk; ``no_pictures`` is the reason if it has none."""
+    """A written report; ``no_pictures`` is the reason if it has no pictures, else empty."""
 
     path: Path
     content: ReportContent
@@ -30,11 +30,10 @@ def write_report(
     target: Path | None = None,
     observe: Callable[[int, int], None] = lambda done, total: None,
 ) -> Written:
-    """Writes one HTML file, ``report.html`` of the study's folder unless ``target`` says other.
+    """Writes an HTML file to ``target``, None: ``report.html`` in the study's folder.
 
-    ``observe`` is told how many of the photographs are done. Images that are gone, or models that
-    another machine has, cost the report its pictures and no more. InputError if ``target`` is a
-    folder.
+    ``observe`` is called with the number of photographs done and their total. If images or models
+    are missing, the report has no pictures. InputError if ``target`` is a folder.
     """
     from .page import render
 
@@ -42,7 +41,7 @@ def write_report(
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file to write to, {path / 'report.html'}")
     if target is None:
-        study.folder.create()  # of a shared database, it may not be on this machine yet
+        study.folder.create()  # a study in a shared database may have no folder here yet
     content = collect(study)
     comparisons, no_pictures = _comparisons(content, study, observe)
     write_text(path, render(content, comparisons, no_pictures))

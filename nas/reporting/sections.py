@@ -1,4 +1,4 @@
-"""The report's plots in their order, each with the words that go with it."""
+"""The sections of a report: plots with their titles and explanations, in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Where predicted times stand.
+#: Explanation of where predicted times are drawn, by the risk of the study.
 _COUNTED = {
     Risk.MEAN: " A predicted time stands at the mean over its interval, as the score counts it.",
     Risk.POINT: "",
@@ -30,9 +30,9 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, and what it is called by those who cannot see it.
+    """A figure; ``label`` is its text for screen readers.
 
-    ``name`` tells it from the others of its group; ``height`` is in pixels.
+    ``name`` is its name within its group; ``height`` is in pixels.
     """
 
     id: str
@@ -47,17 +47,17 @@ class Plot:
 
 @dataclass(frozen=True)
 class Group:
-    """Plots of which one is shown at a time; ``legend`` stands before the choice."""
+    """Plots of which one is shown at a time; ``legend`` is the label of the choice."""
 
     plots: tuple[Plot, ...]
     legend: str = ""
-    #: needs so much width that a phone has to scroll it
+    #: whether narrow screens scroll it horizontally
     is_wide: bool = False
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence on how to read what follows, and plots; ``missing`` where none is."""
+    """A heading, an explanation, and plots; ``missing`` is shown if there are none."""
 
     anchor: str
     title: str
@@ -67,7 +67,7 @@ class Section:
 
 
 def sections_of(content: ReportContent) -> tuple[Section, ...]:
-    """All plots of the report. Without a trained trial they are empty."""
+    """All sections of the report; without a trained trial they have no plots."""
     makers = (_front, _progress, _parameters, _operators, _drop)
     return tuple(maker(content) for maker in makers)
 

@@ -1,4 +1,4 @@
-"""The table of trials: each cell's text, and what it is sorted by."""
+"""The table of trials: text and sort key of each cell."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..quality.metrics import METRICS, Metric
 from .content import ReportContent, ReportedNetwork, TrialLine
 
 _FIRST, *_OTHERS = METRICS
-#: What a column of a metric begins with.
+#: First order of a metric's column, by ``is_higher_better``.
 _BEST_FIRST = {True: "descending", False: "ascending"}
-#: Columns that only a trained network fills.
+#: Number of columns that are empty for networks that were not trained.
 _MEASURED = 8 + len(METRICS)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading; ``first`` is the order that a first click asks for."""
+    """A column; ``first`` is the order of the first click on its heading."""
 
     name: str
     is_number: bool
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown, and the number that it is sorted by; None for words and for nothing."""
+    """The text of a cell, and the number it is sorted by, None for words and empty cells."""
 
     text: str
     sort: float | None = None
@@ -41,7 +41,7 @@ class Row:
 
 
 def columns(content: ReportContent) -> tuple[Column, ...]:
-    """The headings of ``rows``."""
+    """The columns of ``rows``."""
     return (
         Column("trial", True),
         Column("status", False),
@@ -60,7 +60,7 @@ def columns(content: ReportContent) -> tuple[Column, ...]:
 
 
 def rows(content: ReportContent) -> tuple[Row, ...]:
-    """Every trial, best score first, those without a score at the end."""
+    """A row for each trial, best score first, those without a score at the end."""
     best_first = sorted(
         content.lines, key=lambda line: -line.network.ratio if line.network else 1.0
     )

@@ -1,1 +1,1 @@
-"""A module a plot; each takes what the report says and gives a plotly figure, with no theme."""
+"""Plots of a report, a module each: plotly figures of ``ReportContent``, without a theme."""

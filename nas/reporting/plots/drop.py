@@ -1,4 +1,4 @@
-"""What INT8 cost: the PSNR of each network in floating point, and what rounding took of it."""
+"""The plot of the PSNR that each network loses by INT8 quantization."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def drop_plot(content: ReportContent) -> go.Figure:
-    """The loss over the PSNR in floating point; a gain is below zero."""
+    """Loss in dB over PSNR in floating point; gains are negative."""
     figure = new_figure("PSNR in floating point, dB", "INT8 drop, dB (a gain is negative)", 400)
     on_front = {network.trial for network in content.front}
     others = [network for network in content.candidates if network.trial not in on_front]

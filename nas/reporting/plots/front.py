@@ -1,4 +1,4 @@
-"""The Pareto front: expected INT8 PSNR over time, the report's systems beside it."""
+"""The plot of the Pareto front: expected INT8 PSNR over runtime, with the references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .style import ACCENT, MUTED, REFERENCE, hover, new_figure
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Air above and below, as a part of what is shown, which spans at least so much.
+#: Margin above and below, relative to the range shown, and the smallest range in dB.
 _MARGIN, _LEAST_SPAN_DB = 0.15, 0.2
 _SYMBOLS = ("diamond", "square", "triangle-up", "cross")
 
@@ -66,7 +66,7 @@ def _add_reference(figure: go.Figure, network: ReportedNetwork, symbol: str, gau
 
 
 def _add_equal_scores(figure: go.Figure, content: ReportContent) -> None:
-    """The line on which a network scores as ABPN does; above it, better."""
+    """The line of networks with the score of ABPN; scores above it are better."""
     abpn = next((n for n in content.references if n.name == content.yardstick), None)
     if abpn is None:
         return

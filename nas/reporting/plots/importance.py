@@ -1,4 +1,4 @@
-"""How much each sampled parameter decides the score."""
+"""The plot of the importance of each sampled parameter for the score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .style import ACCENT, new_figure
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: With fewer trials an importance is chance.
+#: Least number of trials; with fewer, importances are random.
 FEWEST_TRIALS = 8
 _MOST_BARS = 12
 _LONGEST_NAME = 24
@@ -41,7 +41,7 @@ def importances(content: ReportContent) -> dict[str, float]:
 
 
 def importance_plot(shares: dict[str, float]) -> go.Figure | None:
-    """A bar a parameter, the most important at the top; None if there is nothing to show."""
+    """A bar for each parameter, the most important at the top; None without importances."""
     if not any(shares.values()):
         return None
     names = list(shares)[:_MOST_BARS][::-1]

@@ -1,4 +1,4 @@
-"""Where the time goes: each network's milliseconds by kind of operator, the CPU's share hatched."""
+"""The plot of each network's milliseconds by kind of operator; those of the CPU are hatched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BarSegment:
-    """What a bar is made of: a kind of operator on one engine, fallen back to the CPU or not."""
+    """A part of a bar: a kind of operator on an engine, which may be the CPU as fallback."""
 
     kind: str
     engine: str
@@ -27,7 +27,7 @@ class BarSegment:
 
 
 def operators_plot(content: ReportContent) -> go.Figure:
-    """A bar a network, fastest at the top; of the front the best ones, and the references."""
+    """A bar for each of the best networks of the front and the references, fastest at the top."""
     shown = drawn_networks(content)[::-1]
     figure = new_figure("ms", "", height=130 + 30 * len(shown))
     totals = _totals(shown)

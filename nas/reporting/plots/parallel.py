@@ -1,4 +1,4 @@
-"""Parallel coordinates: one line a trial through its score and its parameters."""
+"""The plot of parallel coordinates: a line for each trial through its score and parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from optuna.trial import FrozenTrial
 
-#: Axes that a person can follow.
+#: Most axes; more are hard to read.
 _MOST_AXES = 7
 _MOST_TICKS = 6
 _LONGEST_WORD = 14
@@ -49,7 +49,7 @@ def parallel_plot(content: ReportContent, shares: dict[str, float]) -> go.Figure
 
 
 def _axis(name: str, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """One parameter; trials that were not asked for it meet below its smallest value."""
+    """The axis of a parameter; trials without it have a value below the smallest."""
     values = [trial.params.get(name) for trial in trials]
     known = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):

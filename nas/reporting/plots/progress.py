@@ -1,4 +1,4 @@
-"""Score and hypervolume as the search went on, over trials and over time."""
+"""The plot of score and hypervolume over trials or over time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class ProgressAxis(StrEnum):
-    """What a search's progress is drawn over."""
+    """The horizontal axis of the plot."""
 
     TRIALS = "trials"
     TIME = "time"
 
 
 def progress_plot(content: ReportContent, axis: ProgressAxis) -> go.Figure:
-    """Each trained trial's score and the best so far; below, the front's hypervolume."""
+    """Score of each trained trial and best score so far; below, the hypervolume of the front."""
     figure = new_figure("", f"{content.gauge}", height=520)
     x, title = _positions(content.history, axis)
     step = {"mode": "lines", "line": {"color": ACCENT, "width": 2, "shape": "hv"}}

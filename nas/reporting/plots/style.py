@@ -1,4 +1,4 @@
-"""What the plots have in common: few colors, each readable on white and on near-black.
+"""Common style of the plots: few colors, readable on white and on near-black.
 
 A figure carries no theme: the page puts ``theme`` under it, light or dark, and changes it when the
 reader does.
@@ -65,7 +65,7 @@ def new_figure(x_title: str, y_title: str, height: int = 420) -> go.Figure:
 
 
 def hover(network: ReportedNetwork, gauge: str) -> str:
-    """What a point tells when it is pointed at."""
+    """Text that is shown when the pointer is on a point."""
     result, latency = network.result, network.result.latency
     counted = "" if result.scored_ms == latency.ms else f", {result.scored_ms:.2f} count"
     return (
