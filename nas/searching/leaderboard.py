@@ -1,4 +1,4 @@
-"""Where a search stands: its best, its references and its front, from its records alone."""
+"""The state of a search by its records: best network, references and front."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..studies.record import Result, TrialRecord, pareto_front
 
 @dataclass(frozen=True)
 class LeaderboardEntry:
-    """A trained network: trial, reference's name if it is one, and what was measured."""
+    """A trained network; ``baseline`` is the name of a reference, else None."""
 
     trial: int
     baseline: str | None
@@ -21,23 +21,23 @@ class LeaderboardEntry:
     within_limit: bool = True
 
     def ratio_to(self, other: LeaderboardEntry) -> float:
-        """How many times better it scores."""
+        """Ratio of its score to that of ``other``."""
         return score_ratio(self.result.log2_score, other.result.log2_score)
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Trained networks so far, in the order of their trials; the front is fastest first."""
+    """The trained networks in the order of their trials; the front is fastest first."""
 
     candidates: tuple[LeaderboardEntry, ...]
     references: tuple[LeaderboardEntry, ...]
     front: tuple[LeaderboardEntry, ...]
-    #: begun or queued reference trials without a result yet
+    #: number of running or waiting trials of references
     references_to_come: int
 
     @classmethod
     def of(cls, records: Sequence[TrialRecord]) -> Leaderboard:
-        """From all trials of a study."""
+        """The leaderboard of all trials of a study."""
         entries = [
             LeaderboardEntry(r.number, r.baseline, r.result, r.within_limit)
             for r in records
@@ -57,22 +57,22 @@ class Leaderboard:
 
     @property
     def best(self) -> LeaderboardEntry | None:
-        """The finding within the limit with the best score."""
-        found = (entry for entry in self.candidates if entry.within_limit)
-        return max(found, key=lambda entry: entry.result.log2_score, default=None)
+        """The candidate within the latency limit with the best score, None without one."""
+        within = (entry for entry in self.candidates if entry.within_limit)
+        return max(within, key=lambda entry: entry.result.log2_score, default=None)
 
     @property
     def lead(self) -> Lead | None:
-        """Of the best over ABPN; None until there are both."""
+        """Lead of the best candidate over ABPN; None until both are trained."""
         best, abpn = self.best, self.reference("ABPN")
         return Lead.of(best.result, abpn.result) if best and abpn else None
 
     def reference(self, name: str) -> LeaderboardEntry | None:
-        """The network of that name as trained in this study."""
+        """The reference of that name, None if it is not trained yet."""
         return next((entry for entry in self.references if entry.baseline == name), None)
 
     def done(self, budget: Budget, elapsed_seconds: float) -> float:
-        """The part of the budget that is used up, from 0 to 1."""
+        """The used part of the budget, 0 to 1."""
         parts = [0.0]
         if budget.trials is not None:
             parts.append(len(self.candidates) / budget.trials)
@@ -81,9 +81,9 @@ class Leaderboard:
         return min(1.0, max(parts))
 
     def seconds_left(self, budget: Budget, elapsed_seconds: float) -> float | None:
-        """Until whichever part of the budget ends first; None while nothing tells.
+        """Estimated seconds until a part of the budget is used up; None if unknown.
 
-        Trials go on at the pace of all that were trained, references included.
+        Trials are assumed to take the mean time of those trained so far, references included.
         """
         ends = []
         if budget.seconds is not None:

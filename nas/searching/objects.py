@@ -1,4 +1,4 @@
-"""What only a Python program can hand to a search: objects where a command has words."""
+"""Objects that a Python program can pass to a search, where a command has names."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ..studies.folder import StudyFolder
 from ..studies.record import TrialRecord
 from ..studies.study import Study
 
-#: Called with the study and a trial that is over, one way or another.
+#: Called with the study and the record of each trial that has ended.
 Callback = Callable[[Study, TrialRecord], None]
-#: What a study cannot be gone on with without: its settings have a word for each.
+#: Objects that are needed to continue a study; its settings have a word for each.
 _NEEDED = ("space", "device", "sampler")
 
 
 @dataclass(frozen=True)
 class SearchObjects:
-    """Objects for a search; None where its options have a word, or nothing is said."""
+    """Objects for a search; None if there is a name among its options, or the default holds."""
 
     space: Space | None = None
     device: Device | None = None
     images: Images | None = None
     sampler: BaseSampler | None = None
     callbacks: tuple[Callback, ...] = ()
-    #: of the study, in place of ./studies/STUDY
+    #: folder of the study, instead of ./studies/STUDY
     folder: Path | None = None
 
     @property
     def words(self) -> dict[str, str]:
-        """What the study's settings say of each object that it cannot be gone on with without."""
+        """The words in the study's settings that stand for its needed objects."""
         words = {}
         if self.space is not None:
             words["space"] = self.space.name
@@ -49,11 +49,11 @@ class SearchObjects:
         return words
 
     def study_folder(self, name: str) -> StudyFolder:
-        """Where the study of that name is, or goes; InputError if that is somebody else's."""
+        """The folder of the study ``name``; InputError if it has other contents."""
         return StudyFolder.found(name) if self.folder is None else StudyFolder.at(self.folder)
 
     def require_passable(self, workers: int) -> None:
-        """InputError if worker processes could not be told of one of the objects."""
+        """InputError for objects that cannot be passed to several worker processes."""
         own = [field.name for field in fields(self) if field.name not in ("folder", "images")]
         given = [name for name in own if getattr(self, name)]
         if workers > 1 and given:
@@ -63,7 +63,7 @@ class SearchObjects:
             )
 
     def require_for(self, study: Study) -> None:
-        """InputError if ``study`` was made with an object that is not here, or another sampler."""
+        """InputError if ``study`` needs an object that is not here, or has another sampler."""
         words = self.words
         for name in _NEEDED:
             word = str(getattr(study.settings, name))
@@ -79,5 +79,5 @@ class SearchObjects:
                 )
 
 
-#: As a command has it.
+#: The objects of a command: none.
 NO_OBJECTS = SearchObjects()

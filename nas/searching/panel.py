@@ -1,4 +1,4 @@
-"""The panel that a person sees while a search runs in a terminal."""
+"""The panel that is shown in a terminal while a search runs."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from .scatter import Mark, scatter
 
 _FRAMES_PER_SECOND = 2
 _WIDEST = 100
-#: beside the panel: what a terminal echoes of Ctrl-C must not break the line
+#: columns left free beside the panel for the terminal's echo of Ctrl-C
 _ECHO = 4
 _PLOT_ROWS = 8
-#: rows of a terminal that has room for the plot
+#: least rows of a terminal for the plot
 _ROOM = 26
 _FRONT, _TRAINED = ("●", "bold green"), ("·", "dim")
 _REFERENCE = "bold yellow"
 
 
 class LivePanel:
-    """Redraws itself twice a second on standard error; lines that stay go above it."""
+    """A panel on standard error, redrawn twice a second; permanent lines are printed above it."""
 
     def __init__(self, study: Study, budget: Budget) -> None:
         self._study, self._budget = study, budget
-        # Importing TensorFlow turns standard error off for a while: the panel has one of its own.
+        # A duplicate of standard error, which is redirected while TensorFlow is imported.
         self._file = os.fdopen(os.dup(sys.stderr.fileno()), "w")
         self._console = Console(file=self._file)
         self._stages: dict[str, str] = {}
@@ -48,7 +48,7 @@ class LivePanel:
             console=self._console,
             refresh_per_second=_FRAMES_PER_SECOND,
             transient=True,
-            # Else what goes to a file or a pipe would be drawn above the panel instead.
+            # Output to a file or a pipe must not be redirected to the terminal.
             redirect_stdout=sys.stdout.isatty(),
         )
 
@@ -85,18 +85,18 @@ class LivePanel:
 
 @dataclass(frozen=True)
 class View:
-    """All that one frame of the panel shows."""
+    """The contents of one frame of the panel."""
 
     title: str
     budget: Budget
     elapsed_seconds: float
     leaderboard: Leaderboard
     bicubic_psnr_db: float
-    #: by worker; a search without others has one, without a name
+    #: by name of worker; the name is empty if there is only one
     stages: dict[str, str] = field(default_factory=dict)
 
     def draw(self, width: int, height: int) -> Panel:
-        """For a terminal of so many columns and rows; a low one has no plot."""
+        """Draws for a terminal of this size; without the plot if it has few rows."""
         parts: list[RenderableType] = [self._budget(), self._scores()]
         if self.leaderboard.candidates and height >= _ROOM:
             parts += [self._front(width - 4), self._legend(), Text()]
@@ -137,9 +137,9 @@ class View:
             table.add_row(entry.baseline or "", *_figures(entry, yardsticks), style=_REFERENCE)
         table.add_row("bicubic", f"{self.bicubic_psnr_db:.2f} dB", *["-"] * (1 + len(names)))
         lead = self.leaderboard.lead
-        told = lead is not None and lead.is_predicted
-        doubt = [Text(f"lead over ABPN: {lead.text}", style="dim")] if lead and told else []
-        return Group(table, *doubt, Text())
+        predicted = lead is not None and lead.is_predicted
+        interval = [Text(f"lead over ABPN: {lead.text}", style="dim")] if lead and predicted else []
+        return Group(table, *interval, Text())
 
     def _front(self, width: int) -> Text:
         on_front = {entry.trial for entry in self.leaderboard.front}

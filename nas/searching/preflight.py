@@ -1,4 +1,4 @@
-"""Before anything is stored or trained: can this space be searched at this input size at all?"""
+"""Checks before a search that a space yields networks which fit the input size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def require_searchable(space: Space, spec: InputSpec, images: ImageSet, *, basel
 
 
 def _drawn(space: Space, scale: int) -> Iterator[Candidate]:
-    """Some networks, from a study of their own; a space may refuse combinations, but not all."""
+    """Draws some networks by a temporary study; InputError if the space refuses all of them."""
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     failures: list[NasError] = []
     for _ in range(MAX_FAILURES_IN_A_ROW):

@@ -1,7 +1,7 @@
-"""A study that goes on with another version of its device's compiler.
+"""Continues a study with another version of its device's compiler.
 
-Times of two versions are not compared: what was timed by another version is compiled anew, and
-stands beside what the trials keep, their own version's.
+Times of different versions cannot be compared: networks timed by another version are compiled
+again. Their new times are stored beside the trials, which keep the old ones.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .trial_request import trial_request
 
 
 def recompile(study: Study, device: Device, tell: Callable[[str], None]) -> None:
-    """Brings the times of ``study`` to the version of the compiler that is installed.
+    """Compiles networks of ``study`` again that were timed by another version of the compiler.
 
-    ``tell`` hears of it. NasError if the compiler is not there.
+    ``tell`` is called with a line about it. NasError if the compiler is not installed.
     """
     timed = [record for record in study.records() if record.result is not None]
     present = device.settings.compiler() if timed else None

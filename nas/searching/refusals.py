@@ -1,4 +1,4 @@
-"""Why a network is not trained, or does not count: functions of values, None where it may go on."""
+"""Reasons not to train a network, or not to count it; each function gives None if there is none."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..quality.score import log2_score, scored_ms
 from ..studies.record import Outcome, Result, TrialRecord
 from .stopping import SearchState
 
-#: How far above every network trained so far a candidate is given credit for. No network of the
+#: Largest gain over the best network so far that a candidate is assumed to reach. No network of the
 #: challenges of 2021 and 2022 was more than 0.25 dB above ABPN (arXiv:2105.07825, 2211.05910).
 CREDIT_DB = 0.5
-#: What the same network would meet with again.
+#: Outcomes that would be the same for the same network.
 _SETTLED = (Outcome.TRAINED, Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY)
-#: To the sampler, a trial that ends so is worse than all that were trained.
+#: Outcomes that the sampler ranks below all trained trials.
 _PRUNED = (Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY)
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """For the sampler: by how much a trial violates a condition; 0 or less: it keeps it."""
+    """A constraint for the sampler; ``excess`` > 0 is the size of its violation."""
 
     name: str
     excess: float
@@ -33,12 +33,12 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial that gives no value: how it ended, and why."""
+    """The end of a trial without a result, with the reason."""
 
     outcome: Outcome
     reason: str
     constraints: tuple[Constraint, ...] = ()
-    #: of the network before training, where it was timed by then
+    #: latency of the network, if it was timed before the trial ended
     latency: Latency | None = None
 
     def __post_init__(self) -> None:
@@ -47,14 +47,14 @@ class Ended:
 
     @property
     def is_pruned(self) -> bool:
-        """Is the sampler to learn from it? It forgets the others."""
+        """Whether the sampler learns from it; it ignores the others."""
         return self.outcome in _PRUNED
 
 
 def duplicate(number: int, candidate: str, search: SearchState) -> Ended | None:
-    """Another trial has, or is about to have, a result for the network of that hash.
+    """Refuses a network whose hash another trial has, ended or running.
 
-    What failed in an earlier run may do now: the board is back, the disk has room.
+    Networks that failed in an earlier run are tried again, since the cause may be gone.
     """
     other = next(
         (r for r in search.records if r.candidate == candidate and _precedes(r, number, search)),
@@ -75,7 +75,7 @@ def _precedes(other: TrialRecord, number: int, search: SearchState) -> bool:
 
 
 def bottleneck(graph: Graph) -> Ended | None:
-    """A network that cannot even pass on the image ends below plain enlargement."""
+    """Refuses networks too narrow to pass on the image, which are worse than interpolation."""
     values = values_per_pixel(graph)
     if values >= IMAGE_VALUES:
         return None
@@ -87,7 +87,7 @@ def bottleneck(graph: Graph) -> Ended | None:
 
 
 def gaps(graph: Graph) -> Ended | None:
-    """A network whose image has holes ends far below plain enlargement."""
+    """Refuses networks with output pixels that depend on no input pixel."""
     if not has_gaps(graph):
         return None
     return Ended(
@@ -98,26 +98,26 @@ def gaps(graph: Graph) -> Ended | None:
 
 
 def over_budget(number: int, macs: int, search: SearchState) -> Ended | None:
-    """The trials in hand, or the time left, leave no room for a network of ``macs``."""
+    """Refuses a network of ``macs`` that exceeds the trials or the time left of the budget."""
     reason = search.refusal(number, macs)
     return None if reason is None else Ended(Outcome.OVER_BUDGET, reason)
 
 
 def never_taken(error: NeverTaken) -> Ended:
-    """The device never takes it: some of its operators, or what it needs of memory."""
+    """Refuses a network that the device does not support, by its operators or its memory."""
     constraint = Constraint(error.constraint, error.excess)
     return Ended(Outcome.INFEASIBLE, str(error), (constraint,))
 
 
 def latency_constraints(latency: Latency, limit_ms: float | None) -> tuple[Constraint, ...]:
-    """How far over the study's limit, if it has one."""
+    """The constraint of the study's latency limit, if it has one."""
     if limit_ms is None:
         return ()
     return (Constraint("max_latency_ms", excess_ms(latency, limit_ms)),)
 
 
 def over_limit(latency: Latency, limit_ms: float | None) -> Ended | None:
-    """It is, or may be, slower than the study allows."""
+    """Refuses a network that is, or by its interval may be, over the latency limit."""
     if limit_ms is None or excess_ms(latency, limit_ms) <= 0:
         return None
     took = (
@@ -130,7 +130,7 @@ def over_limit(latency: Latency, limit_ms: float | None) -> Ended | None:
 
 
 def excess_ms(latency: Latency, limit_ms: float) -> float:
-    """How far ``latency`` is over ``limit_ms``; 0 or less: within it."""
+    """Milliseconds of ``latency`` over ``limit_ms``; 0 or less if it is within."""
     return latency.promised_ms - limit_ms
 
 
@@ -140,7 +140,7 @@ def too_slow_to_win(
     risk: Risk,
     limit_ms: float | None,
 ) -> Ended | None:
-    """Where the score is all that counts: no PSNR that it may reach makes it the best."""
+    """Refuses a network that cannot have the best score with any PSNR that it may reach."""
     results = [record.result for record in records if record.result and record.within_limit]
     ms = scored_ms(latency, risk)
     needed_db = psnr_needed_db(results, ms)
@@ -152,14 +152,14 @@ def too_slow_to_win(
 
 
 def psnr_needed_db(results: Iterable[Result], runtime_ms: float) -> float | None:
-    """Expected PSNR with which a network of ``runtime_ms``, as the score counts it, would be best.
+    """The expected PSNR that a network of ``runtime_ms`` needs for the best score.
 
-    None if it may reach it: the best PSNR so far and CREDIT_DB more would do.
+    None if it may reach that, at most CREDIT_DB above the best PSNR so far.
     """
-    known = [(r.log2_score, r.expected.psnr_db) for r in results]
-    if not known:
+    figures = [(r.log2_score, r.expected.psnr_db) for r in results]
+    if not figures:
         return None
-    best_score, best_psnr_db = (max(column) for column in zip(*known, strict=True))
+    best_score, best_psnr_db = (max(column) for column in zip(*figures, strict=True))
     # The score's logarithm grows by 2 for each dB.
     needed_db = best_psnr_db + (best_score - log2_score(best_psnr_db, runtime_ms)) / 2
     return needed_db if needed_db > best_psnr_db + CREDIT_DB else None

@@ -1,8 +1,7 @@
-"""The best of a search measured by its device's truest source, and the device's model fitted anew.
+"""Measures the best networks of a search on the reference device, and refits the device's model.
 
-A search exploits the errors of the model that it climbs: what is called best is, more often than
-not, what was called too fast. Each measurement is on disk before the next begins; a run that was
-stopped goes on with the same command.
+A search with predicted latencies favors networks that are predicted too fast. Each measurement is
+written before the next begins; the same command continues an interrupted run.
 """
 
 from __future__ import annotations
@@ -27,35 +26,35 @@ from ..studies.study import Study
 from ..system.files import write_whole
 from .trial_request import trial_request
 
-#: Candidates that are measured, beside the reference trials.
+#: Candidates that are measured, in addition to the references.
 BEST = 10
-#: After a fit others may be the best: they are measured too, so many times.
+#: Rounds of measuring and refitting, since after a refit other networks may be the best.
 _ROUNDS = 3
-#: So many in a row that give no time: the device has gone.
+#: Failures in a row after which the device is considered lost.
 _MOST_FAILURES = 3
 
 Tell = Callable[[str], None]
 
 
 def require_known(device: str | None) -> None:
-    """InputError if ``device`` is none that could be asked, now or when it is plugged in."""
+    """InputError if ``device`` is given and unknown; it need not be attached."""
     if device is not None:
         load_device(device)
 
 
 def known_device(folder: StudyFolder, device: Device) -> Device:
-    """``device`` with what was measured for the study put into its model, if anything was."""
+    """``device``, or the device refitted with measurements for the study, if there is one."""
     if not (folder.refitted / TABLE).exists():
         return device
     return load_device(folder.refitted)
 
 
 def remeasure_best(study: Study, device: Device, chosen: str | None, tell: Tell) -> None:
-    """Measures the best of ``study`` on the device ``chosen``.
+    """Measures the best networks of ``study`` on the device ``chosen``.
 
-    Without one, on the device that measured for the study before, or that ``device`` names. Where
-    it is not at hand nothing is done, and ``tell`` hears of it; what one candidate fails with is
-    told and ends nothing. OSError if the disk takes nothing.
+    None: on the device of earlier measurements for the study, or the one that ``device`` names as
+    ``confirm``. ``tell`` is called with lines about progress and failures; without the device, or
+    if a network fails, the search goes on. OSError if nothing can be written.
     """
     settings = device.settings
     if not isinstance(settings, RegressionSettings):
@@ -83,7 +82,7 @@ class _Remeasurement:
     study: Study
     device: Device
     settings: RegressionSettings
-    #: how the reference device is called, and itself
+    #: name of the reference device, and the device
     name: str
     reference: Device
     source: LatencySource
@@ -91,7 +90,7 @@ class _Remeasurement:
     tell: Tell
 
     def run(self) -> None:
-        """Until the best are measured, as far as the device answers."""
+        """Measures and refits until the best networks are measured, or the device is lost."""
         tried: frozenset[int] = frozenset()
         for _ in range(_ROUNDS):
             awaiting = [r for r in self._best() if r.number not in tried]
@@ -103,17 +102,17 @@ class _Remeasurement:
             self._refit(latencies)
 
     def _best(self) -> list[TrialRecord]:
-        """Reference trials and the best candidates that are not measured yet."""
+        """Trials of references and of the best candidates that are not measured yet."""
         done = self._latencies().measured_trials
         records = [record for record in self.study.records() if record.result]
         hopeful = (r for r in records if r.is_trained_candidate and self._may_be_within_limit(r))
-        found = sorted(hopeful, key=_log2, reverse=True)[:BEST]
+        best = sorted(hopeful, key=_log2, reverse=True)[:BEST]
         references = [record for record in records if record.baseline]
-        return [record for record in (*references, *found) if record.number not in done]
+        return [record for record in (*references, *best) if record.number not in done]
 
     def _may_be_within_limit(self, record: TrialRecord) -> bool:
-        """A prediction whose interval holds the limit may be: it is worth being measured."""
-        assert record.result is not None  # only such are found
+        """Whether its latency, or the lower end of its interval, is within the limit."""
+        assert record.result is not None  # ``_best`` selects trained networks
         limit_ms = self.study.settings.max_latency_ms
         return limit_ms is None or record.result.latency.least_ms <= limit_ms
 
@@ -134,7 +133,7 @@ class _Remeasurement:
             self.tell(_described(record, latency, self.name))
 
     def _refit(self, latencies: Latencies) -> None:
-        """Puts the measurements into the device's table, and predicts the other trials anew."""
+        """Refits the device's model with the measurements, and predicts the other trials again."""
         try:
             refitted = self._write_refitted(latencies)
             source = open_source(refitted, self.worker)
@@ -150,7 +149,7 @@ class _Remeasurement:
         )
 
     def _predicted(self, source: LatencySource, latencies: Latencies) -> Iterator[TrialLatency]:
-        """By ``source``, the latencies of all trained trials that were not measured."""
+        """Predictions of ``source`` for all trained trials that were not measured."""
         for record in self.study.records():
             if record.result is None or record.number in latencies.measured_trials:
                 continue
@@ -162,10 +161,10 @@ class _Remeasurement:
             yield TrialLatency(record.number, str(self.study.folder.refitted), latency)
 
     def _write_refitted(self, latencies: Latencies) -> Device:
-        """A device folder: the device's rows, and those of the study.
+        """Writes a device folder with the device's measurements and those of the study.
 
-        The reference device's software, where it is another, becomes one of the model's: it is then
-        as much faster or slower in all as the measurements say.
+        If the reference device has another software, it becomes another stack of the model, whose
+        times differ by a fitted factor.
         """
         same = self.reference.stack == self.device.stack
         stack = self.settings.stack if same else self.reference.stack
@@ -196,7 +195,7 @@ class _Remeasurement:
         return load_device(folder)
 
     def _rows(self, latencies: Latencies, stack: str, *, per_operator: bool) -> list[Measurement]:
-        """What was measured, as rows of the table; operators' times if ``per_operator``."""
+        """The measurements as rows of a table, with times of operators if ``per_operator``."""
         records = {record.number: record for record in self.study.records()}
         rows = []
         for timed in latencies.measured:
@@ -218,7 +217,7 @@ class _Remeasurement:
         return trial_request(self.study, record, self.device.weights, self.worker)
 
     def _latencies(self) -> Latencies:
-        """What this device said: another's is kept until this one answers, but of another kind."""
+        """The study's latencies by this device; empty if they are by another one."""
         latencies = read_latencies(self.study.folder.latencies)
         return latencies if latencies.measured_on == self.name else Latencies()
 

@@ -1,4 +1,4 @@
-"""Points drawn with characters: a small plot for a terminal."""
+"""A scatter plot of characters for terminals."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class Mark:
 
 
 def scatter(marks: Sequence[Mark], width: int, height: int, unit: str) -> Text:
-    """``height`` rows of at most ``width`` columns, and two of the axis; x is logarithmic.
+    """Draws ``height`` rows of at most ``width`` columns, and two rows of the x axis.
 
-    Where marks meet, the last one is seen. ``unit`` is that of x. Empty without a mark.
+    The x axis is logarithmic, in ``unit``. Of marks in one cell the last is drawn. Empty text
+    without marks.
     """
     if not marks:
         return Text()
@@ -49,7 +50,7 @@ def scatter(marks: Sequence[Mark], width: int, height: int, unit: str) -> Text:
 
 
 def _ticks(axis: _Axis, unit: str) -> str:
-    """The values at the left, in the middle and at the right."""
+    """Labels of the x axis at the left, in the middle and at the right."""
     values = [math.exp(axis.value(cell)) for cell in (0, axis.cells // 2, axis.cells - 1)]
     left, middle, right = (f"{value:.3g}" for value in values)
     right += f" {unit}"
@@ -59,7 +60,7 @@ def _ticks(axis: _Axis, unit: str) -> str:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Values from ``low`` to ``high`` in so many cells."""
+    """An axis from ``low`` to ``high`` of so many cells."""
 
     low: float
     high: float
@@ -67,7 +68,7 @@ class _Axis:
 
     @classmethod
     def over(cls, values: Sequence[float], cells: int) -> _Axis:
-        """All of ``values``; around them, if they are one and the same."""
+        """An axis over all ``values``; with a margin if they are all equal."""
         low, high = min(values), max(values)
         margin = 0.05 if low == high else 0.0
         return cls(low - margin, high + margin, cells)

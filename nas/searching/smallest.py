@@ -1,4 +1,4 @@
-"""How small the networks of a space can be: what no longer fits ends a search."""
+"""The size of the smallest networks of a space: if these exceed the time left, a search ends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _DRAWS = 50
 
 
 def smallest_macs(space: Space, settings: Settings, budget: Budget) -> int:
-    """The least multiply-accumulates of some random networks at the study's input.
+    """The fewest MACs among some random networks at the study's input size.
 
-    0 where no network can be drawn, or ``budget`` knows no time.
+    0 if no network can be drawn, or ``budget`` has no time limit.
     """
     if budget.seconds is None:
         return 0

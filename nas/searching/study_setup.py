@@ -48,10 +48,10 @@ def prepare_study(
     worker: Worker,
     objects: SearchObjects = NO_OBJECTS,
 ) -> tuple[Study, Resources]:
-    """The study of that name, made if it is not there; InputError if it was made otherwise.
+    """Opens the study ``name``, or creates it; InputError if it has other settings.
 
-    Without a name it is called after its space, device and scale, so that the same command
-    continues the same study. If another search makes it meanwhile, this one joins that.
+    The default name is made from space, device and scale, so that the same command continues the
+    same study. If another process creates the study meanwhile, this one joins it.
     """
     request = canonical(request)
     folder = objects.study_folder(_default_name(request, objects) if name is None else name)
@@ -70,7 +70,7 @@ def prepare_study(
 
 
 def canonical(request: StudyRequest) -> StudyRequest:
-    """Files and folders by their whole path: a study may be continued from elsewhere."""
+    """``request`` with absolute paths, so that a study can be continued from any folder."""
 
     def whole(word: str | None, path_of: Callable[[str], Path | None]) -> str | None:
         return None if word is None else from_anywhere(word, path_of(word))
@@ -86,7 +86,7 @@ def canonical(request: StudyRequest) -> StudyRequest:
 
 
 def _whole_words(studies: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Each once; a name stays one, which a shared database knows from everywhere."""
+    """Distinct studies, folders by absolute paths; names stay, for shared databases."""
     if studies is None:
         return None
     words = (from_anywhere(word, Path(word) if os.sep in word else None) for word in studies)
@@ -104,7 +104,7 @@ def _default_name(request: StudyRequest, objects: SearchObjects) -> str:
 
 
 def _or_default(value: T | None, default: T) -> T:
-    """An empty word is a word, and no default."""
+    """``default`` for None only: an empty word is an error that is reported later."""
     return default if value is None else value
 
 
@@ -158,7 +158,7 @@ def _settle(
 def _recipe(
     request: StudyRequest, images: ImageSet, granularity: WeightGranularity, worker: Worker
 ) -> Recipe:
-    """The proxy's, as far as ``request`` says nothing else; what only a timing tells is timed."""
+    """The proxy recipe with the options of ``request``; times training steps if needed."""
     recipe, precision = recipe_named(RecipeName.PROXY), request.precision
     if request.trial_seconds is not None or (precision is None and has_bfloat16()):
         one = ImageSet(images.scale, images.pairs[:1])  # enough for a timing

@@ -1,4 +1,4 @@
-"""A trial of a study, asked of a source of latencies again."""
+"""Latency requests for trials of a study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..studies.study import Study
 def trial_request(
     study: Study, record: TrialRecord, granularity: WeightGranularity, worker: Worker
 ) -> LatencyRequest:
-    """For the trial's file; where only another machine has it, one with stand-in weights."""
+    """A request with the trial's file, or with stand-in weights if it is on another machine."""
     graph, spec = record.network.deployed, InputSpec.parse(study.settings.input)
 
     def make_tflite() -> bytes:

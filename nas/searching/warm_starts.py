@@ -14,7 +14,7 @@ from ..studies.warm_start import WarmNetwork, WarmStart
 def read_warm_starts(
     words: Sequence[str], scale: int, sampler: str, storage_url: str | None
 ) -> list[WarmStart]:
-    """What the studies called ``words`` have trained, for a new one of ``scale``.
+    """The trained networks of the studies ``words``, for a new study of ``scale``.
 
     InputError if one is not there, has trained nothing or is of another scale, or if ``sampler``
     would learn nothing from them.
@@ -24,7 +24,7 @@ def read_warm_starts(
             f"--warm-from: sampler {sampler} learns nothing from other studies; "
             f"leave it out, or search with {SamplerKind.SURROGATE}"
         )
-    found = []
+    starts = []
     for word in words:
         study = _find(word, storage_url)
         if study.settings.scale != scale:
@@ -32,12 +32,12 @@ def read_warm_starts(
                 f"--warm-from {word}: that study is of x{study.settings.scale}, this one of "
                 f"x{scale}; leave it out"
             )
-        found.append(warm_start_of(study))
-    return found
+        starts.append(warm_start_of(study))
+    return starts
 
 
 def warm_start_of(study: Study) -> WarmStart:
-    """What ``study`` has trained by now; InputError if that is nothing."""
+    """The trained networks of ``study``; InputError if there are none."""
     trials = study.optuna.get_trials(deepcopy=False)
     networks = tuple(
         WarmNetwork(
@@ -55,7 +55,7 @@ def warm_start_of(study: Study) -> WarmStart:
 
 
 def _find(word: str, storage_url: str | None) -> Study:
-    """In the shared database, if there is one, or here."""
+    """The study ``word`` in the shared database, if there is one, or else on this machine."""
     if storage_url is not None:
         try:
             return load_study(word, storage_url)

@@ -1,4 +1,4 @@
-"""Worker processes beside one another: begun, listened to, and ended with their supervisor."""
+"""Worker processes: starts several, shows their events, and ends them with the supervisor."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from ..system.cores import Cores
 from .display import Display, EventPipe, SearchEvent
 
 _SUPERVISED = "NAS_SUPERVISED"
-#: After so long without a word, the study may have news from other machines.
+#: Without events for this time, the display is refreshed for results of other machines.
 _PATIENCE_SECONDS = 10.0
-#: A worker that goes on for so long is told again to end. Python drops what a signal raises where
-#: it meets a destructor or a callback, as imports have them, too.
+#: SIGTERM is repeated after this time: Python drops an exception that a signal raises in a
+#: destructor or in a callback, as during imports.
 _SETTLING_SECONDS = 30.0
 
 
 def run_worker_processes(
     command: Sequence[str], shares: Sequence[Cores], display: Display
 ) -> list[int]:
-    """Runs ``command`` once for each share of the cores, to their ends; returns the exit codes.
+    """Runs ``command`` once for each share of the cores; their exit codes.
 
-    What they tell goes to ``display``. KeyboardInterrupt ends them, once they have settled.
+    Their events and lines are shown on ``display``. On KeyboardInterrupt they are terminated and
+    awaited.
     """
     names = [f"worker {share}" if len(shares) > 1 else "" for share in shares]
     processes = {name: _begin(command, share) for name, share in zip(names, shares, strict=True)}
@@ -61,7 +62,7 @@ def _begin(command: Sequence[str], share: Cores) -> subprocess.Popen[str]:
         text=True,
         errors="replace",
         env={**os.environ, _SUPERVISED: "1"},
-        # Ctrl-C is for the supervisor, who passes it on: they would hear it twice.
+        # Ctrl-C goes to the supervisor only, which terminates the workers.
         start_new_session=True,
     )
 
@@ -107,18 +108,18 @@ def _listen(
 
 
 def is_supervised() -> bool:
-    """Was this process begun by a supervisor?"""
+    """Whether a supervisor started this process."""
     return _SUPERVISED in os.environ
 
 
 def report_to_supervisor() -> EventPipe:
-    """A worker process's display; it ends with its supervisor, however that ends."""
+    """The display of a worker process, which from now on ends with its supervisor."""
     threading.Thread(target=_follow_supervisor, daemon=True).start()
     return EventPipe(sys.stdout)
 
 
 def _follow_supervisor() -> None:
-    # Standard input is a pipe that nobody writes to: it ends when the supervisor does.
+    # Standard input is a pipe without data, which is closed when the supervisor ends.
     os.read(sys.stdin.fileno(), 1)
     while True:
         os.kill(os.getpid(), signal.SIGTERM)
