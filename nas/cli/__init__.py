@@ -1,4 +1,4 @@
-"""The ``nas`` command: thin layers of typer over the package, nothing heavy until it is needed."""
+"""The ``nas`` command, with typer; heavy modules are imported when a command needs them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from . import (
 
 
 class _Discreet(TyperGroup):
-    """What was typed in a wrong place is told without its password."""
+    """Usage errors without passwords of what was typed."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except Exception as error:
-            message = getattr(error, "message", None)  # typer's own have one
+            message = getattr(error, "message", None)  # an attribute of typer's errors
             if isinstance(message, str):
                 error.__dict__["message"] = without_passwords(message)
             raise
@@ -85,7 +85,7 @@ def options(
 
 
 def main() -> None:
-    """Runs one command; what is wrong becomes one line and an exit code that says whose fault."""
+    """Runs a command; errors become one line, with exit code 2 for bad input and 1 otherwise."""
     _silence_libraries()
     _make_streams_ready()
     try:
@@ -102,12 +102,12 @@ def main() -> None:
 _ADVICE = {
     errno.ENOSPC: "free some space on its disk, and give the same command again",
     errno.EDQUOT: "free some space on its disk, and give the same command again",
-    errno.EROFS: "its disk takes no writing: name a place elsewhere",
+    errno.EROFS: "its disk is read-only: choose another place",
 }
 
 
 def _make_streams_ready() -> None:
-    """Lines appear as they are printed, in a pipe too; a name that is no UTF-8 stops nothing."""
+    """Output is flushed line by line, also into a pipe; names that are not UTF-8 are escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors=PRINTABLE)
@@ -119,7 +119,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _silence_libraries() -> None:
-    """Only our own lines: Optuna and the converter tell of every trial and experimental option."""
+    """Silences warnings and logs of libraries, as Optuna's lines about each trial."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)

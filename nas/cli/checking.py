@@ -15,7 +15,7 @@ from .output import JsonOption, print_json
 if TYPE_CHECKING:
     from ..checking.finding import Finding, Report
 
-#: Up to so many equal findings are printed one by one, more are summarized.
+#: Up to this many equal findings are printed one by one; more are summarized.
 _FEW = 3
 
 
@@ -34,7 +34,7 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Is a model integer-only, in range, taken by the device, and what is slow; 1 if not clean."""
+    """Check that a model is integer-only and supported, and find slow operators; 1 if not clean."""
     from ..api.models import check as check_model
 
     report = check_model(model, device)
@@ -67,7 +67,7 @@ def _print(report: Report) -> None:
 
 
 def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Findings in their order; those that are equal for many operators as one group."""
+    """Findings in order; equal ones of many operators are one group."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         key = (finding.severity, finding.problem, finding.advice)
@@ -80,7 +80,7 @@ def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    """The number of findings of each kind, and their milliseconds together."""
+    """Number of findings of each severity, and their total milliseconds."""
     kinds = Counter(finding.kind for finding in findings)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     times_ms = [finding.ms for finding in findings if finding.ms is not None]

@@ -1,4 +1,4 @@
-"""``nas data``: images to train on: fetched, looked through, and kept decoded."""
+"""``nas data``: downloads DIV2K, checks folders of images, and manages the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..quality.survey import Survey
 
 app = typer.Typer(
-    help="Images to train and to judge on.", no_args_is_help=True, rich_markup_mode=None
+    help="Training and validation images.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -32,7 +32,7 @@ def div2k(
     ] = None,
     server: Annotated[str, typer.Option(metavar="URL", help="A mirror of the archives.")] = SERVER,
 ) -> None:
-    """Fetch DIV2K, 800 and 100 photographs; the same command goes on where it was interrupted."""
+    """Download DIV2K, 800 and 100 photographs; the same command resumes an interrupted one."""
     from ..data.div2k import fetch, official
 
     try:
@@ -70,7 +70,7 @@ def cache(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the decoded images that are kept on disk for the next start."""
+    """List the cache of decoded images."""
     from ..data.cache import ImageCache
 
     image_cache = ImageCache.of_user()

@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Try the converter, the interpreter and the compiler, and tell cores, GPU and disk."""
+    """Test the converter, the interpreter and the compiler; show cores, GPU and disk."""
     from ..checking.doctor import examine
 
     findings = examine()

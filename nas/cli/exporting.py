@@ -1,4 +1,4 @@
-"""``nas export``: a folder that a mobile engineer can use."""
+"""``nas export``: writes a trained model as a folder for deployment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write models of any size, weights, card, example, commands; each model is judged again."""
+    """Write models of any size, weights, card, example and commands; evaluates each model again."""
     from ..api.studies import export as export_folder
 
     def observe(model: ExportedModel) -> None:

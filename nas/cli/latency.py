@@ -39,7 +39,7 @@ ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network."
 
 @app.command()
 def devices(as_json: JsonOption = False) -> None:
-    """The devices that are known, and where their latencies come from."""
+    """List the devices, and where their latencies come from."""
     from latency_models.device import device_names, load_device
 
     known = [load_device(name) for name in device_names()]
@@ -69,7 +69,7 @@ def predict(
     scale: ScaleOption = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """The latency by the device's compiler or model, operator by operator; nothing is run on it."""
+    """Predict the latency by the device's compiler or model, operator by operator."""
     from ..api.latencies import predict_latency
 
     latency = predict_latency(model, device, input=input, scale=scale)
@@ -83,14 +83,14 @@ def measure(
     input: InputOption = None,
     scale: ScaleOption = 3,
     log: Annotated[
-        Path | None, typer.Option(help="Takes all that a board's tool said, if it gave no time.")
+        Path | None, typer.Option(help="File for the output of a board's tool if it fails.")
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Only if it computes what this machine does.")
+        bool, typer.Option("--verify", help="First compare its output with this machine's.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The latency measured on the device itself."""
+    """Measure the latency on the device itself."""
     from latency_models.device import load_device
     from latency_models.sources.adb import DeviceError
 
@@ -134,7 +134,7 @@ def _tell(
 
 
 def _described(latency: Latency) -> str:
-    """The time, its interval, where it is from, and what the interval is."""
+    """The time, its interval, its source, and the meaning of the interval."""
     interval = f"({latency.low_ms:.2f} to {latency.high_ms:.2f})"
     return f"{latency.ms:.2f} ms {interval}, {latency.source}\ninterval: {latency.interval}"
 

@@ -1,4 +1,4 @@
-"""``nas latency collect``, ``fit`` and ``validate``: a latency model of one's own device."""
+"""``nas latency collect``, ``fit`` and ``validate``: latency models of users' own devices."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def register(app: typer.Typer) -> None:
 def collect(
     device: DeviceOption,
     out: FolderOption,
-    samples: Annotated[int, typer.Option(min=1, help="Rows that the table shall hold.")] = 300,
+    samples: Annotated[int, typer.Option(min=1, help="Rows of the table in the end.")] = 300,
     space: SpaceOption = "mobile",
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
 ) -> None:
-    """Measures architectures into a table; started again, it goes on."""
+    """Measure networks into a table; the same command continues it."""
     from latency_models import Worker
 
     with Worker() as worker:
@@ -57,11 +57,11 @@ def fit(
     out: FolderOption,
     donor: Annotated[
         str | None,
-        typer.Option("--from", help="Start from this device's model: ten measurements do."),
+        typer.Option("--from", help="Transfer this device's model; ten measurements suffice."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Writes device.toml and a card beside the table, with errors by cross-validation."""
+    """Write device.toml and a card beside the table, with errors by cross-validation."""
     from latency_models.device import load_device
 
     from ..latency.fit import fit_folder, transfer_folder
@@ -92,8 +92,9 @@ def validate(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Says how far off the model is on structures that its table is left without, then measures
-    fresh architectures and says how far off it was on those, beside MACs alone.
+    """Validate a model: by leaving structures out of its table, then by measuring new networks.
+
+    The errors on new networks are shown beside those of MACs alone.
     """
     from latency_models import Worker
     from latency_models.device import load_device
@@ -142,13 +143,13 @@ def _print_figures(columns: Mapping[str, Accuracy]) -> None:
 
 
 def tell(line: str) -> None:
-    """Progress, on standard error: standard output is for what was asked for."""
+    """Prints progress on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def telling_what_is_left(table: Path, count: Callable[[], int], samples: int) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end it with a line: what is kept, and how to go on."""
+    """Within, Ctrl-C and SIGTERM end the command with a line about how to continue."""
     from ..system.signals import terminable
 
     try:

@@ -1,4 +1,4 @@
-"""``nas latency device``: a device's folder from a configuration file of Arm's compiler."""
+"""``nas latency device``: writes a device folder from a Vela configuration file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def device(
     cpu_gb_per_s: _Speed = None,
     cpu_gmac_per_s: _Speed = None,
 ) -> None:
-    """Makes a device of an Ethos-U from its maker's configuration file for Arm's compiler."""
+    """Make a device folder for an Ethos-U from its vendor's configuration file for Vela."""
     from latency_models import Worker
     from latency_models.sources.vela import accelerator_named
     from search_spaces import InputSpec

@@ -1,4 +1,4 @@
-"""``nas latency probe``: a planned set of networks that tells a new device's prices."""
+"""``nas latency probe``: measures a planned set of networks for a model of a new device."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def probe(
     device: DeviceOption,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the model.")] = None,
     networks: Annotated[
-        int, typer.Option("--networks", min=1, max=24, help="So many are planned.")
+        int, typer.Option("--networks", min=1, max=24, help="Number of networks.")
     ] = 24,
     space: SpaceOption = "mobile",
     scale: ScaleOption = 3,
@@ -40,8 +40,9 @@ def probe(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measures a planned set of networks, those that tell most of the device's prices, into a
-    table that `nas latency fit` starts from; started again, it goes on.
+    """Measure a planned set of networks, the most informative ones, into a table.
+
+    `nas latency fit` makes a model of it; the same command continues the table.
     """
     from latency_models import Worker
     from latency_models.device import load_device, open_source

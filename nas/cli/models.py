@@ -63,7 +63,7 @@ def train(
             help="Side of an LR crop, pixels [the recipe's].",
         ),
     ] = None,
-    loss: Annotated[Loss, typer.Option(help="What is minimized.")] = Loss.L1,
+    loss: Annotated[Loss, typer.Option(help="Loss function.")] = Loss.L1,
     quantize: Annotated[
         Quantization,
         typer.Option(help="auto, qat: INT8 steps as well, and the better file is kept; ptq: none."),
@@ -82,7 +82,7 @@ def train(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train one architecture at length; the same command goes on from its checkpoint."""
+    """Train one architecture; the same command resumes from the last checkpoint."""
     from ..api.training import train as train_at_length
     from ..data.named_sets import VALIDATION
     from ..quality.metrics import METRICS, convention

@@ -1,4 +1,4 @@
-"""The options of a command from the fields of a dataclass: names, types, bounds and help."""
+"""Makes the options of a command from the fields of a dataclass."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Answer = TypeVar("Answer")
 def with_options(
     kind: type[Any], name_of: Callable[[str], str], first: str
 ) -> Callable[[Callable[Given, Answer]], Callable[Given, Answer]]:
-    """To a command with ``**options``: it takes an option for each field of ``kind``.
+    """A decorator of commands with ``**options``: adds an option for each field of ``kind``.
 
-    They come to it by the names of the fields, None where nothing is said. ``name_of`` makes an
-    option's name of a field's; ``first`` is the field that the help begins with. Fields are
+    The command receives them by the names of the fields, None if not given. ``name_of`` makes the
+    name of an option from that of a field; ``first`` is the first field in the help. Fields are
     ``Annotated`` with ``Ge`` and ``Le`` for their bounds, and ``Doc``.
     """
 
@@ -43,7 +43,7 @@ def with_options(
 def _parameter(field: str, name: str, annotation: Any) -> inspect.Parameter:
     kind, *notes = get_args(annotation)
     if any(get_origin(part) is tuple for part in get_args(kind)):
-        # As typer has what may be repeated.
+        # For typer, an option that may be repeated is a list.
         kind = list[str] | None
     flag = f"--{name}/--no-{name}" if bool in get_args(kind) else f"--{name}"
     bounds = list(_unfolded(notes))
@@ -61,6 +61,6 @@ def _parameter(field: str, name: str, annotation: Any) -> inspect.Parameter:
 
 
 def _unfolded(notes: list[Any]) -> Iterator[Any]:
-    """An interval as its two ends."""
+    """Splits intervals into their bounds."""
     for note in notes:
         yield from note if isinstance(note, GroupedMetadata) else (note,)

@@ -56,14 +56,14 @@ def _readable(value: Any) -> Any:
 
 
 def print_notes(lines: Iterable[str]) -> None:
-    """Lines on standard error, after what is on standard output already."""
+    """Prints lines on standard error, after what was printed on standard output."""
     sys.stdout.flush()
     for line in lines:
         print(line, file=sys.stderr, flush=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell; numbers to the right."""
+    """Prints a table; columns of numbers are aligned to the right."""
     lines = [tuple(header), *map(tuple, rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
     right = [all(row[index][:1] in "-+0123456789" for row in rows) for index in range(len(header))]

@@ -1,4 +1,4 @@
-"""How long work gets on, on standard error: a bar in a terminal, a training's lines anywhere."""
+"""Progress on standard error: a bar in a terminal, and lines of a training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Show = Callable[[str, int, int], None]
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Show]:
-    """Yields ``show(what, done, total)``; another ``what`` begins another bar in its place."""
+    """Yields ``show(what, done, total)``; a new ``what`` restarts the bar."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -38,7 +38,7 @@ def progress_bar() -> Iterator[Show]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Else what is printed to a file or a pipe would be drawn above the bar instead.
+        # Output to a file or a pipe must not be redirected to the terminal.
         redirect_stdout=sys.stdout.isatty(),
     ) as bar:
         task = bar.add_task("", total=None)
@@ -55,7 +55,10 @@ def progress_bar() -> Iterator[Show]:
 
 
 class TrainingReporter:
-    """How far a training is, how well, and how long still: a line that changes, or one at times."""
+    """Shows progress, validation and remaining time of a training.
+
+    A line that is updated in a terminal, else a line from time to time.
+    """
 
     def __init__(self) -> None:
         self._opening: Sequence[str] = ()
@@ -67,28 +70,28 @@ class TrainingReporter:
         self._first = 0
 
     def begins(self, notes: Sequence[str]) -> None:
-        """``notes`` are shown once the first step is made."""
+        """Keeps ``notes``, which are printed at the first step."""
         self._opening = notes
 
     def observe(self, progress: Progress) -> None:
-        """A step is made."""
+        """Shows the progress of a training step."""
         for line in self._opening:
             print(line, file=sys.stderr)
         self._opening = ()
         now = time.monotonic()
-        if progress.phase != self._phase:  # steps of another take another time
+        if progress.phase != self._phase:  # the time of a step differs between phases
             self._phase, self._began, self._first = progress.phase, now, progress.step
         if now - self._drawn >= self._every_seconds:
             self._drawn = now
             self._draw(self._describe(progress, now))
 
     def judged(self, point: ValidationPoint) -> None:
-        """The network in training was judged."""
-        said = "with INT8 rounding" if point.phase == "int8" else "in floating point"
-        self._keep(f"step {point.step}: validation {point.psnr_db:.3f} dB {said}")
+        """Shows the result of a validation."""
+        rounding = "with INT8 rounding" if point.phase == "int8" else "in floating point"
+        self._keep(f"step {point.step}: validation {point.psnr_db:.3f} dB {rounding}")
 
     def close(self) -> None:
-        """Nothing more will come: a line that changes goes."""
+        """Removes the updated line in a terminal."""
         if self._live:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
 
@@ -104,7 +107,7 @@ class TrainingReporter:
 
     def _draw(self, text: str) -> None:
         if self._live:
-            # A line that the terminal breaks could not be taken back.
+            # A line that wraps could not be removed.
             text = text[: shutil.get_terminal_size().columns - 1]
             print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
         else:

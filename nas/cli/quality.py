@@ -34,7 +34,7 @@ def predict(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """INT8 PSNR with its interval, predicted from networks that were trained for the package."""
+    """Predict the INT8 PSNR after training, with its interval."""
     from ..latency.model_reference import find_network
     from ..quality_model.prediction import predict_quality
 

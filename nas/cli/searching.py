@@ -78,7 +78,7 @@ def worker(
         int | None, typer.Option(hidden=True, help="First trial of the run [the next one].")
     ] = None,
 ) -> None:
-    """One more worker for a running study, on any machine."""
+    """Start another worker for a running study, on any machine."""
     from ..searching.run import run_worker
 
     if run_worker(study, storage, cores, since):
@@ -86,7 +86,7 @@ def worker(
 
 
 def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
-    """How far a study has come."""
+    """Show the state of a study."""
     from ..studies.status import summarize
     from ..studies.study import load_study
 
@@ -98,7 +98,7 @@ def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 
 def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
-    """The Pareto front, best score first; brings the study's pareto folder up to date."""
+    """Show the Pareto front, best score first; updates the study's pareto folder."""
     from ..studies.results import findings, write_pareto
     from ..studies.study import load_study
 
@@ -153,7 +153,7 @@ def _print_front(study: Study, front: tuple[ParetoPoint, ...]) -> None:
 
 
 def _print_next(study: Study, *, has_storage: bool) -> None:
-    """The models worth looking at, and what to do with them."""
+    """Prints the highlights of a study, and the next commands."""
     from ..reporting.content import collect
 
     content = collect(study)

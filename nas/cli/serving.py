@@ -1,4 +1,4 @@
-"""``nas serve-storage``: one process between a database and the workers of many machines."""
+"""``nas serve-storage``: a proxy between a database and the workers of many machines."""
 
 from __future__ import annotations
 

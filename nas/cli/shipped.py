@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """Quality on test images, time on devices, and the challenge's score to ABPN's."""
+    """List quality on test images, latency on devices, and score relative to ABPN."""
     from ..api.shipped import models
     from ..quality.metrics import convention
 
@@ -64,7 +64,7 @@ def get(
 def _rows(
     model: ShippedModel, models: tuple[ShippedModel, ...], sets: list[str]
 ) -> Iterator[tuple[str, ...]]:
-    """A row for each device; the columns of the model itself are filled in the first only."""
+    """A row for each device; columns of the model are filled in the first row only."""
     card = model.card
     psnr_db = {test.name: f"{test.quality.psnr_db:.2f}" for test in card.tests}
     own = (

@@ -1,4 +1,4 @@
-"""``nas space``: what the search spaces say."""
+"""``nas space``: shows, samples and checks search spaces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INPUT = "360x640"
 
 @app.command("list")
 def list_spaces(as_json: JsonOption = False) -> None:
-    """The spaces that come with the package."""
+    """List the built-in search spaces."""
     from search_spaces.spaces.loading import built_in
 
     rows = [
@@ -40,7 +40,7 @@ def list_spaces(as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
-    """Its parameters, their choices, and of how many of 500 random networks each is asked."""
+    """Show the parameters, their choices, and how many of 500 random networks have each."""
     from search_spaces.spaces.enumeration import parameters
     from search_spaces.spaces.fingerprint import fingerprint
     from search_spaces.spaces.loading import load_space
@@ -72,7 +72,7 @@ def sample(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Random networks; as JSON, with the architecture that `nas train` takes from a file."""
+    """Draw random networks; the JSON has architectures that `nas train` reads from a file."""
     from search_spaces import InputSpec, infer
     from search_spaces.spaces.enumeration import samples
     from search_spaces.spaces.loading import load_space
@@ -107,7 +107,7 @@ def sample(
 
 @app.command()
 def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
-    """How many combinations of parameters there are, counted or estimated by random walks."""
+    """Count the combinations of parameters, or estimate their number by random walks."""
     from search_spaces.spaces.enumeration import count as count_combinations
     from search_spaces.spaces.loading import load_space
 
@@ -133,15 +133,16 @@ def check(
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
 ) -> None:
-    """Draw networks, and see that each can be built, deployed, and some converted to INT8."""
+    """Draw networks; check that all can be built and deployed, and some converted to INT8."""
     from ..checking.space_check import check_space
 
-    found = check_space(space, scale, samples, convert, seed)
+    result = check_space(space, scale, samples, convert, seed)
     print(
-        f"{found.drawn} drawn, {found.different} different, {found.converted} converted to "
-        f"integer-only INT8; {found.smallest_gmac:.2f} to {found.largest_gmac:.2f} GMAC at {_INPUT}"
+        f"{result.drawn} drawn, {result.different} different, {result.converted} converted to "
+        f"integer-only INT8; {result.smallest_gmac:.2f} to {result.largest_gmac:.2f} GMAC at "
+        f"{_INPUT}"
     )
-    for reason, number in found.failures.items():
+    for reason, number in result.failures.items():
         print(f"{number} x {reason}")
-    if found.failures:
+    if result.failures:
         raise typer.Exit(1)

@@ -51,12 +51,12 @@ def upscale(
     left_out, count = outcome.left_out, len(outcome.left_out) + len(outcome.written)
     if left_out:
         raise InputError(
-            f"{source}: {len(left_out)} of {count} images left out, for the reasons told"
+            f"{source}: {len(left_out)} of {count} images left out, for the reasons above"
         )
 
 
 class _Printer:
-    """Tells of each picture as it comes."""
+    """Prints a line for each picture."""
 
     def __init__(self, show: Show) -> None:
         self._show = show

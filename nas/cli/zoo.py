@@ -17,7 +17,7 @@ _INPUT = "360x640"
 
 @app.command("list")
 def list_networks(scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
-    """Parameters and MACs of every network, for a 360x640 image."""
+    """List parameters and MACs of all networks, for a 360x640 image."""
     from search_spaces import InputSpec, infer
     from search_spaces.zoo import ZOO
 
@@ -52,7 +52,7 @@ def show(
     scale: ScaleOption = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """One network, operator by operator; as JSON, the graph that `nas train` takes from a file."""
+    """Show the operators of a network; the JSON is a graph that `nas train` reads from a file."""
     from search_spaces import InputSpec, infer
     from search_spaces.zoo import find
 
@@ -103,7 +103,7 @@ def bench(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Train, quantize, judge and time the networks by one recipe; goes on where it was cut off."""
+    """Train, evaluate and time the networks by one recipe; resumes an interrupted run."""
     from latency_models.device import load_device
     from search_spaces import CandidateError
     from search_spaces.zoo import ZOO, find
