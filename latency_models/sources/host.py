@@ -57,7 +57,7 @@ class HostSource(LatencySource):
         self._timeout_seconds = timeout_seconds
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As the contract says; LatencyError also if the interpreter crashes or takes too long."""
+        """Times the model; LatencyError also if the interpreter crashes or takes too long."""
         data = request.make_tflite()
         try:
             require_same_operators(request, read_tflite(data))

@@ -87,7 +87,7 @@ class TableSource(LatencySource):
         self._times = [time for time in read_times(file) if time.device == device]
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As the contract says; LatencyError, with the line to be added, of an unknown model."""
+        """Looks the model up; LatencyError, with the line to be added, if that lacks it."""
         key = request.graph_hash or hashlib.sha256(request.make_tflite()).hexdigest()
         found = [time for time in self._times if time.is_of(key) and time.input == request.input]
         if not found:

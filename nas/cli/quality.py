@@ -11,14 +11,14 @@ from .output import JsonOption, print_json
 from .searching import StorageOption
 
 app = typer.Typer(
-    help="What a network may reach, before any training.",
+    help="Predict the quality of networks before they are trained.",
     no_args_is_help=True, rich_markup_mode=None,
 )  # fmt: skip
 
 
 @app.callback()
 def quality() -> None:
-    """What a network may reach, before any training."""
+    """Predict the quality of networks before they are trained."""
 
 
 @app.command()

@@ -52,7 +52,7 @@ class FitErrors:
 
     @property
     def columns(self) -> dict[str, Accuracy]:
-        """By title; the more relevant for a search first."""
+        """Errors by title; those of structures, which matter most to a search, first."""
         by_structure = {} if self.structures is None else {STRUCTURES: self.structures}
         return by_structure | {"of networks left out": self.networks}
 

@@ -1,4 +1,4 @@
-"""The studies that a new one is to know of: found, and read before anything is made."""
+"""Reads the results of other studies for the warm start of a new one."""
 
 from __future__ import annotations
 

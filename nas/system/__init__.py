@@ -1,1 +1,1 @@
-"""What every part uses of the operating system: files, locks, signals, cores, text to print."""
+"""Utilities for the operating system: files, locks, signals, cores, printable text."""

@@ -47,7 +47,7 @@ class Connection:
 
     @property
     def serial(self) -> str:
-        """As ``adb devices`` prints it; DeviceLost if none was given and there is not just one."""
+        """The serial number; DeviceLost if none was given and not just one device is attached."""
         if self._serial is None:
             devices = attached()
             if len(devices) != 1:

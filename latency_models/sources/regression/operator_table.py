@@ -252,7 +252,7 @@ def _of_inputs(
 
 
 def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[int]:
-    """Of convolutions whose results are added, all but the one with the most MACs."""
+    """Indices of convolutions whose results are added; not the one with the most MACs."""
     joined: set[int] = set()
     for operator in operators:
         if operator.kind in ("ADD", "SUB"):

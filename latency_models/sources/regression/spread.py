@@ -136,7 +136,7 @@ class OfPrices:
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """As the class describes."""
+        """Intervals by the distribution of log times."""
         import numpy as np
 
         known = Logarithms.of(self.posteriors, table, waited, stack)
@@ -255,7 +255,7 @@ class OfLeftOut:
 
     @property
     def of_unseen(self) -> str:
-        """By ``UnseenBound``."""
+        """By the bytes that they move, see ``UnseenBound``."""
         return "bounded by bytes"
 
     def least_ms(self, table: OperatorTable) -> Floats:
@@ -265,7 +265,7 @@ class OfLeftOut:
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """As the class describes."""
+        """Intervals by ``radius``, widened by operators that were never measured."""
         import numpy as np
 
         _, most_ms = self._unseen_ms(table)
