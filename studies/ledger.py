@@ -27,7 +27,7 @@ class Ledger(Generic[Row]):
     row: type[Row]
 
     def read(self) -> list[Row]:
-        """All rows so far; an empty cell is None, or an empty text."""
+        """All rows so far; an empty cell is the field's default, which None and "" must be."""
         return read_rows(self.path, self.row) if self.path.exists() else []
 
     def keep(self, row: Row) -> None:

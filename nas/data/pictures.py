@@ -89,9 +89,13 @@ def frame_count(image: Image.Image) -> int:
     """Frames of an animation or pages of a TIFF, of which only the first is read.
 
     Phones write MPO into .jpg files: further pictures there are previews and gain maps, which do
-    not count.
+    not count; nor do pages that are damaged.
     """
-    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if image.format == "MPO":
+        return 1
+    with contextlib.suppress(Exception):  # bytes of strangers
+        return int(getattr(image, "n_frames", 1))
+    return 1
 
 
 def frames_remark(frames: int) -> str:

@@ -44,11 +44,11 @@ class Row:
     #: of the best to ABPN's, as expected after a full training
     score_ratio: float
     #: the same after so many candidates
-    ratio_after_5: float | None
-    ratio_after_10: float | None
-    ratio_after_20: float | None
+    ratio_after_5: float | None = None
+    ratio_after_10: float | None = None
+    ratio_after_20: float | None = None
     #: before the first was trained
-    promised_ratio: float | None
+    promised_ratio: float | None = None
 
 
 LEDGER = Ledger(HERE / "results.csv", Row)
@@ -95,8 +95,8 @@ def report(rows: list[Row]) -> str:
         "A search as a newcomer has it: the images that come with the packages (9 to train on, 3",
         "to validate), every option as it is. Two hyperthreads of one core with bfloat16. Scores",
         "are ratios to ABPN's in the same search, both as expected after a full training;",
-        "promised is the best of what the search expects before it has trained anything. Seed 0 of",
-        "the defaults was run before what is expected after a full training counted branches.",
+        "promised is the best of what the search expects before it has trained anything. Other",
+        "work took a part of the machine, most of it in the runs of few trainings.",
         "",
         "| command | seed | workers | trained | promised | after 5 | 10 | 20 | all |",
         "|---|---|---|---|---|---|---|---|---|",
