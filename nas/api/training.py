@@ -18,7 +18,7 @@ from ..evaluation.validation import ValidationPoint
 from ..latency.model_reference import NamedNetwork, find_network
 from ..quality.image_quality import ModelQuality
 from ..quality.notes import notes
-from ..quality_model.table import FULL_STEPS
+from ..quality_model.training_table import FULL_STEPS
 from ..searching.study_setup import DEFAULT_DEVICE
 from ..studies.expectations import KnownPsnr
 from ..studies.study import Study

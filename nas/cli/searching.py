@@ -116,7 +116,7 @@ def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 def _print_front(study: Study, front: tuple[ParetoPoint, ...]) -> None:
     from ..quality.metrics import convention
-    from ..quality_model.table import FULL_STEPS
+    from ..quality_model.training_table import FULL_STEPS
     from ..studies.results import nothing_found
 
     if not front:

@@ -14,7 +14,7 @@ from search_spaces import Candidate, InputError, InputSpec, infer
 from ..quality.image_quality import MetricValues, ModelQuality
 from ..quality.metrics import METRICS, PSNR, convention
 from ..quality_model.expectation import ExpectedPsnr
-from ..quality_model.table import FULL_STEPS
+from ..quality_model.training_table import FULL_STEPS
 from ..system.files import read_json, reading
 
 SIGNED, UNSIGNED = "int8", "uint8"

@@ -1,7 +1,7 @@
 """The networks that come with the package: each with its INT8 PSNR after a search's short training.
 
-Drawn from ``mobile`` and trained by studies/quality_model; a compressed file of JSON lines. The
-first line says what all have in common, every other is a network.
+Drawn from ``mobile`` and ``anchor`` and trained by studies/quality_model; a compressed file of JSON
+lines. The first line holds what all have in common, every other line is a network.
 """
 
 from __future__ import annotations

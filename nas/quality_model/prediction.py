@@ -8,10 +8,10 @@ from search_spaces import Candidate, infer
 
 from .expectation import ExpectedPsnr, ShortTraining
 from .features import NAMES, features_of, matrix_of
-from .model import HALF_WIDTHS, shipped_model
+from .full_training_model import HALF_WIDTHS, shipped_model
 from .networks import shipped_networks
-from .prior import shipped_prior
-from .table import INPUT
+from .short_training_model import shipped_prior
+from .training_table import INPUT
 
 #: A feature is named that is so many standard deviations outside of the table's range.
 _UNUSUAL = 0.5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..choices import Risk
 from ..quality.metrics import convention
-from ..quality_model.table import FULL_STEPS
+from ..quality_model.training_table import FULL_STEPS
 from .content import ReportContent
 from .plots.drop import drop_plot
 from .plots.front import front_plot

@@ -11,7 +11,7 @@ from search_spaces import InputSpec, NasError, infer, zoo
 from ..quality.score import log2_score, score_ratio
 from ..quality_model.expectation import ExpectedPsnr
 from ..quality_model.features import features_of
-from ..quality_model.model import HALF_WIDTHS
+from ..quality_model.full_training_model import HALF_WIDTHS
 from ..studies.expected_front import ExpectedFront, ExpectedPoint
 from .options import ImprovementModel, Option
 from .replay import Draw

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from ..choices import Objective
 from ..quality.score import log2_score
 from ..quality_model.features import Features, matrix_of
-from ..quality_model.prior import Gains, StudyGains, StudyMemory
+from ..quality_model.short_training_model import Gains, StudyGains, StudyMemory
 from .acquisition import FrontPoint, expected_area, expected_improvement
 from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .problem import SamplingProblem, StudyKnowledge

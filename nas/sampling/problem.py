@@ -15,7 +15,7 @@ from search_spaces.spaces.space import Space
 
 from ..choices import Objective
 from ..quality_model.features import Features, features_of, matrix_of
-from ..quality_model.prior import GainPrior, shipped_prior
+from ..quality_model.short_training_model import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
 from ..studies.record import Result, TrialRecord, pareto_front
 from ..studies.settings import Settings

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from latency_models import Latency
 from search_spaces import Candidate
 
-from ..quality_model.prior import StudyMemory
+from ..quality_model.short_training_model import StudyMemory
 from ..studies.expected_front import ExpectedFront
 from ..studies.record import TrialRecord, is_baseline
 from ..system.background import in_background

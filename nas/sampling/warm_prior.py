@@ -9,7 +9,7 @@ import numpy as np
 from search_spaces import NasError
 
 from ..quality_model.features import features_of, matrix_of
-from ..quality_model.prior import GainPrior, OtherTrainings, shipped_prior
+from ..quality_model.short_training_model import GainPrior, OtherTrainings, shipped_prior
 from ..studies.settings import Settings
 from ..studies.warm_start import WarmStart
 

@@ -22,7 +22,7 @@ from .record import Result, TrialRecord
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ..quality_model.model import QualityModel
+    from ..quality_model.full_training_model import QualityModel
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Expectations:
 
         Of many networks: trained graph, MACs and PSNR, as ``of`` takes them.
         """
-        from ..quality_model.model import shipped_model
+        from ..quality_model.full_training_model import shipped_model
 
         rows = [self._short(*network) for network in networks]
         return [float(db) for db in shipped_model(self.settings.scale).missing_db(rows)]
@@ -73,7 +73,7 @@ class Expectations:
         ]
 
     def _model(self, records: Sequence[TrialRecord]) -> QualityModel:
-        from ..quality_model.model import shipped_model
+        from ..quality_model.full_training_model import shipped_model
 
         psnr_db = {known.candidate: known.psnr_db for known in self.known}
         rows = [

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ..quality_model.expectation import ExpectedPsnr
-from ..quality_model.table import FULL_STEPS
+from ..quality_model.training_table import FULL_STEPS
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from nas.choices import RecipeName
 from nas.evaluation.evaluator import StageSeconds
 from nas.evaluation.model_card import ModelCard, read_card
-from nas.quality_model.table import read_conditions
+from nas.quality_model.training_table import read_conditions
 from nas.training.recipe import recipe_named
 from search_spaces import InputError
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.quality_model.expectation import ExpectedPsnr
-from nas.quality_model.model import COVERAGE, QualityModel
-from nas.quality_model.table import Table, Training, read_conditions
+from nas.quality_model.full_training_model import COVERAGE, QualityModel
+from nas.quality_model.training_table import Table, Training, read_conditions
 from nas.system.files import read_rows
 
 from .rows import LENGTHS, LONG, LONGER, TRAININGS

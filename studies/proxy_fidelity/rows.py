@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.quality_model.table import FULL_STEPS, TRAININGS_FILE, Training
+from nas.quality_model.training_table import FULL_STEPS, TRAININGS_FILE, Training
 
 from ..ledger import Ledger
 

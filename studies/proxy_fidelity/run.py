@@ -26,7 +26,7 @@ from nas.evaluation.evaluator import CandidateEvaluator
 from nas.quality.baselines import bicubic
 from nas.quality.image_quality import evaluate
 from nas.quality_model.expectation import branching_of, convolutions_of
-from nas.quality_model.table import CONDITIONS_FILE, Conditions, Training, read_conditions
+from nas.quality_model.training_table import CONDITIONS_FILE, Conditions, Training, read_conditions
 from nas.system.cores import Cores, has_bfloat16
 from nas.system.files import json_text, write_json, write_whole
 from nas.system.versions import installed_versions

@@ -29,7 +29,7 @@ from nas.data.images import load_images
 from nas.quality.baselines import bicubic
 from nas.quality.image_quality import evaluate
 from nas.quality_model.features import NAMES, features_of, matrix_of
-from nas.quality_model.model import HALF_WIDTHS
+from nas.quality_model.full_training_model import HALF_WIDTHS
 from nas.quality_model.networks import (
     LOST_DB,
     NETWORKS_FILE,
@@ -39,7 +39,7 @@ from nas.quality_model.networks import (
     shipped_networks,
     write_networks,
 )
-from nas.quality_model.prior import GainPrior, gains_of, relative_gains
+from nas.quality_model.short_training_model import GainPrior, gains_of, relative_gains
 from nas.system.versions import installed_versions
 from nas.training.recipe import recipe_named
 from search_spaces import Candidate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from nas.quality_model.model import shipped_model
+from nas.quality_model.full_training_model import shipped_model
 from search_spaces import zoo
 from search_spaces.graph.capacity import values_per_pixel
 from search_spaces.spaces.loading import load_space

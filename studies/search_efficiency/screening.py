@@ -20,8 +20,8 @@ import optuna
 
 from nas.choices import RecipeName, SamplerKind
 from nas.quality.score import score_ratio
-from nas.quality_model.model import QualityModel
-from nas.quality_model.table import Table, read_table
+from nas.quality_model.full_training_model import QualityModel
+from nas.quality_model.training_table import Table, read_table
 from nas.studies.record import Result
 from nas.system.files import write_text
 from nas.training.recipe import recipe_named

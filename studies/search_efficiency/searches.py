@@ -13,7 +13,7 @@ from pathlib import Path
 from optuna.samplers import BaseSampler
 
 from nas.choices import Objective, SamplerKind
-from nas.quality_model.prior import GainPrior
+from nas.quality_model.short_training_model import GainPrior
 from nas.reporting.history import hypervolume
 from nas.studies.record import Result
 

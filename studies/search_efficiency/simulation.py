@@ -16,7 +16,7 @@ from latency_models.device import load_device, open_source
 from nas.choices import Objective, Quantization, Risk, SamplerKind
 from nas.quality.image_quality import MetricValues, ModelQuality
 from nas.quality_model.features import Features, features_of
-from nas.quality_model.prior import GainPrior, shipped_prior
+from nas.quality_model.short_training_model import GainPrior, shipped_prior
 from nas.sampling.latency_estimate import LatencyEstimator
 from nas.sampling.problem import SamplingProblem
 from nas.sampling.samplers import SamplerPlace, make_sampler

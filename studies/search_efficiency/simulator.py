@@ -12,7 +12,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 from nas.quality_model.features import Features, features_of, matrix_of
 from nas.quality_model.networks import shipped_networks
-from nas.quality_model.prior import GainPrior, gains_of
+from nas.quality_model.short_training_model import GainPrior, gains_of
 
 Floats = npt.NDArray[np.float64]
 

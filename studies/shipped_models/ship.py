@@ -35,7 +35,7 @@ from nas.evaluation.model_card import SIGNED, DeviceTime, ModelCard, SetMeans, r
 from nas.exporting.unsigned import with_unsigned_ends
 from nas.latency import query
 from nas.quality.image_quality import evaluate
-from nas.quality_model.table import FULL_STEPS
+from nas.quality_model.training_table import FULL_STEPS
 from nas.shipped.catalog import MODELS, Catalog, ShippedModel, is_name
 from nas.system.cores import Cores
 from nas.system.files import reading, write_json, write_whole

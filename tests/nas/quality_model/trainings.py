@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from nas.quality_model.table import FULL_STEPS, INPUT, Table, Training
+from nas.quality_model.training_table import FULL_STEPS, INPUT, Table, Training
 
 BICUBIC_DB = 26.4
 STEPS = (125, 500)

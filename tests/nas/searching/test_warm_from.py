@@ -16,7 +16,7 @@ import pytest
 from latency_models import Worker
 from latency_models.device import load_device
 from nas.quality_model.features import features_of, matrix_of
-from nas.quality_model.prior import StudyGains
+from nas.quality_model.short_training_model import StudyGains
 from nas.sampling.surrogate import SurrogateSampler
 from nas.sampling.warm_prior import other_trainings, warm_prior
 from nas.searching.display import Lines, Reporter

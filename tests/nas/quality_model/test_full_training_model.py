@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining
-from nas.quality_model.model import QualityModel, shipped_model
-from nas.quality_model.table import FEWEST_NETWORKS, FULL_STEPS, TABLE_SCALE, read_table
+from nas.quality_model.full_training_model import QualityModel, shipped_model
+from nas.quality_model.training_table import FEWEST_NETWORKS, FULL_STEPS, TABLE_SCALE, read_table
 from search_spaces import InputError
 
 from .trainings import BICUBIC_DB, STEPS, make_table, missing_db

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .expectation import ExpectedPsnr, FullTraining, ShortTraining
-from .table import FULL_STEPS, TABLE_SCALE, Table, read_table
+from .training_table import FULL_STEPS, TABLE_SCALE, Table, read_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt

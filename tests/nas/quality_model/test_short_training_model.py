@@ -20,7 +20,12 @@ from nas.quality_model.networks import (
     write_networks,
 )
 from nas.quality_model.prediction import predict_quality
-from nas.quality_model.prior import GainPrior, OtherTrainings, StudyGains, StudyMemory
+from nas.quality_model.short_training_model import (
+    GainPrior,
+    OtherTrainings,
+    StudyGains,
+    StudyMemory,
+)
 from search_spaces import Candidate, zoo
 
 KERNEL = KernelValues(0.5, 0.05, dict.fromkeys(NAMES, 5.0), 1.0)
