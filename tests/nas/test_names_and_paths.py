@@ -49,7 +49,7 @@ def test_a_search_takes_paths_for_folders(namesakes: Path) -> None:
 
 def test_spaces() -> None:
     assert load_space("anchor").name == "anchor"
-    with pytest.raises(InputError, match=r"'\./anchor'; known: anchor, .*path of a FILE\.py"):
+    with pytest.raises(InputError, match=r"'\./anchor', did you mean 'anchor'\?; known: .*FILE"):
         load_space("./anchor")
 
 
