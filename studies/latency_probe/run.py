@@ -64,17 +64,33 @@ def planned(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
     return tuple(drawn[place] for place in places)
 
 
+def _without_free(row: Measurement) -> Measurement:
+    """A RESHAPE only names what is there and costs nothing; no probe asks for it."""
+    kept = [place for place, operator in enumerate(row.operators) if operator.kind != "RESHAPE"]
+    return replace(
+        row,
+        operators=tuple(row.operators[place] for place in kept),
+        operators_ms=tuple(row.operators_ms[place] for place in kept),
+        engines=tuple(row.engines[place] for place in kept),
+    )
+
+
 def whole(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """As a board tells them: the time of the network alone."""
     return tuple(replace(row, operators_ms=(), engines=()) for row in rows)
 
 
 def judged(rows: Sequence[Measurement], fresh: Sequence[Measurement]) -> dict[str, Any]:
-    """Errors on ``fresh``, if operators' times are told, and if they are not."""
+    """Errors on those of ``fresh`` whose operators are all among ``rows``, which a fit refuses
+    otherwise: if operators' times are told, and if they are not.
+    """
+    kinds = {operator.kind for row in rows for operator in row.operators}
+    fresh = [row for row in fresh if kinds.issuperset(o.kind for o in row.operators)]
     told = fit_model(default_structure(rows), rows)
     bare = fit_model(default_structure(whole(rows)), whole(rows))
     return {
         "operators": len([operator for row in rows for operator in row.operators]),
+        "judged": len(fresh),
         "whole": _figures(accuracy(predict_rows(bare, whole(fresh)))),
         "told": _figures(accuracy(own_time(told, fresh))),
     }
@@ -87,6 +103,7 @@ def _figures(accuracy: Accuracy) -> dict[str, float]:
 def _mean(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "operators": round(fmean(result["operators"] for result in results)),
+        "judged": round(fmean(result["judged"] for result in results)),
         **{
             how: {key: fmean(result[how][key] for result in results) for key in _SHOWN}
             for how in ("whole", "told")
@@ -96,7 +113,7 @@ def _mean(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def device_results(name: str, folder: Path, worker: Worker) -> dict[str, Any]:
     """Of one device."""
-    table = shipped_table(name)
+    table = [_without_free(row) for row in shipped_table(name)]
     fresh, drawn = table[-_KEPT_BACK:], table[:-_KEPT_BACK]
     results = {
         "small": judged(small(name, folder, worker), fresh),
