@@ -36,6 +36,7 @@ from .spread import (
     Spread,
     UnseenBound,
     UsualSize,
+    charged_work,
 )
 from .structure import CostStructure
 from .work import on_critical_path
@@ -265,7 +266,8 @@ def _deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]
         table = OperatorTable.of(networks)
         operator_ms = fitted.operator_ms(table, stack)
         waited = on_critical_path(fitted.structure, networks, operator_ms).astype(float)
-        predicted = Logarithms.of(fitted.posteriors, table, waited, stack)
+        charged = charged_work(fitted.posteriors, table, waited)
+        predicted = Logarithms.of(fitted.posteriors, charged, stack)
         measured = np.log([rows[place].ms for place in places])
         outside = np.maximum(predicted.least - measured, measured - predicted.most)
         outside = np.maximum(outside, 0.0)

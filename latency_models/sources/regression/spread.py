@@ -55,17 +55,16 @@ class Logarithms:
     def of(
         cls,
         posteriors: Sequence[Weighted],
-        table: OperatorTable,
-        waited: Floats,
+        charged: Sequence[tuple[Floats, Floats]],
         stack: str | None = None,
     ) -> Logarithms:
         """Mixture of the ``posteriors``, with the software ``stack``, None: the device's.
 
-        ``waited``, (operators,), is 1 for operators on the critical path.
+        ``charged``: what ``charged_work`` says of the networks.
         """
         import numpy as np
 
-        sums = [_Sum.of(one, table, waited, stack) for one in posteriors]
+        sums = [_Sum.of(*pair, stack) for pair in zip(posteriors, charged, strict=True)]
         weights = np.array([[one.weight] for one in posteriors])
         mean, median = (
             (weights * [s.mean for s in sums]).sum(0),
@@ -81,6 +80,16 @@ class Logarithms:
             np.minimum(*centers), np.maximum(*centers), np.sqrt(variance + noise),
             shares / (variance + noise)[:, None],
         )  # fmt: skip
+
+
+def charged_work(
+    posteriors: Sequence[Weighted], table: OperatorTable, waited: Floats
+) -> list[tuple[Floats, Floats]]:
+    """``Prices.work`` for the padding of each posterior.
+
+    ``waited``, (operators,), is 1 for operators on the critical path.
+    """
+    return [one.posterior.prices.work(table, one.posterior.padding, waited) for one in posteriors]
 
 
 class Spread(Protocol):
@@ -139,9 +148,10 @@ class OfPrices:
         """Intervals by the distribution of log times."""
         import numpy as np
 
-        known = Logarithms.of(self.posteriors, table, waited, stack)
+        charged = charged_work(self.posteriors, table, waited)
+        known = Logarithms.of(self.posteriors, charged, stack)
         before = [replace(one, posterior=one.expected) for one in self.posteriors]
-        expected = Logarithms.of(before, table, waited, stack).deviation
+        expected = Logarithms.of(before, charged, stack).deviation
         most = LEAST_RADIUS * np.maximum(expected, known.deviation)
         distance = np.minimum(self.radius * known.deviation, most)
         ms = table.per_network(waited_ms)
@@ -183,16 +193,15 @@ class _Sum:
     parts: Floats
 
     @classmethod
-    def of(cls, one: Weighted, table: OperatorTable, waited: Floats, stack: str | None) -> _Sum:
-        """The sums by the posterior of one padding."""
+    def of(cls, one: Weighted, charged: tuple[Floats, Floats], stack: str | None) -> _Sum:
+        """The sums by the posterior of one padding, of networks ``charged`` for that padding."""
         import numpy as np
 
-        posterior = one.posterior
-        prices, which = posterior.prices, posterior.of_charges(stack)
+        posterior, (work, known) = one.posterior, charged
+        which = posterior.of_charges(stack)
         covariance = which @ posterior.covariance @ which.T
         median = np.exp(which @ posterior.mean)
         mean = median * np.exp(np.diag(covariance) / 2)
-        work, known = prices.work(table, posterior.padding, waited)
         paid = work * mean
         total = np.maximum(paid.sum(axis=1) + known, 1e-12)
         parts = paid * (paid @ np.expm1(covariance)) / total[:, None] ** 2
