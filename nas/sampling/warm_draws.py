@@ -16,6 +16,7 @@ from search_spaces.spaces.space import Space
 
 from ..choices import Objective
 from ..studies.expectations import Expectations
+from ..studies.record import undominated
 from ..studies.settings import Settings
 from ..studies.warm_start import WarmNetwork, WarmStart
 from .latency_estimate import EstimatedLatency, LatencyEstimator
@@ -81,17 +82,7 @@ def _drawn_again(space: Space, scale: int, network: WarmNetwork) -> Draw | None:
 def _in_order(promises: Sequence[_Promise], settings: Settings) -> list[_Promise]:
     rows = sorted(promises, key=lambda row: -row.log2_score)
     if settings.objective is Objective.PARETO:
-        front = _front(rows)
-        rows.sort(key=lambda row: row.draw.candidate.hash not in front)
+        front = undominated(rows, lambda row: (row.latency.log2_ms, row.psnr_db))
+        hashes = {row.draw.candidate.hash for row in front}
+        rows.sort(key=lambda row: row.draw.candidate.hash not in hashes)
     return sorted(rows, key=lambda row: max(0.0, row.latency.excess(settings.max_latency_ms)))
-
-
-def _front(promises: Sequence[_Promise]) -> set[str]:
-    """Hashes of those that no other beats in PSNR and time."""
-    found: set[str] = set()
-    best_db = float("-inf")
-    for row in sorted(promises, key=lambda row: (row.latency.log2_ms, -row.psnr_db)):
-        if row.psnr_db > best_db:
-            best_db = row.psnr_db
-            found.add(row.draw.candidate.hash)
-    return found

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from ..quality.score import score_ratio
 from ..studies.expected_front import ExpectedFront
-from ..studies.record import Result, TrialRecord
+from ..studies.record import Result, TrialRecord, reference_result
 from ..system.files import json_text
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Reporter:
     def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
         """A trial is over, one way or another; it is among ``records``, all of the study."""
         self._display.stage(self._worker, "next trial")
-        self._display.line(_describe(record, _abpn(records)))
+        self._display.line(_describe(record, reference_result(records, "ABPN")))
         self._display.refresh()
         for callback in self._callbacks:
             callback(self._study, record)
@@ -157,11 +157,6 @@ class Reporter:
         if front.points and self._study.expected_front() is None:
             self._study.note_expected_front(front)
             self._display.line(front.text)
-
-
-def _abpn(records: Sequence[TrialRecord]) -> Result | None:
-    """What scores are told by; None until it is trained."""
-    return next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
 
 
 def _describe(record: TrialRecord, abpn: Result | None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from latency_models import Latency
 from latency_models.latency_json import latency_from_json, latency_to_json
@@ -29,6 +30,8 @@ WORKER_KEY = "worker"
 BEGUN_KEY, ENDED_KEY = "begun_at", "ended_at"
 RETRY_OF_KEY = "retry_of"
 ATTEMPT_KEY = "attempt"
+
+Item = TypeVar("Item")
 
 
 def is_baseline(trial: Trial | FrozenTrial) -> bool:
@@ -214,18 +217,27 @@ def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
 
     Time is the one that the score counts, so that the best score is among them.
     """
-    front: list[TrialRecord] = []
-    best_db = float("-inf")
     found = [
         (r, r.result) for r in records if r.is_trained_candidate and r.within_limit and r.result
     ]
-    fastest_first = sorted(found, key=lambda pair: (pair[1].scored_ms, -_expected_db(pair[1])))
-    for record, result in fastest_first:
-        if _expected_db(result) > best_db:
-            best_db = _expected_db(result)
-            front.append(record)
+    front = undominated(found, lambda pair: (pair[1].scored_ms, pair[1].expected.psnr_db))
+    return [record for record, _ in front]
+
+
+def undominated(
+    items: Iterable[Item], figures: Callable[[Item], tuple[float, float]]
+) -> list[Item]:
+    """Items that no other beats in both of their ``figures``, time and PSNR; the fastest first."""
+    front: list[Item] = []
+    best_db = float("-inf")
+    timed = [(*figures(item), item) for item in items]
+    for _, psnr_db, item in sorted(timed, key=lambda row: (row[0], -row[1])):
+        if psnr_db > best_db:
+            best_db = psnr_db
+            front.append(item)
     return front
 
 
-def _expected_db(result: Result) -> float:
-    return result.expected.psnr_db
+def reference_result(records: Iterable[TrialRecord], name: str) -> Result | None:
+    """The result of the reference of that name; None until it is trained."""
+    return next((r.result for r in records if r.baseline == name and r.result), None)

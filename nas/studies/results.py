@@ -17,7 +17,7 @@ from .folder import MODEL
 from .lead import Lead
 from .models import bring_model
 from .options import SearchOptions
-from .record import Result, TrialRecord, pareto_front
+from .record import Result, TrialRecord, pareto_front, reference_result
 from .study import Study
 
 
@@ -89,7 +89,7 @@ def findings(study: Study) -> tuple[ParetoPoint, ...]:
 
 
 def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ...]:
-    abpn = next((r.result for r in records if r.baseline == "ABPN" and r.result), None)
+    abpn = reference_result(records, "ABPN")
     front = [(record, record.result) for record in pareto_front(records) if record.result]
     ranked = sorted(front, key=lambda pair: pair[1].log2_score, reverse=True)
     return tuple(
