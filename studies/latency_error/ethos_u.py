@@ -42,7 +42,7 @@ NETWORK = "operators.npz"
 #: Rows of the table that comes with a device: x3, of its size of image.
 SHIPPED = 300
 #: Only names what is there.
-_FREE = frozenset({"RESHAPE"})
+FREE = frozenset({"RESHAPE"})
 #: The array of every one of them takes channels by sixteen at one end.
 PADDING = ChannelPadding(16, 16)
 
@@ -67,12 +67,12 @@ def _is_usual(row: Measurement) -> bool:
 def structure_of(rows: Sequence[Measurement]) -> CostStructure:
     """What is known before the fit."""
     found = default_structure(rows)
-    terms = (replace(term, kinds=term.kinds - _FREE) for term in found.terms)
+    terms = (replace(term, kinds=term.kinds - FREE) for term in found.terms)
     return replace(
         found,
         terms=tuple(term for term in terms if term.kinds),
         paddings=(PADDING,),
-        free=_FREE & {kind for engine in found.engines for kind in engine.kinds},
+        free=FREE & {kind for engine in found.engines for kind in engine.kinds},
     )
 
 

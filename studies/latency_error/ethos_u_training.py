@@ -2,11 +2,10 @@
 
     python -m studies.latency_error.ethos_u_training TABLES
 
-learns from ``TABLES/DEVICE/train/measurements.csv`` and the tables that the devices ship: first all
-devices together, since their compilers cut alike, with one output for each, then each device by
-itself from there. Goes on from the weights that the first of the devices ships; features that those
-did not know count for nothing at first. Networks at the beginning of the table are never learned
-from: the interval is theirs. Writes ``operators.npz`` beside each device's table.
+learns from ``TABLES/DEVICE/train/measurements.csv`` and the tables that the devices ship: from
+random weights on all devices together, since their compilers schedule alike, with one output for
+each, then on each device by itself. The first ``LEFT_OUT`` networks are never learned from; the
+interval comes from their errors. Writes ``operators.npz`` beside each device's table.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from nas.latency.probe import ProbeDesign, run_probe
 from nas.latency.probe_pool import small_probes
 from nas.system.files import write_json, write_text
 
-from ..latency_error.ethos_u import own_time, shipped_table
+from ..latency_error.ethos_u import FREE, own_time, shipped_table
 from .page import page
 
 DEVICES = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512")
@@ -65,8 +65,8 @@ def planned(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
 
 
 def _without_free(row: Measurement) -> Measurement:
-    """A RESHAPE only names what is there and costs nothing; no probe asks for it."""
-    kept = [place for place, operator in enumerate(row.operators) if operator.kind != "RESHAPE"]
+    """Operators that cost nothing on these devices are no question of a probe."""
+    kept = [place for place, operator in enumerate(row.operators) if operator.kind not in FREE]
     return replace(
         row,
         operators=tuple(row.operators[place] for place in kept),
