@@ -148,12 +148,17 @@ def read_tflite(data: bytes) -> TfliteModel:
         ) from error
 
 
+def open_tflite(data: bytes | bytearray) -> Any:
+    """The flatbuffer of a file that ``read_tflite`` takes; of a bytearray, views may be written."""
+    return _schema().Model.GetRootAs(data, 0)
+
+
 class _Reader:
     """Reads the flatbuffer; ValueError for wrong offsets, and for lists longer than the file."""
 
     def __init__(self, data: bytes) -> None:
         self._schema = _schema()
-        self._model = self._schema.Model.GetRootAs(data, 0)
+        self._model = open_tflite(data)
         # In a damaged file many offsets may lead to one long list. In a valid one each entry of a
         # list takes at least a byte, so that there are no more entries than bytes.
         self._entries_left = len(data)

@@ -67,32 +67,22 @@ def fix_sizes(data: bytes, size: InputSpec) -> bytes:
 
     Results of operators that compute only sizes become constants, as in a static export.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
     schema = importlib.import_module("ai_edge_litert.schema_py_generated")
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     (graph,) = model.subgraphs
     try:
-        interpreter = Interpreter(
-            model_content=data,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        (image,) = interpreter.get_input_details()
-        shape = (1, size.height, size.width, int(image["shape"][3]))
-        interpreter.resize_tensor_input(image["index"], shape, strict=True)
-        interpreter.allocate_tensors()
+        interpreter = interpreter_at(data, size)
         sizes = _computed_sizes(model, graph, schema)
         if sizes:
             interpreter.invoke()
         values = {index: interpreter.get_tensor(index) for index in sizes}
-        shapes = {row["index"]: row["shape"] for row in interpreter.get_tensor_details()}
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"it cannot be made for images of {size}: {reason}") from None
+    shapes = shapes_in(interpreter)
     for index, tensor in enumerate(graph.tensors):
         if not _is_constant(model, tensor):
-            tensor.shape, tensor.shapeSignature = [int(side) for side in shapes[index]], None
+            tensor.shape, tensor.shapeSignature = list(shapes[index]), None
     for index, value in values.items():
         buffer = schema.BufferT()
         buffer.data = memoryview(value.tobytes())
@@ -100,6 +90,31 @@ def fix_sizes(data: bytes, size: InputSpec) -> bytes:
         graph.tensors[index].buffer = len(model.buffers) - 1
     graph.operators = [row for row in graph.operators if not set(row.outputs) <= set(values)]
     return _packed(model)
+
+
+def interpreter_at(data: bytes, size: InputSpec, *, strict: bool = True) -> Any:
+    """An interpreter ready for one image of ``size``; ``strict``: sides that are not open stay.
+
+    RuntimeError or ValueError if it refuses.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=data,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    (image,) = interpreter.get_input_details()
+    shape = (1, size.height, size.width, int(image["shape"][3]))
+    interpreter.resize_tensor_input(image["index"], shape, strict=strict)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def shapes_in(interpreter: Any) -> dict[int, tuple[int, ...]]:
+    """The shape of each tensor, by its index."""
+    rows = interpreter.get_tensor_details()
+    return {row["index"]: tuple(int(side) for side in row["shape"]) for row in rows}
 
 
 def _computed_sizes(model: Any, graph: Any, schema: Any) -> set[int]:

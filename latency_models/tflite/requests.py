@@ -20,6 +20,7 @@ from .checks import (
 )
 from .file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
 from .fixed_size import with_fixed_sizes
+from .resizing import resized
 from .tiling import tiling_of_model
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "require_static",
     "require_super_resolution",
     "require_uncompiled",
+    "resized",
     "tiling_of_model",
     "weight_granularity",
     "with_fixed_sizes",

@@ -19,13 +19,14 @@ from latency_models.tflite.requests import (
     require_levels,
     require_rgb,
     require_super_resolution,
+    resized,
     tiling_of_model,
     with_fixed_sizes,
 )
-from search_spaces import InputError, Tiling
+from search_spaces import InputError, InputSpec, Tiling
 
 from ..data.pixels import Pixels
-from ..quality.tiles import strips
+from ..quality.tiles import cropped_tile, strips
 from ..system.cores import Cores
 from ..system.files import reading
 
@@ -78,8 +79,9 @@ class TfliteUpscaler:
         require_integer_only(file)
         form = require_super_resolution(file)
         self.input, self.scale = form.input, form.scale
-        self._file = file
-        self._remote = _RemoteModel(model, form.levels, worker, threads)
+        self._file, self._whole = file, _RemoteModel(model, form.levels, worker, threads)
+        #: the last tile that small images were cut to, and the model for it, or None if it has none
+        self._small: tuple[InputSpec, _RemoteModel | None] | None = None
 
     def upscale(self, lr: Pixels) -> Pixels:
         """uint8 RGB (H, W, 3) to (scale H, scale W, 3).
@@ -92,8 +94,19 @@ class TfliteUpscaler:
     def strips(self, lr: Pixels) -> Iterator[Pixels]:
         """As ``upscale``, a strip of rows at a time, from the top down."""
         if lr.shape[:2] == (self.input.height, self.input.width):
-            return iter([self._remote.run(lr)])  # no tiles, whatever the model does
-        return strips(lr, self.input, self._tiling(lr), self.scale, self._remote.run)
+            return iter([self._whole.run(lr)])  # no tiles, whatever the model does
+        tiling = self._tiling(lr)
+        tile, model = self._model_for(cropped_tile(lr, self.input, tiling))
+        return strips(lr, tile, tiling, self.scale, model.run)
+
+    def _model_for(self, tile: InputSpec) -> tuple[InputSpec, _RemoteModel]:
+        """The model for ``tile``, as far as it can be had, and the tile that it takes."""
+        if tile == self.input:
+            return self.input, self._whole
+        if self._small is None or self._small[0] != tile:
+            self._small = tile, self._whole.resized(tile)
+        model = self._small[1]
+        return (self.input, self._whole) if model is None else (tile, model)
 
     def _tiling(self, lr: Pixels) -> Tiling | None:
         try:
@@ -161,7 +174,14 @@ class _RemoteModel:
         # Bytes of int8 are levels less 128; in eight bits that is the highest bit the other way.
         self._flip = np.uint8(-levels.black)
         self._model, self._digest = model, hashlib.sha256(model).hexdigest()
-        self._worker, self._threads = worker, threads
+        self._levels, self._worker, self._threads = levels, worker, threads
+
+    def resized(self, size: InputSpec) -> _RemoteModel | None:
+        """The same for images of ``size``; None if it cannot be had."""
+        model = self._worker.call(TIMEOUT_SECONDS, resized, self._model, size)
+        if model is None:
+            return None
+        return _RemoteModel(model, self._levels, self._worker, self._threads)
 
     def run(self, lr: Pixels) -> Pixels:
         levels = lr ^ self._flip

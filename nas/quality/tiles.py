@@ -73,6 +73,19 @@ def strips(
         yield strip
 
 
+def cropped_tile(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpec:
+    """``tile``, or as much of it as a small image needs, whose result is the same."""
+    if tiling is None:
+        return tile
+    height, width = (
+        side - max(side - length - margins.after, 0) // margins.multiple * margins.multiple
+        for side, length, margins in (
+            (tile.height, lr.shape[0], tiling.rows), (tile.width, lr.shape[1], tiling.columns),
+        )
+    )  # fmt: skip
+    return InputSpec(height, width)
+
+
 def require_tiles(graph: Graph, tile: InputSpec, images: ImageSet) -> None:
     """InputError unless ``graph`` runs on ``tile`` and such tiles cover each of ``images``."""
     infer(graph, tile)

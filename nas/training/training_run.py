@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from latency_models.worker import send
-from search_spaces import CandidateError, Graph, InputSpec, Tiling, tiling_of
+from search_spaces import CandidateError, Graph, InputSpec, tiling_of
 
 from ..data.images import Data, ImageSet
 from ..data.pixels import Pixels
 from ..quality.image_quality import Quality, evaluate
 from ..quality.similarity import psnr_db
-from ..quality.tiles import upscale_tiled
+from ..quality.tiles import cropped_tile, upscale_tiled
 from ..quantization.calibration import calibration_crops, quantize_afterwards
 from .interpretation import Mode
 from .job import (
@@ -151,17 +151,4 @@ def network_upscaler(
     """The network as a function of an image of any size, by the same tiles as its file."""
     run = image_function(graph, weights, mode)
     tiling = tiling_of(graph, tile)
-    return lambda lr: upscale_tiled(lr, _tile_for(lr, tile, tiling), tiling, graph.scale, run)
-
-
-def _tile_for(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpec:
-    """The file's tile size, cropped to what small images need."""
-    if tiling is None:
-        return tile
-    height, width = (
-        side - max(side - length - margins.after, 0) // margins.multiple * margins.multiple
-        for side, length, margins in (
-            (tile.height, lr.shape[0], tiling.rows), (tile.width, lr.shape[1], tiling.columns),
-        )
-    )  # fmt: skip
-    return InputSpec(height, width)
+    return lambda lr: upscale_tiled(lr, cropped_tile(lr, tile, tiling), tiling, graph.scale, run)

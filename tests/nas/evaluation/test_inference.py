@@ -19,7 +19,18 @@ from nas.training.interpretation import Interpreter, Mode
 from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
-from search_spaces import Graph, GraphBuilder, InputError, InputSpec, Mean, Resize, SpaceToDepth
+from search_spaces import (
+    Candidate,
+    Graph,
+    GraphBuilder,
+    InputError,
+    InputSpec,
+    Mean,
+    PixelShuffle,
+    Resize,
+    SpaceToDepth,
+    TransposedConv,
+)
 from tests.latency_models.tflite_builder import TfliteBuilder
 from tests.search_spaces.conversion import random_weights
 
@@ -55,6 +66,19 @@ def nearest() -> Graph:
     net = GraphBuilder()
     net.add_node(Resize(factor=3), net.input)
     return net.graph
+
+
+def transposed() -> Graph:
+    """Makes its pixels by a transposed convolution; x3."""
+    net = GraphBuilder()
+    features = net.conv(net.input, 8, relu=True)
+    net.add_node(TransposedConv(filters=3, kernel=9, stride=3), features)
+    return net.graph
+
+
+def by_rows() -> Graph:
+    """``plain``, its pixels made row by row; x3."""
+    return Candidate(plain()).shuffled(PixelShuffle.ROWS).deployed
 
 
 def global_mean() -> Graph:
@@ -95,6 +119,17 @@ def test_any_size(size: tuple[int, int], worker: Worker) -> None:
     upscaler = TfliteUpscaler(tflite(nearest, TILE), worker)
     assert (upscaler.input, upscaler.scale) == (TILE, 3)
     np.testing.assert_array_equal(upscaler.upscale(lr), lr.repeat(3, 0).repeat(3, 1))
+
+
+@pytest.mark.parametrize("make_graph", [plain, folded, nearest, transposed, by_rows, global_mean])
+def test_a_small_image_is_one_that_goes_on_as_it_ends(make_graph: object, worker: Worker) -> None:
+    upscaler = TfliteUpscaler(tflite(make_graph, WHOLE), worker)
+    for size in (InputSpec(20, 24), InputSpec(7, 64), InputSpec(50, 9), InputSpec(20, 24)):
+        lr, below, right = image(size), WHOLE.height - size.height, WHOLE.width - size.width
+        continued = np.pad(lr, ((0, below), (0, right), (0, 0)), mode="edge")
+        expected = upscaler.upscale(continued)
+        rows, columns = (side * upscaler.scale for side in lr.shape[:2])
+        np.testing.assert_array_equal(upscaler.upscale(lr), expected[:rows, :columns])
 
 
 @pytest.mark.parametrize("make_graph", [plain, folded, nearest, global_mean])

@@ -100,11 +100,12 @@ class Sketch:
         scale = int(self.rate)
         wanted = (scale * self.input.height, scale * self.input.width)
         extra = [side - want for side, want in zip(self.size, wanted, strict=True)]
-        before = [min(crop, max(pixels, 0)) for pixels in extra]
-        cut(before, [max(pixels, 0) - begin for pixels, begin in zip(extra, before, strict=True)])(
-            self
-        )
-        pad([0, 0], [max(-pixels, 0) for pixels in extra])(self)
+        if max(extra) > 0:
+            before = [min(crop, max(pixels, 0)) for pixels in extra]
+            after = [max(pixels, 0) - begin for pixels, begin in zip(extra, before, strict=True)]
+            cut(before, after)(self)
+        if min(extra) < 0:
+            pad([0, 0], [max(-pixels, 0) for pixels in extra])(self)
         return self.file.build((0,), (self.last,))
 
 

@@ -9,9 +9,14 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from latency_models.tflite.requests import read_tflite, require_super_resolution, tiling_of_model
+from latency_models.tflite.requests import (
+    read_tflite,
+    require_super_resolution,
+    resized,
+    tiling_of_model,
+)
 from nas.data.pixels import Pixels
-from nas.quality.tiles import spans, upscale_tiled
+from nas.quality.tiles import cropped_tile, spans, upscale_tiled
 from search_spaces import InputError, InputSpec
 
 from .rows_of_blocks import ROWS_OF_BLOCKS
@@ -53,6 +58,34 @@ def test_tiles_equal_the_whole(
 def test_pixels_made_by_rows_of_blocks(step: Step, blurred: bool, height: int, width: int) -> None:
     after = [conv((3, 3), 1, 1, same=True, depthwise=True)] if blurred else []
     assert_tiles_equal_the_whole([step, *after], InputSpec(height, width), (17, 15), 0)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.one_of(STEPS, ROWS_OF_BLOCKS), min_size=1, max_size=4),
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(0, 9),
+)
+def test_a_model_made_smaller_for_a_small_image(
+    steps: list[Step], height: int, width: int, crop: int
+) -> None:
+    tile, lr = InputSpec(48, 40), np.random.default_rng(1).integers(0, 256, (height, width, 3))
+    try:
+        large, scale = make_model(steps, tile, crop)
+        tiling = tiling_of_model(read_tflite(large), scale)
+    except (DoesNotFitError, InputError):
+        assume(False)
+    cropped = cropped_tile(lr.astype(np.uint8), tile, tiling)
+    small = resized(large, cropped)
+    assume(cropped != tile and small is not None)
+    assert small is not None
+    assert require_super_resolution(read_tflite(small)).input == cropped
+    made, expected = (
+        upscale_tiled(lr.astype(np.uint8), spec, tiling, scale, runner(model))
+        for spec, model in ((cropped, small), (tile, large))
+    )
+    np.testing.assert_array_equal(made, expected)
 
 
 def assert_tiles_equal_the_whole(
