@@ -34,7 +34,7 @@ from .worker_loop import Resources
 
 T = TypeVar("T")
 
-DEFAULT_SPACE = "anchor"
+DEFAULT_SPACE = "mobile"
 DEFAULT_DEVICE = "vs680"
 DEFAULT_SCALE = 3
 DEFAULT_SAMPLER = SamplerKind.SURROGATE

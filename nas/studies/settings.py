@@ -23,7 +23,7 @@ class StudyRequest:
     take theirs from the fields (see ``options``).
     """
 
-    space: Annotated[str | None, Doc("Space or FILE.py [anchor].")] = None
+    space: Annotated[str | None, Doc("Space or FILE.py [mobile].")] = None
     device: Annotated[str | None, Doc("Device or its folder [vs680].")] = None
     data: Annotated[str | None, Doc("Folder of photos [embedded].")] = None
     input: Annotated[str | None, Doc("LR size on the device [360x640].")] = None
