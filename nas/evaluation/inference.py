@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from latency_models import Worker
+from latency_models import Worker, WorkerError
 from latency_models.tflite.requests import (
     Levels,
     TfliteModel,
@@ -178,7 +178,10 @@ class _RemoteModel:
 
     def resized(self, size: InputSpec) -> _RemoteModel | None:
         """The same for images of ``size``; None if it cannot be had."""
-        model = self._worker.call(TIMEOUT_SECONDS, resized, self._model, size)
+        try:
+            model = self._worker.call(TIMEOUT_SECONDS, resized, self._model, size)
+        except WorkerError:  # no reason to fail: the whole model will do
+            model = None
         if model is None:
             return None
         return _RemoteModel(model, self._levels, self._worker, self._threads)

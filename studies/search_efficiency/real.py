@@ -1,6 +1,7 @@
-"""Real searches by several samplers, put side by side.
+r"""Real searches by several samplers, put side by side.
 
-    nas search --space mobile --device D --data DIR --sampler S --seed N --budget 25m --study NAME
+    nas search --space mobile --device D --data DIR --sampler S --seed N --budget 40 --workers 1 \
+        --study NAME
     python -m studies.search_efficiency.real NAME ...
 
 The second command, in the folder of the first, adds the trained networks of these studies to
@@ -20,7 +21,7 @@ from nas.studies.study import load_study
 
 from ..ledger import Ledger
 
-_TOLD = (5, 10, 15, 20, 25, 40)
+_TOLD = (3, 5, 10, 20, 40)
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,9 @@ def section() -> list[str]:
         "",
         "## Real searches",
         "",
-        "As [real.py](real.py) says, on 2 hyperthreads shared with other work, one each; every",
-        "training in [real.csv](real.csv). Seed 0 was run before pixels were made",
-        "[row by row](../pixel_shuffle/README.md), and while `surrogate` drew most choices of a",
-        "trained network's relatives anew. The best score so far to ABPN's of the same study, as a",
-        "full training is expected to have it, after so many trainings:",
+        "As [real.py](real.py) says, on 369 photographs, each on one of two hyperthreads, other",
+        "work beside it; every training in [real.csv](real.csv). The best score so far to ABPN's",
+        "of the same study, as a full training is expected to have it, after so many trainings:",
         "",
         f"| device, sampler, seed | {' | '.join(map(str, _TOLD))} | trained |",
         f"|---|{'---|' * (len(_TOLD) + 1)}",
