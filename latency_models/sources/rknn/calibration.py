@@ -1,10 +1,11 @@
-"""From a compiler's cycles to a board's microseconds.
+"""Converts the cycles that rknn-toolkit2 counts for a layer to microseconds of a board.
 
     us = launch + max(ddr * DDR kcycles + lookup * MB looked up, npu * NPU kcycles)
 
-Memory and multipliers work at the same time, and the slower decides; an activation from a table
-delays what is written. The compiler takes 23.65 bytes a DDR cycle on RK3588: (what is read + what
-is written) / DDR cycles is that for every layer it prices, so that it prices the others too.
+Memory transfers and multiplications overlap, and the slower of both decides. An activation that
+is looked up in a table adds to the transfers. On RK3588 the compiler counts a DDR cycle for every
+23.65 bytes read or written, in every layer for which it gives cycles; the same ratio prices the
+layers for which it gives none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .layers import Layer
 
 @dataclass(frozen=True)
 class Calibration:
-    """Microseconds of a board for what its compiler counts."""
+    """Prices of a board, in microseconds, for the units that the compiler counts."""
 
     us_per_layer: float
     us_per_ddr_kcycle: float
@@ -29,18 +30,22 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) and value >= 0 for value in astuple(self)):
-            raise InputError(f"{self}: a price is finite and not negative")
+            raise InputError(f"{self}: each price must be finite and not negative")
         if not self.bytes_per_ddr_cycle:
             raise InputError("bytes_per_ddr_cycle is 0; for RK3588 it is 23.65")
 
     def us(self, layer: Layer) -> float:
-        """Of a layer on the NPU, priced by the compiler or not."""
+        """Time of a layer on the NPU in us, whether the compiler gave cycles for it or not."""
         memory = self.us_per_ddr_kcycle * self.ddr_cycles(layer) / 1e3
         memory += self.us_per_looked_up_mb * layer.looked_up_kb * 1024 / 1e6
         return self.us_per_layer + max(memory, self.us_per_npu_kcycle * layer.npu_cycles / 1e3)
 
     def ddr_cycles(self, layer: Layer) -> float:
-        """As printed, or of its bytes where 0 is printed: Concat, Transpose, Split, Resize ..."""
+        """DDR cycles of a layer.
+
+        As the compiler printed them; from the bytes read and written where it printed 0, as it does
+        for Concat, Transpose, Split and Resize.
+        """
         if layer.ddr_cycles or layer.npu_cycles:
             return layer.ddr_cycles
         return (layer.read_kb + layer.written_kb) * 1024 / self.bytes_per_ddr_cycle

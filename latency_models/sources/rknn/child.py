@@ -1,8 +1,8 @@
-"""Compiles one model and lets the compiler talk: ``python -I child.py MODEL.tflite rk3588``.
+"""Compiles one model with rknn-toolkit2: ``python -I child.py MODEL.tflite rk3588``.
 
-Runs in the interpreter that has rknn-toolkit2, and so imports nothing else. First it prints which
-compiler that is, and without a model nothing more; the compiler prints its table of layers from C++
-to standard output.
+Runs in the interpreter that has rknn-toolkit2, which lacks this project's packages, so it imports
+none of them. The first line printed is the compiler's version; without a model it is the only one.
+The compiler itself prints its table of layers, from C++, to standard output.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REFUSED, NO_TOOLKIT = 3, 4
 
 
 def main(*words: str) -> int:
-    """The exit code."""
+    """Prints the version and compiles the model, if there is one; returns the exit code."""
     try:
         print(f"compiler: rknn-toolkit2 {version('rknn-toolkit2')}", flush=True)
     except PackageNotFoundError as error:
@@ -25,7 +25,7 @@ def main(*words: str) -> int:
 
 
 def compile_model(model: str, platform: str) -> int:
-    """The exit code."""
+    """Compiles the TFLite file ``model`` for ``platform``; returns the exit code."""
     try:
         from rknn.api import RKNN  # type: ignore[import-not-found]
     except ImportError as error:

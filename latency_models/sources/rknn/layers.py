@@ -1,4 +1,4 @@
-"""The table of layers that rknn-toolkit2 prints of a model, of 1.6 and later."""
+"""Reads the table of layers that rknn-toolkit2 (1.6 and later) prints for a compiled model."""
 
 from __future__ import annotations
 
@@ -18,42 +18,45 @@ _ROW = re.compile(
 #: The first line that child.py prints.
 _COMPILER = re.compile(r"^compiler: (rknn-toolkit2 \S+)$", re.MULTILINE)
 _SHAPE = re.compile(r"\(([\d,]+)\)")
-#: Tensors lie in blocks of so many of their second dimension, which are the channels inside.
+#: Channels, the second dimension inside the compiler, are stored in blocks of this many.
 _BLOCK = 16
-#: Activations that are looked up in a table; those of the ReLU family cost a layer nothing.
+#: Activations that the NPU looks up in a table; those of the ReLU family are free.
 _LOOKED_UP = ("Swish", "Sigmoid", "Tanh", "Gelu", "Mish", "Elu")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What one layer costs in the compiler's own terms."""
+    """One row of the table: what a layer costs in the compiler's own units."""
 
-    #: RKNN's name, ConvRelu
+    #: kind in RKNN's terms, such as ConvRelu
     op: str
     #: NPU or CPU
     target: str
-    #: as printed: (1,28,360,640), of several only the first
+    #: as printed: (1,28,360,640); of several outputs only the first is printed
     output_shape: str
-    #: of the memory and of the multipliers; 0 if the compiler does not price the operator
+    #: cycles of the memory and of the multipliers; both 0 for kinds that are not counted
     ddr_cycles: int
     npu_cycles: int
-    #: the column RW(KB), which holds what is read and not what is written
+    #: the column RW(KB), which in fact holds only what is read
     read_kb: float
-    #: an operator of the file as the compiler knows it, or nothing
+    #: name of the operator of the file, as the compiler changed it; empty for layers it added
     name: str = ""
 
     def __post_init__(self) -> None:
         if min(self.ddr_cycles, self.npu_cycles, self.read_kb) < 0:
-            raise LatencyError(f"layer {self.op} {self.name!r} takes less than nothing")
+            raise LatencyError(f"layer {self.op} {self.name!r} has a negative cost")
 
     @property
     def is_transfer(self) -> bool:
-        """It hands the model's input over, or its output."""
+        """Whether the layer only hands over the model's input or output."""
         return self.op in ("InputOperator", "OutputOperator")
 
     @property
     def written_kb(self) -> float:
-        """Of padded outputs; as much as is read where not all of their shapes are printed."""
+        """KB of the outputs, channels padded to whole blocks.
+
+        Where not all shapes are printed, as much as is read.
+        """
         shape = _SHAPE.search(self.output_shape)
         if shape is None or self.output_shape.endswith("..."):
             return self.read_kb if shape else 0.0
@@ -64,13 +67,13 @@ class Layer:
 
     @property
     def looked_up_kb(self) -> float:
-        """Of its output that goes through a table."""
+        """KB of the output that are looked up in a table."""
         return self.written_kb if any(part in self.op for part in _LOOKED_UP) else 0.0
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model as a compiler would run it: layers in their order."""
+    """A compiled model: its layers in the order of execution."""
 
     layers: tuple[Layer, ...]
     #: "rknn-toolkit2 2.5.0"
@@ -78,7 +81,7 @@ class Compiled:
 
 
 def read_compiled(text: str) -> Compiled:
-    """The last table in ``text``; LatencyError if there is none that makes sense."""
+    """Reads the last table in ``text``; LatencyError if there is none, or it is not as expected."""
     rows = list(_ROW.finditer(text))
     first = max((index for index, row in enumerate(rows) if row[1] == "0"), default=0)
     rows = rows[first:]
@@ -98,7 +101,7 @@ def read_compiled(text: str) -> Compiled:
 
 
 def read_compiler(text: str) -> str:
-    """Which compiler printed ``text``; LatencyError if it does not say."""
+    """Reads which compiler printed ``text``; LatencyError if it does not say."""
     said = _COMPILER.search(text)
     if said is None:
         raise LatencyError("rknn-toolkit2 does not say its version")

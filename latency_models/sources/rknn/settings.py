@@ -1,4 +1,4 @@
-"""Rockchip's compiler as device.toml describes it."""
+"""The settings of an rknn-toolkit2 device in device.toml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .toolkit import Toolkit, find_interpreter
 
 
 class CalibrationSettings(SettingsTable):
-    """Microseconds of the board for what the compiler counts; where from is on the card."""
+    """The fields of ``Calibration``; the device's card says where their values come from."""
 
     us_per_layer: NonNegativeFloat
     us_per_ddr_kcycle: NonNegativeFloat
@@ -24,27 +24,27 @@ class CalibrationSettings(SettingsTable):
 
 
 class RknnSettings(SourceSettings):
-    """rknn-toolkit2, and a calibration of its cycles."""
+    """A device whose latencies rknn-toolkit2 estimates, and the prices of its cycles."""
 
     source: Literal["rknn"]
-    #: of the family of RK3588; each needs a calibration of its own
+    #: NPUs of the RK3588 family; each needs a calibration of its own
     platform: Literal["rk3562", "rk3566", "rk3568", "rk3576", "rk3588"]
-    #: a Python with rknn-toolkit2; else $NAS_RKNN_PYTHON
+    #: path of a Python that has rknn-toolkit2; $NAS_RKNN_PYTHON if it is not given
     interpreter: str | None = None
     calibration: CalibrationSettings
     layer_error: Annotated[float, Field(gt=0, lt=1)]
     transfer_gb_per_s: PositiveFloat
-    #: speed of the processor that takes what the NPU does not; assumed, see the card
+    #: speed of the CPU, which runs what the NPU cannot; assumed, see the card
     cpu_bandwidth_gb_per_s: PositiveFloat
     cpu_gmac_per_s: PositiveFloat
     timeout_seconds: PositiveFloat = 300.0
 
     def compiler(self) -> str:
-        """The toolkit of the interpreter; NoToolkitError if none is named."""
+        """Name and version of the compiler; NoToolkitError if no interpreter is named."""
         return self._toolkit().compiler()
 
     def open(self, place: SourcePlace) -> RknnSource:
-        """The source; NoToolkitError if no interpreter is named."""
+        """The latency source of this device; NoToolkitError if no interpreter is named."""
         prices = RknnPrices(
             Calibration(**self.calibration.model_dump()),
             self.layer_error,

@@ -1,4 +1,4 @@
-"""A latency from rknn-toolkit2's table of layers."""
+"""Latencies from rknn-toolkit2's table of layers and a board's prices."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from .toolkit import Toolkit
 
 @dataclass(frozen=True)
 class RknnPrices:
-    """What a board takes for what the compiler says."""
+    """What a board needs for what the compiler counts, and for what it leaves to the CPU."""
 
     calibration: Calibration
-    #: part by which nine of ten layers stay within the calibration
+    #: relative error that nine of ten layers of the calibration do not exceed
     layer_error: float
     fallback: CpuFallback
-    #: the CPU's copy of the result
+    #: speed at which the CPU copies inputs and outputs
     transfer_gb_per_s: float
 
 
@@ -44,7 +44,7 @@ class RknnSource(LatencySource):
     """Compiles each model in a child process.
 
     An operator that is fused into another costs 0 ms: its cycles are the other's. A layer that the
-    compiler puts in counts to the operator that it prepares, the last ones to the last operator.
+    compiler adds counts for the operator after it; those at the end, for the last operator.
     """
 
     def __init__(self, toolkit: Toolkit, prices: RknnPrices) -> None:
@@ -52,7 +52,7 @@ class RknnSource(LatencySource):
         self._prices = prices
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As the contract says; NasError if the interpreter lacks the toolkit."""
+        """As ``LatencySource.measure``; NasError if the interpreter lacks rknn-toolkit2."""
         data = request.make_tflite()
         try:
             model = read_tflite(data)
@@ -63,7 +63,7 @@ class RknnSource(LatencySource):
         return self.priced(request, model, self._toolkit.compile(data))
 
     def priced(self, request: LatencyRequest, model: TfliteModel, compiled: Compiled) -> Latency:
-        """The latency of ``model``, the request's, by what the compiler made of it."""
+        """The latency of ``model``, which is the request's file, from its compiled layers."""
         own = assigned(model, compiled.layers)
         shares = [
             self._share(operator, layers)
@@ -89,7 +89,7 @@ class RknnSource(LatencySource):
         )
 
     def _share(self, operator: LoweredOperator, layers: Sequence[Layer]) -> _Share:
-        """What the layers of one operator take; LatencyError if arithmetic has got lost."""
+        """Sums the layers of one operator; LatencyError if one that computes has no layer."""
         if operator.macs and all(layer.is_transfer for layer in layers):
             raise LatencyError(
                 f"rknn-toolkit2's table holds no layer of {operator.kind} {operator.name!r}"
@@ -98,7 +98,7 @@ class RknnSource(LatencySource):
         on_cpu = [layer for layer in layers if layer.target != "NPU" and not layer.is_transfer]
         cpu_ms = sum(self._transfer_ms(layer) for layer in layers if layer.is_transfer)
         if on_cpu and operator.macs and on_npu:
-            # Not the operator itself, but what prepares it.
+            # The operator itself runs on the NPU; what the CPU runs prepares its input.
             moved_kb = sum(layer.read_kb + layer.written_kb for layer in on_cpu)
             cpu_ms += moved_kb * 1024 / (self._prices.fallback.bandwidth_gb_per_s * 1e6)
         elif on_cpu:
@@ -122,7 +122,7 @@ class RknnSource(LatencySource):
 
 @dataclass(frozen=True)
 class _Share:
-    """Of one operator."""
+    """The time of one operator on the NPU and on the CPU."""
 
     npu_ms: float
     cpu_ms: float
@@ -134,7 +134,7 @@ class _Share:
 
 
 def assigned(model: TfliteModel, layers: Sequence[Layer]) -> list[list[Layer]]:
-    """The layers of each operator of ``model``, in its order."""
+    """The layers that belong to each operator of ``model``, in the order of its operators."""
     owners = list(_owners(model, layers))
     own: list[list[Layer]] = [[] for _ in model.operators]
     following = len(model.operators) - 1
@@ -145,9 +145,9 @@ def assigned(model: TfliteModel, layers: Sequence[Layer]) -> list[list[Layer]]:
 
 
 def _owners(model: TfliteModel, layers: Sequence[Layer]) -> Iterator[int | None]:
-    """Which operator each layer is named after, or None.
+    """The index of the operator that each layer is named after, or None.
 
-    A layer's name is that of a tensor, often with something behind it: ``conv_1_prequant``.
+    A layer has the name of a tensor, often with a suffix: ``conv_1_prequant``.
     """
     made = {t.name: index for index, op in enumerate(model.operators) for t in op.outputs}
     names = sorted(made)
@@ -157,14 +157,14 @@ def _owners(model: TfliteModel, layers: Sequence[Layer]) -> Iterator[int | None]
         if name is not None:
             yield made[name]
         elif layer.op == "Resize" and resizes:
-            # They lose their names.
+            # The compiler drops their names; they keep their order.
             yield resizes.pop(0)
         else:
             yield None
 
 
 def _longest_prefix(names: Sequence[str], text: str) -> str | None:
-    """Of ``names``, in order, the longest that ``text`` begins with."""
+    """The longest of ``names``, which are sorted, that ``text`` begins with."""
     for name in reversed(names[: bisect.bisect_right(names, text)]):
         if text.startswith(name):
             return name

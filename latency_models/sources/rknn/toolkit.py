@@ -1,4 +1,4 @@
-"""rknn-toolkit2 in an interpreter of its own: its license and its pins keep it out of ours."""
+"""Runs rknn-toolkit2 in a Python of its own; its license and pinned packages rule out ours."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ...source import LatencyError
 from .child import NO_TOOLKIT
 from .layers import Compiled, read_compiled, read_compiler
 
-#: Names the interpreter where device.toml does not.
+#: Environment variable with the path of that Python, where device.toml gives none.
 VARIABLE = "NAS_RKNN_PYTHON"
-#: Of the compiler's last words, so many letters go into a message.
+#: Characters of the end of the compiler's output that go into a message.
 _LAST_WORDS = 200
 _HOW = (
     "Make one with Python 3.11: `python3.11 -m venv rknn`, then with rknn/bin/pip `install torch` "
@@ -29,35 +29,35 @@ _HOW = (
 
 
 class NoToolkitError(NasError):
-    """Nobody has set rknn-toolkit2 up here: no fault, unless it is asked for."""
+    """rknn-toolkit2 is not set up here; a fault only if a device that needs it is asked for."""
 
 
 @dataclass(frozen=True)
 class Toolkit:
-    """Compiles for ``platform`` in a child process; some 10 s a model, most of them its start."""
+    """Compiles models for ``platform``, each in a child process, which takes some 10 s to start."""
 
     interpreter: Path
     platform: str
     timeout_seconds: float
 
     def compile(self, tflite: bytes) -> Compiled:
-        """LatencyError says why the compiler makes nothing of a model.
+        """Compiles a TFLite file; LatencyError says why the compiler refuses it.
 
-        NasError if the interpreter has no toolkit.
+        NasError if the interpreter lacks rknn-toolkit2.
         """
-        # The compiler leaves files where it runs.
+        # The compiler writes files into its working directory.
         with tempfile.TemporaryDirectory(prefix="nas-rknn-") as folder:
             model = Path(folder) / "model.tflite"
             model.write_bytes(tflite)
             return read_compiled(self._said(model.parent, str(model), self.platform))
 
     def compiler(self) -> str:
-        """As "rknn-toolkit2 2.5.0"; NasError if the interpreter has none."""
+        """Name and version, "rknn-toolkit2 2.5.0"; NasError if the interpreter lacks it."""
         with tempfile.TemporaryDirectory(prefix="nas-rknn-") as folder:
             return read_compiler(self._said(Path(folder)))
 
     def _said(self, folder: Path, *words: str) -> str:
-        """All that the child printed, which runs in ``folder``."""
+        """Runs the child in ``folder`` and returns all that it printed."""
         try:
             with as_file(files("latency_models.sources.rknn") / "child.py") as child:
                 done = subprocess.run(
@@ -79,16 +79,17 @@ class Toolkit:
             raise NasError(f"{self.interpreter} lacks rknn-toolkit2: {_last_words(text)}. {_HOW}")
         if done.returncode:
             raise LatencyError(
-                f"rknn-toolkit2 for {self.platform} gave up (exit code {done.returncode}): "
+                f"rknn-toolkit2 for {self.platform} failed (exit code {done.returncode}): "
                 f"{_last_words(text)}"
             )
         return text
 
 
 def find_interpreter(named: str | None) -> Path:
-    """The interpreter ``named`` in device.toml, else in the environment.
+    """Path of the Python ``named`` in device.toml, or else in the environment variable.
 
-    NoToolkitError if none is named, NasError if it is not there; both say how to make one.
+    NoToolkitError if neither names one, NasError if the file does not exist; both messages say how
+    to set one up.
     """
     interpreter = named or os.environ.get(VARIABLE)
     if not interpreter:
@@ -103,6 +104,6 @@ def find_interpreter(named: str | None) -> Path:
 
 
 def _last_words(text: str) -> str:
-    """In one line, without colors."""
+    """The end of ``text`` in one line, without control characters."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(plain.split())[-_LAST_WORDS:] or "it said nothing"
