@@ -103,7 +103,7 @@ def spans(length: int, tile: int, margins: Margins | None) -> tuple[Span, ...]:
     if margins is None:
         raise InputError(
             f"{length} pixels do not fit into the model's {tile}, and it needs the whole image at "
-            "once; export it for a larger input"
+            "once; make its input larger"
         )
     before, after, multiple = margins.before, margins.after, margins.multiple
     step = (tile - before - after) // multiple * multiple
@@ -111,7 +111,7 @@ def spans(length: int, tile: int, margins: Margins | None) -> tuple[Span, ...]:
         raise InputError(
             f"the model's input of {tile} pixels is too small to cut an image of {length} into "
             f"tiles: it sees {before} pixels before and {after} behind each and needs at least "
-            f"{before + after + multiple}; export it for a larger input"
+            f"{before + after + multiple}; make its input larger"
         )
     last_start = -(-(length - tile) // multiple) * multiple
     starts = [*range(0, last_start, step), last_start]
