@@ -31,7 +31,7 @@ class Economy:
 
 
 #: The first networks of that seed are small.
-_MOMENT = ("--steps", "50", "--precision", "float32", "--seed", "2", "--workers", "1")
+_MOMENT = ("--steps", "50", "--precision", "float32", "--seed", "0", "--workers", "1")
 _ONE = ("--budget", "1", "--input", "120x160", *_MOMENT)
 #: One network is trained, for a moment, for small images.
 TRAIN_ONE = Economy(("search",), (*_ONE, "--data", str(SMALL_PHOTOS)), ("--no-baselines",))
@@ -49,7 +49,7 @@ _OTHERS = (
     Economy(("doctor",), switches=("--help",)),
 )
 _SCRIPT = re.compile(r'(nas\.search\(\s*)"[^"]+"')
-_ONE_OF_A_SCRIPT = '"1", input="120x160", steps=50, precision="float32", seed=2, baselines=False'
+_ONE_OF_A_SCRIPT = '"1", input="120x160", steps=50, precision="float32", seed=0, baselines=False'
 
 
 def economical(words: Sequence[str], search: Economy) -> list[str]:
