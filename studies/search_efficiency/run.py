@@ -119,7 +119,7 @@ def page() -> str:
     lines = [
         "# Trainings that each sampler needs, simulated",
         "",
-        "    python -m studies.search_efficiency.run --seeds 10 --fronts 5 --optunahub DIR",
+        "    python -m studies.search_efficiency.run --seeds 3 --fronts 0 --optunahub DIR",
         "",
         "Searches in `mobile` for x3, without references. What a network would reach is told by a",
         "forest fitted to one half of the package's networks (on the other half",
@@ -129,12 +129,11 @@ def page() -> str:
         "same place does not run with Optuna 5. All searches are in",
         "[simulated.csv](simulated.csv).",
         "",
-        "The upper tables are of searches for the score: medians over the searches of the best",
-        "score after so many trainings, relative to the best that any search found for the",
-        f"device; near is the median number of trainings to within {_NEAR_LOG2_SCORE} of the best",
-        "score's binary logarithm. The lower ones are of searches for the front: what it",
-        f"dominates, in dB above bicubic times halvings of {SLOWEST_MS:.0f} ms, relative to the",
-        f"most of any search; near is within {100 * _NEAR_HYPERVOLUME:.0f} % of it.",
+        "The tables are of searches for the score: medians over the searches of the best score",
+        "after so many trainings, relative to the best that any search found for the device;",
+        f"near is the median number of trainings to within {_NEAR_LOG2_SCORE} of the best score's",
+        "binary logarithm.",
+        *_about_fronts(),
         "",
         "Screening candidates by shorter trainings gained 2 to 10 % after 10 and 20 trainings,",
         "where the screening itself was taken to cost no conversion",
@@ -143,6 +142,17 @@ def page() -> str:
     for device in DEVICES:
         lines += section(device)
     return "\n".join([*lines, *real.section(), ""])
+
+
+def _about_fronts() -> list[str]:
+    """What the tables of hypervolumes hold, if there are any."""
+    if all(step.objective != Objective.PARETO for step in IMPROVEMENTS.read()):
+        return []
+    return [
+        "Those of hypervolumes are of searches for the front: what it dominates, in dB above",
+        f"bicubic times halvings of {SLOWEST_MS:.0f} ms, relative to the most of any search;",
+        f"near is within {100 * _NEAR_HYPERVOLUME:.0f} % of it.",
+    ]
 
 
 def searches(seeds: int, fronts: int, hub: Path | None) -> Iterable[list[Improvement]]:
