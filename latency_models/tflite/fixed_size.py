@@ -62,16 +62,18 @@ def _size(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:
     return InputSpec(*image.shape[1:3])
 
 
-def fix_sizes(data: bytes, size: InputSpec) -> bytes:
+def fix_sizes(data: bytes, size: InputSpec, *, strict: bool = True) -> bytes:
     """Writes the shapes that the interpreter finds at ``size`` into the file. Runs in the worker.
 
-    Results of operators that compute only sizes become constants, as in a static export.
+    Results of operators that compute only sizes become constants, as in a static export. If
+    ``strict``, sides that are not open must be those of ``size`` already. InputError if the
+    interpreter refuses.
     """
     schema = importlib.import_module("ai_edge_litert.schema_py_generated")
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     (graph,) = model.subgraphs
     try:
-        interpreter = interpreter_at(data, size)
+        interpreter = _interpreter_at(data, size, strict=strict)
         sizes = _computed_sizes(model, graph, schema)
         if sizes:
             interpreter.invoke()
@@ -79,10 +81,10 @@ def fix_sizes(data: bytes, size: InputSpec) -> bytes:
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"it cannot be made for images of {size}: {reason}") from None
-    shapes = shapes_in(interpreter)
+    shapes = {row["index"]: row["shape"] for row in interpreter.get_tensor_details()}
     for index, tensor in enumerate(graph.tensors):
         if not _is_constant(model, tensor):
-            tensor.shape, tensor.shapeSignature = list(shapes[index]), None
+            tensor.shape, tensor.shapeSignature = [int(side) for side in shapes[index]], None
     for index, value in values.items():
         buffer = schema.BufferT()
         buffer.data = memoryview(value.tobytes())
@@ -92,11 +94,8 @@ def fix_sizes(data: bytes, size: InputSpec) -> bytes:
     return _packed(model)
 
 
-def interpreter_at(data: bytes, size: InputSpec, *, strict: bool = True) -> Any:
-    """An interpreter ready for one image of ``size``; ``strict``: sides that are not open stay.
-
-    RuntimeError or ValueError if it refuses.
-    """
+def _interpreter_at(data: bytes, size: InputSpec, *, strict: bool) -> Any:
+    """An interpreter ready for one image of ``size``; RuntimeError or ValueError if it refuses."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -109,12 +108,6 @@ def interpreter_at(data: bytes, size: InputSpec, *, strict: bool = True) -> Any:
     interpreter.resize_tensor_input(image["index"], shape, strict=strict)
     interpreter.allocate_tensors()
     return interpreter
-
-
-def shapes_in(interpreter: Any) -> dict[int, tuple[int, ...]]:
-    """The shape of each tensor, by its index."""
-    rows = interpreter.get_tensor_details()
-    return {row["index"]: tuple(int(side) for side in row["shape"]) for row in rows}
 
 
 def _computed_sizes(model: Any, graph: Any, schema: Any) -> set[int]:

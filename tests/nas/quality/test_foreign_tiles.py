@@ -70,19 +70,20 @@ def test_pixels_made_by_rows_of_blocks(step: Step, blurred: bool, height: int, w
 def test_a_model_made_smaller_for_a_small_image(
     steps: list[Step], height: int, width: int, crop: int
 ) -> None:
-    tile, lr = InputSpec(48, 40), np.random.default_rng(1).integers(0, 256, (height, width, 3))
+    tile = InputSpec(48, 40)
+    lr = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
     try:
         large, scale = make_model(steps, tile, crop)
         tiling = tiling_of_model(read_tflite(large), scale)
     except (DoesNotFitError, InputError):
         assume(False)
-    cropped = cropped_tile(lr.astype(np.uint8), tile, tiling)
+    cropped = cropped_tile(lr, tile, tiling)
     small = resized(large, cropped)
     assume(cropped != tile and small is not None)
     assert small is not None
     assert require_super_resolution(read_tflite(small)).input == cropped
     made, expected = (
-        upscale_tiled(lr.astype(np.uint8), spec, tiling, scale, runner(model))
+        upscale_tiled(lr, spec, tiling, scale, runner(model))
         for spec, model in ((cropped, small), (tile, large))
     )
     np.testing.assert_array_equal(made, expected)
