@@ -14,12 +14,14 @@ from ..data.arrays import DataSource, load_arrays, save_arrays, split_source
 from ..data.images import EMBEDDED, Data, ImageSet, load_data
 from ..data.named_sets import VALIDATION, load_named_sets
 from ..evaluation.full_training import LongTraining
+from ..evaluation.teacher import Teacher
 from ..evaluation.validation import ValidationPoint
 from ..latency.model_reference import NamedNetwork, find_network
 from ..quality.image_quality import ModelQuality
 from ..quality.notes import notes
 from ..quality_model.training_table import FULL_STEPS
 from ..searching.study_setup import DEFAULT_DEVICE
+from ..shipped.catalog import file_of, is_shipped
 from ..studies.expectations import KnownPsnr
 from ..studies.study import Study
 from ..system.cores import has_bfloat16
@@ -36,6 +38,9 @@ class TrainingObserver(Protocol):
 
     def begins(self, notes: Sequence[str]) -> None:
         """What is to be told of its images."""
+
+    def taught(self, made: int, images: int) -> None:
+        """Before the first step: of so many ``images`` the teacher has ``made`` its own."""
 
     def observe(self, progress: Progress) -> None:
         """A step is made: ``phase``, ``step`` of ``steps``, ``loss``."""
@@ -85,6 +90,7 @@ def train(
     patch: int | None = None,
     loss: Loss | str = Loss.L1,
     quantize: Quantization | str = Quantization.AUTO,
+    teacher: str | Path | None = None,
     device: DeviceSource | None = None,
     test: Sequence[str | Path] = (),
     seed: int = 0,
@@ -99,6 +105,8 @@ def train(
     "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); arrays are kept in the folder as PNG
     files. ``recipe`` is "full", 200,000 steps of 16 crops of 64x64, or "proxy", a search's;
     ``steps``, ``batch`` and ``patch`` (side of an LR crop, pixels) are others than the recipe's.
+    ``teacher``, one of ``nas.models()`` or an INT8 TFLite file, is a better network of the same
+    scale, which has half a share in the images that are trained towards.
     ``device`` decides the input size and the weights' scales, ``test`` are folders to judge on
     besides, ``folder`` is where all goes (trained/NAME).
 
@@ -128,6 +136,7 @@ def train(
         device=target,
         seed=seed,
         folder=goes_to,
+        teacher=None if teacher is None else _teacher(teacher),
     )
     finished = training.finished
     if finished is not None:
@@ -152,6 +161,9 @@ class _Silent:
     def begins(self, notes: Sequence[str]) -> None:
         pass
 
+    def taught(self, made: int, images: int) -> None:
+        pass
+
     def observe(self, progress: Progress) -> None:
         pass
 
@@ -164,6 +176,11 @@ def _network(what: str | Path | Graph | Candidate, scale: int, storage: str | No
         return find_network(word_of(what), scale, storage)
     candidate = Candidate(what) if isinstance(what, Graph) else what
     return NamedNetwork(f"network-{candidate.hash[:8]}", candidate)
+
+
+def _teacher(model: str | Path) -> Teacher:
+    file = file_of(model)
+    return Teacher(str(model) if is_shipped(str(model)) else file.name, file)
 
 
 def _data(source: DataSource, scale: int, folder: Path) -> Data:
@@ -193,7 +210,7 @@ def _trained(
 ) -> ModelQuality:
     data = training.data
     observer.begins(notes({"training": data.training, VALIDATION: data.validation}))
-    evaluated = training.run(observer.observe, observer.judged)
+    evaluated = training.run(observer.observe, observer.judged, observer.taught)
     images = split_source(source)[1]
     if images is not None:
         save_arrays(images, training.folder / IMAGES, training.candidate.graph.scale)
@@ -205,7 +222,8 @@ def _tell(study: Study, training: LongTraining, quality: ModelQuality) -> bool:
     recipe, of_study = training.recipe, study.settings.recipe
     crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)
     same_images = training.data.fingerprint == study.settings.data_fingerprint
-    if not (recipe.steps == FULL_STEPS and crops and same_images):
+    alike = crops and same_images and training.teacher is None
+    if not (recipe.steps == FULL_STEPS and alike):
         return False
     study.note_full_training(KnownPsnr(training.candidate.hash, quality.psnr_db))
     return True

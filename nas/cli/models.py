@@ -68,6 +68,13 @@ def train(
         Quantization,
         typer.Option(help="auto, qat: INT8 steps as well, and the better file is kept; ptq: none."),
     ] = Quantization.AUTO,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.tflite",
+            help="A better model, which has half a share in the images trained towards.",
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -100,6 +107,7 @@ def train(
             patch=patch,
             loss=loss,
             quantize=quantize,
+            teacher=teacher,
             device=device,
             test=test or (),
             seed=seed,

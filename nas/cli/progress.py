@@ -73,17 +73,18 @@ class TrainingReporter:
         """Keeps ``notes``, which are printed at the first step."""
         self._opening = notes
 
+    def taught(self, made: int, images: int) -> None:
+        """Shows how many images the teacher has made."""
+        self._open()
+        self._show(lambda: f"teacher: image {made} of {images}", time.monotonic())
+
     def observe(self, progress: Progress) -> None:
         """Shows the progress of a training step."""
-        for line in self._opening:
-            print(line, file=sys.stderr)
-        self._opening = ()
+        self._open()
         now = time.monotonic()
         if progress.phase != self._phase:  # the time of a step differs between phases
             self._phase, self._began, self._first = progress.phase, now, progress.step
-        if now - self._drawn >= self._every_seconds:
-            self._drawn = now
-            self._draw(self._describe(progress, now))
+        self._show(lambda: self._describe(progress, now), now)
 
     def judged(self, point: ValidationPoint) -> None:
         """Shows the result of a validation."""
@@ -104,6 +105,17 @@ class TrainingReporter:
             left = (now - self._began) / made * (progress.steps - progress.step)
             text += f", about {format_seconds(left)} of it left"
         return text
+
+    def _open(self) -> None:
+        for line in self._opening:
+            print(line, file=sys.stderr)
+        self._opening = ()
+
+    def _show(self, text: Callable[[], str], now: float) -> None:
+        """Draws ``text`` unless another one was drawn just before."""
+        if now - self._drawn >= self._every_seconds:
+            self._drawn = now
+            self._draw(text())
 
     def _draw(self, text: str) -> None:
         if self._live:

@@ -15,12 +15,12 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from search_spaces import InputError, NasError
+from search_spaces import InputError
 from search_spaces.files import require_no_special_file
 from search_spaces.naming import path_of
 
 from ..system.files import write_whole
-from .cache import CachedFolder, CacheError, ImageCache, state_of
+from .cache import CachedFolder, state_of
 from .layout import SUFFIXES, Layout, find_layout
 from .pictures import image_format, read_picture
 from .pixels import Pixels
@@ -30,9 +30,9 @@ from .shared_memory import (
     Index,
     PixelWriter,
     StoredImages,
-    available_bytes,
     store_in_memory,
 )
+from .storage import store
 
 EMBEDDED = "embedded"
 #: Smallest side of an LR image, from which a training patch can be cropped.
@@ -291,15 +291,7 @@ def _cached(layout: Layout, scale: int) -> tuple[StoredImages, tuple[str, ...]]:
     facts = [PIL.__version__, MIN_LR_SIDE, HOLD_OUT, files]
     size = partial(_estimated_bytes, layout, scale)
     write = partial(_decode, layout.pairs, _left_out(layout), scale)
-    try:
-        cache = ImageCache.of_user()
-        return cache.fetch(facts, CachedFolder(str(layout.folder), scale), size, write), ()
-    except CacheError as error:
-        reason = str(error)
-    if size() > available_bytes():
-        raise NasError(f"{layout.folder}: more than fits into memory, and not cached: {reason}")
-    remark = f"kept in memory, to be decoded anew at the next start: {reason}"
-    return store_in_memory(write), (remark,)
+    return store(facts, CachedFolder(str(layout.folder), scale), size, write)
 
 
 def _estimated_bytes(layout: Layout, scale: int) -> int:

@@ -34,6 +34,7 @@ from ..training.recipe import Recipe
 from ..training.weights import require_weights_of
 from .evaluator import CandidateEvaluator, EvaluatedCandidate
 from .model_card import ModelCard, read_card
+from .teacher import Teacher
 from .training_folder import TrainingFolder
 from .validation import PeriodicValidation, ValidationPoint
 
@@ -45,7 +46,10 @@ _CURVE_HEADER = "phase,step,psnr_db\n"
 
 @dataclass(frozen=True)
 class LongTraining:
-    """A full-length training: the network, the images, and the folder of its files."""
+    """A full-length training: the network, the images, and the folder of its files.
+
+    A ``teacher`` has a share in the images that are trained towards, not in those to judge by.
+    """
 
     name: str
     candidate: Candidate
@@ -54,6 +58,7 @@ class LongTraining:
     device: Device
     seed: int
     folder: Path
+    teacher: Teacher | None = None
 
     @property
     def input(self) -> InputSpec:
@@ -74,16 +79,19 @@ class LongTraining:
             "granularity": self.device.weights,
             "seed": self.seed,
             **recipe,
+            **({"teacher": self.teacher.digest} if self.teacher else {}),
         }
 
     def run(
         self,
         observe: Callable[[Progress], None],
         judged: Callable[[ValidationPoint], None] = lambda point: None,
+        taught: Callable[[int, int], None] = lambda made, images: None,
     ) -> EvaluatedCandidate:
         """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
 
-        ``observe`` is called after every step, ``judged`` whenever the network was judged between.
+        ``observe`` is called after every step, ``judged`` whenever the network was judged between,
+        ``taught`` before the first step, when the teacher has made one of so many images.
         InputError if the folder is another training's, or somebody is at work in it.
         """
         files = self.files
@@ -96,6 +104,8 @@ class LongTraining:
             # What can be refused is refused before hours of training.
             require_tiles(self.candidate.deployed, self.input, self.data.validation)
             PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
+            if self.teacher:
+                self.teacher.open(worker, self.data.training.scale)
             evaluator = self.evaluator(worker)
             with files.held(), deferred_interrupts() as interrupted:
                 if files.finished:
@@ -106,13 +116,18 @@ class LongTraining:
                 keeper = _Keeper(
                     checkpoint, PeriodicValidation(evaluator, note), observe, interrupted
                 )
-                compared = self._trained(evaluator, keeper)
+                compared = self._trained(evaluator, keeper, self._targets(worker, taught))
                 evaluated = max(compared, key=lambda one: one.quality.psnr_db)
                 self._write(evaluated, compared, self._card(evaluated, evaluator))
         return evaluated
 
+    def _targets(self, worker: Worker, tell: Callable[[int, int], None]) -> ImageSet:
+        """The images that the network is trained towards."""
+        images = self.data.training
+        return self.teacher.targets(images, worker, tell) if self.teacher else images
+
     def _trained(
-        self, evaluator: CandidateEvaluator, keeper: _Keeper
+        self, evaluator: CandidateEvaluator, keeper: _Keeper, images: ImageSet
     ) -> tuple[EvaluatedCandidate, ...]:
         """The network quantized after training and, if asked for, after INT8 training too."""
         from ..training.trainer import train_phases
@@ -120,7 +135,7 @@ class LongTraining:
 
         job = evaluator.job(self.candidate, self.seed)
         trained = train_phases(
-            job, self.data.training, self._phases, keeper.begin, keeper.observe, keeper.found
+            job, images, self._phases, keeper.begin, keeper.observe, keeper.found
         )
         weights, seconds = trained.weights, trained.seconds
         int8 = quantized_afterwards(job, weights[Phase.FLOAT], self.data.training)
@@ -233,6 +248,7 @@ class LongTraining:
                 **vars(self.recipe),
                 "seed": self.seed,
                 "int8_trained": evaluated.training.int8_trained,
+                **({"teacher": self.teacher.name} if self.teacher else {}),
             },
             seconds=vars(evaluated.stages),
             versions=installed_versions(),

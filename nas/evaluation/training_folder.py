@@ -106,8 +106,10 @@ class TrainingFolder:
         if mine == theirs:
             return
         name = str(owner.get("name", "another network"))
-        differing = [key for key in mine if mine[key] != theirs.get(key)]
-        said = [_SAID.get(key) or f"{key} {theirs.get(key)}, not {mine[key]}" for key in differing]
+        differing = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+        said = [
+            _SAID.get(key) or f"{key} {theirs.get(key)}, not {mine.get(key)}" for key in differing
+        ]
         raise InputError(
             f"{self.path}: belongs to a training of {name} ({'; '.join(said) or 'another version'})"
             f", not to this one of {self.name}; name another folder by --out"
@@ -115,4 +117,4 @@ class TrainingFolder:
 
 
 #: What is said of values that say nothing to a person.
-_SAID = {"candidate": "another network", "data": "other images"}
+_SAID = {"candidate": "another network", "data": "other images", "teacher": "another teacher"}

@@ -167,15 +167,45 @@ def test_train_a_network_on_arrays_then_export_it(tmp_path: Path) -> None:
         nas.train("ABPN", loss="l3")
 
 
+def test_a_teacher_has_a_share_in_the_training(tmp_path: Path) -> None:
+    hr = list(np.random.default_rng(0).integers(0, 256, (4, 105, 105, 3), np.uint8))
+    seen = Steps()
+
+    def train(teacher: str | Path | None, folder: str, scale: int = 3) -> TrainingOutcome:
+        return nas.train(
+            small_graph(scale), nas.Images(hr), device="vs680", quantize="ptq", steps=10, batch=1,
+            patch=8, teacher=teacher, folder=tmp_path / folder, observer=seen,
+        )  # fmt: skip
+
+    alone, taught = train(None, "alone"), train("abpn-x3", "taught")
+    assert seen.taught_images == [(1, 3), (2, 3), (3, 3)]
+    assert json.loads(taught.card.read_text())["training"]["teacher"] == "abpn-x3"
+    assert "teacher" not in json.loads(alone.card.read_text())["training"]
+    weights = [np.load(one.folder / "float.npz") for one in (alone, taught)]
+    assert any((weights[0][name] != weights[1][name]).any() for name in weights[0])
+    judged = [one.images["validation"].fingerprint for one in (alone, taught)]
+    assert judged[0] == judged[1]
+    for teacher, folder in ((None, "taught"), (taught.path, "taught"), ("abpn-x3", "alone")):
+        with pytest.raises(InputError, match="another teacher"):
+            train(teacher, folder)
+    with pytest.raises(InputError, match="teacher abpn-x3: enlarges x3; give a model of x2"):
+        train("abpn-x3", "x2", scale=2)
+    assert not (tmp_path / "x2").exists()
+
+
 class Steps:
     """Writes down what it is told."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.steps: list[int] = []
+        self.taught_images: list[tuple[int, int]] = []
 
     def begins(self, notes: Sequence[str]) -> None:
         self.notes = list(notes)
+
+    def taught(self, made: int, images: int) -> None:
+        self.taught_images.append((made, images))
 
     def observe(self, progress: Progress) -> None:
         self.steps.append(progress.step)
@@ -184,9 +214,10 @@ class Steps:
         pass
 
 
-def small_graph() -> Graph:
+def small_graph(scale: int = 3) -> Graph:
     net = GraphBuilder()
-    return net.image(net.conv(net.conv(net.input, 8, relu=True), 27), 3)
+    features = net.conv(net.input, 8, relu=True)
+    return net.image(net.conv(features, 3 * scale**2), scale)
 
 
 def test_errors_are_those_of_the_packages() -> None:

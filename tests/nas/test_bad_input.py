@@ -60,6 +60,8 @@ from .tiny_model import make_tflite
         ("nowhere", ("train", "ABPN", "--data", "nowhere")),
         ("'nope'", ("train", "ABPN", "--device", "nope")),
         ("nowhere", ("train", "ABPN", "--test", "nowhere")),
+        ("nowhere.tflite", ("train", "ABPN", "--teacher", "nowhere.tflite")),
+        ("'nope'", ("train", "ABPN", "--teacher", "nope")),
         ("of the zoo: ABPN", ("latency", "predict", "nope", "--device", "ethos-u65-512")),
         ("nas latency measure", ("latency", "predict", "ABPN", "--device", "host")),
         ("nas latency predict", ("latency", "measure", "ABPN", "--device", "ethos-u65-512")),

@@ -363,7 +363,7 @@ def fingerprint_of(data: Data) -> str:
 
 def test_more_than_either_holds_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_CACHE_GB", "0")
-    monkeypatch.setattr(data, "available_bytes", lambda: 1000)
+    monkeypatch.setattr("nas.data.storage.available_bytes", lambda: 1000)
     with pytest.raises(NasError, match=r"more than fits into memory, and not cached: .* 0 GB"):
         load_images(folder, 3)
 
