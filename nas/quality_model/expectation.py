@@ -16,7 +16,8 @@ class ShortTraining:
 
     Multiply-accumulates are of the deployed graph, per pixel of the LR input; ``convolutions`` are
     counted in the trained graph; ``branching`` is the ratio of its parameters to those after its
-    branches are merged. ``bicubic_psnr_db`` is of bicubic enlargement on the same images.
+    branches are merged. ``bicubic_psnr_db`` is of bicubic enlargement on the same images. ``graph``
+    is the trained graph's hash, "" if nobody needs to know which it is.
     """
 
     macs_per_pixel: float
@@ -25,6 +26,7 @@ class ShortTraining:
     steps: int
     psnr_db: float
     bicubic_psnr_db: float
+    graph: str = ""
 
     @classmethod
     def of(
@@ -38,6 +40,7 @@ class ShortTraining:
             steps,
             psnr_db,
             bicubic_psnr_db,
+            graph.hash,
         )
 
     @property

@@ -5,7 +5,8 @@ of training one linear model, fitted by Bayesian ridge regression (Tipping, "Spa
 Learning and the Relevance Vector Machine", JMLR 2001; MacKay, "Bayesian Interpolation", 1992),
 predicts the missing dB. Its features are logarithms of the multiply-accumulates, of the number of
 convolutions (deep networks train more slowly), and of the ratio of parameters before and after
-branches are merged (branches speed up the beginning of a training more than its end).
+branches are merged (branches speed up the beginning of a training more than its end). A network
+that is itself among them, as ABPN is, misses what it missed there.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ COVERAGE = 0.9
 HALF_WIDTHS = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
 #: Standard deviation of a network's PSNR over seeds of its training (studies/proxy_fidelity).
 _SEED_DEVIATION_DB = 0.01
+#: Of what a network misses by two trainings of it: a difference of two such PSNRs.
+_OWN_DEVIATION_DB = math.sqrt(2) * _SEED_DEVIATION_DB
 #: PSNR above bicubic; below this the image does not get through the network.
 _LOST_DB = -1.0
 #: Standard deviation of the offset of other images, before a study has trained anything in full.
@@ -59,6 +62,8 @@ class _Line:
     #: degrees of freedom: rows less coefficients
     freedom: int
     others: Normal
+    #: in dB, of those networks that it is fitted to, by the trained graph's hash
+    own: Mapping[str, float]
 
     @classmethod
     def fitted(cls, pairs: Sequence[FullTraining]) -> _Line:
@@ -75,7 +80,8 @@ class _Line:
             np.array([pair.missing_db for pair in through]),
         )
         coefficients = 1 + len(_features(through[0].short)) if through else 1
-        return cls(regression, max(1, len(through) - coefficients), _spread(rest))
+        own = {pair.short.graph: pair.missing_db for pair in pairs if pair.short.graph}
+        return cls(regression, max(1, len(through) - coefficients), _spread(rest), own)
 
     def missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
         """What a full training would add to each: means and standard deviations in dB, (n,)."""
@@ -86,11 +92,12 @@ class _Line:
         mean, deviation = self.regression.predict(features, return_std=True)
         widening = stdtrit(self.freedom, 0.5 + COVERAGE / 2) / HALF_WIDTHS
         through = [_gets_through(training) for training in trainings]
+        own = np.array([self.own.get(training.graph, np.nan) for training in trainings])
         # A full training never lowers the PSNR, however small the network.
-        return (
-            np.where(through, np.maximum(0.0, mean), self.others.mean_db),
-            np.where(through, deviation * widening, self.others.deviation_db),
-        )
+        mean = np.where(through, np.maximum(0.0, mean), self.others.mean_db)
+        deviation = np.where(through, deviation * widening, self.others.deviation_db)
+        unknown = np.isnan(own)
+        return np.where(unknown, mean, own), np.where(unknown, deviation, _OWN_DEVIATION_DB)
 
 
 def _gets_through(training: ShortTraining) -> bool:

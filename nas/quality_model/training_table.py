@@ -33,8 +33,8 @@ class Training:
     """One architecture trained for ``steps``, or why it could not be. PSNR in dB."""
 
     name: str
-    #: the candidate's hash
-    candidate: str
+    #: hash of the trained graph
+    graph: str
     steps: int
     #: of the deployed graph at ``INPUT``
     macs: int
@@ -88,6 +88,7 @@ class Table:
                     steps=steps,
                     psnr_db=row.psnr_db,
                     bicubic_psnr_db=self.bicubic_psnr_db,
+                    graph=row.graph,
                 )
                 pairs.append(FullTraining(short, psnr_db, row.name))
         return tuple(pairs)

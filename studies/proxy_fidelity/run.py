@@ -121,7 +121,7 @@ def training_of(name: str, candidate: Candidate, steps: int) -> Training:
     figures = infer(candidate.deployed, _AT)
     return Training(
         name,
-        candidate.hash,
+        candidate.graph.hash,
         steps,
         figures.macs,
         figures.parameters,

@@ -49,6 +49,24 @@ def test_the_interval_holds_nine_of_ten(noise_db: float) -> None:
     assert 0.84 <= fmean(held) <= 0.96
 
 
+@pytest.mark.parametrize("steps", STEPS)
+def test_a_network_that_it_was_fitted_to_misses_what_it_missed(
+    model: QualityModel, steps: int
+) -> None:
+    table = make_table()
+    for pair in table.pairs(steps):
+        expected = model.expected(pair.short)
+        assert expected.psnr_db == pytest.approx(pair.psnr_db, abs=1e-9)
+        assert expected.high_db - expected.low_db < 0.06
+        other = QualityModel.fitted(table.without(pair.name)).expected(pair.short)
+        assert other.high_db - other.low_db > expected.high_db - expected.low_db
+    model_of_the_package, adapted = shipped_model(3), shipped_model(3).adapted(())
+    for pair in read_table().pairs(250):
+        assert model_of_the_package.expected(pair.short).psnr_db == pytest.approx(pair.psnr_db)
+        other_images = adapted.expected(pair.short)  # where it may miss more, or less
+        assert other_images.high_db - other_images.low_db > 0.4
+
+
 def test_more_is_missing_of_a_large_network(model: QualityModel) -> None:
     small, large = (model.expected(short(log2_macs=macs)) for macs in (12.5, 15.5))
     assert large.psnr_db > small.psnr_db + 0.05

@@ -30,7 +30,7 @@ def make_table(networks: int = 40, seed: int = 0, noise_db: float = 0.02) -> Tab
             rows.append(
                 Training(
                     name=f"network-{index}",
-                    candidate=f"{index:016x}",
+                    graph=f"{seed}-{index}",
                     steps=steps,
                     macs=round(2**log2_macs * INPUT.height * INPUT.width),
                     parameters=1000,
