@@ -1,7 +1,8 @@
 """The networks that come with the package: each with its INT8 PSNR after a search's short training.
 
-Drawn from ``mobile`` and ``anchor`` and trained by studies/quality_model; a compressed file of JSON
-lines. The first line holds what all have in common, every other line is a network.
+Drawn from ``mobile`` and ``anchor`` and trained by studies/quality_model, some of them by searches;
+a compressed file of JSON lines. The first line holds what all have in common, every other line is a
+network.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class ShortlyTrainedNetwork:
     candidate: Candidate
     psnr_db: float
     psnr_float_db: float
+    #: made by a sampler of others that it had trained: too like them to be judged by them
+    related: bool = field(default=False, kw_only=True)
 
     @property
     def scale(self) -> int:
@@ -41,6 +44,7 @@ class ShortlyTrainedNetwork:
         return {
             "psnr_db": self.psnr_db,
             "psnr_float_db": self.psnr_float_db,
+            **({"related": True} if self.related else {}),
             **self.candidate.to_json(),
         }
 
@@ -49,7 +53,8 @@ class ShortlyTrainedNetwork:
         """What ``to_json`` wrote."""
         values = dict(data)
         psnr_db, psnr_float_db = values.pop("psnr_db"), values.pop("psnr_float_db")
-        return cls(Candidate.from_json(values), psnr_db, psnr_float_db)
+        related = values.pop("related", False)
+        return cls(Candidate.from_json(values), psnr_db, psnr_float_db, related=related)
 
 
 @dataclass(frozen=True)

@@ -62,36 +62,56 @@ class Told:
     deviation_db: Floats
 
 
-Model = Callable[[Floats, Floats, Floats], Told]
+@dataclass(frozen=True)
+class Rows:
+    """Networks: features (n, features), gains in dB (n,), and which a sampler made of others."""
+
+    features: Floats
+    gains: Floats
+    related: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, table: NetworkTable) -> Rows:
+        networks = table.networks
+        features = matrix_of([features_of(network.candidate) for network in networks])
+        return cls(features, gains_of(table), np.array([one.related for one in networks]))
+
+    def at(self, rows: npt.NDArray[np.int64] | slice) -> Rows:
+        """Some of them."""
+        return Rows(self.features[rows], self.gains[rows], self.related[rows])
 
 
-def process(features: Floats, gains: Floats, others: Floats) -> Told:
-    """The package's, its values chosen on ``features``."""
-    prior = GainPrior.fitted(features, gains, chosen(features, gains))
+Model = Callable[[Rows, Floats], Told]
+
+
+def process(rows: Rows, others: Floats) -> Told:
+    """The package's, its values chosen on ``rows``."""
+    prior = GainPrior.fitted(rows.features, rows.gains, chosen(rows))
     found = prior.gains(others)
     return Told(found.mean_db, found.deviation_db)
 
 
-def forest(features: Floats, gains: Floats, others: Floats) -> Told:
+def forest(rows: Rows, others: Floats) -> Told:
     """Extremely randomized trees; the interval is of its errors outside of each tree's draws."""
     trees = ExtraTreesRegressor(
         300, min_samples_leaf=2, bootstrap=True, oob_score=True, random_state=0
-    ).fit(features, gains)
-    deviation = float(np.std(trees.oob_prediction_ - gains))
+    ).fit(rows.features, rows.gains)
+    deviation = float(np.std(trees.oob_prediction_ - rows.gains))
     return Told(trees.predict(others), np.full(len(others), deviation))
 
 
-def line(features: Floats, gains: Floats, others: Floats) -> Told:
+def line(rows: Rows, others: Floats) -> Told:
     """Bayesian ridge regression."""
+    features = rows.features
     center, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
-    model = BayesianRidge().fit((features - center) / spread, gains)
+    model = BayesianRidge().fit((features - center) / spread, rows.gains)
     return Told(*model.predict((others - center) / spread, return_std=True))
 
 
-def macs(features: Floats, gains: Floats, others: Floats) -> Told:
+def macs(rows: Rows, others: Floats) -> Told:
     """A line over the logarithm of multiply-accumulates alone."""
     column = [NAMES.index("log_macs")]
-    return line(features[:, column], gains, others[:, column])
+    return line(replace(rows, features=rows.features[:, column]), others[:, column])
 
 
 #: of the Gaussian process
@@ -102,10 +122,14 @@ RIVALS: dict[str, Model] = {
 }
 
 
-def chosen(features: Floats, gains: Floats) -> KernelValues:
-    """Those of the largest likelihood."""
-    by_scale = _relative_gains(features, gains)
-    gains = gains / relative_gains(features, by_scale)
+def chosen(rows: Rows) -> KernelValues:
+    """Those of the largest likelihood on random networks.
+
+    With near copies beside them, errors of networks left out are larger, and intervals too small.
+    """
+    drawn = rows.at(np.flatnonzero(~rows.related))
+    features, by_scale = drawn.features, _relative_gains(drawn)
+    gains = drawn.gains / relative_gains(features, by_scale)
     center, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread < 1e-6] = 1.0
     kernel = ConstantKernel(_START.amplitude_db**2, (0.01, 4.0)) * Matern(
@@ -127,25 +151,27 @@ def chosen(features: Floats, gains: Floats) -> KernelValues:
     )
 
 
-def _relative_gains(features: Floats, gains: Floats) -> dict[int, float]:
+def _relative_gains(rows: Rows) -> dict[int, float]:
     """Mean gain at each scale, relative to that at x3."""
-    scales = np.rint(2.0 ** features[:, NAMES.index("log_scale")]).astype(int)
-    means = {int(scale): float(gains[scales == scale].mean()) for scale in np.unique(scales)}
+    scales = np.rint(2.0 ** rows.features[:, NAMES.index("log_scale")]).astype(int)
+    means = {int(scale): float(rows.gains[scales == scale].mean()) for scale in np.unique(scales)}
     return {scale: round(mean / means[3], 3) for scale, mean in means.items()}
 
 
 def widening(told: Told, gains: Floats) -> float:
     """By how much deviations must grow for intervals to hold nine of ten networks left out."""
     errors = np.abs(told.mean_db - gains) / told.deviation_db
-    return round(max(1.0, float(np.quantile(errors, 0.9)) / HALF_WIDTHS), 3)
+    return round(max(1.0, float(np.nanquantile(errors, 0.9)) / HALF_WIDTHS), 3)
 
 
-def left_out(model: Model, features: Floats, gains: Floats) -> Told:
-    """Of each network by a model that has not seen it."""
-    mean, deviation = np.zeros(len(gains)), np.zeros(len(gains))
-    for rest, out in KFold(10, shuffle=True, random_state=0).split(features):
-        told = model(features[rest], gains[rest], features[out])
-        mean[out], deviation[out] = told.mean_db, told.deviation_db
+def left_out(model: Model, rows: Rows) -> Told:
+    """Of each random network by a model that has not seen it; of the others nan."""
+    mean, deviation = np.full((2, len(rows.gains)), np.nan)
+    drawn, related = np.flatnonzero(~rows.related), np.flatnonzero(rows.related)
+    for rest, out in KFold(10, shuffle=True, random_state=0).split(drawn):
+        known, asked = np.sort(np.concatenate([drawn[rest], related])), drawn[out]
+        told = model(rows.at(known), rows.features[asked])
+        mean[asked], deviation[asked] = told.mean_db, told.deviation_db
     return Told(mean, deviation)
 
 
@@ -160,18 +186,21 @@ def row(name: str, told: Told, gains: Floats, keep: npt.NDArray[np.bool_]) -> st
     )
 
 
-def page(table: NetworkTable, features: Floats, gains: Floats, own: Told) -> str:
+def page(table: NetworkTable, rows: Rows, own: Told) -> str:
     """What README.md says; ``own`` is what the package's model tells of networks left out."""
     scales = np.array([network.scale for network in table.networks])
-    at_three = scales == 3
-    rivals = {name: left_out(model, features, gains) for name, model in RIVALS.items()}
+    gains, drawn = rows.gains, ~rows.related
+    at_three = drawn & (scales == 3)
+    rivals = {name: left_out(model, rows) for name, model in RIVALS.items()}
     told = {"Gaussian process (in use)": own, **rivals}
     head = "| | RMSE, dB | median error, dB | tau | within the interval of 90 % |"
     head += "\n|---|---|---|---|---|"
     models = [row(name, found, gains, at_three) for name, found in told.items()]
-    by_scale = [row(f"x{scale}", own, gains, scales == scale) for scale in sorted(set(scales))]
+    by_scale = [
+        row(f"x{scale}", own, gains, drawn & (scales == scale)) for scale in sorted(set(scales))
+    ]
     growth = [
-        row(str(count), _with_few(features, gains, count), gains, _after(at_three, count))
+        row(str(count), _with_few(rows, count), gains, _after(at_three, count))
         for count in _counts(len(gains))
     ]
     lengths = sorted(table.kernel.length_scales.items(), key=lambda item: item[1])
@@ -187,11 +216,14 @@ def page(table: NetworkTable, features: Floats, gains: Floats, own: Told) -> str
             "# What a network will reach, before it is trained",
             "",
             "    python -m studies.quality_model.collect --train DIR --valid DIR",
+            "    python -m studies.quality_model.adopt STUDY ...",
             "    python -m studies.quality_model.fit --train DIR --valid DIR",
             "",
-            f"{len(gains)} random networks of `mobile` and `anchor` ({counts}),",
+            f"{len(gains)} networks of `mobile` and `anchor` ({counts}),",
             f"each trained for {table.steps} steps as a search's default is,",
             f"on {table.train['files']} photographs, and judged on {table.valid['files']} others.",
+            f"{drawn.sum()} are random, {rows.related.sum()} were made of one another by searches;",
+            "the latter are never judged.",
             f"Told is the INT8 PSNR over bicubic enlargement ({LOST_DB:g} dB where it is less),",
             "of networks that the model has not seen: a tenth left out at a time, all choices made",
             "without it. x3:",
@@ -225,11 +257,11 @@ def _after(keep: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
     return np.asarray(keep & (np.arange(len(keep)) >= count))
 
 
-def _with_few(features: Floats, gains: Floats, count: int) -> Told:
+def _with_few(rows: Rows, count: int) -> Told:
     """By a table of the first networks alone, its widening included."""
-    told = process(features[:count], gains[:count], features)
-    known = features[:count], gains[:count]
-    wider = widening(left_out(process, *known), gains[:count])
+    known = rows.at(slice(count))
+    told = process(known, rows.features)
+    wider = widening(left_out(process, known), known.gains)
     return replace(told, deviation_db=wider * told.deviation_db)
 
 
@@ -245,6 +277,7 @@ def all_networks() -> Iterator[ShortlyTrainedNetwork]:
                 Candidate.from_json(values["candidate"]),
                 round(values["psnr_db"], 4),
                 round(values["psnr_float_db"], 4),
+                related=values.get("related", False),
             )
 
 
@@ -266,13 +299,12 @@ def main() -> None:
         kernel=_START,
         networks=networks,
     )
-    features = matrix_of([features_of(network.candidate) for network in networks])
-    gains = gains_of(table)
-    own = left_out(process, features, gains)
-    kernel = replace(chosen(features, gains), widening=widening(own, gains))
+    rows = Rows.of(table)
+    own = left_out(process, rows)
+    kernel = replace(chosen(rows), widening=widening(own, rows.gains))
     table = replace(table, kernel=kernel)
     write_networks(table, NETWORKS_FILE)
-    README.write_text(page(table, features, gains, own), encoding="utf-8")
+    README.write_text(page(table, rows, own), encoding="utf-8")
     print(README.read_text(encoding="utf-8"))
 
 

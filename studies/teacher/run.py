@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 NETWORKS = ("ABPN", "found-u85-14ms")
 STEPS = 10_000
 DEVICE = "ethos-u85-1024"
-TEACHER = "widened-u85-37ms"
+TEACHER = "widened-u85-48ms"
 
 
 @dataclass(frozen=True)

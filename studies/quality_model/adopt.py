@@ -1,0 +1,54 @@
+"""Adds what searches have trained on the same photographs to the collected trainings.
+
+    python -m studies.quality_model.adopt STUDY ...
+
+In the folder of the searches. Their networks were trained and judged as those of ``collect`` are;
+``fit`` adds them to the package's table, too. Networks that a sampler made of one another are
+marked: what is told of networks that the model has not seen is not told of these.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from nas.choices import SamplerKind
+from nas.quality_model.networks import shipped_networks
+from nas.studies.study import Study, load_study
+from search_spaces import InputError
+
+from .collect import keep, trained
+
+
+def trainings(study: Study) -> Iterator[dict[str, object]]:
+    """Lines of ``collect``; InputError if the study's networks were trained otherwise."""
+    table, settings = shipped_networks(), study.settings
+    wanted = (table.steps, f"{table.train['fingerprint']}-{table.valid['fingerprint']}")
+    if (settings.steps, settings.data_fingerprint) != wanted:
+        raise InputError(f"study {study.name}: of other images, or of another length")
+    for record in study.records():
+        if record.result is not None and record.baseline is None:
+            yield {
+                "scale": settings.scale,
+                "hash": record.candidate,
+                "candidate": record.network.to_json(),
+                "psnr_db": record.result.psnr_db,
+                "psnr_float_db": record.result.quality.float32.psnr_db,
+                "related": settings.sampler != SamplerKind.RANDOM,
+            }
+
+
+def main() -> None:
+    """Keeps what is new."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", nargs="+", metavar="STUDY")
+    for name in parser.parse_args().studies:
+        known = trained()
+        new = [row for row in trainings(load_study(name)) if row["hash"] not in known]
+        for row in new:
+            keep(row)
+        print(f"{name}: {len(new)} networks")
+
+
+if __name__ == "__main__":
+    main()
