@@ -104,17 +104,20 @@ def test_another_study_s_best_are_options_from_the_start(first: WarmStart) -> No
 
 
 def test_the_first_proposal_is_a_relative_of_them() -> None:
-    """Not so where their PSNR alone is known, which tells as much of networks."""
+    """Less so where their PSNR alone is known, which tells as much of networks."""
     start = trained("mobile", 30)
 
-    def changes(known: WarmStart) -> int:
+    def changes(known: WarmStart, seed: int) -> int:
         """By how many choices it differs from the nearest of them."""
-        simulation = warmed(replace(SECOND, space="mobile", seed=8), known)
+        simulation = warmed(replace(SECOND, space="mobile", seed=seed), known)
         simulation.run(1)
         values = simulation.study.get_trials()[-1].params
         return min(len(dict(values.items() ^ row.choices.items())) for row in start.networks)
 
-    assert changes(start) < changes(without_choices(start)) / 2
+    with_choices, without = (
+        sum(changes(known, seed) for seed in range(3)) for known in (start, without_choices(start))
+    )
+    assert with_choices < 0.75 * without
 
 
 def test_a_warm_search_that_is_gone_on_with_proposes_what_it_would_have(first: WarmStart) -> None:
