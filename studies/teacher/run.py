@@ -30,17 +30,17 @@ class Row:
     """A network of one training, on one set of images."""
 
     network: str
-    #: "" for none
-    teacher: str
     steps: int
     images: str
     psnr_db: float
     psnr_float_db: float
+    #: "" for none
+    teacher: str = ""
 
     @classmethod
     def of(cls, network: str, teacher: str, images: str, quality: ModelQuality) -> Row:
         found = quality.int8.psnr_db, quality.float32.psnr_db
-        return cls(network, teacher, STEPS, images, *found)
+        return cls(network, STEPS, images, *found, teacher)
 
 
 LEDGER = Ledger(HERE / "results.csv", Row)
