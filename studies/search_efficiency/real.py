@@ -21,7 +21,7 @@ from nas.studies.study import load_study
 
 from ..ledger import Ledger
 
-_TOLD = (3, 5, 10, 20, 40)
+_TOLD = (3, 5, 10, 20, 40, 80, 120)
 
 
 @dataclass(frozen=True)

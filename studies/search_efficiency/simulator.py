@@ -19,9 +19,16 @@ Floats = npt.NDArray[np.float64]
 
 @lru_cache
 def table() -> tuple[Floats, Floats]:
-    """Features and gains of the package's networks for x3, in the order in which they came."""
+    """Features and gains of the package's random networks for x3, in the order that they came in.
+
+    Near copies of one network would be in both halves.
+    """
     networks = shipped_networks()
-    keep = [index for index, network in enumerate(networks.networks) if network.scale == 3]
+    keep = [
+        index
+        for index, network in enumerate(networks.networks)
+        if network.scale == 3 and not network.related
+    ]
     features = matrix_of([features_of(networks.networks[index].candidate) for index in keep])
     return features, gains_of(networks)[keep]
 
