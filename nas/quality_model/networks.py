@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,11 +26,13 @@ NETWORKS_FILE = Path(__file__).parent / "networks.jsonl.gz"
 
 @dataclass(frozen=True)
 class ShortlyTrainedNetwork:
-    """A network, and the PSNR in dB of its INT8 file after the table's training."""
+    """A network, and the PSNR in dB of its INT8 file after a search's short training."""
 
     candidate: Candidate
     psnr_db: float
     psnr_float_db: float
+    #: by which its space draws it, values by the parameter's name; empty if they were not kept
+    choices: Mapping[str, Any] = field(default_factory=dict)
     #: made by a sampler of others that it had trained: too like them to be judged by them
     related: bool = field(default=False, kw_only=True)
 
@@ -45,6 +47,7 @@ class ShortlyTrainedNetwork:
             "psnr_db": self.psnr_db,
             "psnr_float_db": self.psnr_float_db,
             **({"related": True} if self.related else {}),
+            **({"choices": self.choices} if self.choices else {}),
             **self.candidate.to_json(),
         }
 
@@ -53,8 +56,16 @@ class ShortlyTrainedNetwork:
         """What ``to_json`` wrote."""
         values = dict(data)
         psnr_db, psnr_float_db = values.pop("psnr_db"), values.pop("psnr_float_db")
-        related = values.pop("related", False)
-        return cls(Candidate.from_json(values), psnr_db, psnr_float_db, related=related)
+        related, choices = values.pop("related", False), values.pop("choices", {})
+        return cls(Candidate.from_json(values), psnr_db, psnr_float_db, choices, related=related)
+
+
+@dataclass(frozen=True)
+class KnownNetworks:
+    """Networks of one scale, and PSNR of bicubic enlargement on the images that they had."""
+
+    networks: tuple[ShortlyTrainedNetwork, ...]
+    bicubic_psnr_db: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,11 @@ class NetworkTable:
     versions: dict[str, str]
     kernel: KernelValues
     networks: tuple[ShortlyTrainedNetwork, ...]
+
+    def at_scale(self, scale: int) -> KnownNetworks:
+        """Those that enlarge so many times."""
+        networks = tuple(network for network in self.networks if network.scale == scale)
+        return KnownNetworks(networks, self.bicubic_psnr_db.get(scale, 0.0))
 
     def gain_db(self, network: ShortlyTrainedNetwork) -> float:
         """Over bicubic enlargement."""

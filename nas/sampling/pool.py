@@ -1,6 +1,7 @@
 """The networks among which the next one is chosen: fresh ones, and relatives of the best.
 
-Other studies' best of the same space are among them, and parents while there are few others.
+The best that were trained before the study, of the same space, are among them, and parents while
+there are few others.
 
 A few rounds of evolution on what is expected of networks, not on trainings: each takes the most
 promising and changes them. The same problem, knowledge and number give the same pool.
@@ -75,7 +76,7 @@ def make_small(
 
 
 def _untried(model: ImprovementModel) -> list[Choices]:
-    """The best that other studies have trained and this one has not."""
+    """The best that were trained before the study and not in it."""
     proposed = model.knowledge.proposed
     draws = (draw for draw in model.problem.warm_draws if draw.candidate.hash not in proposed)
     return [draw.choices for draw in itertools.islice(draws, _PARENTS)]

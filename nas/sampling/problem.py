@@ -15,11 +15,11 @@ from search_spaces.spaces.space import Space
 
 from ..choices import Objective
 from ..quality_model.features import Features, features_of, matrix_of
+from ..quality_model.networks import KnownNetworks
 from ..quality_model.short_training_model import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
 from ..studies.record import Result, TrialRecord, pareto_front
 from ..studies.settings import Settings
-from ..studies.warm_start import WarmStart
 from .latency_estimate import LatencyEstimator, LineFeatures, TimedNetwork
 from .replay import Choice, Choices, Draw
 from .warm_draws import warm_draws
@@ -38,8 +38,8 @@ class SamplingProblem:
     expectations: Expectations
     #: what is believed of networks before the study has trained any
     read_prior: Callable[[], GainPrior] = shipped_prior
-    #: what other studies have trained
-    read_warm_starts: Callable[[], Sequence[WarmStart]] = tuple
+    #: what was trained before the study
+    read_known: Callable[[], Sequence[KnownNetworks]] = tuple
 
     @property
     def objective(self) -> Objective:
@@ -53,9 +53,9 @@ class SamplingProblem:
 
     @cached_property
     def warm_draws(self) -> tuple[Draw, ...]:
-        """Of what other studies have trained, that which this one's space draws; the best first."""
-        starts = self.read_warm_starts()
-        return warm_draws(self.space, self.settings, self.estimator, self.expectations, starts)
+        """Of what was trained before, that which the study's space draws; the best first."""
+        known = self.read_known()
+        return warm_draws(self.space, self.settings, self.estimator, self.expectations, known)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Networks that other studies have trained and this one's space draws, too: to make new ones of.
+"""Networks that were trained before the study and that its space draws, too: to make new ones of.
 
-Their choices are kept with them. Where these no longer draw the same network, the space is another,
-or its code has changed: then nothing is made of them.
+Other studies' and those that come with the package. Their choices are kept with them. Where these
+no longer draw the same network, the space is another, or its code has changed: then nothing is made
+of them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from search_spaces import InputSpec, NasError, infer
 from search_spaces.spaces.space import Space
 
 from ..choices import Objective
+from ..quality_model.networks import KnownNetworks, ShortlyTrainedNetwork
 from ..studies.expectations import Expectations
 from ..studies.record import undominated
 from ..studies.settings import Settings
-from ..studies.warm_start import WarmNetwork, WarmStart
 from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .replay import Draw, draw
 
@@ -43,23 +44,23 @@ def warm_draws(
     settings: Settings,
     estimator: LatencyEstimator,
     expectations: Expectations,
-    starts: Iterable[WarmStart],
+    known: Iterable[KnownNetworks],
 ) -> tuple[Draw, ...]:
     """The best for this study first, in the order of ``StudyKnowledge.parents``.
 
     Those that seem to be over the study's limit come last, the nearest first.
     """
     spec, bicubic_db = InputSpec.parse(settings.input), settings.references.bicubic_psnr_db
-    known: dict[str, tuple[Draw, int, float]] = {}
-    for start in starts:
-        for network in start.networks:
+    found: dict[str, tuple[Draw, int, float]] = {}
+    for part in known:
+        for network in part.networks:
             with contextlib.suppress(NasError):  # refused by the space, or at this size
                 drawn = _drawn_again(space, settings.scale, network)
                 if drawn is not None:
                     macs = infer(drawn.candidate.deployed, spec).macs
-                    psnr_db = bicubic_db + network.psnr_db - start.bicubic_psnr_db
-                    known.setdefault(drawn.candidate.hash, (drawn, macs, psnr_db))
-    rows = list(known.values())
+                    psnr_db = bicubic_db + network.psnr_db - part.bicubic_psnr_db
+                    found.setdefault(drawn.candidate.hash, (drawn, macs, psnr_db))
+    rows = list(found.values())
     latencies = estimator.estimates([drawn.candidate for drawn, _, _ in rows])
     missing_db = expectations.missing_db([(d.candidate.graph, macs, db) for d, macs, db in rows])
     promises = [
@@ -70,7 +71,7 @@ def warm_draws(
     return tuple(promise.draw for promise in _in_order(promises, settings))
 
 
-def _drawn_again(space: Space, scale: int, network: WarmNetwork) -> Draw | None:
+def _drawn_again(space: Space, scale: int, network: ShortlyTrainedNetwork) -> Draw | None:
     """By its choices; None if they draw another. How it is deployed is this study's affair."""
     if not network.choices:
         return None

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from search_spaces import InputError
 
 from ..choices import SamplerKind
+from ..quality_model.networks import ShortlyTrainedNetwork
 from ..studies.study import Study, load_study
-from ..studies.warm_start import WarmNetwork, WarmStart
+from ..studies.warm_start import WarmStart
 
 
 def read_warm_starts(
@@ -40,7 +41,7 @@ def warm_start_of(study: Study) -> WarmStart:
     """The trained networks of ``study``; InputError if there are none."""
     trials = study.optuna.get_trials(deepcopy=False)
     networks = tuple(
-        WarmNetwork(
+        ShortlyTrainedNetwork(
             record.network,
             record.result.psnr_db,
             record.result.psnr_db + record.result.drop_db,

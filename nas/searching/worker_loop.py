@@ -26,6 +26,7 @@ from ..choices import SamplerKind
 from ..data.arrays import load_arrays
 from ..data.images import Data, load_data
 from ..evaluation.evaluator import CandidateEvaluator
+from ..quality_model.networks import shipped_networks
 from ..sampling.latency_estimate import LatencyEstimator
 from ..sampling.problem import SamplingProblem
 from ..sampling.samplers import OfCandidates, SamplerPlace, make_sampler
@@ -257,7 +258,10 @@ def worker_sampler(
         ),
         study.expectations(),
         cache(lambda: warm_prior(study.settings, read_warm_starts())),
-        read_warm_starts,
+        lambda: [
+            *(start.known for start in read_warm_starts()),
+            shipped_networks().at_scale(study.settings.scale),
+        ],
     )
     seed = _sampler_seed(study, Cores.available())
     by_device = resources.device.measured

@@ -9,32 +9,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 from search_spaces import NasError
 
-from ..quality_model.networks import ShortlyTrainedNetwork
+from ..quality_model.networks import KnownNetworks, ShortlyTrainedNetwork
 from ..system.files import json_text
 from .settings import Settings
-
-
-@dataclass(frozen=True)
-class WarmNetwork(ShortlyTrainedNetwork):
-    """One of them, and the choices by which its space draws it."""
-
-    #: values by the parameter's name; none of a reference, or where an earlier version kept it
-    choices: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "choices": self.choices}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> WarmNetwork:
-        known = ShortlyTrainedNetwork.from_json(data)
-        choices = data.get("choices", {})
-        return cls(known.candidate, known.psnr_db, known.psnr_float_db, choices)
 
 
 @dataclass(frozen=True)
@@ -43,12 +25,17 @@ class WarmStart:
 
     study: str
     settings: Settings
-    networks: tuple[WarmNetwork, ...]
+    networks: tuple[ShortlyTrainedNetwork, ...]
 
     @property
     def bicubic_psnr_db(self) -> float:
         """Of bicubic enlargement of its validation images."""
         return self.settings.references.bicubic_psnr_db
+
+    @property
+    def known(self) -> KnownNetworks:
+        """Its networks, without the study."""
+        return KnownNetworks(self.networks, self.bicubic_psnr_db)
 
     def is_comparable(self, settings: Settings) -> bool:
         """Would a study of these settings train a network to the same PSNR?"""
@@ -70,7 +57,7 @@ class WarmStart:
         try:
             first, *others = gzip.decompress(base64.b64decode(text)).decode().splitlines()
             about = json.loads(first)
-            networks = (WarmNetwork.from_json(json.loads(line)) for line in others)
+            networks = (ShortlyTrainedNetwork.from_json(json.loads(line)) for line in others)
             return cls(about["study"], Settings.from_json(about["settings"]), tuple(networks))
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise NasError(

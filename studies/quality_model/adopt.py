@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from nas.choices import SamplerKind
 from nas.quality_model.networks import shipped_networks
+from nas.searching.warm_starts import warm_start_of
 from nas.studies.study import Study, load_study
 from search_spaces import InputError
 
@@ -26,14 +27,15 @@ def trainings(study: Study) -> Iterator[dict[str, object]]:
     wanted = (table.steps, f"{table.train['fingerprint']}-{table.valid['fingerprint']}")
     if (settings.steps, settings.data_fingerprint) != wanted:
         raise InputError(f"study {study.name}: of other images, or of another length")
-    for record in study.records():
-        if record.result is not None and record.baseline is None:
+    for network in warm_start_of(study).networks:
+        if network.choices:  # references have none
             yield {
                 "scale": settings.scale,
-                "hash": record.candidate,
-                "candidate": record.network.to_json(),
-                "psnr_db": record.result.psnr_db,
-                "psnr_float_db": record.result.quality.float32.psnr_db,
+                "hash": network.candidate.hash,
+                "candidate": network.candidate.to_json(),
+                "psnr_db": network.psnr_db,
+                "psnr_float_db": network.psnr_float_db,
+                "choices": network.choices,
                 "related": settings.sampler != SamplerKind.RANDOM,
             }
 

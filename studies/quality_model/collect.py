@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from latency_models import Worker
 from latency_models.device import load_device, open_source
@@ -57,6 +58,8 @@ class Drawn:
 
     scale: int
     candidate: Candidate
+    #: by which its space draws it
+    choices: Mapping[str, Any]
 
 
 def networks() -> Iterator[Drawn]:
@@ -79,7 +82,8 @@ def _draws(
     space, met = load_space(name), set[tuple[int, str]]()
     for scale in scales:
         while True:
-            candidate = space.draw(RandomTrial(chances[scale]), scale)
+            trial = RandomTrial(chances[scale])
+            candidate = space.draw(trial, scale)
             if (scale, candidate.hash) in met or bottleneck(candidate.graph):
                 continue
             if infer(candidate.deployed, _AT).macs > most_macs:
@@ -87,7 +91,7 @@ def _draws(
             met.add((scale, candidate.hash))
             break
         if not gaps(candidate.graph):
-            yield Drawn(scale, candidate)
+            yield Drawn(scale, candidate, trial.params)
 
 
 def trained() -> set[str]:
@@ -127,6 +131,7 @@ def main() -> None:
                 input=_TILES[scale], granularity=device.weights, threads=Cores.available().count,
             )  # fmt: skip
             row = {"scale": scale, "hash": candidate.hash, "candidate": candidate.to_json()}
+            row["choices"] = drawn.choices
             try:
                 seed = candidate_seed(0, candidate.hash)
                 evaluated = evaluator.evaluate(candidate, seed, lambda progress: None)

@@ -277,6 +277,7 @@ def all_networks() -> Iterator[ShortlyTrainedNetwork]:
                 Candidate.from_json(values["candidate"]),
                 round(values["psnr_db"], 4),
                 round(values["psnr_float_db"], 4),
+                values.get("choices", {}),
                 related=values.get("related", False),
             )
 

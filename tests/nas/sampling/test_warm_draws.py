@@ -10,6 +10,7 @@ import pytest
 
 from nas.choices import Objective, SamplerKind
 from nas.quality_model.features import Features
+from nas.quality_model.networks import ShortlyTrainedNetwork
 from nas.sampling.options import ImprovementModel
 from nas.sampling.pool import make_pool
 from nas.sampling.problem import SamplingProblem, StudyKnowledge
@@ -17,7 +18,7 @@ from nas.sampling.surrogate import SurrogateSampler
 from nas.sampling.warm_prior import warm_prior
 from nas.studies.record import Result
 from nas.studies.settings import Settings
-from nas.studies.warm_start import WarmNetwork, WarmStart
+from nas.studies.warm_start import WarmStart
 from search_spaces import Graph, GraphBuilder
 from search_spaces.spaces.space import Space, Trial
 from studies.search_efficiency.simulation import (
@@ -50,7 +51,9 @@ def trained(space: str, count: int) -> WarmStart:
     simulation.run(count)
     trials = simulation.study.get_trials()
     known = [
-        WarmNetwork(record.network, record.result.psnr_db, record.result.psnr_db, trial.params)
+        ShortlyTrainedNetwork(
+            record.network, record.result.psnr_db, record.result.psnr_db, trial.params
+        )
         for record, trial in zip(records_of(trials), trials, strict=True)
         if record.result is not None
     ]
@@ -73,7 +76,7 @@ def warmed(settings: Settings, start: WarmStart) -> Simulation:
     problem = replace(
         problem_of(simulation),
         read_prior=lambda: warm_prior(settings, [start]),
-        read_warm_starts=lambda: [start],
+        read_known=lambda: [start.known],
     )
     simulation.study.sampler = SurrogateSampler(problem, records_of, all_fit)
     return simulation
@@ -188,7 +191,7 @@ def test_choices_that_no_longer_make_the_network_are_not_used(
     for width in (8, 16, 24):
         trial = optuna.trial.FixedTrial({"width": width})
         candidate = space.draw(trial, 3)
-        known.append(WarmNetwork(candidate, 27.0, 27.0, trial.params))
+        known.append(ShortlyTrainedNetwork(candidate, 27.0, 27.0, trial.params))
     start = replace(first, networks=tuple(known))
     problem = replace(problem_of(warmed(SECOND, start)), space=space)
     assert {draw.candidate.hash for draw in problem.warm_draws} == hashes(start)

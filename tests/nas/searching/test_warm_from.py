@@ -184,4 +184,5 @@ def test_a_search_begins_with_what_a_study_kept_of_another(
     sampler = worker_sampler(second, Budget(9), Run(0), resources, evaluator, observer, spent)
     assert isinstance(sampler, SurrogateSampler)
     draws = sampler._problem.warm_draws
-    assert {draw.candidate.hash for draw in draws} == {row.candidate for row in first.records()}
+    known = {draw.candidate.hash for draw in draws}
+    assert known > {row.candidate for row in first.records()}  # and what comes with the package
