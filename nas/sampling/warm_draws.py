@@ -23,6 +23,9 @@ from ..studies.settings import Settings
 from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .replay import Draw, draw
 
+#: Random draws, one of which a space should accept.
+_ATTEMPTS = 10
+
 
 @dataclass(frozen=True)
 class _Promise:
@@ -52,8 +55,11 @@ def warm_draws(
     """
     spec, bicubic_db = InputSpec.parse(settings.input), settings.references.bicubic_psnr_db
     found: dict[str, tuple[Draw, int, float]] = {}
+    always = _first_parameter(space, settings.scale)
     for part in known:
         for network in part.networks:
+            if always not in network.choices:  # of another space, whose draws may take long
+                continue
             with contextlib.suppress(NasError):  # refused by the space, or at this size
                 drawn = _drawn_again(space, settings.scale, network)
                 if drawn is not None:
@@ -71,10 +77,16 @@ def warm_draws(
     return tuple(promise.draw for promise in _in_order(promises, settings))
 
 
+def _first_parameter(space: Space, scale: int) -> str | None:
+    """The name of what the space asks for first in any draw; None if it refuses what is tried."""
+    for seed in range(_ATTEMPTS):
+        with contextlib.suppress(NasError):
+            return next(iter(draw(space, scale, random.Random(seed), {}).choices), None)
+    return None
+
+
 def _drawn_again(space: Space, scale: int, network: ShortlyTrainedNetwork) -> Draw | None:
     """By its choices; None if they draw another. How it is deployed is this study's affair."""
-    if not network.choices:
-        return None
     drawn = draw(space, scale, random.Random(0), network.choices)
     same = drawn.candidate.graph.hash == network.candidate.graph.hash
     return drawn if same else None

@@ -198,6 +198,18 @@ def test_choices_that_no_longer_make_the_network_are_not_used(
     assert replace(problem, space=Space.of_function(sample)).warm_draws == ()
 
 
+def test_another_space_is_not_drawn_for_every_network(first: WarmStart) -> None:
+    drawn = []
+
+    def slow(trial: Trial, scale: int = 3) -> Graph:
+        drawn.append(trial.suggest_int("my_width", 8, 40))
+        return narrow(trial, scale)
+
+    problem = replace(problem_of(warmed(SECOND, first)), space=Space.of_function(slow))
+    assert problem.warm_draws == ()
+    assert len(drawn) == 1
+
+
 def test_another_space_s_trials_tell_their_psnr_alone(first: WarmStart) -> None:
     plain = replace(SECOND, space="plain")
     knowing, other = warmed(plain, first), warmed(plain, without_choices(first))
