@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nas.choices import SamplerKind
-from nas.quality_model.networks import shipped_networks
+from nas.quality_model.networks import ShortlyTrainedNetwork, shipped_networks
 from nas.searching.warm_starts import warm_start_of
 from nas.studies.study import Study, load_study
 from search_spaces import InputError
@@ -21,23 +22,16 @@ from search_spaces import InputError
 from .collect import keep, trained
 
 
-def trainings(study: Study) -> Iterator[dict[str, object]]:
-    """Lines of ``collect``; InputError if the study's networks were trained otherwise."""
+def trainings(study: Study) -> Iterator[ShortlyTrainedNetwork]:
+    """All but the references; InputError if the study's networks were trained otherwise."""
     table, settings = shipped_networks(), study.settings
     wanted = (table.steps, f"{table.train['fingerprint']}-{table.valid['fingerprint']}")
     if (settings.steps, settings.data_fingerprint) != wanted:
         raise InputError(f"study {study.name}: of other images, or of another length")
+    related = settings.sampler != SamplerKind.RANDOM
     for network in warm_start_of(study).networks:
         if network.choices:  # references have none
-            yield {
-                "scale": settings.scale,
-                "hash": network.candidate.hash,
-                "candidate": network.candidate.to_json(),
-                "psnr_db": network.psnr_db,
-                "psnr_float_db": network.psnr_float_db,
-                "choices": network.choices,
-                "related": settings.sampler != SamplerKind.RANDOM,
-            }
+            yield replace(network, related=related)
 
 
 def main() -> None:
@@ -46,9 +40,9 @@ def main() -> None:
     parser.add_argument("studies", nargs="+", metavar="STUDY")
     for name in parser.parse_args().studies:
         known = trained()
-        new = [row for row in trainings(load_study(name)) if row["hash"] not in known]
-        for row in new:
-            keep(row)
+        new = [one for one in trainings(load_study(name)) if one.candidate.hash not in known]
+        for network in new:
+            keep(network)
         print(f"{name}: {len(new)} networks")
 
 

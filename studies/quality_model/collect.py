@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from latency_models.device import load_device, open_source
 from nas.choices import RecipeName
 from nas.data.images import Data, load_images
 from nas.evaluation.evaluator import CandidateEvaluator, candidate_seed
-from nas.quality_model.networks import shipped_networks
+from nas.quality_model.networks import ShortlyTrainedNetwork, shipped_networks
 from nas.searching.refusals import bottleneck, gaps
 from nas.system.cores import Cores, has_bfloat16
 from nas.system.files import json_text
@@ -97,13 +97,28 @@ def _draws(
 def trained() -> set[str]:
     """Hashes of networks that were trained, or failed."""
     known = {network.candidate.hash for network in shipped_networks().networks}
-    if TRAININGS.exists():
-        known |= {json.loads(line)["hash"] for line in TRAININGS.read_text().splitlines()}
-    return known
+    return known | {row["hash"] for row in _rows()}
 
 
-def keep(row: object) -> None:
+def keep(network: ShortlyTrainedNetwork) -> None:
     """Adds a line, whoever else does at the same time."""
+    psnr_db, psnr_float_db = round(network.psnr_db, 4), round(network.psnr_float_db, 4)
+    rounded = replace(network, psnr_db=psnr_db, psnr_float_db=psnr_float_db)
+    _add({"hash": network.candidate.hash, "network": rounded.to_json()})
+
+
+def collected() -> Iterator[ShortlyTrainedNetwork]:
+    """What was kept."""
+    for row in _rows():
+        if "network" in row:
+            yield ShortlyTrainedNetwork.from_json(row["network"])
+
+
+def _rows() -> list[dict[str, Any]]:
+    return list(map(json.loads, TRAININGS.read_text().splitlines())) if TRAININGS.exists() else []
+
+
+def _add(row: dict[str, Any]) -> None:
     with appending(TRAININGS) as file:
         file.write(json_text(row) + "\n")
 
@@ -130,17 +145,16 @@ def main() -> None:
                 source=open_source(device, worker), worker=worker, data=data[scale], recipe=recipe,
                 input=_TILES[scale], granularity=device.weights, threads=Cores.available().count,
             )  # fmt: skip
-            row = {"scale": scale, "hash": candidate.hash, "candidate": candidate.to_json()}
-            row["choices"] = drawn.choices
+            seed = candidate_seed(0, candidate.hash)
             try:
-                seed = candidate_seed(0, candidate.hash)
                 evaluated = evaluator.evaluate(candidate, seed, lambda progress: None)
-                row["psnr_db"] = evaluated.quality.psnr_db
-                row["psnr_float_db"] = evaluated.float_quality.psnr_db
             except CandidateError as error:
-                row["error"] = str(error)
-            keep(row)
-            print(scale, candidate.hash, row.get("psnr_db"), row.get("error", ""), flush=True)
+                _add({"hash": candidate.hash, "error": str(error)})
+                print(scale, candidate.hash, error, flush=True)
+            else:
+                psnr_db, float_db = evaluated.quality.psnr_db, evaluated.float_quality.psnr_db
+                keep(ShortlyTrainedNetwork(candidate, psnr_db, float_db, drawn.choices))
+                print(scale, candidate.hash, psnr_db, flush=True)
             if worker.followed >= _TRAININGS_PER_WORKER:
                 evaluator.renew()  # what was compiled for one network is of no use to another
 

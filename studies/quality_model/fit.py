@@ -10,7 +10,6 @@ file. All that is told is of networks that were left out, a tenth at a time.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,10 +41,9 @@ from nas.quality_model.networks import (
 from nas.quality_model.short_training_model import GainPrior, gains_of, relative_gains
 from nas.system.versions import installed_versions
 from nas.training.recipe import recipe_named
-from search_spaces import Candidate
 
 from ..ledger import described
-from .collect import TRAININGS
+from .collect import collected
 
 Floats = npt.NDArray[np.float64]
 README = Path(__file__).parent / "README.md"
@@ -270,16 +268,7 @@ def all_networks() -> Iterator[ShortlyTrainedNetwork]:
     known = shipped_networks().networks
     yield from known
     hashes = {network.candidate.hash for network in known}
-    lines = TRAININGS.read_text().splitlines() if TRAININGS.exists() else []
-    for values in map(json.loads, lines):
-        if "psnr_db" in values and values["hash"] not in hashes:
-            yield ShortlyTrainedNetwork(
-                Candidate.from_json(values["candidate"]),
-                round(values["psnr_db"], 4),
-                round(values["psnr_float_db"], 4),
-                values.get("choices", {}),
-                related=values.get("related", False),
-            )
+    yield from (network for network in collected() if network.candidate.hash not in hashes)
 
 
 def main() -> None:
