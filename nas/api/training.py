@@ -139,12 +139,9 @@ def train(
         teacher=None if teacher is None else _teacher(teacher),
     )
     finished = training.finished
-    if finished is not None:
-        training.require_own_device(finished)
-        figures = {VALIDATION: finished.quality}
-    else:
-        figures = {VALIDATION: _trained(training, data, observer or _Silent())}
-    learned = found.study is not None and _tell(found.study, training, figures[VALIDATION])
+    quality = finished.quality if finished else _trained(training, data, observer or _Silent())
+    learned = found.study is not None and _tell(found.study, training, quality)
+    figures = {VALIDATION: quality}
     figures |= {name: training.test(images) for name, images in tests.items()}
     return TrainingOutcome(
         training=training,

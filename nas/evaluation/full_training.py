@@ -29,7 +29,7 @@ from ..system.files import (
 from ..system.signals import deferred_interrupts
 from ..system.versions import installed_versions
 from ..training.checkpoint_file import CheckpointFile
-from ..training.job import Phase, Progress, Weights
+from ..training.job import Phase, Progress, TrainingSeconds, Weights
 from ..training.recipe import Recipe
 from ..training.weights import require_weights_of
 from .evaluator import CandidateEvaluator, EvaluatedCandidate
@@ -71,8 +71,12 @@ class LongTraining:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a folder must agree with for the training to continue in it."""
-        recipe = {key: value for key, value in vars(self.recipe).items() if key != "bfloat16"}
+        """What a folder must agree with for the training to continue in it.
+
+        INT8 steps may follow what was only quantized, and need not follow what was begun.
+        """
+        others = ("bfloat16", "quantization")
+        recipe = {key: value for key, value in vars(self.recipe).items() if key not in others}
         return {
             "candidate": self.candidate.hash,
             "data": self.data.fingerprint,
@@ -90,6 +94,7 @@ class LongTraining:
     ) -> EvaluatedCandidate:
         """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
 
+        A network that was only quantized goes on with INT8 steps, if the recipe has them.
         ``observe`` is called after every step, ``judged`` whenever the network was judged between,
         ``taught`` before the first step, when the teacher has made one of so many images.
         InputError if the folder is another training's, or somebody is at work in it.
@@ -108,15 +113,17 @@ class LongTraining:
                 self.teacher.open(worker, self.data.training.scale)
             evaluator = self.evaluator(worker)
             with files.held(), deferred_interrupts() as interrupted:
-                if files.finished:
+                if self.finished:
                     raise InputError(f"{self.folder}: this training is finished")
                 checkpoint = CheckpointFile(files.checkpoint, self.identity)
-                if not checkpoint.path.exists():
+                begun = checkpoint.read() or self._before_int8_steps()
+                if begun is None:
                     files.curve.unlink(missing_ok=True)
                 keeper = _Keeper(
                     checkpoint, PeriodicValidation(evaluator, note), observe, interrupted
                 )
-                compared = self._trained(evaluator, keeper, self._targets(worker, taught))
+                targets = self._targets(worker, taught)
+                compared = self._trained(evaluator, keeper, targets, begun)
                 evaluated = max(compared, key=lambda one: one.quality.psnr_db)
                 self._write(evaluated, compared, self._card(evaluated, evaluator))
         return evaluated
@@ -126,17 +133,30 @@ class LongTraining:
         images = self.data.training
         return self.teacher.targets(images, worker, tell) if self.teacher else images
 
+    def _before_int8_steps(self) -> Checkpoint | None:
+        """The end of the steps in floating point, if the folder has a network that took them."""
+        from ..training.trainer import Checkpoint
+
+        if not self.files.float_weights(int8_trained=False).exists():
+            return None
+        spent = read_card(self.files.card).seconds if self.files.finished else {}
+        seconds = TrainingSeconds(spent.get("training", 0.0), spent.get("gradient", 0.0))
+        finished = {Phase.FLOAT: self.float_weights(int8_trained=False)}
+        return Checkpoint(Phase.FLOAT, self.recipe.steps, {}, seconds, finished)
+
     def _trained(
-        self, evaluator: CandidateEvaluator, keeper: _Keeper, images: ImageSet
+        self,
+        evaluator: CandidateEvaluator,
+        keeper: _Keeper,
+        images: ImageSet,
+        begun: Checkpoint | None,
     ) -> tuple[EvaluatedCandidate, ...]:
         """The network quantized after training and, if asked for, after INT8 training too."""
         from ..training.trainer import train_phases
         from ..training.training_run import judged, quantized_afterwards
 
         job = evaluator.job(self.candidate, self.seed)
-        trained = train_phases(
-            job, images, self._phases, keeper.begin, keeper.observe, keeper.found
-        )
+        trained = train_phases(job, images, self._phases, keeper.begin, keeper.observe, begun)
         weights, seconds = trained.weights, trained.seconds
         int8 = quantized_afterwards(job, weights[Phase.FLOAT], self.data.training)
         results = [judged(job, self.data, weights[Phase.FLOAT], int8, seconds)]
@@ -160,6 +180,7 @@ class LongTraining:
     ) -> None:
         """Writes the files, the card last: a folder with a card is complete."""
         files = self.files
+        files.card.unlink(missing_ok=True)
         for one in compared:
             path = files.float_weights(int8_trained=one.training.int8_trained)
             write_arrays(path, one.training.float32)
@@ -172,18 +193,21 @@ class LongTraining:
 
     @property
     def finished(self) -> ModelCard | None:
-        """What the card says, once all is there; InputError if the folder is another training's."""
-        return read_card(self.files.card) if self.files.finished else None
+        """What the card says, once all that the recipe asks for is done.
 
-    def require_own_device(self, card: ModelCard) -> None:
-        """InputError if the files of the finished training are for another device or size."""
-        device = self.device
+        InputError if the folder is another training's, or its files are for another device or size.
+        """
+        if not self.files.finished:
+            return None
+        card, device = read_card(self.files.card), self.device
         if (card.device, card.input) != (device.name, device.input):
             raise InputError(
                 f"{self.folder}: this training is finished, for {card.device} at {card.input}, not "
                 f"for {device.name} at {device.input}; `nas export --input` makes files of other "
                 "sizes, `nas latency` times them, and another --out trains anew"
             )
+        only_quantized = card.training.get("quantization") == Quantization.PTQ
+        return None if only_quantized and Phase.INT8 in self._phases else card
 
     def float_weights(self, *, int8_trained: bool) -> Weights:
         """Floating-point weights of a finished training."""
@@ -276,11 +300,6 @@ class _Keeper:
         self._checkpoint, self._judge = checkpoint, judge
         self._observe, self._interrupted = observe, interrupted
         self._trainer: Trainer | None = None
-
-    @property
-    def found(self) -> Checkpoint | None:
-        """Says that an earlier run was interrupted, and where."""
-        return self._checkpoint.read()
 
     def begin(self, trainer: Trainer) -> None:
         self._trainer = trainer

@@ -13,6 +13,7 @@ from search_spaces import InputError
 
 from ..system.files import json_text, read_json, write_json
 from ..system.locks import LOCK, alone
+from ..training.checkpoint_file import identity_in
 
 _CARD = "card.json"
 #: Says from the start whose the folder is; the card says it of trainings of earlier versions.
@@ -102,7 +103,7 @@ class TrainingFolder:
         return None
 
     def _require_same(self, owner: dict[str, Any]) -> None:
-        mine, theirs = json.loads(json_text(self.identity)), owner["identity"]
+        mine, theirs = json.loads(json_text(self.identity)), identity_in(owner["identity"])
         if mine == theirs:
             return
         name = str(owner.get("name", "another network"))

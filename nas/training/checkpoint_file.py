@@ -25,6 +25,14 @@ _EVERY_SECONDS = 60.0
 _STATE = "state"
 
 
+def identity_in(kept: dict[str, Any]) -> dict[str, Any]:
+    """The identity of a training that is ``kept`` in a file.
+
+    Earlier versions counted to it whether INT8 steps follow, before which all is the same.
+    """
+    return {key: value for key, value in kept.items() if key != "quantization"}
+
+
 class CheckpointFile:
     """The last checkpoint of one training, which ``identity`` tells from any other."""
 
@@ -67,7 +75,8 @@ class CheckpointFile:
         with self._damage():
             arrays = read_arrays(self.path)
             about = json.loads(str(arrays.pop("about")))
-            identity, phase, step = about["identity"], Phase(about["phase"]), int(about["step"])
+            identity = identity_in(dict(about["identity"]))
+            phase, step = Phase(about["phase"]), int(about["step"])
             seconds = TrainingSeconds(**about["seconds"])
             for key, value in arrays.items():
                 group, _, name = key.partition("|")

@@ -154,5 +154,41 @@ def test_the_same_command_after_the_end_does_nothing(console: Console) -> None:
     console.refuse(2, "steps 10, not 11", *train, "--steps", "11")
     console.refuse(2, "another network", "train", "XLSR", "--scale", "2", *small, *out)
     console.refuse(2, "for vs680 at 360x640, not for host", *train, "--device", "host")
+    assert "nothing to do" in console.run(*train, "--quantize", "ptq")[1]  # INT8 steps are made
     Path("trained/ABPN-x2/card.json").write_text('{"identity": ')
     console.refuse(2, "card.json: cannot be read as JSON", *train)
+
+
+def test_what_was_only_quantized_goes_on_with_int8_steps(console: Console) -> None:
+    write_photos(console.folder / "photos")
+    train = ("train", "ABPN", "--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8")
+    assert console.run(*train, "--quantize", "ptq")[0] == 0
+    trained = Path("trained/ABPN-x3")
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    seconds = json.loads(before["card.json"])["seconds"]
+    console.refuse(2, "for vs680 at 360x640, not for host", *train, "--device", "host")
+    console.refuse(2, "steps 10, not 11", *train, "--steps", "11")
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+
+    assert "nothing to do" not in console.run(*train)[1]
+    assert (trained / "float.npz").read_bytes() == before["float.npz"]
+    files = [(trained / name).read_bytes() for name in ("model.tflite", "other.tflite")]
+    assert files.count(before["model.tflite"]) == 1
+    card = json.loads((trained / "card.json").read_text())
+    assert card["training"]["quantization"] == "auto"
+    assert card["seconds"]["training"] > seconds["training"]
+    assert "nothing to do" in console.run(*train)[1]
+
+    at_once = ("--out", "at_once")
+    assert console.run(*train, *at_once)[0] == 0
+    for name in ("model.tflite", "other.tflite", "float.npz", "twin.npz"):
+        assert (trained / name).read_bytes() == (Path("at_once") / name).read_bytes()
+
+
+def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """It said whether INT8 steps would follow."""
+    with folder(tmp_path, quantization="ptq").held():
+        pass
+    folder(tmp_path).require_own()
+    with pytest.raises(InputError, match=r"\(steps 20, not 30\)"):
+        folder(tmp_path, steps=30).require_own()
