@@ -6,6 +6,7 @@ import numpy as np
 
 from latency_models import WeightGranularity
 from search_spaces import Graph
+from search_spaces.transforms.equalization import balance
 
 from ..data.images import ImageSet
 from ..data.patches import PatchSampler
@@ -44,6 +45,8 @@ def quantize_afterwards(
     graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
     """Rounded weights of a floating-point network, with INT8 ranges from ``crops``."""
+    if granularity is WeightGranularity.CHANNEL:
+        weights = balance(graph, weights, largest_values(graph, weights, crops))
     network = Network(graph)
     network.restore(weights)
     network.calibrate(tf.constant(crops, tf.float32))

@@ -11,6 +11,10 @@ from ..training.tensorflow_quietly import tf
 MAX_LEVEL = 127
 #: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantizable.
 MIN_RANGE = 1e-3
+#: Shares of a range among which ``narrowed`` looks for the best.
+_SHARES = tuple(percent / 100 for percent in range(40, 100, 5))
+#: Values that it looks at.
+_VALUES = 2**18
 
 
 def fake_quantize_weights(
@@ -48,3 +52,21 @@ def fake_quantize_fixed(tensor: tf.Tensor, bounds: Range) -> tf.Tensor:
     return tf.quantization.fake_quant_with_min_max_args(
         tensor, min=bounds.low, max=bounds.high, num_bits=8
     )
+
+
+def narrowed(low: tf.Tensor, high: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Bounds between the range of all ``values`` and that which 256 levels serve best.
+
+    A narrower range has finer levels and cuts off a few large values: the best has the least mean
+    square error of both. It is gone halfway there, since images of more contrast will come: so
+    the worst of 49 photographs loses less as well (studies/training_speed).
+    """
+    few = tf.reshape(values, [-1])
+    few = few[:: max(1, few.shape[0] // _VALUES)]
+
+    def error(share: float) -> float:
+        rounded = fake_quantize(few, share * low, share * high)
+        return float(tf.reduce_mean(tf.square(rounded - few)))
+
+    best = min((1.0, *_SHARES), key=error)
+    return low * (1 + best) / 2, high * (1 + best) / 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latency_models import WeightGranularity
-from search_spaces import Conv, DepthwiseConv, Graph, merged_kernel
+from search_spaces import Conv, DepthwiseConv, Graph, TransposedConv, merged_kernel
 
 from ..data.pixels import Pixels
 from ..training.initialization import Array
@@ -40,8 +40,7 @@ def round_kernels(
 ) -> dict[str, Array]:
     """``weights``, learned ranges included, with every kernel on levels of its largest weight.
 
-    ``crops`` are uint8 LR images (N, H, W, 3). Transposed convolutions stay as they are: they are
-    trained with rounding.
+    ``crops`` are uint8 LR images (N, H, W, 3).
     """
     interpreter = Interpreter(graph)
     values = {name: tf.constant(value) for name, value in weights.items()}
@@ -50,11 +49,16 @@ def round_kernels(
     tensors = interpreter.run(values, tf.constant(few, tf.float32), mode)
     rounded = dict(weights)
     for node in graph.nodes:
-        if isinstance(node.operator, Conv | DepthwiseConv):
-            seen = tensors[node.inputs[0]] / interpreter.tensors.units[node.inputs[0]]
-            own = own_values(weights, node)
-            for part, value in _rounded(node.operator, own, seen, granularity).items():
-                rounded[f"{node.name}/{part}"] = value
+        if not isinstance(node.operator, Conv | DepthwiseConv | TransposedConv):
+            continue
+        seen = tensors[node.inputs[0]] / interpreter.tensors.units[node.inputs[0]]
+        own = own_values(weights, node)
+        if isinstance(node.operator, TransposedConv):
+            parts = _rounded_transposed(node.operator, own, seen)
+        else:
+            parts = _rounded(node.operator, own, seen, granularity)
+        for part, value in parts.items():
+            rounded[f"{node.name}/{part}"] = value.astype(np.float32)
     return rounded
 
 
@@ -72,19 +76,39 @@ def _rounded(
     mean = windows.mean(axis=1, keepdims=True) if operator.bias else np.zeros(1)
     centered = windows - mean
     columns = kernel.reshape(-1, groups, filters // groups).swapaxes(0, 1)
-    settled = _settle(
-        columns.astype(np.float64),
-        (centered.swapaxes(1, 2) @ centered / centered.shape[1]).astype(np.float64),
-        largest.reshape(groups, -1) / MAX_LEVEL,
-    )
-    change = settled - columns
+    change = _settle(columns, centered, largest.reshape(groups, -1) / MAX_LEVEL) - columns
     changed = change.swapaxes(0, 1).reshape(kernel.shape)
     if isinstance(operator, DepthwiseConv):
         changed = changed.transpose(0, 1, 3, 2)
     result = {"kernel": own["kernel"] + changed}
     if operator.bias:
         result["bias"] = own["bias"] - (mean @ change).reshape(filters)
-    return {part: value.astype(np.float32) for part, value in result.items()}
+    return result
+
+
+def _rounded_transposed(operator: TransposedConv, own: Weights, seen: tf.Tensor) -> Weights:
+    """As ``_rounded``. The pixels that one pixel becomes are made by weights of their own each.
+
+    They share the bias, so that means are not left to it.
+    """
+    stride, kernel = operator.stride, own["kernel"]
+    step = largest_weights(kernel, WeightGranularity.TENSOR) / MAX_LEVEL
+    rounded, shift = kernel.copy(), np.zeros(operator.filters)
+    for offset in np.ndindex(stride, stride):
+        taps = tuple(slice(first, None, stride) for first in offset)
+        # The nearer to the kernel's end, the farther up and left is the pixel that it meets.
+        part = kernel[taps][::-1, ::-1].swapaxes(2, 3)
+        if part.size == 0:
+            continue
+        patches = tf.image.extract_patches(
+            seen, [1, *part.shape[:2], 1], [1] * 4, [1] * 4, "SAME"
+        ).numpy()
+        windows = patches.reshape(1, -1, patches.shape[-1])
+        columns = part.reshape(1, -1, operator.filters)
+        settled = _settle(columns, windows, np.broadcast_to(step, (1, operator.filters)))
+        shift += (windows.mean(axis=1) @ (settled - columns)[0])[0] / stride**2
+        rounded[taps] = settled.reshape(part.shape).swapaxes(2, 3)[::-1, ::-1]
+    return {"kernel": rounded, "bias": own["bias"] - shift.astype(np.float32)}
 
 
 def _windows(operator: Conv | DepthwiseConv, seen: tf.Tensor, groups: int) -> Array:
@@ -99,18 +123,20 @@ def _windows(operator: Conv | DepthwiseConv, seen: tf.Tensor, groups: int) -> Ar
     return result
 
 
-def _settle(columns: Floats, likeness: Floats, step: Floats) -> Floats:
-    """(groups, inputs, filters) in multiples of ``step`` (groups, filters).
+def _settle(columns: Array, windows: Array, step: Array | Floats) -> Floats:
+    """``columns`` (groups, inputs, filters) in multiples of ``step`` (groups, filters).
 
-    ``likeness`` (groups, inputs, inputs) is the mean product of two inputs. Weights of the largest
-    level keep it: the level of all others hangs on it.
+    ``windows`` (groups, positions, inputs) are what they are multiplied with. Weights of the
+    largest level keep it: the level of all others hangs on it.
     """
     inputs = columns.shape[1]
+    likeness = (windows.swapaxes(1, 2) @ windows / windows.shape[1]).astype(np.float64)
     floor = _DAMPING * np.trace(likeness, axis1=1, axis2=2) / inputs
     damped = likeness + np.maximum(floor, 1e-12)[:, None, None] * np.eye(inputs)
     passed_on = np.linalg.cholesky(np.linalg.inv(damped)).swapaxes(1, 2)
     nearest = np.round(columns / step[:, None])
-    wanted, settled = columns.copy(), np.empty_like(columns)
+    wanted = columns.astype(np.float64)
+    settled = np.empty_like(wanted)
     for index in range(inputs):
         level = np.clip(np.round(wanted[:, index] / step), -MAX_LEVEL, MAX_LEVEL)
         fixed = np.abs(nearest[:, index]) == MAX_LEVEL

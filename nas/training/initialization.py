@@ -255,7 +255,7 @@ def _write_pixels(kernel: Array, image: _Image) -> _Image | None:
 
 def _write_enlargement(kernel: Array, stride: int, image: _Image) -> _Image | None:
     """Each component becomes its part of ``stride`` x ``stride`` pixels."""
-    if not image.whole or kernel.shape[0] < stride:
+    if not image.whole or kernel.shape[0] < stride or kernel.shape[2] < 3:
         return None
     across = round((image.components / 3) ** 0.5)
     first, size = (kernel.shape[0] - stride) // 2, stride // across

@@ -76,7 +76,7 @@ class _Variables:
     def kernel(self, normalized: tf.Tensor, *, transposed: bool = False) -> tf.Tensor:
         """In levels, rounded if the mode says so."""
         kernel = normalized * (self.unit_out / self.unit_in)
-        if self.mode.quantize and (transposed or not self.mode.training):
+        if self.mode.quantize and not self.mode.training:
             kernel = fake_quantize_weights(kernel, self.mode.granularity, transposed=transposed)
         return kernel
 

@@ -9,7 +9,7 @@ import numpy as np
 from search_spaces import LEVELS, Conv, DepthwiseConv, Graph, TransposedConv
 
 from ..data.pixels import Pixels
-from ..quantization.fake_quantization import MIN_RANGE
+from ..quantization.fake_quantization import MIN_RANGE, narrowed
 from .initialization import KERNELS, Array, he_deviation, initial_parameters
 from .interpretation import Interpreter, Mode, own_values
 from .job import Weights
@@ -99,17 +99,18 @@ class Network(keras.layers.Layer):
         return {name: tf.convert_to_tensor(variable) for name, variable in self.values.items()}
 
     def calibrate(self, images: tf.Tensor) -> None:
-        """Sets every learned range to the smallest and largest value that occurs on ``images``."""
+        """Sets every learned range to one that serves what occurs on ``images``."""
         tensors = self._interpreter.run(self._tensors(), images, Mode(quantize=False))
         for group in self._learned:
             unit = self._interpreter.tensors.units[group.tensors[0]]
             values = [tensors[name] / unit for name in group.tensors]
-            low = tf.reduce_min([tf.reduce_min(value) for value in values])
-            high = tf.reduce_max([tf.reduce_max(value) for value in values])
-            self._ranges[f"{range_key(group)}/low"].assign(tf.minimum(low, 0.0))
+            found = tf.concat([tf.reshape(value, [-1]) for value in values], 0)
+            low, high = tf.minimum(tf.reduce_min(found), 0.0), tf.reduce_max(found)
+            low, high = narrowed(low, tf.maximum(high, MIN_RANGE), found)
+            self._ranges[f"{range_key(group)}/low"].assign(low)
             # A little wider: a range that met white and nothing beyond would be the image's own,
             # and the file one QUANTIZE shorter than that of other weights.
-            self._ranges[f"{range_key(group)}/high"].assign(1.001 * tf.maximum(high, MIN_RANGE))
+            self._ranges[f"{range_key(group)}/high"].assign(1.001 * high)
 
 
 def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:

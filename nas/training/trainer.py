@@ -1,7 +1,6 @@
 """Training of one candidate, phase by phase: in floating point, then, if asked, with INT8 rounding.
 
-With rounding means: of every tensor between operators at each step, of the kernels at the end
-(those of transposed convolutions at each step, too).
+With rounding means: of every tensor between operators at each step, of the kernels at the end.
 """
 
 from __future__ import annotations

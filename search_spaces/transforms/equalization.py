@@ -1,4 +1,4 @@
-"""Channels brought to the image's own range, so that both share one INT8 scale without loss.
+"""Channels of a tensor scaled against one another, before they share one INT8 scale.
 
 What a convolution gives may be divided by anything, channel by channel, and what reads it
 multiplied: ReLUs pass that on, and so do additions if both sides agree (Nagel et al., "Data-Free
@@ -7,9 +7,11 @@ Quantization Through Weight Equalization and Bias Correction", ICCV 2019).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..graph.convolutions import Branches, Conv, DepthwiseConv, TransposedConv
 from ..graph.graph import Graph, Node
 from ..graph.operator import Activation
 from .folding import find_residual
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 _DARKEST = 1e-3
 #: A kernel as small as this reads nothing.
 _SMALLEST = 1e-6
+#: Half of the way, in logarithms, to channels that all fill their tensor's range. The whole way
+#: saves no more of what INT8 costs, and makes some weights too small for their kernel's scale.
+_BALANCE = 0.5
+#: Channels that fill so much of the range count as filling it, and stay as they are: among them
+#: are any that carry the image exactly.
+_FULL = 0.8
+#: The least of that which a channel counts as filling.
+_FAINT = 1 / 256
 
 
 def equalize(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array]:
@@ -36,29 +46,69 @@ def equalize(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array
 
     last = find_residual(graph).last.name
     scaled = dict(weights)
-    for tied in _tied(graph):
-        reading = _read_by(graph, tied)
-        before_last = last in {reader.name for reader in reading}
-        if before_last and _is_linear(tied):
+    for tied in _tied(graph, is_plain_conv):
+        before_last = last in {reader.name for reader in tied.readers}
+        if before_last and tied.is_linear:
             continue  # it may be the identity of ``separate_sum`` that reads it, and stays exact
-        largest: Array = np.max([maxima[node.name] for node in tied], axis=0)
+        largest: Array = np.max([maxima[node.name] for node in tied.nodes], axis=0)
         scale: Array = np.maximum(largest, _DARKEST, dtype=np.float32)
         if before_last:
-            kernels = [np.abs(scaled[f"{reader.name}/kernel"]) for reader in reading]
+            kernels = [np.abs(scaled[f"{reader.name}/kernel"]) for reader in tied.readers]
             read = np.max([kernel.max(axis=(0, 1, 3)) for kernel in kernels], axis=0)
             balance = np.sqrt(scale / np.maximum(read, _SMALLEST))
             scale = np.maximum(scale, balance, dtype=np.float32)
-        for key in (f"{node.name}/{part}" for node in tied for part in ("kernel", "bias")):
-            if key in scaled:
-                scaled[key] = scaled[key] / scale
-        for reader in reading:
-            kernel = scaled[f"{reader.name}/kernel"]
-            scaled[f"{reader.name}/kernel"] = kernel * scale[:, np.newaxis]
+        tied.divide(scaled, scale)
     return scaled
 
 
-def _tied(graph: Graph) -> Iterator[list[Node]]:
-    """Nodes whose tensors can be divided, by the same all of them: between plain convolutions."""
+def balance(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array]:
+    """Weights of a network that computes the same, its faint channels brought up.
+
+    A channel that fills a tenth of its tensor's range has a tenth of the levels. ``maxima`` are as
+    in ``equalize``. It is for kernels with an INT8 scale for each output channel: where there is
+    one for all, it does harm.
+    """
+    import numpy as np
+
+    scaled = dict(weights)
+    for tied in _tied(graph, _is_convolution):
+        filled = [maxima[n.name] / max(float(maxima[n.name].max()), _SMALLEST) for n in tied.nodes]
+        share: Array = np.max(filled, axis=0)
+        tied.divide(scaled, np.clip(share / _FULL, _FAINT, 1).astype(np.float32) ** _BALANCE)
+    return scaled
+
+
+@dataclass(frozen=True)
+class _Tied:
+    """Nodes whose tensors can be divided, by the same all of them, and the convolutions beyond.
+
+    ``readers`` has a convolution once for each time that it reads.
+    """
+
+    nodes: tuple[Node, ...]
+    readers: tuple[Node, ...]
+
+    @property
+    def is_linear(self) -> bool:
+        """Is it a convolution without a ReLU, alone?"""
+        first, *others = self.nodes
+        return not others and getattr(first.operator, "activation", None) is Activation.NONE
+
+    def divide(self, weights: dict[str, Array], scale: Array) -> None:
+        """Divides the channels in ``weights`` by ``scale``, and multiplies what reads them."""
+        for node in self.nodes:
+            if _is_convolution(node):
+                channels = _of_filters(node, scale)
+                weights[f"{node.name}/kernel"] = weights[f"{node.name}/kernel"] / channels
+            if f"{node.name}/bias" in weights:
+                weights[f"{node.name}/bias"] = weights[f"{node.name}/bias"] / scale
+        for reader in self.readers:
+            channels = _of_inputs(reader, scale)
+            weights[f"{reader.name}/kernel"] = weights[f"{reader.name}/kernel"] * channels
+
+
+def _tied(graph: Graph, is_scaled: Callable[[Node], bool]) -> Iterator[_Tied]:
+    """Between convolutions that ``is_scaled`` holds for."""
     groups: dict[str, set[str]] = {}
     for node in graph.nodes:
         group = {node.name}
@@ -66,24 +116,40 @@ def _tied(graph: Graph) -> Iterator[list[Node]]:
             group |= {name for source in node.inputs for name in groups.get(source, {source})}
         groups |= dict.fromkeys(group, group)
     for group in {id(group): group for group in groups.values()}.values():
-        tied = [node for node in graph.nodes if node.name in group]
-        reading = _read_by(graph, tied)
+        nodes = tuple(node for node in graph.nodes if node.name in group)
+        readers = tuple(
+            r for node in nodes for r in graph.readers(node.name) if r.name not in group
+        )
         if (
-            len(tied) == len(group)  # the image is none of them
-            and all(is_plain_conv(n) or n.operator.homogeneous_by_channel for n in tied)
-            and reading
-            and all(map(is_plain_conv, reading))
+            len(nodes) == len(group)  # the image is none of them
+            and all(is_scaled(n) or n.operator.homogeneous_by_channel for n in nodes)
+            and not any(isinstance(n.operator, TransposedConv) for n in nodes)
+            and readers
+            and all(map(is_scaled, readers))
         ):
-            yield tied
+            yield _Tied(nodes, readers)
 
 
-def _is_linear(tied: list[Node]) -> bool:
-    """Is it a convolution without a ReLU, alone?"""
-    (first, *others) = tied
-    return not others and getattr(first.operator, "activation", None) is Activation.NONE
+def _is_convolution(node: Node) -> bool:
+    """Has it one kernel, and a weight of it for each pair of channels that meet at a pixel?"""
+    match node.operator:
+        case Conv(branches=branches):
+            return branches is Branches.NONE
+        case DepthwiseConv() | TransposedConv():
+            return True
+    return False
 
 
-def _read_by(graph: Graph, tied: list[Node]) -> list[Node]:
-    """What reads ``tied`` and is none of them, once for each time."""
-    names = {node.name for node in tied}
-    return [r for node in tied for r in graph.readers(node.name) if r.name not in names]
+def _of_filters(node: Node, scale: Array) -> Array:
+    """``scale`` of the channels that a convolution gives, beside its kernel."""
+    return scale[:, None] if isinstance(node.operator, DepthwiseConv) else scale
+
+
+def _of_inputs(node: Node, scale: Array) -> Array:
+    """``scale`` of the channels that a convolution reads, beside its kernel."""
+    match node.operator:
+        case Conv(groups=groups, filters=filters):
+            return scale.reshape(groups, -1).repeat(filters // groups, axis=0).T
+        case DepthwiseConv():
+            return scale[:, None]
+    return scale

@@ -18,9 +18,9 @@ from nas.training.interpretation import Mode, own_values
 from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
-from search_spaces import Conv, DepthwiseConv, Graph, merged_kernel, zoo
+from search_spaces import Conv, DepthwiseConv, Graph, TransposedConv, merged_kernel, zoo
 from tests.search_spaces.conversion import random_weights
-from tests.search_spaces.small_graphs import SMALL
+from tests.search_spaces.small_graphs import SMALL, transposed
 
 EACH = list(WeightGranularity)
 
@@ -50,6 +50,15 @@ def kernels(graph: Graph, weights: Weights) -> dict[str, Array]:
     return found
 
 
+def transposed_kernels(graph: Graph, weights: Weights) -> dict[str, Array]:
+    """Of every transposed convolution; each has one scale."""
+    return {
+        node.name: weights[f"{node.name}/kernel"]
+        for node in graph.nodes
+        if isinstance(node.operator, TransposedConv)
+    }
+
+
 def nearest(graph: Graph, weights: Weights, granularity: WeightGranularity) -> Weights:
     """Each weight at its nearest level."""
     rounded = dict(weights)
@@ -60,6 +69,8 @@ def nearest(graph: Graph, weights: Weights, granularity: WeightGranularity) -> W
         elif isinstance(node.operator, DepthwiseConv):
             kernel = weights[key].transpose(0, 1, 3, 2)
             rounded[key] = fake_quantize_weights(kernel, granularity).numpy().transpose(0, 1, 3, 2)
+        elif isinstance(node.operator, TransposedConv):
+            rounded[key] = fake_quantize_weights(weights[key], granularity, transposed=True).numpy()
     return rounded
 
 
@@ -79,6 +90,12 @@ def test_kernels_are_on_levels_of_the_same_scale(
         largest = np.abs(unsettled).max(axis=(0, 1, 2))
         np.testing.assert_allclose(again, settled[name], atol=1e-5 * np.abs(kernel).max())
         np.testing.assert_allclose(np.abs(settled[name]).max(axis=(0, 1, 2)), largest, rtol=0.05)
+    for name, kernel in transposed_kernels(graph, after).items():
+        again = fake_quantize_weights(kernel, granularity, transposed=True).numpy()
+        largest = np.abs(transposed_kernels(graph, before)[name]).max()
+        np.testing.assert_allclose(again, kernel, atol=1e-5 * largest)
+        np.testing.assert_allclose(np.abs(kernel).max(), largest, rtol=1e-5)
+    settled |= transposed_kernels(graph, after)
     untouched = before.keys() - {f"{n}/{p}" for n in settled for p in ("kernel", "bias")}
     assert all(np.array_equal(before[key], after[key]) for key in untouched)
 
@@ -92,10 +109,23 @@ def test_kernels_are_on_levels_of_the_same_scale(
         SMALL["conv, dilated"](),
         SMALL["conv, 5x5 in 4 groups"](),
         SMALL["depthwise conv"](),
+        *(transposed(stride, kernel) for stride, kernel in ((2, 4), (3, 9), (4, 5), (3, 3))),
         zoo.xlsr(2),
         zoo.tinysrnet(2),
     ],
-    ids=["relu", "no bias", "dilated", "groups", "depthwise", "xlsr", "tinysrnet"],
+    ids=[
+        "relu",
+        "no bias",
+        "dilated",
+        "groups",
+        "depthwise",
+        "x2 by 4x4",
+        "x3 by 9x9",
+        "x4 by 5x5",
+        "x3 by 3x3",
+        "xlsr",
+        "tinysrnet",
+    ],
 )
 def test_images_change_less_than_with_each_weight_at_its_nearest_level(
     graph: Graph, granularity: WeightGranularity, crops: Pixels
