@@ -59,7 +59,7 @@ def narrowed(low: tf.Tensor, high: tf.Tensor, values: tf.Tensor) -> tuple[tf.Ten
 
     A narrower range has finer levels and cuts off a few large values: the best has the least mean
     square error of both. It is gone halfway there, since images of more contrast will come: so
-    the worst of 49 photographs loses less as well (studies/training_speed).
+    the image that loses most loses less as well (studies/quantization).
     """
     few = tf.reshape(values, [-1])
     few = few[:: max(1, few.shape[0] // _VALUES)]

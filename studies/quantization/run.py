@@ -1,0 +1,168 @@
+"""What quantizing after training costs, step by step of how it is done.
+
+    python -m studies.quantization.run FOLDER... --data DIR --test DIR [--test DIR]
+
+``FOLDER`` are what ``nas train`` left. Each network is quantized anew, on crops of its training
+images in ``DIR``, and judged on the test images, by fake quantization. ``results.csv`` and the page
+are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from latency_models import WeightGranularity
+from nas.data.images import ImageSet, load_data
+from nas.data.named_sets import load_named_sets
+from nas.data.pixels import Pixels
+from nas.evaluation.model_card import ModelCard, read_card
+from nas.quality.image_quality import evaluate
+from nas.quantization.calibration import (
+    calibration_crops,
+    largest_values,
+    quantize_afterwards,
+)
+from nas.quantization.fake_quantization import fake_quantize_weights
+from nas.quantization.rounding import round_kernels
+from nas.system.files import read_arrays, write_text
+from nas.training.initialization import Array
+from nas.training.interpretation import Interpreter, Mode
+from nas.training.job import Weights
+from nas.training.recipe import Recipe
+from nas.training.tensorflow_quietly import tf
+from nas.training.training_run import network_upscaler
+from nas.training.weights import range_key
+from search_spaces import Graph, TransposedConv
+from search_spaces.transforms.equalization import balance
+
+from ..ledger import Ledger
+
+HERE = Path(__file__).parent
+WAYS = ("nearest", "settled", "balanced", "narrowed")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """PSNR lost by a network on all test images, and on the one that loses most, dB."""
+
+    network: str
+    way: str
+    mean_db: float
+    worst_db: float
+
+
+LEDGER = Ledger(HERE / "results.csv", Loss)
+
+
+def whole_ranges(graph: Graph, weights: Weights, crops: Pixels) -> Weights:
+    """From the smallest to the largest value of each tensor."""
+    interpreter = Interpreter(graph)
+    values = {name: tf.constant(value) for name, value in weights.items()}
+    tensors = interpreter.run(values, tf.constant(crops, tf.float32), Mode(quantize=False))
+    ranges: dict[str, Array] = {}
+    for group in interpreter.tensors.groups:
+        if group.fixed is None:
+            unit = interpreter.tensors.units[group.tensors[0]]
+            found = [tensors[name].numpy() / unit for name in group.tensors]
+            key = range_key(group)
+            ranges[f"{key}/low"] = np.array(min(0.0, *(t.min() for t in found)), np.float32)
+            ranges[f"{key}/high"] = np.array(1.001 * max(t.max() for t in found), np.float32)
+    return {**weights, **ranges}
+
+
+def quantized(card: ModelCard, float32: Weights, crops: Pixels) -> Iterator[tuple[str, Weights]]:
+    """By every way, each with what the one before has."""
+    graph, granularity = card.candidate.deployed, card.granularity
+    assert granularity is not None  # it was trained here
+    settled = round_kernels(graph, whole_ranges(graph, float32, crops), granularity, crops)
+    nearest = dict(settled)
+    for node in graph.nodes:
+        if isinstance(node.operator, TransposedConv):
+            kernel, bias = f"{node.name}/kernel", f"{node.name}/bias"
+            nearest[bias] = float32[bias]
+            nearest[kernel] = fake_quantize_weights(
+                tf.constant(float32[kernel]), granularity, transposed=True
+            ).numpy()
+    yield "nearest", nearest
+    yield "settled", settled
+    balanced = float32
+    if granularity is WeightGranularity.CHANNEL:
+        balanced = balance(graph, float32, largest_values(graph, float32, crops))
+    yield "balanced", round_kernels(graph, whole_ranges(graph, balanced, crops), granularity, crops)
+    yield "narrowed", quantize_afterwards(graph, float32, granularity, crops)
+
+
+def losses(folder: Path, images: ImageSet, tests: dict[str, ImageSet]) -> Iterator[Loss]:
+    """Of one network."""
+    card = read_card(folder / "card.json")
+    float32, graph = read_arrays(folder / "float.npz"), card.candidate.deployed
+
+    def psnr_db(weights: Weights, mode: Mode) -> Array:
+        upscale = network_upscaler(graph, weights, mode, card.input)
+        judged = [image for test in tests.values() for image in evaluate(upscale, test).images]
+        return np.array([image.rgb.psnr_db for image in judged])
+
+    before = psnr_db(float32, Mode(quantize=False))
+    crops = calibration_crops(images, Recipe(steps=card.training["steps"]), card.training["seed"])
+    assert card.granularity is not None
+    for way, weights in quantized(card, float32, crops):
+        lost = before - psnr_db(weights, Mode(quantize=True, granularity=card.granularity))
+        yield Loss(card.name, way, round(float(lost.mean()), 4), round(float(lost.max()), 4))
+
+
+def page() -> str:
+    """Markdown."""
+    rows = LEDGER.read()
+    lines = [
+        "# What quantizing after training costs",
+        "",
+        "    python -m studies.quantization.run FOLDER... --data DIR --test Set5 --test Set14",
+        "",
+        "PSNR that a network's INT8 kernels and ranges lose against floating point, dB, the mean",
+        "of the test images (19 of Set5 and Set14) and the worst of them. Each way has all that",
+        "the one before it has:",
+        "",
+        "- nearest: convolutions settled weight by weight, transposed ones rounded to the nearest",
+        "  level, ranges as wide as what occurs on 128 crops",
+        "- settled: transposed kernels settled weight by weight too",
+        "- balanced: faint channels brought up, where kernels have a scale for each output channel",
+        "- narrowed: ranges halfway to those of the least square error; what `nas` does",
+        "",
+        f"| network | {' | '.join(WAYS)} |",
+        f"|---|{'---|' * len(WAYS)}",
+    ]
+    for name in dict.fromkeys(row.network for row in rows):
+        own = {row.way: row for row in rows if row.network == name}
+        cells = [f"{own[way].mean_db:.3f}, {own[way].worst_db:.3f}" for way in WAYS]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """All networks that are not in the table yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--test", type=Path, required=True, action="append")
+    options = parser.parse_args()
+    known = {row.network for row in LEDGER.read()}
+    tests = {scale: load_named_sets(options.test, scale) for scale in (2, 3, 4)}
+    for folder in options.folders:
+        card = read_card(folder / "card.json")
+        if card.name in known:
+            continue
+        images = load_data(options.data, card.scale).training
+        for loss in list(losses(folder, images, tests[card.scale])):
+            LEDGER.keep(loss)
+            print(loss, file=sys.stderr)
+    write_text(HERE / "README.md", page())
+
+
+if __name__ == "__main__":
+    main()
