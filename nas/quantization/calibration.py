@@ -45,9 +45,16 @@ def quantize_afterwards(
     graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
     """Rounded weights of a floating-point network, with INT8 ranges from ``crops``."""
-    if granularity is WeightGranularity.CHANNEL:
-        weights = balance(graph, weights, largest_values(graph, weights, crops))
     network = Network(graph)
-    network.restore(weights)
+    network.restore(balanced(graph, weights, granularity, crops))
     network.calibrate(tf.constant(crops, tf.float32))
     return round_kernels(graph, network.snapshot(), granularity, crops)
+
+
+def balanced(
+    graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
+) -> Weights:
+    """``weights`` with faint channels brought up, where that does kernels no harm."""
+    if granularity is not WeightGranularity.CHANNEL:
+        return weights
+    return balance(graph, weights, largest_values(graph, weights, crops))

@@ -12,7 +12,7 @@ MAX_LEVEL = 127
 #: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantizable.
 MIN_RANGE = 1e-3
 #: Shares of a range among which ``narrowed`` looks for the best.
-_SHARES = tuple(percent / 100 for percent in range(40, 100, 5))
+_SHARES = tuple(percent / 100 for percent in range(100, 35, -5))
 #: Values that it looks at.
 _VALUES = 2**18
 
@@ -68,5 +68,5 @@ def narrowed(low: tf.Tensor, high: tf.Tensor, values: tf.Tensor) -> tuple[tf.Ten
         rounded = fake_quantize(few, share * low, share * high)
         return float(tf.reduce_mean(tf.square(rounded - few)))
 
-    best = min((1.0, *_SHARES), key=error)
+    best = min(_SHARES, key=error)
     return low * (1 + best) / 2, high * (1 + best) / 2

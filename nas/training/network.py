@@ -17,6 +17,9 @@ from .optimizer import KernelForm
 from .tensorflow_quietly import keras, tf
 from .weights import range_key
 
+#: Of the smallest, the largest and all values of a tensor, the bounds of its INT8 range.
+Bounds = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
 
 class Network(keras.layers.Layer):
     """``graph``, initialized from ``seed``.
@@ -98,15 +101,18 @@ class Network(keras.layers.Layer):
     def _tensors(self) -> dict[str, tf.Tensor]:
         return {name: tf.convert_to_tensor(variable) for name, variable in self.values.items()}
 
-    def calibrate(self, images: tf.Tensor) -> None:
-        """Sets every learned range to one that serves what occurs on ``images``."""
+    def calibrate(self, images: tf.Tensor, bounds: Bounds = narrowed) -> None:
+        """Sets every learned range to one that serves what occurs on ``images``.
+
+        ``bounds`` makes it of the smallest and largest value and all; another is for studies.
+        """
         tensors = self._interpreter.run(self._tensors(), images, Mode(quantize=False))
         for group in self._learned:
             unit = self._interpreter.tensors.units[group.tensors[0]]
             values = [tensors[name] / unit for name in group.tensors]
             found = tf.concat([tf.reshape(value, [-1]) for value in values], 0)
             low, high = tf.minimum(tf.reduce_min(found), 0.0), tf.reduce_max(found)
-            low, high = narrowed(low, tf.maximum(high, MIN_RANGE), found)
+            low, high = bounds(low, tf.maximum(high, MIN_RANGE), found)
             self._ranges[f"{range_key(group)}/low"].assign(low)
             # A little wider: a range that met white and nothing beyond would be the image's own,
             # and the file one QUANTIZE shorter than that of other weights.

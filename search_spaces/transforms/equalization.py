@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: A channel as dark as this, of white, is not brought up any further.
 _DARKEST = 1e-3
-#: A kernel as small as this reads nothing.
+#: A kernel as small as this reads nothing, and a tensor holds nothing.
 _SMALLEST = 1e-6
 #: Half of the way, in logarithms, to channels that all fill their tensor's range. The whole way
 #: saves no more of what INT8 costs, and makes some weights too small for their kernel's scale.
@@ -55,8 +55,8 @@ def equalize(graph: Graph, weights: Weights, maxima: Weights) -> dict[str, Array
         if before_last:
             kernels = [np.abs(scaled[f"{reader.name}/kernel"]) for reader in tied.readers]
             read = np.max([kernel.max(axis=(0, 1, 3)) for kernel in kernels], axis=0)
-            balance = np.sqrt(scale / np.maximum(read, _SMALLEST))
-            scale = np.maximum(scale, balance, dtype=np.float32)
+            balanced = np.sqrt(scale / np.maximum(read, _SMALLEST))
+            scale = np.maximum(scale, balanced, dtype=np.float32)
         tied.divide(scaled, scale)
     return scaled
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +24,21 @@ from nas.data.pixels import Pixels
 from nas.evaluation.model_card import ModelCard, read_card
 from nas.quality.image_quality import evaluate
 from nas.quantization.calibration import (
+    balanced,
     calibration_crops,
-    largest_values,
     quantize_afterwards,
 )
 from nas.quantization.fake_quantization import fake_quantize_weights
 from nas.quantization.rounding import round_kernels
 from nas.system.files import read_arrays, write_text
 from nas.training.initialization import Array
-from nas.training.interpretation import Interpreter, Mode
+from nas.training.interpretation import Mode
 from nas.training.job import Weights
+from nas.training.network import Network
 from nas.training.recipe import Recipe
 from nas.training.tensorflow_quietly import tf
 from nas.training.training_run import network_upscaler
-from nas.training.weights import range_key
 from search_spaces import Graph, TransposedConv
-from search_spaces.transforms.equalization import balance
 
 from ..ledger import Ledger
 
@@ -60,27 +59,19 @@ class Loss:
 LEDGER = Ledger(HERE / "results.csv", Loss)
 
 
-def whole_ranges(graph: Graph, weights: Weights, crops: Pixels) -> Weights:
+def with_whole_ranges(graph: Graph, weights: Weights, crops: Pixels) -> Weights:
     """From the smallest to the largest value of each tensor."""
-    interpreter = Interpreter(graph)
-    values = {name: tf.constant(value) for name, value in weights.items()}
-    tensors = interpreter.run(values, tf.constant(crops, tf.float32), Mode(quantize=False))
-    ranges: dict[str, Array] = {}
-    for group in interpreter.tensors.groups:
-        if group.fixed is None:
-            unit = interpreter.tensors.units[group.tensors[0]]
-            found = [tensors[name].numpy() / unit for name in group.tensors]
-            key = range_key(group)
-            ranges[f"{key}/low"] = np.array(min(0.0, *(t.min() for t in found)), np.float32)
-            ranges[f"{key}/high"] = np.array(1.001 * max(t.max() for t in found), np.float32)
-    return {**weights, **ranges}
+    network = Network(graph)
+    network.restore(weights)
+    network.calibrate(tf.constant(crops, tf.float32), lambda low, high, values: (low, high))
+    return network.snapshot()
 
 
-def quantized(card: ModelCard, float32: Weights, crops: Pixels) -> Iterator[tuple[str, Weights]]:
+def quantized(
+    graph: Graph, float32: Weights, granularity: WeightGranularity, crops: Pixels
+) -> Iterator[tuple[str, Weights]]:
     """By every way, each with what the one before has."""
-    graph, granularity = card.candidate.deployed, card.granularity
-    assert granularity is not None  # it was trained here
-    settled = round_kernels(graph, whole_ranges(graph, float32, crops), granularity, crops)
+    settled = round_kernels(graph, with_whole_ranges(graph, float32, crops), granularity, crops)
     nearest = dict(settled)
     for node in graph.nodes:
         if isinstance(node.operator, TransposedConv):
@@ -91,17 +82,17 @@ def quantized(card: ModelCard, float32: Weights, crops: Pixels) -> Iterator[tupl
             ).numpy()
     yield "nearest", nearest
     yield "settled", settled
-    balanced = float32
-    if granularity is WeightGranularity.CHANNEL:
-        balanced = balance(graph, float32, largest_values(graph, float32, crops))
-    yield "balanced", round_kernels(graph, whole_ranges(graph, balanced, crops), granularity, crops)
+    scaled = with_whole_ranges(graph, balanced(graph, float32, granularity, crops), crops)
+    yield "balanced", round_kernels(graph, scaled, granularity, crops)
     yield "narrowed", quantize_afterwards(graph, float32, granularity, crops)
 
 
-def losses(folder: Path, images: ImageSet, tests: dict[str, ImageSet]) -> Iterator[Loss]:
+def losses(
+    card: ModelCard, float32: Weights, images: ImageSet, tests: Mapping[str, ImageSet]
+) -> Iterator[Loss]:
     """Of one network."""
-    card = read_card(folder / "card.json")
-    float32, graph = read_arrays(folder / "float.npz"), card.candidate.deployed
+    graph, granularity = card.candidate.deployed, card.granularity
+    assert granularity is not None  # it was trained here
 
     def psnr_db(weights: Weights, mode: Mode) -> Array:
         upscale = network_upscaler(graph, weights, mode, card.input)
@@ -110,9 +101,8 @@ def losses(folder: Path, images: ImageSet, tests: dict[str, ImageSet]) -> Iterat
 
     before = psnr_db(float32, Mode(quantize=False))
     crops = calibration_crops(images, Recipe(steps=card.training["steps"]), card.training["seed"])
-    assert card.granularity is not None
-    for way, weights in quantized(card, float32, crops):
-        lost = before - psnr_db(weights, Mode(quantize=True, granularity=card.granularity))
+    for way, weights in quantized(graph, float32, granularity, crops):
+        lost = before - psnr_db(weights, Mode(quantize=True, granularity=granularity))
         yield Loss(card.name, way, round(float(lost.mean()), 4), round(float(lost.max()), 4))
 
 
@@ -152,13 +142,13 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, action="append")
     options = parser.parse_args()
     known = {row.network for row in LEDGER.read()}
-    tests = {scale: load_named_sets(options.test, scale) for scale in (2, 3, 4)}
     for folder in options.folders:
         card = read_card(folder / "card.json")
         if card.name in known:
             continue
         images = load_data(options.data, card.scale).training
-        for loss in list(losses(folder, images, tests[card.scale])):
+        tests = load_named_sets(options.test, card.scale)
+        for loss in list(losses(card, read_arrays(folder / "float.npz"), images, tests)):
             LEDGER.keep(loss)
             print(loss, file=sys.stderr)
     write_text(HERE / "README.md", page())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ from search_spaces.graph.builder import GraphBuilder
 from search_spaces.spaces import anchor
 from search_spaces.spaces.blocks import BlockKind, Residual, Style, block, image_of
 
-CHANNEL = WeightGranularity.CHANNEL
+CHANNEL, TENSOR = WeightGranularity.CHANNEL, WeightGranularity.TENSOR
 SHORT = Recipe(steps=40, batch=4, patch=16)
 ALL_PHASES = (Phase.FLOAT, Phase.INT8, Phase.TWIN)
 
@@ -253,6 +254,17 @@ def test_memory_of_a_training_is_given_back(data: Data) -> None:
     Trainer(job(small()), data.training).run()
     gc.collect()
     assert not [thing for thing in gc.get_objects() if isinstance(thing, FuncGraph)]
+
+
+def test_quantizing_after_training_only_rounds_the_weights(data: Data) -> None:
+    """With one scale a kernel: else channels are scaled against one another, too."""
+    result = run_training(replace(job(small()), granularity=TENSOR), data, quiet)
+    parameters = initial_parameters(small(), 1)
+    for name in parameters:
+        before, after = result.float32[name], result.int8[name]
+        assert np.abs(after - before).max() <= 5 / 127 * max(np.abs(before).max(), 0.1)
+    ranges = [name for name in result.int8 if name not in parameters]
+    assert any(not np.array_equal(result.int8[r], result.float32[r]) for r in ranges)
 
 
 def test_quantizing_after_training_hardly_changes_what_the_weights_compute(data: Data) -> None:
