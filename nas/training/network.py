@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from search_spaces import LEVELS, Conv, DepthwiseConv, Graph, TransposedConv
+from search_spaces import (
+    LEVELS,
+    Add,
+    Branches,
+    Conv,
+    DepthwiseConv,
+    Graph,
+    Subtract,
+    TransposedConv,
+)
 
 from ..data.pixels import Pixels
 from ..quantization.fake_quantization import MIN_RANGE, narrowed
@@ -17,6 +26,10 @@ from .optimizer import KernelForm
 from .tensorflow_quietly import keras, tf
 from .weights import range_key
 
+#: How many times larger the range of what a tensor is made of, or is added to, may be than its own.
+#: XNNPACK runs no convolution whose sums are 256 times as coarse as its result's levels, and no
+#: addition to a result 1024 times as coarse; so dead branches made files that it refused.
+_COARSER = 256
 #: Of the smallest, the largest and all values of a tensor, the bounds of its INT8 range.
 Bounds = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -74,16 +87,18 @@ class Network(keras.layers.Layer):
             for part in KERNELS & own_values(self._parameters, node).keys():
                 name, operator = f"{node.name}/{part}", node.operator
                 shape = tuple(self._parameters[name].shape)
-                groups, outputs, inputs = 1, shape[3], (0, 1, 2)
+                groups, outputs, inputs, branched = 1, shape[3], (0, 1, 2), False
                 match operator:
                     case DepthwiseConv():
                         groups = outputs = shape[2]
                         inputs = (0, 1, 3)
                     case TransposedConv():
                         inputs = (0, 1, 3)
-                    case Conv() if part == "kernel":
-                        groups = operator.groups
-                forms[name] = KernelForm(groups, outputs, he_deviation(operator, shape), inputs)
+                    case Conv():
+                        groups = operator.groups if part == "kernel" else 1
+                        branched = operator.branches is not Branches.NONE
+                deviation = he_deviation(operator, shape)
+                forms[name] = KernelForm(groups, outputs, deviation, inputs, branched)
         return forms
 
     def snapshot(self) -> dict[str, Array]:
@@ -107,16 +122,31 @@ class Network(keras.layers.Layer):
         ``bounds`` makes it of the smallest and largest value and all; another is for studies.
         """
         tensors = self._interpreter.run(self._tensors(), images, Mode(quantize=False))
+        units = self._interpreter.tensors.units
+        smallest = self._smallest_ranges(
+            {name: float(tf.reduce_max(tf.abs(t))) / units[name] for name, t in tensors.items()}
+        )
         for group in self._learned:
-            unit = self._interpreter.tensors.units[group.tensors[0]]
-            values = [tensors[name] / unit for name in group.tensors]
-            found = tf.concat([tf.reshape(value, [-1]) for value in values], 0)
+            values = [tf.reshape(tensors[name], [-1]) / units[name] for name in group.tensors]
+            found = tf.concat(values, 0)
             low, high = tf.minimum(tf.reduce_min(found), 0.0), tf.reduce_max(found)
-            low, high = bounds(low, tf.maximum(high, MIN_RANGE), found)
+            floor = max(smallest[name] for name in group.tensors)
+            low, high = bounds(low, tf.maximum(high, low + floor), found)
             self._ranges[f"{range_key(group)}/low"].assign(low)
             # A little wider: a range that met white and nothing beyond would be the image's own,
             # and the file one QUANTIZE shorter than that of other weights.
             self._ranges[f"{range_key(group)}/high"].assign(1.001 * high)
+
+    def _smallest_ranges(self, largest: Mapping[str, float]) -> dict[str, float]:
+        """How wide each tensor's INT8 range must at least be, of all tensors' largest values."""
+        smallest = dict.fromkeys(largest, MIN_RANGE)
+        for node in self.graph.nodes:
+            besides = [(node.name, source) for source in node.inputs]
+            if isinstance(node.operator, Add | Subtract):
+                besides += [(source, node.name) for source in node.inputs]
+            for name, other in besides:
+                smallest[name] = max(smallest[name], largest[other] / _COARSER)
+        return smallest
 
 
 def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:

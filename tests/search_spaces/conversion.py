@@ -12,6 +12,7 @@ from nas.evaluation.inference import run_in_worker
 from nas.quantization.conversion import convert
 from nas.training.initialization import Array
 from nas.training.interpretation import Mode
+from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
 from search_spaces import Branches, Conv, Graph, InputSpec, beside_kernel
@@ -41,10 +42,11 @@ def converted(
     spec: InputSpec,
     granularity: WeightGranularity = WeightGranularity.CHANNEL,
     seed: int = 1,
+    weights: Weights | None = None,
 ) -> Converted:
-    """``graph`` with random weights, INT8 ranges calibrated on random images of ``spec``."""
+    """``graph`` with random weights, if none are given, calibrated on random images of ``spec``."""
     network = Network(graph)
-    network.restore(random_weights(network, seed))
+    network.restore(weights or random_weights(network, seed))
     lr = np.random.default_rng(seed).integers(0, 256, (3, spec.height, spec.width, 3), np.uint8)
     levels = tf.constant(lr, tf.float32)
     network.calibrate(levels)

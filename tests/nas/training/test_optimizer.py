@@ -14,7 +14,9 @@ from nas.training.tensorflow_quietly import tf
 from search_spaces import Branches, DepthwiseConv, Graph
 from search_spaces.graph.builder import GraphBuilder
 
-SCHEDULE = Schedule(steps=100, kernel_rate=0.01, learning_rate=1e-3, warmup_steps=5)
+SCHEDULE = Schedule(
+    steps=100, kernel_rate=0.01, branched_rate=0.008, learning_rate=1e-3, warmup_steps=5
+)
 
 
 @st.composite
@@ -147,6 +149,8 @@ def test_every_kernel_of_a_network_has_a_form_and_nothing_else_has() -> None:
     network = Network(network_of_all_kernels())
     forms = network.kernel_forms
     assert forms.keys() == {name for name, value in network.values.items() if len(value.shape) == 4}
+    branched = {name.partition("/")[0] for name, form in forms.items() if form.branched}
+    assert branched == {"conv_1", "conv_4"}
     assert {form.groups for form in forms.values()} == {1, 4, 8}
     for name, form in forms.items():
         shape = network.values[name].shape
@@ -158,6 +162,13 @@ def test_long_trainings_make_smaller_steps() -> None:
     rates = [Recipe(steps).float_schedule.kernel_rate for steps in (50, 500, 1000, 10_000)]
     assert rates[0] == rates[1] > rates[2] > rates[3] > 0
     assert Recipe(10_000).int8_schedule.kernel_rate < rates[3]
+
+
+def test_kernels_beside_branches_make_half_of_a_step_in_long_trainings() -> None:
+    schedules = [Recipe(steps).float_schedule for steps in (250, 500, 1000, 10_000, 100_000)]
+    shares = [schedule.branched_rate / schedule.kernel_rate for schedule in schedules]
+    assert shares[:2] == [1, 1]
+    assert shares[1] > shares[2] > shares[3] == shares[4] == 0.5
 
 
 def test_schedules_of_any_length_begin_and_end() -> None:
