@@ -50,9 +50,10 @@ class TrainingJob:
     seed: int
     tile: InputSpec
 
-    def schedule(self, phase: Phase) -> Schedule:
-        """Of the steps of ``phase``."""
-        return self.recipe.float_schedule if phase is Phase.FLOAT else self.recipe.int8_schedule
+    def schedule(self, phase: Phase, kernels: int) -> Schedule:
+        """Of the steps of ``phase``, for a network of so many ``kernels``."""
+        recipe = self.recipe
+        return recipe.float_schedule(kernels) if phase is Phase.FLOAT else recipe.int8_schedule
 
 
 @dataclass(frozen=True)

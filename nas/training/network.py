@@ -9,7 +9,6 @@ import numpy as np
 from search_spaces import (
     LEVELS,
     Add,
-    Branches,
     Conv,
     DepthwiseConv,
     Graph,
@@ -87,18 +86,16 @@ class Network(keras.layers.Layer):
             for part in KERNELS & own_values(self._parameters, node).keys():
                 name, operator = f"{node.name}/{part}", node.operator
                 shape = tuple(self._parameters[name].shape)
-                groups, outputs, inputs, branched = 1, shape[3], (0, 1, 2), False
+                groups, outputs, inputs = 1, shape[3], (0, 1, 2)
                 match operator:
                     case DepthwiseConv():
                         groups = outputs = shape[2]
                         inputs = (0, 1, 3)
                     case TransposedConv():
                         inputs = (0, 1, 3)
-                    case Conv():
-                        groups = operator.groups if part == "kernel" else 1
-                        branched = operator.branches is not Branches.NONE
-                deviation = he_deviation(operator, shape)
-                forms[name] = KernelForm(groups, outputs, deviation, inputs, branched)
+                    case Conv() if part == "kernel":
+                        groups = operator.groups
+                forms[name] = KernelForm(groups, outputs, he_deviation(operator, shape), inputs)
         return forms
 
     def snapshot(self) -> dict[str, Array]:

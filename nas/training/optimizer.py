@@ -50,8 +50,6 @@ class KernelForm:
     deviation: float
     #: axes of the kernel that an output is summed over
     input_axes: tuple[int, ...]
-    #: does it belong to a convolution with branches?
-    branched: bool = False
 
     def matrices(self, kernel: tf.Tensor) -> tf.Tensor:
         """``kernel`` as (groups, shorter side, longer side)."""
@@ -142,7 +140,6 @@ class Optimizer:
         _move_kernels(
             [(row[0], *row[1], row[2]) for row in rows if row[0].form is not None],
             level * self._schedule.kernel_rate,
-            level * self._schedule.branched_rate,
             self.common_damping,
         )
         _move_others(
@@ -181,14 +178,11 @@ def level_of(schedule: Schedule, step: tf.Tensor) -> tf.Tensor:
 
 
 def _move_kernels(
-    kernels: Sequence[tuple[Learned, tf.Variable, tf.Tensor]],
-    rate: tf.Tensor,
-    branched_rate: tf.Tensor,
-    damping: float,
+    kernels: Sequence[tuple[Learned, tf.Variable, tf.Tensor]], rate: tf.Tensor, damping: float
 ) -> None:
     """Each against its orthogonalized momentum; those with matrices of one size together.
 
-    ``kernels`` are variable, momentum and gradient; rates are in first weights' deviations.
+    ``kernels`` are variable, momentum and gradient; ``rate`` is in first weights' deviations.
     """
     alike: defaultdict[tuple[int, int], list[tuple[Learned, KernelForm, tf.Tensor]]]
     alike = defaultdict(list)
@@ -201,12 +195,11 @@ def _move_kernels(
     for (_, longer), members in alike.items():
         stacked = tf.concat([ahead for *_, ahead in members], 0)
         # Elements of an orthogonal matrix are, by root mean square, 1 / sqrt(its longer side).
-        directions = orthogonalized(stacked) * math.sqrt(longer)
+        directions = orthogonalized(stacked) * (math.sqrt(longer) * rate)
         parts = tf.split(directions, [form.groups for _, form, _ in members])
         for (learned, form, _), direction in zip(members, parts, strict=True):
             step = form.damped(form.kernel(direction, learned.variable.shape), damping)
-            step *= form.deviation * (branched_rate if form.branched else rate)
-            learned.variable.assign_sub(learned.masked(step))
+            learned.variable.assign_sub(learned.masked(step * form.deviation))
 
 
 def _move_others(

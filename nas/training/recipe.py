@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..choices import Loss, Precision, Quantization, RecipeName
@@ -10,17 +11,16 @@ from ..choices import Loss, Precision, Quantization, RecipeName
 MIN_SEARCH_STEPS = 50
 #: Smallest and largest values that a full training accepts.
 BOUNDS = {"steps": (10, 1_000_000_000), "batch": (1, 256), "patch": (8, 256)}
-#: The kernel rate is the recipe's up to ``_BRIEF_STEPS``; beyond, it is multiplied by
-#: (_BRIEF_STEPS / steps)^_FALL. At the rate of brief trainings narrow layers die within some
-#: thousand steps, while ABPN has the same PSNR after 10,000 steps at 0.004 and at 0.008
-#: (studies/training_speed).
+#: The kernel rate is the recipe's up to ``_BRIEF_STEPS``. Longer trainings have a lower one,
+#: (_BRIEF_STEPS / steps)^_FALL of it, but no less than _SHARED / sqrt(kernels) of it: all kernels
+#: of a network move its image, each branch in training one more. Deep networks, and those with
+#: branches, lose layers at the rate of brief trainings, or blow up; ABPN does best in 10,000 steps
+#: at twice the rate that is best for them (studies/training_speed).
 _BRIEF_STEPS = 500
-_FALL = 1 / 3
-#: The kernels of a convolution with branches move it together, the further the more these have
-#: grown. At the whole rate residual blocks died in trainings of 2,500 steps, and eight of them in a
-#: row blew up; at half of it four gained 0.07 dB. Trainings of 250 steps lose as much by it.
-#: (studies/training_speed)
-_BRANCHED_SHARE = 0.5
+_FALL = 2 / 3
+_SHARED = 2.0
+#: INT8 training begins with kernels that are trained already.
+_INT8_FALL = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class Schedule:
     steps: int
     #: root mean square of a kernel's step, in standard deviations of its initial weights
     kernel_rate: float
-    #: that of the kernels of a convolution with branches
-    branched_rate: float
     #: of Adam, for biases, slopes and INT8 ranges
     learning_rate: float
     warmup_steps: int
@@ -75,23 +73,24 @@ class Recipe:
         """The precision of convolutions."""
         return Precision.BFLOAT16 if self.bfloat16 else Precision.FLOAT32
 
-    @property
-    def float_schedule(self) -> Schedule:
-        """Schedule of the floating-point phase."""
-        return self._schedule(self.steps, 1.0)
+    def float_schedule(self, kernels: int) -> Schedule:
+        """Schedule of the floating-point phase of a network of so many ``kernels``."""
+        share = max(self._fallen(_FALL), min(1.0, _SHARED / math.sqrt(kernels)))
+        return self._schedule(self.steps, 1.0, share)
 
     @property
     def int8_schedule(self) -> Schedule:
         """Schedule of the INT8 phase, which follows it."""
-        return self._schedule(max(1, round(self.steps * self.int8_fraction)), self.int8_rate)
+        steps = max(1, round(self.steps * self.int8_fraction))
+        return self._schedule(steps, self.int8_rate, self._fallen(_INT8_FALL))
 
-    def _schedule(self, steps: int, height: float) -> Schedule:
-        fall = min(1.0, _BRIEF_STEPS / self.steps) ** _FALL
-        kernel_rate = self.kernel_rate * height * fall
+    def _fallen(self, exponent: float) -> float:
+        return math.pow(min(1.0, _BRIEF_STEPS / self.steps), exponent)
+
+    def _schedule(self, steps: int, height: float, kernel_share: float) -> Schedule:
         return Schedule(
             steps=steps,
-            kernel_rate=kernel_rate,
-            branched_rate=kernel_rate * max(_BRANCHED_SHARE, fall),
+            kernel_rate=self.kernel_rate * height * kernel_share,
             learning_rate=self.learning_rate * height,
             warmup_steps=max(1, round(steps * self.warmup_fraction)),
         )

@@ -68,11 +68,11 @@ class Trainer:
         self.job, self.phase, self._finished = job, phase, dict(finished or {})
         self.sampler = PatchSampler(images, job.recipe.batch, job.recipe.patch)
         self._observe = observe
-        self._schedule = job.schedule(phase)
         self.step_index, self.seconds = 0, seconds
         self._compiled: Step | None = None
         self.network, masks = self._first_network()
         forms = self.network.kernel_forms
+        self._schedule = job.schedule(phase, len(forms))
         self._optimizer = optimizer(
             self._schedule,
             [

@@ -14,9 +14,7 @@ from nas.training.tensorflow_quietly import tf
 from search_spaces import Branches, DepthwiseConv, Graph
 from search_spaces.graph.builder import GraphBuilder
 
-SCHEDULE = Schedule(
-    steps=100, kernel_rate=0.01, branched_rate=0.008, learning_rate=1e-3, warmup_steps=5
-)
+SCHEDULE = Schedule(steps=100, kernel_rate=0.01, learning_rate=1e-3, warmup_steps=5)
 
 
 @st.composite
@@ -149,8 +147,6 @@ def test_every_kernel_of_a_network_has_a_form_and_nothing_else_has() -> None:
     network = Network(network_of_all_kernels())
     forms = network.kernel_forms
     assert forms.keys() == {name for name, value in network.values.items() if len(value.shape) == 4}
-    branched = {name.partition("/")[0] for name, form in forms.items() if form.branched}
-    assert branched == {"conv_1", "conv_4"}
     assert {form.groups for form in forms.values()} == {1, 4, 8}
     for name, form in forms.items():
         shape = network.values[name].shape
@@ -159,21 +155,21 @@ def test_every_kernel_of_a_network_has_a_form_and_nothing_else_has() -> None:
 
 
 def test_long_trainings_make_smaller_steps() -> None:
-    rates = [Recipe(steps).float_schedule.kernel_rate for steps in (50, 500, 1000, 10_000)]
+    rates = [Recipe(steps).float_schedule(60).kernel_rate for steps in (50, 500, 1000, 10_000)]
     assert rates[0] == rates[1] > rates[2] > rates[3] > 0
     assert Recipe(10_000).int8_schedule.kernel_rate < rates[3]
 
 
-def test_kernels_beside_branches_make_half_of_a_step_in_long_trainings() -> None:
-    schedules = [Recipe(steps).float_schedule for steps in (250, 500, 1000, 10_000, 100_000)]
-    shares = [schedule.branched_rate / schedule.kernel_rate for schedule in schedules]
-    assert shares[:2] == [1, 1]
-    assert shares[1] > shares[2] > shares[3] == shares[4] == 0.5
+def test_networks_of_many_kernels_make_smaller_steps_in_long_trainings() -> None:
+    rates = [Recipe(10_000).float_schedule(kernels).kernel_rate for kernels in (1, 4, 7, 14, 56)]
+    assert rates[0] == rates[1] == Recipe(50).float_schedule(56).kernel_rate
+    assert rates[1] > rates[2] > rates[3] > rates[4]
+    assert rates[2] == pytest.approx(2 * Recipe(10_000).float_schedule(28).kernel_rate)
 
 
 def test_schedules_of_any_length_begin_and_end() -> None:
     for steps in (1, 2, 50, 10_000):
-        for schedule in (Recipe(steps).float_schedule, Recipe(steps).int8_schedule):
+        for schedule in (Recipe(steps).float_schedule(9), Recipe(steps).int8_schedule):
             assert schedule.steps >= 1
             assert schedule.warmup_steps >= 1
             assert 0 <= schedule.average_momentum < 1

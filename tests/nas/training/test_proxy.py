@@ -29,7 +29,7 @@ def test_more_seconds_are_more_steps(images: ImageSet) -> None:
 def test_a_schedule_has_room_for_all_its_phases(images: ImageSet) -> None:
     recipe = chosen(images, 0.001, Precision.FLOAT32)
     assert recipe.steps == MIN_SEARCH_STEPS
-    for schedule in (recipe.float_schedule, recipe.int8_schedule):
+    for schedule in (recipe.float_schedule(9), recipe.int8_schedule):
         assert 0 < schedule.warmup_steps < schedule.steps
 
 
