@@ -11,16 +11,17 @@ from ..choices import Loss, Precision, Quantization, RecipeName
 MIN_SEARCH_STEPS = 50
 #: Smallest and largest values that a full training accepts.
 BOUNDS = {"steps": (10, 1_000_000_000), "batch": (1, 256), "patch": (8, 256)}
-#: The kernel rate is the recipe's up to ``_BRIEF_STEPS``. Longer trainings have a lower one,
-#: (_BRIEF_STEPS / steps)^_FALL of it, but no less than _SHARED / sqrt(kernels) of it: all kernels
-#: of a network move its image, each branch in training one more. Deep networks, and those with
-#: branches, lose layers at the rate of brief trainings, or blow up; ABPN does best in 10,000 steps
-#: at twice the rate that is best for them (studies/training_speed).
+#: The kernel rate is the recipe's up to ``_BRIEF_STEPS``. Longer trainings have
+#: (_BRIEF_STEPS / steps)^_FALL of it for ``_KERNELS`` kernels, and more or less by the square root
+#: for others: all kernels of a network move its image, those of branches too. Deep networks with
+#: branches lose layers at a higher rate, or blow up, while ABPN gains (studies/training_speed).
 _BRIEF_STEPS = 500
-_FALL = 2 / 3
-_SHARED = 2.0
-#: INT8 training begins with kernels that are trained already.
-_INT8_FALL = 1 / 3
+_FALL = 1 / 3
+_KERNELS = 13
+#: Fewer, as ABPN has, count as so many: higher rates were not tried.
+_FEWEST_KERNELS = 7
+#: The rate does not fall faster than so.
+_STEEPEST_FALL = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,14 @@ class Recipe:
 
     def float_schedule(self, kernels: int) -> Schedule:
         """Schedule of the floating-point phase of a network of so many ``kernels``."""
-        share = max(self._fallen(_FALL), min(1.0, _SHARED / math.sqrt(kernels)))
-        return self._schedule(self.steps, 1.0, share)
+        share = self._fallen(_FALL) * math.sqrt(_KERNELS / max(kernels, _FEWEST_KERNELS))
+        return self._schedule(self.steps, 1.0, min(1.0, max(share, self._fallen(_STEEPEST_FALL))))
 
     @property
     def int8_schedule(self) -> Schedule:
         """Schedule of the INT8 phase, which follows it."""
         steps = max(1, round(self.steps * self.int8_fraction))
-        return self._schedule(steps, self.int8_rate, self._fallen(_INT8_FALL))
+        return self._schedule(steps, self.int8_rate, self._fallen(_FALL))
 
     def _fallen(self, exponent: float) -> float:
         return math.pow(min(1.0, _BRIEF_STEPS / self.steps), exponent)
