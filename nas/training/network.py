@@ -6,15 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from search_spaces import (
-    LEVELS,
-    Add,
-    Conv,
-    DepthwiseConv,
-    Graph,
-    Subtract,
-    TransposedConv,
-)
+from search_spaces import LEVELS, Add, Conv, DepthwiseConv, Graph, Subtract, TransposedConv
 
 from ..data.pixels import Pixels
 from ..quantization.fake_quantization import MIN_RANGE, narrowed

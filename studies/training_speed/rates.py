@@ -15,20 +15,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from latency_models import WeightGranularity
 from nas.data.images import Data, load_data
 from nas.latency.model_reference import find_network
-from nas.system.cores import has_bfloat16
-from nas.training.job import TrainingJob
+from nas.training.network import Network
 from nas.training.optimizer import Learned, Optimizer
-from nas.training.recipe import Recipe, Schedule
-from nas.training.trainer import Trainer
-from nas.training.training_run import float_quality
-from search_spaces import Candidate, CandidateError, InputSpec
+from nas.training.recipe import Schedule
+from search_spaces import Candidate
+from search_spaces.transforms.rewrites import merge_branches
 
 from ..ledger import Ledger
+from .run import SCALE, train
+from .variants import Variant
 
-SCALE, SEED, TILE = 3, 0, InputSpec(160, 240)
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,10 @@ def optimizer_at(rate: float) -> Callable[[Schedule, Sequence[Learned]], Optimiz
 
 def trained(network: str, candidate: Candidate, steps: int, rate: float, data: Data) -> Row:
     """One training, judged on the validation images."""
-    recipe = Recipe(steps, bfloat16=has_bfloat16())
-    job = TrainingJob(candidate, recipe, WeightGranularity.CHANNEL, SEED, TILE)
-    trainer = Trainer(job, data.training, optimizer=optimizer_at(rate))
-    row = Row(network, len(trainer.network.kernel_forms), steps, rate)
-    try:
-        weights = trainer.run()
-    except CandidateError as error:
-        return replace(row, error=str(error))
-    return replace(row, psnr_db=float_quality(job, weights, data.validation).psnr_db)
+    kernels = len(Network(candidate.graph).kernel_forms)
+    variant = Variant(f"rate {rate}", optimizer_at(rate))
+    training = train(network, candidate, variant, steps, data, SEED)
+    return Row(network, kernels, steps, rate, training.psnr_db, training.error)
 
 
 def main() -> None:
@@ -81,7 +75,8 @@ def main() -> None:
     for network in options.networks:
         name, candidate = network, find_network(network, SCALE).candidate
         if options.plain:
-            name, candidate = f"{network}, plain", Candidate(candidate.deployed)
+            name = f"{network}, plain"
+            candidate = replace(candidate, graph=merge_branches(candidate.graph).graph)
         for rate in options.rate:
             done = {(row.network, row.steps, row.rate) for row in LEDGER.read()}
             if (name, options.steps, rate) not in done:

@@ -48,10 +48,12 @@ def networks() -> dict[str, Candidate]:
     return found
 
 
-def train(name: str, candidate: Candidate, variant: Variant, steps: int, data: Data) -> Training:
+def train(
+    name: str, candidate: Candidate, variant: Variant, steps: int, data: Data, seed: int = SEED
+) -> Training:
     """One training; a failure is one, too."""
     recipe = variant.recipe(steps, bfloat16=has_bfloat16())
-    job = TrainingJob(candidate, recipe, WeightGranularity.CHANNEL, SEED, _TILE)
+    job = TrainingJob(candidate, recipe, WeightGranularity.CHANNEL, seed, _TILE)
     try:
         trainer = Trainer(job, data.training, optimizer=variant.optimizer)
         weights = trainer.run()

@@ -46,8 +46,11 @@ def test_a_dead_branch_beside_large_features(loudness: float) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6), loudness=st.sampled_from([1, 5]), data=st.data())
-def test_any_convolutions_of_any_network(seed: int, loudness: float, data: st.DataObject) -> None:
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([1, 5]),
+    st.lists(st.booleans(), min_size=30, max_size=30),
+)
+def test_any_convolutions_of_any_network(seed: int, loudness: float, dead: list[bool]) -> None:
     graph = load_space("mobile").draw(RandomTrial(random.Random(seed)), 3).deployed
-    dead = data.draw(st.lists(st.booleans(), min_size=30, max_size=30))
     assert len(converted_with_dead(graph, loudness, dead).run()) == 3
