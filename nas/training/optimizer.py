@@ -66,6 +66,11 @@ class KernelForm:
         common = tf.reduce_mean(step, axis=self.input_axes, keepdims=True)
         return step - (1 - 1 / times) * common
 
+    def reached(self, gradient: tf.Tensor) -> tf.Tensor:
+        """1.0 for outputs that a ``gradient`` (of the kernel's shape) reaches, else 0.0."""
+        summed = tf.reduce_any(gradient != 0, axis=self.input_axes, keepdims=True)
+        return tf.cast(summed, tf.float32)
+
     def _is_wide(self, shape: Sequence[int]) -> bool:
         """Are there at most as many outputs as an output reads?"""
         return self.outputs // self.groups <= math.prod(shape) // self.outputs
@@ -102,6 +107,8 @@ class Learned:
     variable: tf.Variable
     form: KernelForm | None = None
     mask: Array | None = None
+    #: does it add to channels?
+    bias: bool = False
 
     def masked(self, tensor: tf.Tensor) -> tf.Tensor:
         """``tensor`` where the variable is trained, 0 elsewhere."""
@@ -183,23 +190,26 @@ def _move_kernels(
     """Each against its orthogonalized momentum; those with matrices of one size together.
 
     ``kernels`` are variable, momentum and gradient; ``rate`` is in first weights' deviations.
+    Outputs that no gradient reaches, since their ReLU gives 0 everywhere, stay as they are: what is
+    left of their momentum led there, and would be followed at its whole length.
     """
-    alike: defaultdict[tuple[int, int], list[tuple[Learned, KernelForm, tf.Tensor]]]
+    alike: defaultdict[tuple[int, int], list[tuple[Learned, KernelForm, tf.Tensor, tf.Tensor]]]
     alike = defaultdict(list)
     kept = tf.constant(_MOMENTUM, tf.float32)
     for learned, momentum, gradient in kernels:
         assert learned.form is not None  # only such come here
-        momentum.assign(kept * momentum + (1 - kept) * gradient)
+        reached = learned.form.reached(gradient)
+        momentum.assign(reached * (kept * momentum + (1 - kept) * gradient))
         ahead = learned.form.matrices(kept * momentum + (1 - kept) * gradient)
-        alike[ahead.shape[1], ahead.shape[2]].append((learned, learned.form, ahead))
+        alike[ahead.shape[1], ahead.shape[2]].append((learned, learned.form, ahead, reached))
     for (_, longer), members in alike.items():
-        stacked = tf.concat([ahead for *_, ahead in members], 0)
+        stacked = tf.concat([ahead for _, _, ahead, _ in members], 0)
         # Elements of an orthogonal matrix are, by root mean square, 1 / sqrt(its longer side).
         directions = orthogonalized(stacked) * (math.sqrt(longer) * rate)
-        parts = tf.split(directions, [form.groups for _, form, _ in members])
-        for (learned, form, _), direction in zip(members, parts, strict=True):
+        parts = tf.split(directions, [form.groups for _, form, *_ in members])
+        for (learned, form, _, reached), direction in zip(members, parts, strict=True):
             step = form.damped(form.kernel(direction, learned.variable.shape), damping)
-            learned.variable.assign_sub(learned.masked(step * form.deviation))
+            learned.variable.assign_sub(learned.masked(reached * step * form.deviation))
 
 
 def _move_others(
@@ -207,7 +217,11 @@ def _move_others(
     rate: tf.Tensor,
     step: tf.Tensor,
 ) -> None:
-    """Adam's step; ``others`` are variable, first and second moment, and gradient."""
+    """Adam's step; ``others`` are variable, first and second moment, and gradient.
+
+    A bias that no gradient reaches is raised, until its ReLU gives something again: layers died
+    in long trainings.
+    """
     # Made once: tracing takes time for every operation.
     beta_1, beta_2, epsilon = map(tf.constant, (_BETA_1, _BETA_2, _EPSILON))
     power_1, power_2 = tf.pow(beta_1, step), tf.pow(beta_2, step)
@@ -224,3 +238,6 @@ def _move_others(
             epsilon=epsilon,
             grad=gradient,
         )
+        if learned.bias:
+            unreached = tf.cast(gradient == 0, tf.float32)
+            learned.variable.assign_add(rate * learned.masked(unreached))

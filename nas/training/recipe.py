@@ -12,16 +12,16 @@ MIN_SEARCH_STEPS = 50
 #: Smallest and largest values that a full training accepts.
 BOUNDS = {"steps": (10, 1_000_000_000), "batch": (1, 256), "patch": (8, 256)}
 #: The kernel rate is the recipe's up to ``_BRIEF_STEPS``. Longer trainings have
-#: (_BRIEF_STEPS / steps)^_FALL of it for ``_KERNELS`` kernels, and more or less by the square root
-#: for others: all kernels of a network move its image, those of branches too. Deep networks with
-#: branches lose layers at a higher rate, or blow up, while ABPN gains (studies/training_speed).
+#: (_BRIEF_STEPS / steps)^_FALL of it for ``_KERNELS`` kernels, and the more for fewer ones: all
+#: kernels move a network's image, those of branches too, so that it is their steps together that
+#: matter. Where they are too long, layers die, or the loss blows up (studies/training_speed).
 _BRIEF_STEPS = 500
 _FALL = 1 / 3
 _KERNELS = 13
 #: Fewer, as ABPN has, count as so many: higher rates were not tried.
 _FEWEST_KERNELS = 7
 #: The rate does not fall faster than so.
-_STEEPEST_FALL = 2 / 3
+_STEEPEST_FALL = 0.6
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Recipe:
 
     def float_schedule(self, kernels: int) -> Schedule:
         """Schedule of the floating-point phase of a network of so many ``kernels``."""
-        share = self._fallen(_FALL) * math.sqrt(_KERNELS / max(kernels, _FEWEST_KERNELS))
+        share = self._fallen(_FALL) * _KERNELS / max(kernels, _FEWEST_KERNELS)
         return self._schedule(self.steps, 1.0, min(1.0, max(share, self._fallen(_STEEPEST_FALL))))
 
     @property

@@ -76,7 +76,7 @@ class Trainer:
         self._optimizer = optimizer(
             self._schedule,
             [
-                Learned(variable.value, forms.get(name), masks.get(name))
+                Learned(variable.value, forms.get(name), masks.get(name), name.endswith("/bias"))
                 for name, variable in self.network.values.items()
             ],
         )

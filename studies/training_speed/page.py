@@ -53,10 +53,11 @@ def line(rows: list[Training], variant: str, steps: int) -> str | None:
 
 def rates(rows: list[Row]) -> list[str]:
     """The section about the rate of kernels."""
-    trained: dict[tuple[str, int, int], list[str]] = {}
-    for row in sorted(rows, key=lambda row: (row.network, row.steps, row.rate)):
+    trained: dict[tuple[str, int, int, str], list[str]] = {}
+    for row in sorted(rows, key=lambda row: (row.network, row.steps, row.waking, row.rate)):
         found = row.error if row.psnr_db is None else f"{row.psnr_db:.3f}"
-        trained.setdefault((row.network, row.kernels, row.steps), []).append(f"{row.rate}: {found}")
+        key = (row.network, row.kernels, row.steps, row.waking or "nothing")
+        trained.setdefault(key, []).append(f"{row.rate}: {found}")
     return [
         "## The rate of kernels", "",
         "    python -m studies.training_speed.rates --help",
@@ -65,22 +66,30 @@ def rates(rows: list[Row]) -> list[str]:
         "has kernels of its own: so the more there are, the smaller the step of each should be.",
         "Brief trainings do not mind: after 250 steps five draws of `mobile` with branches have",
         "0.08 dB less at half of 0.011. `nas` takes 0.011 up to 500 steps, and for longer",
-        "trainings 0.011 (500 / steps)^(1/3) sqrt(13 / kernels), but no more than 0.011 and no",
-        "less than 0.011 (500 / steps)^(2/3); fewer than 7 count as 7. PSNR in floating point by",
-        "peak rates, dB, one seed:",
+        "trainings 0.011 (500 / steps)^(1/3) 13 / kernels, but no more than 0.011 and no less than",
+        "0.011 (500 / steps)^0.6; fewer than 7 count as 7.",
         "",
-        "| network | kernels | steps | `nas` takes | rate: PSNR |",
-        "|---|---|---|---|---|",
+        "Where a channel's ReLU gives 0 everywhere, no gradient reaches its weights, and what is",
+        "left of their momentum would be followed at its whole length, farther to where it led:",
+        "whole layers were lost, or trainings blew up. `nas` leaves such weights where they are,",
+        "and raises the channel's bias until it gives something. Tried instead: letting ReLUs that",
+        "give 0 pass on 1 % of the gradient, or of what of it raises their input. The former blows",
+        "up deep networks, since lowering such an input changes nothing and goes on without an",
+        "end; both need a gradient of our own, of which TensorFlow keeps every traced graph. PSNR",
+        "in floating point by peak rates, dB, one seed:",
+        "",
+        "| network | kernels | steps | where ReLUs give 0 | `nas` takes | rate: PSNR |",
+        "|---|---|---|---|---|---|",
         *(
-            f"| {network} | {kernels} | {steps:,} "
+            f"| {network} | {kernels} | {steps:,} | {waking} "
             f"| {Recipe(steps).float_schedule(kernels).kernel_rate:.4f} | {'; '.join(cells)} |"
-            for (network, kernels, steps), cells in trained.items()
+            for (network, kernels, steps, waking), cells in trained.items()
         ), "",
-        "The widened networks are of four and eight residual blocks of 32 channels; their",
-        "convolution of the image, without branches, had 0.0064 and 0.0041 in all these rows. Four",
-        "of eight blocks, at 0.0064, were dead after 700 steps, and what was left blew up after",
-        "1,400: that training came to its end with a loss of 12 levels instead of 8.5, and an",
-        "INT8 file that XNNPACK refused. At half the rate, or without branches, all of them live.",
+        "The widened networks are of four and eight residual blocks of 32 channels; where they",
+        "have branches, their convolution of the image, without any, had 0.0064 and 0.0041, or",
+        "0.004 beside 0.0032 and 1 % of what raises. Four of eight blocks, at 0.0064, were dead",
+        "after 700 steps, and what was left blew up after 1,400: that training came to its end",
+        "with a loss of 12 levels instead of 8.5, and an INT8 file that XNNPACK refused.",
     ]  # fmt: skip
 
 
@@ -106,8 +115,8 @@ def main() -> None:
         "At twice the rate without damping narrow layers die; with it the rate can be higher. At",
         "the rate of brief trainings they die in long ones: `other-00` lost a branch within 10,000",
         "steps at 0.011 throughout, and has 27.45 dB at 0.0041. Rows of 250 steps other",
-        "than those of `orthogonalized` and `adam` were made while ReLUs passed on 1 % of the",
-        "gradient where they give 0, which revived nothing, blew up long trainings, and is gone.",
+        "than those of `orthogonalized` and `adam` were made while ReLUs passed on 1 % of all of",
+        "the gradient where they give 0.",
         "",
         "| steps | variant | networks | mean gain, dB | median | worst | failed |",
         "|---|---|---|---|---|---|---|",

@@ -40,8 +40,12 @@ class Row:
     rate: float
     psnr_db: float | None = None
     error: str = ""
+    #: what is done about channels whose ReLUs give 0, if anything
+    waking: str = ""
 
 
+#: As the product trains.
+WAKING = "biases are raised"
 LEDGER = Ledger(Path(__file__).with_name("rates.csv"), Row)
 
 
@@ -59,7 +63,7 @@ def trained(network: str, candidate: Candidate, steps: int, rate: float, data: D
     kernels = len(Network(candidate.graph).kernel_forms)
     variant = Variant(f"rate {rate}", optimizer_at(rate))
     training = train(network, candidate, variant, steps, data, SEED)
-    return Row(network, kernels, steps, rate, training.psnr_db, training.error)
+    return Row(network, kernels, steps, rate, training.psnr_db, training.error, WAKING)
 
 
 def main() -> None:
@@ -78,8 +82,8 @@ def main() -> None:
             name = f"{network}, plain"
             candidate = replace(candidate, graph=merge_branches(candidate.graph).graph)
         for rate in options.rate:
-            done = {(row.network, row.steps, row.rate) for row in LEDGER.read()}
-            if (name, options.steps, rate) not in done:
+            done = {(row.network, row.steps, row.rate, row.waking) for row in LEDGER.read()}
+            if (name, options.steps, rate, WAKING) not in done:
                 LEDGER.keep(trained(name, candidate, options.steps, rate, data))
 
 

@@ -284,14 +284,24 @@ def test_a_loss_that_is_no_number_ends_the_candidate(images: ImageSet) -> None:
         Trainer(job(small(), recipe), images).run()
 
 
-def test_a_dead_network_is_called_dead(images: ImageSet) -> None:
-    dead = Trainer(job(small()), images)
-    state = dead.network.snapshot()
+def with_first_bias(trainer: Trainer, bias: float) -> Trainer:
+    """``trainer`` where every channel of the first convolution begins with that ``bias``."""
+    state = trainer.network.snapshot()
     first = next(name for name in state if name.endswith("/bias"))
-    state[first] = np.full_like(state[first], -1e3)  # no ReLU of the stem fires again
-    dead.resume(Checkpoint(Phase.FLOAT, 0, {**dead.capture().state, **state}))
+    state[first] = np.full_like(state[first], bias)
+    trainer.resume(Checkpoint(Phase.FLOAT, 0, {**trainer.capture().state, **state}))
+    return trainer
+
+
+def test_a_dead_network_is_called_dead(images: ImageSet) -> None:
+    dead = with_first_bias(Trainer(job(small()), images), -1e3)  # too far to come back
     with pytest.raises(CandidateError, match="no gradient reaches"):
         dead.run()
+
+
+def test_a_layer_that_gives_nothing_wakes_up(images: ImageSet) -> None:
+    recipe = replace(SHORT, steps=100, learning_rate=5e-2)
+    with_first_bias(Trainer(job(small(), recipe), images), -1.0).run()
 
 
 def test_a_branch_that_died_is_no_dead_network(images: ImageSet) -> None:
