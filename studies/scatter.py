@@ -12,6 +12,8 @@ _GRID, _DIAGONAL, _INTERVAL, _MARK = "#ddd", "#888", "#9ab", "#1a6fb5"
 _ROUND, _MOST_TICKS = (1, 2, 5), 8
 #: pixels of a letter, about, and of a line
 _LETTER, _LINE = 6.5, 12.0
+#: Half of what a dot takes, pixels.
+_DOT = 5.0
 
 
 @dataclass(frozen=True)
@@ -136,29 +138,73 @@ class Scatter:
         return _line(x, low, x, high, _INTERVAL) + dot
 
     def _labels(self) -> list[str]:
-        """Right of each point; left, above or below where another label is in the way."""
-        taken: list[tuple[float, float, float]] = []
-        texts = []
-        for point in (point for point in self.points if point.label):
-            x, y = self._x(self.x.part(point.x)), self._y(self.y.part(point.y)) + 4
-            width = _LETTER * len(point.label)
-            places = (
-                (x + 8, y, "start", x + 8),
-                (x - 8, y, "end", x - 8 - width),
-                (x, y - 10, "middle", x - width / 2),
-                (x, y + 12, "middle", x - width / 2),
-            )
-            free = [p for p in places if not any(_meet((p[3], p[1], width), box) for box in taken)]
-            text_x, text_y, anchor, left = (free or places)[0]
-            taken.append((left, text_y, width))
-            texts.append(_text(text_x, text_y, point.label, anchor))
-        return texts
+        """Right of each point, or the nearest place where no dot and no other label is."""
+        places = [(self._x(self.x.part(p.x)), self._y(self.y.part(p.y))) for p in self.points]
+        taken = [_Box(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for x, y in places]
+        frame = _Box(self._x(0), self.width, self._y(1), self._y(0))
+        drawn = []
+        for point, (x, y) in zip(self.points, places, strict=True):
+            if not point.label:
+                continue
+            around = _around(x, y, point.label)
+            boxes = [box for box in around if math.isclose(box.common(frame), box.area)]
+            box = min(
+                boxes or around, key=lambda box: sum(map(box.common, taken))
+            )  # the first of the best
+            taken.append(box)
+            drawn.append(box.text(x, point.label))
+            if box.away(x, y) > _LINE:
+                drawn.append(_line(x, y, *box.nearest(x, y), _INTERVAL))
+        return drawn
 
 
-def _meet(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
-    """Do two lines of text overlap? Each is its left end, its base line and its width."""
-    apart = a[0] + a[2] < b[0] or b[0] + b[2] < a[0]
-    return not apart and abs(a[1] - b[1]) < _LINE
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle in the picture."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    def common(self, other: _Box) -> float:
+        """The area that both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height)
+
+    def text(self, x: float, label: str) -> str:
+        """``label`` in the box, close to a dot at ``x``: a letter's width is but an estimate."""
+        if self.right < x:
+            return _text(self.right, self.bottom - 2, label, "end")
+        middle = self.left <= x
+        left = (self.left + self.right) / 2 if middle else self.left
+        return _text(left, self.bottom - 2, label, "middle" if middle else "start")
+
+    def nearest(self, x: float, y: float) -> tuple[float, float]:
+        """The place of the box that is nearest to another."""
+        return min(max(x, self.left), self.right), min(max(y, self.top), self.bottom)
+
+    def away(self, x: float, y: float) -> float:
+        """How far a place is from the box."""
+        return math.dist((x, y), self.nearest(x, y))
+
+
+def _around(x: float, y: float, label: str) -> list[_Box]:
+    """Where the label of a dot may stand, the best first."""
+    width = _LETTER * len(label)
+    lefts = {"right": x + 8, "left": x - 8 - width, "middle": x - width / 2}
+    lines = [(side, line) for line in (0, -1, 1) for side in ("right", "left")]
+    lines += [("middle", -1), ("middle", 1)]
+    lines += [(side, line) for line in (-2, 2, -3, 3, -4, 4) for side in ("right", "left")]
+    return [
+        _Box(lefts[side], lefts[side] + width, y + _LINE * (n - 0.5), y + _LINE * (n + 0.5))
+        for side, n in lines
+    ]
 
 
 def beside_each_other(pictures: Sequence[Scatter]) -> str:

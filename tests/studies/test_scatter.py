@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from itertools import combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from studies.scatter import Point, Scatter, beside_each_other, linear
 
@@ -24,11 +28,29 @@ def place_of(svg: str, label: str) -> dict[str, str]:
     return dict(text.attrib)
 
 
+def read_place(svg: str, label: str) -> tuple[float, float]:
+    """Where a name begins, if a letter takes 6.5 pixels, and its base line."""
+    place, width = place_of(svg, label), 6.5 * len(label)
+    left = {"start": 0.0, "middle": width / 2, "end": width}[place["text-anchor"]]
+    return float(place["x"]) - left, float(place["y"])
+
+
 def test_a_name_stands_on_the_right_and_gives_way_to_others() -> None:
     svg = scatter([named("first", 5, 5), named("second", 5.1, 5), named("far", 5, 9)]).svg()
-    places = {label: place_of(svg, label) for label in ("first", "second", "far")}
-    assert places["first"]["text-anchor"] == places["far"]["text-anchor"] == "start"
-    assert places["second"]["text-anchor"] != "start"
+    x, y = zip(*(read_place(svg, label) for label in ("first", "second", "far")), strict=True)
+    assert x[0] == x[2] != x[1]
+    assert abs(y[0] - y[1]) < 20
+
+
+@given(st.lists(st.tuples(st.floats(2, 8), st.floats(2, 8)), min_size=2, max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_names_stand_apart_and_within_the_picture(places: list[tuple[float, float]]) -> None:
+    names = [f"network-{index}" for index in range(len(places))]
+    svg = scatter([named(name, *place) for name, place in zip(names, places, strict=True)]).svg()
+    found = [read_place(svg, name) for name in names]
+    assert all(0 < x < 400 - 50 and 0 < y < 300 for x, y in found)
+    for (x, y), (other_x, other_y) in combinations(found, 2):
+        assert abs(x - other_x) > 50 or abs(y - other_y) >= 11.9
 
 
 def test_what_colors_stand_for_is_told_and_drawn() -> None:
