@@ -19,7 +19,7 @@ from .pixels import Pixels
 from .shared_memory import Index, PixelWriter
 from .storage import store
 
-#: Of the targets, the part that is the teacher's (studies/teacher).
+#: Of the targets, the part that is the teacher's (studies/training_at_length).
 SHARE = 0.5
 Upscale = Callable[[Pixels], Pixels]
 #: is told how many images of how many are made
