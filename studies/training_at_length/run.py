@@ -127,6 +127,13 @@ def report(rows: list[Row]) -> str:
             f"| {network} | {training} | {images} | {row.psnr_db:.3f} | {gained[0]} "
             f"| {row.psnr_float_db:.3f} | {gained[1]} |"
         )
+    missing = [
+        f"{training.network}, {training.name}"
+        for training in TRAININGS
+        if all((network, name) != (training.network, training.name) for network, name, _ in of)
+    ]
+    if missing:
+        lines += ["", f"Not trained yet: {'; '.join(missing)}."]
     return "\n".join([*lines, ""])
 
 
