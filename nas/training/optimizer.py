@@ -107,7 +107,7 @@ class Learned:
     variable: tf.Variable
     form: KernelForm | None = None
     mask: Array | None = None
-    #: does it add to channels?
+    #: a bias is raised where no gradient reaches it
     bias: bool = False
 
     def masked(self, tensor: tf.Tensor) -> tf.Tensor:
@@ -193,23 +193,23 @@ def _move_kernels(
     Outputs that no gradient reaches, since their ReLU gives 0 everywhere, stay as they are: what is
     left of their momentum led there, and would be followed at its whole length.
     """
-    alike: defaultdict[tuple[int, int], list[tuple[Learned, KernelForm, tf.Tensor, tf.Tensor]]]
+    alike: defaultdict[tuple[int, int], list[tuple[Learned, KernelForm, tf.Tensor]]]
     alike = defaultdict(list)
     kept = tf.constant(_MOMENTUM, tf.float32)
     for learned, momentum, gradient in kernels:
         assert learned.form is not None  # only such come here
-        reached = learned.form.reached(gradient)
-        momentum.assign(reached * (kept * momentum + (1 - kept) * gradient))
+        blended = kept * momentum + (1 - kept) * gradient
+        momentum.assign(learned.form.reached(gradient) * blended)
         ahead = learned.form.matrices(kept * momentum + (1 - kept) * gradient)
-        alike[ahead.shape[1], ahead.shape[2]].append((learned, learned.form, ahead, reached))
+        alike[ahead.shape[1], ahead.shape[2]].append((learned, learned.form, ahead))
     for (_, longer), members in alike.items():
-        stacked = tf.concat([ahead for _, _, ahead, _ in members], 0)
+        stacked = tf.concat([ahead for *_, ahead in members], 0)
         # Elements of an orthogonal matrix are, by root mean square, 1 / sqrt(its longer side).
         directions = orthogonalized(stacked) * (math.sqrt(longer) * rate)
-        parts = tf.split(directions, [form.groups for _, form, *_ in members])
-        for (learned, form, _, reached), direction in zip(members, parts, strict=True):
+        parts = tf.split(directions, [form.groups for _, form, _ in members])
+        for (learned, form, _), direction in zip(members, parts, strict=True):
             step = form.damped(form.kernel(direction, learned.variable.shape), damping)
-            learned.variable.assign_sub(learned.masked(reached * step * form.deviation))
+            learned.variable.assign_sub(learned.masked(step * form.deviation))
 
 
 def _move_others(

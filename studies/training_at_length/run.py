@@ -102,6 +102,12 @@ def trained(training: Training, options: argparse.Namespace) -> Iterator[Row]:
         yield Row.of(training, images, quality)
 
 
+def missing(rows: list[Row]) -> list[Training]:
+    """What is not trained yet."""
+    done = {(row.network, row.training) for row in rows}
+    return [one for one in TRAININGS if (one.network, one.name) not in done]
+
+
 def report(rows: list[Row]) -> str:
     """The page."""
     of = {(row.network, row.training, row.images): row for row in rows}
@@ -127,13 +133,9 @@ def report(rows: list[Row]) -> str:
             f"| {network} | {training} | {images} | {row.psnr_db:.3f} | {gained[0]} "
             f"| {row.psnr_float_db:.3f} | {gained[1]} |"
         )
-    missing = [
-        f"{training.network}, {training.name}"
-        for training in TRAININGS
-        if all((network, name) != (training.network, training.name) for network, name, _ in of)
-    ]
-    if missing:
-        lines += ["", f"Not trained yet: {'; '.join(missing)}."]
+    names = [f"{training.network}, {training.name}" for training in missing(rows)]
+    if names:
+        lines += ["", f"Not trained yet: {'; '.join(names)}."]
     return "\n".join([*lines, ""])
 
 
@@ -145,8 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     for training in TRAININGS:
-        done = {(row.network, row.training) for row in LEDGER.read()}
-        if (training.network, training.name) not in done:
+        if training in missing(LEDGER.read()):
             for row in trained(training, options):
                 LEDGER.keep(row)
             (HERE / "README.md").write_text(report(LEDGER.read()), encoding="utf-8")

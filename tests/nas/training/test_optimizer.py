@@ -198,10 +198,10 @@ def test_long_trainings_make_smaller_steps() -> None:
 
 
 def test_networks_of_many_kernels_make_smaller_steps_in_long_trainings() -> None:
-    rates = [Recipe(10_000).float_schedule(kernels).kernel_rate for kernels in (1, 7, 14, 28, 500)]
+    rates = [Recipe(10_000).float_schedule(kernels).kernel_rate for kernels in (1, 7, 14, 56, 500)]
     assert Recipe(50).float_schedule(500).kernel_rate > rates[0]
     assert rates[0] == rates[1] > rates[2] > rates[3] > rates[4] > 0
-    assert rates[2] == pytest.approx(2**0.4 * rates[3])
+    assert rates[2] == pytest.approx(4**0.4 * rates[3])
 
 
 def test_schedules_of_any_length_begin_and_end() -> None:
