@@ -30,7 +30,7 @@ from ..system.signals import deferred_interrupts
 from ..system.versions import installed_versions
 from ..training.checkpoint_file import CheckpointFile
 from ..training.job import Phase, Progress, TrainingSeconds, Weights
-from ..training.recipe import Recipe
+from ..training.recipe import METHOD, Recipe
 from ..training.weights import require_weights_of
 from .evaluator import CandidateEvaluator, EvaluatedCandidate
 from .model_card import ModelCard, read_card
@@ -82,6 +82,7 @@ class LongTraining:
             "data": self.data.fingerprint,
             "granularity": self.device.weights,
             "seed": self.seed,
+            "method": METHOD,
             **recipe,
             **({"teacher": self.teacher.digest} if self.teacher else {}),
         }

@@ -118,4 +118,9 @@ class TrainingFolder:
 
 
 #: What is said of values that say nothing to a person.
-_SAID = {"candidate": "another network", "data": "other images", "teacher": "another teacher"}
+_SAID = {
+    "candidate": "another network",
+    "data": "other images",
+    "teacher": "another teacher",
+    "method": "a version of nas that trains otherwise",
+}

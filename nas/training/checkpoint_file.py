@@ -85,8 +85,8 @@ class CheckpointFile:
             finished = {Phase(name): weights for name, weights in groups.items()}
         if identity != self._identity:
             raise InputError(
-                f"{self.path} is of another training (network, data, recipe or seed differ); "
-                "choose another folder by --out, or delete it"
+                f"{self.path} is of another training (network, data, recipe, seed or version "
+                "differ); choose another folder by --out, or delete it"
             )
         return Checkpoint(phase, step, state, seconds, finished)
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ..choices import Loss, Precision, Quantization, RecipeName
 
+#: Raised whenever the same recipe comes to train otherwise (another optimizer, other rates, other
+#: crops), so that what was trained before is not taken for a training of now.
+METHOD = 1
 #: Below this a schedule has no room for a warm-up and a fall to zero.
 MIN_SEARCH_STEPS = 50
 #: Smallest and largest values that a full training accepts.
