@@ -103,7 +103,7 @@ def train(
     ``what`` is "STUDY#TRIAL", the name of a zoo network (``scale`` is for it) or of one of
     ``nas.models()``, a GRAPH.json, or a ``Graph`` or ``Candidate``. ``data`` is a folder,
     "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); arrays are kept in the folder as PNG
-    files. ``recipe`` is "full", 200,000 steps of 16 crops of 64x64, or "proxy", a search's;
+    files. ``recipe`` is "full", 200,000 steps of 16 crops of 32x32, or "proxy", a search's;
     ``steps``, ``batch`` and ``patch`` (side of an LR crop, pixels) are others than the recipe's.
     ``teacher``, one of ``nas.models()`` or an INT8 TFLite file, is a better network of the same
     scale, which has half a share in the images that are trained towards.

@@ -79,6 +79,6 @@ def test_judging_takes_a_small_part_of_the_time(evaluator: CandidateEvaluator) -
 
 def test_recipes_by_name() -> None:
     proxy, full = recipe_named(RecipeName.PROXY), recipe_named(RecipeName.FULL)
-    assert (full.steps, full.patch, full.batch) == (200_000, 64, 16)
+    assert (full.steps, full.patch, full.batch) == (200_000, 32, 16)
     assert proxy.patch == 32
     assert 100 * proxy.steps <= full.steps
