@@ -70,7 +70,7 @@ def memory_mb() -> tuple[float, float]:
 
     The mean over the time of WINDOW trials up to there: one network is larger than another.
     """
-    options = ["--steps", "50", "--input", "90x160", "--no-baselines"]
+    options = ["--steps", "50", "--input", "128x160", "--no-baselines"]
     options += ["--objective", "pareto", "--sampler", "random", "--budget", str(LATE)]
     held: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
