@@ -26,6 +26,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from search_spaces import CandidateError
 
+from .processor import bind
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -241,7 +243,7 @@ def _settle(listener: Connection, cores: set[int]) -> None:
     ``cores`` are the parent's: the server may have begun with others.
     """
     _listeners.append(listener)
-    os.sched_setaffinity(0, cores)
+    bind(cores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Compilers print from C++ straight to these descriptors.
     null = os.open(os.devnull, os.O_WRONLY)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from latency_models.processor import bind
 from search_spaces import InputError
 
 _MOST_WORKERS = 4
@@ -55,7 +56,7 @@ class Cores:
 
     def apply(self) -> None:
         """Binds this process and its future children."""
-        os.sched_setaffinity(0, self.numbers)
+        bind(self.numbers)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import threadpoolctl
 
 from latency_models import Worker, WorkerError
+from latency_models.processor import bind
 from latency_models.worker import send
 from search_spaces import InputError
 
@@ -296,3 +298,18 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def threads_on_one_core() -> list[int]:
+    import numpy as np
+
+    np.linalg.inv(np.eye(2))
+    bind({min(os.sched_getaffinity(0))})
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+
+
+def test_linear_algebra_has_no_more_threads_than_cores() -> None:
+    with Worker() as worker:
+        threads = worker.call(60, threads_on_one_core)
+    assert threads
+    assert set(threads) == {1}
