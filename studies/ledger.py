@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TextIO, TypeVar
 
+from latency_models.processor import bind
 from nas.data.images import ImageSet
 from nas.system.files import read_rows
 
@@ -69,7 +70,7 @@ class Part:
         """Binds this process to its core."""
         if self.count > 1:
             cores = sorted(os.sched_getaffinity(0))
-            os.sched_setaffinity(0, {cores[self.index % len(cores)]})
+            bind({cores[self.index % len(cores)]})
 
     def share(self, things: list[Any]) -> Iterator[Any]:
         """Those of ``things`` that are done here."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from latency_models.processor import bind
+from latency_models.processor import bind, bound
 from search_spaces import InputError
 
 _MOST_WORKERS = 4
@@ -58,15 +57,9 @@ class Cores:
         """Binds this process and its future children."""
         bind(self.numbers)
 
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> AbstractContextManager[None]:
         """Within, this process is bound to the cores; children started there remain so."""
-        before = Cores.available()
-        self.apply()
-        try:
-            yield
-        finally:
-            before.apply()
+        return bound(self.numbers)
 
 
 def usual_workers() -> int:

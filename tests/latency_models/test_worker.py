@@ -12,7 +12,7 @@ import pytest
 import threadpoolctl
 
 from latency_models import Worker, WorkerError
-from latency_models.processor import bind
+from latency_models.processor import bind, bound
 from latency_models.worker import send
 from search_spaces import InputError
 
@@ -313,3 +313,38 @@ def test_linear_algebra_has_no_more_threads_than_cores() -> None:
         threads = worker.call(60, threads_on_one_core)
     assert threads
     assert set(threads) == {1}
+
+
+def test_nor_has_a_library_that_was_imported_for_workers(tmp_path: Path) -> None:
+    script = """
+import os
+import threadpoolctl
+from latency_models.worker import Worker, import_for_workers
+import_for_workers("numpy")
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+with Worker() as worker:
+    print(*[pool["num_threads"] for pool in worker.call(60, threadpoolctl.threadpool_info)])
+"""
+    with _start(tmp_path, script) as parent:
+        assert set(parent.communicate(timeout=60)[0].split()) == {"1"}
+
+
+def threads_before_within_and_after() -> list[set[int]]:
+    import numpy as np
+
+    np.linalg.inv(np.eye(2))
+
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+
+    before = threads()
+    with bound({min(os.sched_getaffinity(0))}):
+        within = threads()
+    return [before, within, threads()]
+
+
+def test_threads_are_as_before_when_the_cores_are() -> None:
+    with Worker() as worker:
+        before, within, after = worker.call(60, threads_before_within_and_after)
+    assert within == {1}
+    assert after == before
