@@ -11,6 +11,9 @@ from search_spaces import InputError
 from .images import ImageSet
 from .pixels import Pixels
 
+#: Three bytes that are moved as one, which turns and mirrors a crop in half the time.
+_PIXEL = np.dtype("V3")
+
 
 @dataclass(frozen=True)
 class PatchSampler:
@@ -46,7 +49,8 @@ class PatchSampler:
             turns, mirror = int(random.integers(4)), random.integers(2)
             for out, pixels, zoom in ((lr, pair.lr, 1), (hr, pair.hr, scale)):
                 y, x, side = top * zoom, left * zoom, patch * zoom
-                crop = np.rot90(pixels[y : y + side, x : x + side], turns)
-                out[index] = crop[:, ::-1] if mirror else crop
+                crop = np.ascontiguousarray(pixels[y : y + side, x : x + side]).view(_PIXEL)
+                turned = np.rot90(crop, turns)
+                out[index].view(_PIXEL)[:] = turned[:, ::-1] if mirror else turned
         self.images.release()
         return lr, hr
