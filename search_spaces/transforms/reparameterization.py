@@ -41,7 +41,8 @@ def beside_kernel(
         added = einsum("hw,io->hwio", center, values["pointwise"][0, 0])
     else:
         expand, reduce = values["expand"][0, 0], values["reduce"][0, 0]
-        added = einsum("im,hwmn,no->hwio", expand, values["middle"], reduce)
+        # Two by two: NumPy takes all three at once by a loop over every index of them.
+        added = einsum("hwin,no->hwio", einsum("im,hwmn->hwin", expand, values["middle"]), reduce)
     if channels == filters:
         added = added + np.einsum("hw,io->hwio", center, np.eye(filters, dtype=np.float32))
     return added
