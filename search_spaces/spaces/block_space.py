@@ -23,7 +23,8 @@ from .space import Trial
 WIDTHS = (8, 64)
 WIDTH_STEP = 4
 REPEATS = (1, 4)
-HEAD_KERNELS = (5, 9)
+#: Of a transposed convolution; 3 at x3 is a conv 1x1 and depth_to_space in one.
+HEAD_KERNELS = (3, 5, 9)
 STEM_BRANCHES = 4
 SKIP_CHANNELS = 16
 
