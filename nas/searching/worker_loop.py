@@ -48,7 +48,7 @@ STOPPED = "a callback ends the search"
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
 #: TensorFlow's kernels keep what they compiled for every shape that a process has met.
-_TRAININGS_PER_WORKER = 10
+_TRAININGS_PER_WORKER = 5
 
 
 @dataclass(frozen=True)

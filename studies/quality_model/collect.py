@@ -49,7 +49,7 @@ MOST_MACS = 15e9
 _AT = InputSpec(360, 640)
 #: One validation crop, so that none is padded.
 _TILES = {2: InputSpec(240, 360), 3: InputSpec(160, 240), 4: InputSpec(120, 180)}
-_TRAININGS_PER_WORKER = 10
+_TRAININGS_PER_WORKER = 5
 
 
 @dataclass(frozen=True)
