@@ -11,7 +11,7 @@ from search_spaces import InputError
 from .images import ImageSet
 from .pixels import Pixels
 
-#: Three bytes that are moved as one, which turns and mirrors a crop in half the time.
+#: Three bytes that are moved as one: turned byte by byte, crops took a third longer.
 _PIXEL = np.dtype("V3")
 
 

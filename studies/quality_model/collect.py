@@ -41,7 +41,7 @@ SMALL, SMALL_MACS = 24, 2.5e9
 #: Of ``anchor``, the space of a search's first five minutes, for x3.
 ANCHORS = 80
 #: Of ``mobile``.
-NETWORKS = 1600
+NETWORKS = 620
 #: Of ten networks in a row, those that are not for x3.
 _OTHER_SCALES = {4: 2, 9: 4}
 #: Multiply-accumulates at most; ABPN has 9.8e9. Larger ones train slowly, and win no search.

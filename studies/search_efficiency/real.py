@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from nas.quality.score import score_ratio
-from nas.studies.record import Result, TrialRecord
-from nas.studies.study import Study, load_study
+from nas.studies.study import load_study
 
 from ..ledger import Ledger
 
@@ -44,22 +43,20 @@ class RealTraining:
 LEDGER = Ledger(Path(__file__).parent / "real.csv", RealTraining)
 
 
-def now(study: Study, record: TrialRecord, result: Result | None) -> Result | None:
-    """``result`` with what the package expects by now."""
-    if result is None:
-        return None
-    expected = study.expected(record.network.graph, result.macs, result.psnr_db)
-    return replace(result, expected=expected)
-
-
 def trainings(name: str) -> Iterator[RealTraining]:
     """Those of a study, in order, by what the package expects of them now."""
     study = load_study(name)
-    results = [(record, now(study, record, record.result)) for record in study.records()]
-    abpn = next(r.log2_score for record, r in results if r and record.baseline == "ABPN")
+    read, expectations = study.records(), study.expectations()
+    records = [
+        record.expecting(expectations.of(record.network.graph, found.macs, found.psnr_db, read))
+        for record in read
+        if (found := record.result) is not None
+    ]
+    abpn = next(r.result.log2_score for r in records if r.baseline == "ABPN" and r.result)
     settings = study.settings
-    for record, result in results:
-        if result is not None and record.baseline is None:
+    for record in records:
+        if record.result is not None and record.baseline is None:
+            result = record.result
             yield RealTraining(
                 name, settings.device, str(settings.sampler), settings.seed, record.number,
                 round(result.psnr_db, 4), round(result.expected.psnr_db, 4),
