@@ -87,12 +87,12 @@ def bottleneck(graph: Graph) -> Ended | None:
 
 
 def gaps(graph: Graph) -> Ended | None:
-    """Refuses networks with output pixels that depend on no input pixel."""
+    """Refuses networks with output pixels that depend on no input pixel, or on no weight."""
     if not has_gaps(graph):
         return None
     return Ended(
         Outcome.INFEASIBLE,
-        "some pixels of its output depend on no pixel of the image",
+        "some pixels of its output depend on no pixel of the image, or on no weight",
         (Constraint("gaps", 1.0),),
     )
 

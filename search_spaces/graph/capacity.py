@@ -1,4 +1,4 @@
-"""How much of an image can get through a graph: its narrowest place, in values a pixel."""
+"""How much of an image can get through a graph, and whether its output has gaps."""
 
 from __future__ import annotations
 
@@ -56,23 +56,43 @@ def _flow(graph: Graph, sizes: dict[str, int]) -> int:
 
 
 def has_gaps(graph: Graph) -> bool:
-    """Are there output pixels that no pixel of the image has part in?
+    """Are there output pixels that no pixel of the image has part in, or no weight?
 
-    A transposed convolution whose kernel is smaller than its stride leaves such gaps.
+    A transposed convolution whose kernel is smaller than its stride leaves such gaps; an enlarged
+    image that is added fills them, but nothing of it was learned. Borders do not count as gaps.
     """
     side = graph.multiple * 8
     shapes = shapes_of(graph, InputSpec(side, side))
-    rows = {INPUT: frozenset(range(side))}
+    heights = {name: shape[0] for name, shape in shapes.items()}
+    output = graph.nodes[-1].name
+    rows = _rows_of(graph, heights, frozenset(range(side)), {})
+    if len(rows[output]) < heights[output]:
+        return True
+    learned = {node.name: rows[node.name] for node in graph.nodes if node.operator.weighs}
+    if all(len(made) == heights[name] for name, made in learned.items()):
+        return False
+    weighed = _rows_of(graph, heights, frozenset(), learned)[output]
+    return len(weighed) < max(weighed, default=-1) - min(weighed, default=0) + 1
+
+
+def _rows_of(
+    graph: Graph,
+    heights: dict[str, int],
+    of_image: frozenset[int],
+    known: dict[str, frozenset[int]],
+) -> dict[str, frozenset[int]]:
+    """Of each tensor, the rows that those ``of_image``, and of ``known`` tensors, have part in."""
+    rows = {INPUT: of_image}
     for node in graph.nodes:
-        result, made = shapes[node.name][0], frozenset[int]()
-        for source in node.inputs:
-            reads = node.operator.reads(shapes[source][0], result)
+        result, made = heights[node.name], known.get(node.name, frozenset[int]())
+        for source in () if node.name in known else node.inputs:
+            reads = node.operator.reads(heights[source], result)
             if reads is None:  # each pixel depends on all
                 made = frozenset(range(result))
             elif len(made) < result:
-                made |= _made_of(rows[source], shapes[source][0], reads, result)
+                made |= _made_of(rows[source], heights[source], reads, result)
         rows[node.name] = made
-    return len(rows[graph.nodes[-1].name]) < shapes[graph.nodes[-1].name][0]
+    return rows
 
 
 def _made_of(rows: frozenset[int], size: int, reads: Reads, result: int) -> frozenset[int]:

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_spaces import GraphBuilder, Resize, SpaceToDepth, TransposedConv, infer, zoo
+from search_spaces import (
+    Conv,
+    GraphBuilder,
+    Pad,
+    Padding,
+    Resize,
+    SpaceToDepth,
+    TransposedConv,
+    infer,
+    zoo,
+)
 from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps, values_per_pixel
 from search_spaces.graph.graph import Graph
 from search_spaces.graph.input_spec import InputSpec
@@ -95,7 +105,16 @@ def test_kernels_smaller_than_their_stride_leave_gaps(
     small = net.add_node(SpaceToDepth(stride // 3), net.input) if stride > 3 else net.input
     pixels = net.add_node(TransposedConv(3, kernel, stride), net.conv(small, 8))
     assert has_gaps(net.graph) is holes
-    net.add(pixels, net.add_node(Resize(3), net.input))
+    filled = net.add(pixels, net.add_node(Resize(3), net.input))
+    assert has_gaps(net.graph) is holes  # what fills them was not learned
+    net.conv(filled, 3)
+    assert not has_gaps(net.graph)
+
+
+def test_a_border_without_weights_is_no_gap() -> None:
+    net = GraphBuilder()
+    inner = net.add_node(Conv(filters=3, kernel=3, padding=Padding.VALID), net.input)
+    net.add(net.add_node(Pad(1), inner), net.input)
     assert not has_gaps(net.graph)
 
 

@@ -117,7 +117,7 @@ def test_the_first_proposal_is_a_relative_of_them() -> None:
         return min(len(dict(values.items() ^ row.choices.items())) for row in start.networks)
 
     with_choices = without = 0
-    for start in (trained("mobile", 30, seed) for seed in range(4)):
+    for start in (trained("mobile", 30, seed) for seed in range(8)):
         for seed in range(2):
             with_choices += changes(start, start, seed)
             without += changes(start, without_choices(start), seed)
