@@ -39,11 +39,13 @@ from nas.quality_model.networks import (
     write_networks,
 )
 from nas.quality_model.short_training_model import GainPrior, gains_of, relative_gains
+from nas.searching.refusals import bottleneck, gaps
 from nas.system.versions import installed_versions
 from nas.training.recipe import recipe_named
 
 from ..ledger import described
 from .collect import collected
+from .in_full import Predicted, after_full, missing_db, trained_in_full
 
 Floats = npt.NDArray[np.float64]
 README = Path(__file__).parent / "README.md"
@@ -184,6 +186,14 @@ def row(name: str, told: Told, gains: Floats, keep: npt.NDArray[np.bool_]) -> st
     )
 
 
+def in_full(table: NetworkTable, rows: Rows, told: Told, keep: npt.NDArray[np.bool_]) -> Predicted:
+    """After a full training, as it is expected from the network's own short training."""
+    networks = [network for network, kept in zip(table.networks, keep, strict=True) if kept]
+    missing = missing_db(networks, table.steps)
+    mean_db, deviation_db, gain_db = told.mean_db[keep], told.deviation_db[keep], rows.gains[keep]
+    return Predicted(mean_db + missing, deviation_db, gain_db + missing)
+
+
 def page(table: NetworkTable, rows: Rows, own: Told) -> str:
     """What README.md says; ``own`` is what the package's model tells of networks left out."""
     scales = np.array([network.scale for network in table.networks])
@@ -194,6 +204,8 @@ def page(table: NetworkTable, rows: Rows, own: Told) -> str:
     head = "| | RMSE, dB | median error, dB | tau | within the interval of 90 % |"
     head += "\n|---|---|---|---|---|"
     models = [row(name, found, gains, at_three) for name, found in told.items()]
+    of_macs = in_full(table, rows, rivals["multiply-accumulates alone"], at_three)
+    full = after_full(in_full(table, rows, own, at_three), of_macs, trained_in_full(table))
     by_scale = [
         row(f"x{scale}", own, gains, drawn & (scales == scale)) for scale in sorted(set(scales))
     ]
@@ -229,8 +241,10 @@ def page(table: NetworkTable, rows: Rows, own: Told) -> str:
             head,
             *models,
             "",
-            f"So its deviations are multiplied by {table.kernel.widening:g} in use. Gains at the",
-            f"other scales count by their means beside that at x3: {relative}. By scale:",
+            *full,
+            "",
+            f"So the deviations of the process are multiplied by {table.kernel.widening:g} in use.",
+            f"Gains at other scales count by their means beside that at x3: {relative}. By scale:",
             "",
             head,
             *by_scale,
@@ -264,11 +278,15 @@ def _with_few(rows: Rows, count: int) -> Told:
 
 
 def all_networks() -> Iterator[ShortlyTrainedNetwork]:
-    """Those of the package's table, and those collected since; what failed is left out."""
-    known = shipped_networks().networks
-    yield from known
-    hashes = {network.candidate.hash for network in known}
-    yield from (network for network in collected() if network.candidate.hash not in hashes)
+    """Those of the package's table, and those collected since.
+
+    What failed is left out, and what no search would train.
+    """
+    networks = {one.candidate.hash: one for one in (*shipped_networks().networks, *collected())}
+    for network in networks.values():
+        graph = network.candidate.graph
+        if not (bottleneck(graph) or gaps(graph)):
+            yield network
 
 
 def main() -> None:
