@@ -132,7 +132,7 @@ def time(
     settings: Settings,
     search: Callable[[], SearchState],
 ) -> Timed | Ended:
-    """Its latency before it is trained; ended if that alone rules it out.
+    """Its latency before it is trained; ended if that alone rules it out, or if it is a duplicate.
 
     ``search`` gives what is known once it has been timed: that may take its time.
     """
@@ -146,7 +146,10 @@ def time(
     limit_ms = settings.max_latency_ms
     ended = over_limit(latency, limit_ms)
     if ended is None and settings.objective is Objective.SCORE:
-        ended = too_slow_to_win(latency, search().records, settings.risk, limit_ms)
+        now = search()
+        # An earlier trial may have drawn the same after this one looked for it.
+        ended = duplicate(proposal.number, proposal.candidate.hash, now)
+        ended = ended or too_slow_to_win(latency, now.records, settings.risk, limit_ms)
     return timed if ended is None else replace(ended, latency=latency)
 
 
