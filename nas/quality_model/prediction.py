@@ -11,7 +11,7 @@ from .features import NAMES, features_of, matrix_of
 from .full_training_model import HALF_WIDTHS, shipped_model
 from .networks import shipped_networks
 from .short_training_model import shipped_prior
-from .training_table import INPUT
+from .training_table import INPUT, macs_per_pixel
 
 #: A feature is named that is so many standard deviations outside of the table's range.
 _UNUSUAL = 0.5
@@ -43,8 +43,8 @@ def predict_quality(candidate: Candidate) -> QualityPrediction:
     features = matrix_of([features_of(candidate)])
     gains = prior.gains(features)
     short_db, deviation_db = bicubic_db + float(gains.mean_db[0]), float(gains.deviation_db[0])
-    macs_per_pixel = infer(candidate.deployed, INPUT).macs / (INPUT.height * INPUT.width)
-    training = ShortTraining.of(candidate.graph, macs_per_pixel, table.steps, short_db, bicubic_db)
+    macs = macs_per_pixel(infer(candidate.deployed, INPUT).macs)
+    training = ShortTraining.of(candidate.graph, macs, table.steps, short_db, bicubic_db)
     half_width_db = HALF_WIDTHS * deviation_db
     return QualityPrediction(
         steps=table.steps,

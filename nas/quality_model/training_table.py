@@ -28,6 +28,11 @@ FEWEST_NETWORKS = 5
 INPUT = InputSpec(360, 640)
 
 
+def macs_per_pixel(macs: int) -> float:
+    """Of a graph with so many multiply-accumulates at ``INPUT``, per LR pixel."""
+    return macs / (INPUT.height * INPUT.width)
+
+
 @dataclass(frozen=True)
 class Training:
     """One architecture trained for ``steps``, or why it could not be. PSNR in dB."""
@@ -82,7 +87,7 @@ class Table:
             psnr_db = full.get(row.name)
             if row.steps == steps and row.psnr_db is not None and psnr_db is not None:
                 short = ShortTraining(
-                    macs_per_pixel=row.macs / (INPUT.height * INPUT.width),
+                    macs_per_pixel=macs_per_pixel(row.macs),
                     convolutions=row.convolutions,
                     branching=row.branching,
                     steps=steps,

@@ -82,10 +82,12 @@ def _rows_of(
     known: dict[str, frozenset[int]],
 ) -> dict[str, frozenset[int]]:
     """Of each tensor, the rows that those ``of_image``, and of ``known`` tensors, have part in."""
-    rows = {INPUT: of_image}
+    rows = {INPUT: of_image} | known
     for node in graph.nodes:
-        result, made = heights[node.name], known.get(node.name, frozenset[int]())
-        for source in () if node.name in known else node.inputs:
+        if node.name in known:
+            continue
+        result, made = heights[node.name], frozenset[int]()
+        for source in node.inputs:
             reads = node.operator.reads(heights[source], result)
             if reads is None:  # each pixel depends on all
                 made = frozenset(range(result))

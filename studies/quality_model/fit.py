@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -38,7 +37,7 @@ from nas.quality_model.networks import (
     shipped_networks,
     write_networks,
 )
-from nas.quality_model.short_training_model import GainPrior, gains_of, relative_gains
+from nas.quality_model.short_training_model import GainPrior, Gains, gains_of, relative_gains
 from nas.searching.refusals import bottleneck, gaps
 from nas.system.versions import installed_versions
 from nas.training.recipe import recipe_named
@@ -52,14 +51,6 @@ README = Path(__file__).parent / "README.md"
 #: Bounds of a length scale, in deviations of the feature.
 _LENGTHS = (3.0, 50.0)
 _START = KernelValues(0.5, 0.06, dict.fromkeys(NAMES, 5.0), 1.0)
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a model says of networks that it has not seen, in dB."""
-
-    mean_db: Floats
-    deviation_db: Floats
 
 
 @dataclass(frozen=True)
@@ -81,34 +72,33 @@ class Rows:
         return Rows(self.features[rows], self.gains[rows], self.related[rows])
 
 
-Model = Callable[[Rows, Floats], Told]
+Model = Callable[[Rows, Floats], Gains]
 
 
-def process(rows: Rows, others: Floats) -> Told:
+def process(rows: Rows, others: Floats) -> Gains:
     """The package's, its values chosen on ``rows``."""
     prior = GainPrior.fitted(rows.features, rows.gains, chosen(rows))
-    found = prior.gains(others)
-    return Told(found.mean_db, found.deviation_db)
+    return prior.gains(others)
 
 
-def forest(rows: Rows, others: Floats) -> Told:
+def forest(rows: Rows, others: Floats) -> Gains:
     """Extremely randomized trees; the interval is of its errors outside of each tree's draws."""
     trees = ExtraTreesRegressor(
         300, min_samples_leaf=2, bootstrap=True, oob_score=True, random_state=0
     ).fit(rows.features, rows.gains)
     deviation = float(np.std(trees.oob_prediction_ - rows.gains))
-    return Told(trees.predict(others), np.full(len(others), deviation))
+    return Gains(trees.predict(others), np.full(len(others), deviation))
 
 
-def line(rows: Rows, others: Floats) -> Told:
+def line(rows: Rows, others: Floats) -> Gains:
     """Bayesian ridge regression."""
     features = rows.features
     center, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
     model = BayesianRidge().fit((features - center) / spread, rows.gains)
-    return Told(*model.predict((others - center) / spread, return_std=True))
+    return Gains(*model.predict((others - center) / spread, return_std=True))
 
 
-def macs(rows: Rows, others: Floats) -> Told:
+def macs(rows: Rows, others: Floats) -> Gains:
     """A line over the logarithm of multiply-accumulates alone."""
     column = [NAMES.index("log_macs")]
     return line(replace(rows, features=rows.features[:, column]), others[:, column])
@@ -158,13 +148,13 @@ def _relative_gains(rows: Rows) -> dict[int, float]:
     return {scale: round(mean / means[3], 3) for scale, mean in means.items()}
 
 
-def widening(told: Told, gains: Floats) -> float:
+def widening(told: Gains, gains: Floats) -> float:
     """By how much deviations must grow for intervals to hold nine of ten networks left out."""
     errors = np.abs(told.mean_db - gains) / told.deviation_db
     return round(max(1.0, float(np.nanquantile(errors, 0.9)) / HALF_WIDTHS), 3)
 
 
-def left_out(model: Model, rows: Rows) -> Told:
+def left_out(model: Model, rows: Rows) -> Gains:
     """Of each random network by a model that has not seen it; of the others nan."""
     mean, deviation = np.full((2, len(rows.gains)), np.nan)
     drawn, related = np.flatnonzero(~rows.related), np.flatnonzero(rows.related)
@@ -172,21 +162,19 @@ def left_out(model: Model, rows: Rows) -> Told:
         known, asked = np.sort(np.concatenate([drawn[rest], related])), drawn[out]
         told = model(rows.at(known), rows.features[asked])
         mean[asked], deviation[asked] = told.mean_db, told.deviation_db
-    return Told(mean, deviation)
+    return Gains(mean, deviation)
 
 
-def row(name: str, told: Told, gains: Floats, keep: npt.NDArray[np.bool_]) -> str:
+def row(name: str, told: Gains, gains: Floats, keep: npt.NDArray[np.bool_]) -> str:
     """Of a table: errors, order and intervals."""
-    error = (told.mean_db - gains)[keep]
-    held = np.abs(error) < HALF_WIDTHS * told.deviation_db[keep]
-    tau = float(kendalltau(told.mean_db[keep], gains[keep]).statistic)
+    found = Predicted(told.mean_db[keep], told.deviation_db[keep], gains[keep])
     return (
-        f"| {name} | {np.sqrt(np.mean(error**2)):.3f} | {np.median(np.abs(error)):.3f} "
-        f"| {tau:.2f} | {held.mean():.0%} |"
+        f"| {name} | {found.rms_error_db:.3f} | {np.median(np.abs(found.error_db)):.3f} "
+        f"| {found.tau:.2f} | {found.coverage:.0%} |"
     )
 
 
-def in_full(table: NetworkTable, rows: Rows, told: Told, keep: npt.NDArray[np.bool_]) -> Predicted:
+def in_full(table: NetworkTable, rows: Rows, told: Gains, keep: npt.NDArray[np.bool_]) -> Predicted:
     """After a full training, as it is expected from the network's own short training."""
     networks = [network for network, kept in zip(table.networks, keep, strict=True) if kept]
     missing = missing_db(networks, table.steps)
@@ -194,7 +182,7 @@ def in_full(table: NetworkTable, rows: Rows, told: Told, keep: npt.NDArray[np.bo
     return Predicted(mean_db + missing, deviation_db, gain_db + missing)
 
 
-def page(table: NetworkTable, rows: Rows, own: Told) -> str:
+def page(table: NetworkTable, rows: Rows, own: Gains) -> str:
     """What README.md says; ``own`` is what the package's model tells of networks left out."""
     scales = np.array([network.scale for network in table.networks])
     gains, drawn = rows.gains, ~rows.related
@@ -205,7 +193,9 @@ def page(table: NetworkTable, rows: Rows, own: Told) -> str:
     head += "\n|---|---|---|---|---|"
     models = [row(name, found, gains, at_three) for name, found in told.items()]
     of_macs = in_full(table, rows, rivals["multiply-accumulates alone"], at_three)
-    full = after_full(in_full(table, rows, own, at_three), of_macs, trained_in_full(table))
+    full = after_full(
+        in_full(table, rows, own, at_three), of_macs, trained_in_full(table, rows.features)
+    )
     by_scale = [
         row(f"x{scale}", own, gains, drawn & (scales == scale)) for scale in sorted(set(scales))
     ]
@@ -269,7 +259,7 @@ def _after(keep: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
     return np.asarray(keep & (np.arange(len(keep)) >= count))
 
 
-def _with_few(rows: Rows, count: int) -> Told:
+def _with_few(rows: Rows, count: int) -> Gains:
     """By a table of the first networks alone, its widening included."""
     known = rows.at(slice(count))
     told = process(known, rows.features)

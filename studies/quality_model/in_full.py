@@ -19,8 +19,14 @@ from nas.quality_model.features import features_of, matrix_of
 from nas.quality_model.full_training_model import HALF_WIDTHS, QualityModel, shipped_model
 from nas.quality_model.networks import NetworkTable, ShortlyTrainedNetwork
 from nas.quality_model.short_training_model import GainPrior, gains_of
-from nas.quality_model.training_table import FULL_STEPS, INPUT, TABLE_SCALE, Table, read_table
-from search_spaces import Candidate, infer, zoo
+from nas.quality_model.training_table import (
+    FULL_STEPS,
+    INPUT,
+    TABLE_SCALE,
+    macs_per_pixel,
+    read_table,
+)
+from search_spaces import infer, zoo
 
 from ..proxy_fidelity.run import kept_architectures
 
@@ -29,19 +35,35 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predicted:
-    """PSNR after a full training, in dB, as predicted before any training and as it turned out."""
+    """What was predicted of networks, in dB, and how it turned out; all are (networks,)."""
 
     predicted_db: Floats
     deviation_db: Floats
     true_db: Floats
 
+    @property
+    def error_db(self) -> Floats:
+        return self.predicted_db - self.true_db
+
+    @property
+    def rms_error_db(self) -> float:
+        """Root mean square."""
+        return math.sqrt(np.mean(self.error_db**2))
+
+    @property
+    def tau(self) -> float:
+        """Kendall's."""
+        return float(kendalltau(self.predicted_db, self.true_db).statistic)
+
+    @property
+    def coverage(self) -> float:
+        """Share of networks within the interval of 90 %."""
+        return float(np.mean(np.abs(self.error_db) < HALF_WIDTHS * self.deviation_db))
+
     def __str__(self) -> str:
-        error = self.predicted_db - self.true_db
-        held = np.abs(error) < HALF_WIDTHS * self.deviation_db
-        tau = float(kendalltau(self.predicted_db, self.true_db).statistic)
         return (
-            f"tau {tau:.2f}, root mean square error {math.sqrt(np.mean(error**2)):.3f} dB, "
-            f"{held.mean():.0%} within the interval of 90 %"
+            f"tau {self.tau:.2f}, root mean square error {self.rms_error_db:.3f} dB, "
+            f"{self.coverage:.0%} within the interval of 90 %"
         )
 
 
@@ -64,44 +86,38 @@ def missing_db(networks: Sequence[ShortlyTrainedNetwork], steps: int) -> Floats:
     return shipped_model(TABLE_SCALE).missing_db([_short(one, steps) for one in networks])
 
 
-def trained_in_full(table: NetworkTable) -> Predicted:
-    """Those networks that were trained in full and get above bicubic enlargement."""
+def trained_in_full(table: NetworkTable, features: Floats) -> Predicted:
+    """Those networks that were trained in full and get above bicubic enlargement.
+
+    ``features`` are those of the networks in ``table``.
+    """
     trainings, built = read_table(), kept_architectures()
     built |= {network.name: network.build(TABLE_SCALE) for network in zoo.ZOO}
     pairs = [
         pair for pair in trainings.pairs(table.steps) if pair.psnr_db >= trainings.bicubic_psnr_db
     ]
     candidates = [built[pair.name] for pair in pairs]
-    gains = _prior_without(candidates, table).gains(
-        matrix_of([features_of(candidate) for candidate in candidates])
-    )
-    told = [
-        _after_full(
-            trainings, pair.name, replace(pair.short, psnr_db=trainings.bicubic_psnr_db + gain)
-        )
-        for pair, gain in zip(pairs, gains.mean_db.tolist(), strict=True)
-    ]
-    means, deviations = np.array(told).T
-    true_db = np.array([pair.psnr_db for pair in pairs])
-    return Predicted(means, np.hypot(gains.deviation_db, deviations), true_db)
-
-
-def _prior_without(candidates: Sequence[Candidate], table: NetworkTable) -> GainPrior:
-    """Fitted to all but these networks."""
     hashes = {candidate.graph.hash for candidate in candidates}
-    features = matrix_of([features_of(one.candidate) for one in table.networks])
     others = np.array([one.candidate.graph.hash not in hashes for one in table.networks])
-    return GainPrior.fitted(features[others], gains_of(table)[others], table.kernel)
-
-
-def _after_full(table: Table, name: str, short: ShortTraining) -> tuple[float, float]:
-    """Mean and deviation by a model that does not know the network of that name."""
-    expected = QualityModel.fitted(table.without(name)).expected(short)
-    return expected.psnr_db, (expected.high_db - expected.low_db) / 2 / HALF_WIDTHS
+    prior = GainPrior.fitted(features[others], gains_of(table)[others], table.kernel)
+    gains = prior.gains(matrix_of([features_of(candidate) for candidate in candidates]))
+    expected = [
+        QualityModel.fitted(trainings.without(pair.name))
+        .expected(replace(pair.short, psnr_db=trainings.bicubic_psnr_db + gain_db))
+        .doubted(HALF_WIDTHS * deviation_db)
+        for pair, gain_db, deviation_db in zip(
+            pairs, gains.mean_db.tolist(), gains.deviation_db.tolist(), strict=True
+        )
+    ]
+    return Predicted(
+        np.array([one.psnr_db for one in expected]),
+        np.array([one.high_db - one.low_db for one in expected]) / (2 * HALF_WIDTHS),
+        np.array([pair.psnr_db for pair in pairs]),
+    )
 
 
 def _short(network: ShortlyTrainedNetwork, steps: int) -> ShortTraining:
     """As of a network that is no better than bicubic enlargement yet."""
     candidate = network.candidate
-    macs = infer(candidate.deployed, INPUT).macs / (INPUT.height * INPUT.width)
+    macs = macs_per_pixel(infer(candidate.deployed, INPUT).macs)
     return ShortTraining.of(candidate.graph, macs, steps, psnr_db=0.0, bicubic_psnr_db=0.0)

@@ -110,7 +110,7 @@ def missing(rows: list[Row]) -> list[Training]:
 
 
 def _trained_again(of: Mapping[tuple[str, str, str], Row]) -> list[str]:
-    """How far apart two trainings are that differ in nothing but rounding errors."""
+    """How far apart two trainings by the same recipe and seed ended."""
     results = json.loads((HERE.parent / "report_systems/results.json").read_text("utf-8"))
     (abpn,) = (row for row in results["systems"] if row["name"] == "ABPN")
     apart = [
