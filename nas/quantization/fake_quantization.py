@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from latency_models import WeightGranularity
 from search_spaces import Range
 
@@ -13,7 +15,7 @@ MAX_LEVEL = 127
 MIN_RANGE = 1e-3
 #: Shares of a range among which ``narrowed`` looks for the best.
 _SHARES = tuple(percent / 100 for percent in range(100, 35, -5))
-#: Values that it looks at.
+#: How many values it looks at.
 _VALUES = 2**18
 
 
@@ -61,8 +63,9 @@ def narrowed(low: tf.Tensor, high: tf.Tensor, values: tf.Tensor) -> tuple[tf.Ten
     square error of both. It is gone halfway there, since images of more contrast will come: so
     the image that loses most loses less as well (studies/quantization).
     """
-    few = tf.reshape(values, [-1])
-    few = few[:: max(1, few.shape[0] // _VALUES)]
+    flat = tf.reshape(values, [-1])
+    # Drawn at random: one in every so many would always be of the same few channels.
+    few = tf.gather(flat, np.random.default_rng(0).integers(flat.shape[0], size=_VALUES))
 
     def error(share: float) -> float:
         rounded = fake_quantize(few, share * low, share * high)

@@ -30,6 +30,16 @@ def test_a_few_large_values_are_cut_off_for_the_others(sign: int) -> None:
     assert error(values, low, high) < 0.95 * error(values, *whole)
 
 
+@pytest.mark.parametrize("channels", [24, 28, 30, 32])
+def test_every_channel_counts(channels: int) -> None:
+    """Two channels are the image, as where a residual is folded; all others are faint."""
+    random = np.random.default_rng(0)
+    values = random.normal(0, 0.02, (128, 32, 32, channels))
+    values[..., 3:5] = random.uniform(0, 1, (128, 32, 32, 2))
+    low, high = narrowed(tf.constant(-0.1), tf.constant(1.0), tf.constant(values, tf.float32))
+    assert [float(low), float(high)] == pytest.approx([-0.1, 1])
+
+
 def test_a_dead_tensor_has_a_range() -> None:
     low, high = narrowed(tf.constant(0.0), tf.constant(1e-3), tf.zeros(10))
     assert float(low) == 0
