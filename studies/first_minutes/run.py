@@ -93,7 +93,7 @@ def report(rows: list[Row]) -> str:
         "    python -m studies.first_minutes.run",
         "",
         "A search as a newcomer has it: the images that come with the packages (9 to train on, 3",
-        "to validate), every option as it is. Two hyperthreads of one core with bfloat16. Scores",
+        "to validate), every option as it is. Two cores without bfloat16. Scores",
         "are ratios to ABPN's in the same search, both as expected after a full training;",
         "promised is the best of what the search expects before it has trained anything. They",
         "begin with networks that come with the package, which searches for vs680 and",
