@@ -27,6 +27,9 @@ P = ParamSpec("P")
 
 #: Longest that the converter may take; the largest network of the spaces takes some seconds.
 CONVERSION_TIMEOUT_SECONDS = 300.0
+#: Networks that were timed for a choice whose times are kept: the next choices have some of them
+#: again, and others that differ in training alone.
+_MOST_AHEAD = 64
 #: The integer file and the network it was made from may differ by rounding only: by this, and by
 #: what rounding costs the network. A kernel of the runtime rounds a few values to the neighboring
 #: level; in a network that enlarges such errors they matter as much as rounding itself does.
@@ -114,16 +117,17 @@ class CandidateEvaluator:
     def latency(self, graph: Graph) -> Latency:
         """Time of the deployed ``graph`` on the study's device, before any training.
 
-        What was asked ``latency_ahead`` is not timed again; the others of then are forgotten.
+        What was asked ``latency_ahead`` is not timed again.
         """
         known = self.ahead.get(graph.hash)
-        self.ahead.clear()
         return self.fresh_latency(graph) if known is None else known
 
     def latency_ahead(self, graph: Graph) -> Latency:
         """As ``latency``, for one of several networks of which one is going to be trained."""
         if graph.hash not in self.ahead:
             self.ahead[graph.hash] = self.fresh_latency(graph)
+            if len(self.ahead) > _MOST_AHEAD:
+                del self.ahead[next(iter(self.ahead))]  # the oldest
         return self.ahead[graph.hash]
 
     def fresh_latency(self, graph: Graph) -> Latency:

@@ -37,6 +37,7 @@ from ..quantization.fake_quantization import (
     fake_quantize_fixed,
     fake_quantize_weights,
 )
+from ..system.cores import has_bfloat16
 from .tensorflow_quietly import tf
 from .weights import range_key
 
@@ -170,15 +171,19 @@ def interpret(operator: Operator, inputs: list[tf.Tensor], at: _Variables) -> tf
     raise TypeError(f"no interpretation of {operator.kind}")
 
 
-def _in_precision(at: _Variables, *tensors: tf.Tensor) -> list[tf.Tensor]:
-    dtype = tf.bfloat16 if at.mode.bfloat16 else tf.float32
-    return [tf.cast(tensor, dtype) for tensor in tensors]
+def _in_precision(at: _Variables, *tensors: tf.Tensor, groups: int = 1) -> list[tf.Tensor]:
+    """As a convolution of so many ``groups`` takes them.
+
+    On a processor without bfloat16, TensorFlow has no gradient of grouped ones in it.
+    """
+    narrow = at.mode.bfloat16 and (groups == 1 or has_bfloat16())
+    return [tf.cast(tensor, tf.bfloat16 if narrow else tf.float32) for tensor in tensors]
 
 
 @interpret.register
 def _(operator: convolutions.Conv, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
     kernel = at.kernel(merged_kernel(operator, at.values, tf.einsum))
-    x, kernel = _in_precision(at, inputs[0], kernel)
+    x, kernel = _in_precision(at, inputs[0], kernel, groups=operator.groups)
     result = tf.nn.conv2d(
         x, kernel, operator.stride, _padding(operator.padding), dilations=operator.dilation
     )
