@@ -15,8 +15,6 @@ from ..scatter import Point, Scatter, linear, logarithmic
 _ALIKE_DB = 0.02
 #: right of the slowest system, as a factor of its time
 _ROOM_FOR_A_NAME = 1.3
-
-
 #: Until the systems are trained again.
 _FORMER_RANGES = """\
 INT8 ranges were chosen by a few of each tensor's channels then, which cut white off in
