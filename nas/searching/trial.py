@@ -145,11 +145,12 @@ def time(
         return timed
     limit_ms = settings.max_latency_ms
     ended = over_limit(latency, limit_ms)
-    if ended is None and settings.objective is Objective.SCORE:
+    if ended is None:
         now = search()
         # An earlier trial may have drawn the same after this one looked for it.
         ended = duplicate(proposal.number, proposal.candidate.hash, now)
-        ended = ended or too_slow_to_win(latency, now.records, settings.risk, limit_ms)
+        if ended is None and settings.objective is Objective.SCORE:
+            ended = too_slow_to_win(latency, now.records, settings.risk, limit_ms)
     return timed if ended is None else replace(ended, latency=latency)
 
 

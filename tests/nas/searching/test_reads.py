@@ -53,9 +53,9 @@ def test_trials_are_read_no_more_often_than_they_may_have_changed(
     study.optuna.sampler = worker_sampler(study, budget, run, resources, evaluator, observer, spent)
     run_trials(study, budget, run, resources.space, evaluator, observer, spent)
     *_, before, last = observer.by_trial
-    # Is one lost or waiting, does one wait for Optuna, what is to be proposed, is it another's, and
-    # how did it end.
-    assert (last - before)["get_all_trials"] == 5
+    # Is one lost or waiting, does one wait for Optuna, what is to be proposed, is it another's, is
+    # it still no other's once it is timed, and how did it end.
+    assert (last - before)["get_all_trials"] == 6
     # Optuna's, as it begins the trial and ends it.
     assert (last - before)["get_trial"] == 2
 

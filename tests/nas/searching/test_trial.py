@@ -143,10 +143,14 @@ def test_a_latency_is_compared_with_what_is_known_once_it_is_there() -> None:
         assert found.latency == latency_of(100.0)
 
 
-def test_the_same_network_of_an_earlier_trial_is_noticed_before_training_too() -> None:
+@pytest.mark.parametrize("objective", Objective)
+def test_the_same_network_of_an_earlier_trial_is_noticed_before_training_too(
+    objective: Objective,
+) -> None:
     """It may have been announced after this one looked for it, and did not see it either."""
     same = replace(make_record(2), candidate=ABPN.hash)
-    ended = time(proposal(), evaluator(Evaluator()), settings(), lambda: search(same))
+    conditions = settings(objective=objective)
+    ended = time(proposal(), evaluator(Evaluator()), conditions, lambda: search(same))
     assert isinstance(ended, Ended)
     assert (ended.outcome, ended.reason) == (Outcome.DUPLICATE, "the same network as trial 2")
 
