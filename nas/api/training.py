@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from search_spaces import Candidate, Graph, InputError
 
@@ -103,8 +103,9 @@ def train(
     ``what`` is "STUDY#TRIAL", the name of a zoo network (``scale`` is for it) or of one of
     ``nas.models()``, a GRAPH.json, or a ``Graph`` or ``Candidate``. ``data`` is a folder,
     "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); arrays are kept in the folder as PNG
-    files. ``recipe`` is "full", 200,000 steps of 16 crops of 32x32, or "proxy", a search's;
-    ``steps``, ``batch`` and ``patch`` (side of an LR crop, pixels) are others than the recipe's.
+    files. ``recipe`` is "full", 200,000 steps of 16 crops of 32x32 of the images and of smaller
+    copies of them, or "proxy", a search's; ``steps``, ``batch`` and ``patch`` (side of an LR crop,
+    pixels) are others than the recipe's.
     ``teacher``, one of ``nas.models()`` or an INT8 TFLite file, is a better network of the same
     scale, which has half a share in the images that are trained towards.
     ``device`` decides the input size and the weights' scales, ``test`` are folders to judge on
@@ -192,7 +193,7 @@ def _recipe(
     name: RecipeName, loss: Loss, quantize: Quantization, given: Mapping[str, int | None]
 ) -> Recipe:
     """InputError if a number is out of its bounds."""
-    numbers = {key: value for key, value in given.items() if value is not None}
+    numbers: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     for key, value in numbers.items():
         low, high = BOUNDS[key]
         if not low <= value <= high:
@@ -219,7 +220,8 @@ def _tell(study: Study, training: LongTraining, quality: ModelQuality) -> bool:
     recipe, of_study = training.recipe, study.settings.recipe
     crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)
     same_images = training.data.fingerprint == study.settings.data_fingerprint
-    alike = crops and same_images and training.teacher is None
+    no_others = training.teacher is None and recipe.smaller_copies == of_study.smaller_copies
+    alike = crops and same_images and no_others
     if not (recipe.steps == FULL_STEPS and alike):
         return False
     study.note_full_training(KnownPsnr(training.candidate.hash, quality.psnr_db))

@@ -40,7 +40,7 @@ def train(
     data: Annotated[str, typer.Option(help="Folder of photos, or 'embedded'.")] = "embedded",
     recipe: Annotated[
         RecipeName,
-        typer.Option(help="full: 200000 steps; proxy: 250, as a search."),
+        typer.Option(help="full: 200000 steps, smaller copies too; proxy: 250, as a search."),
     ] = RecipeName.FULL,
     steps: Annotated[
         int | None,

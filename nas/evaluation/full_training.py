@@ -15,6 +15,7 @@ from search_spaces.naming import from_anywhere
 from ..choices import Quantization
 from ..data.images import Data, ImageSet, data_path
 from ..data.patches import PatchSampler
+from ..data.smaller_copies import with_smaller_copies
 from ..quality.image_quality import ModelQuality, evaluate
 from ..quality.tiles import require_tiles
 from ..system.cores import Cores
@@ -75,7 +76,8 @@ class LongTraining:
 
         INT8 steps may follow what was only quantized, and need not follow what was begun.
         """
-        others = ("bfloat16", "quantization")
+        others = ("bfloat16", "quantization", "smaller_copies")
+        copies = self.recipe.smaller_copies
         recipe = {key: value for key, value in vars(self.recipe).items() if key not in others}
         return {
             "candidate": self.candidate.hash,
@@ -84,6 +86,7 @@ class LongTraining:
             "seed": self.seed,
             "method": METHOD,
             **recipe,
+            **({"smaller_copies": copies} if copies else {}),
             **({"teacher": self.teacher.digest} if self.teacher else {}),
         }
 
@@ -131,7 +134,8 @@ class LongTraining:
 
     def _targets(self, worker: Worker, tell: Callable[[int, int], None]) -> ImageSet:
         """The images that the network is trained towards."""
-        images = self.data.training
+        recipe = self.recipe
+        images = with_smaller_copies(self.data.training, recipe.smaller_copies, recipe.patch)
         return self.teacher.targets(images, worker, tell) if self.teacher else images
 
     def _before_int8_steps(self) -> Checkpoint | None:

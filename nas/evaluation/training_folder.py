@@ -122,5 +122,6 @@ _SAID = {
     "candidate": "another network",
     "data": "other images",
     "teacher": "another teacher",
+    "smaller_copies": "other sizes of its images",
     "method": "a version of nas that trains otherwise",
 }

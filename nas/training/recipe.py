@@ -72,6 +72,8 @@ class Recipe:
     int8_rate: float = 0.3
     quantization: Quantization = Quantization.AUTO
     loss: Loss = Loss.L1
+    #: sizes of each photograph, of its own, at which it is learned from besides
+    smaller_copies: tuple[float, ...] = ()
     #: convolutions in bfloat16
     bfloat16: bool = False
 
@@ -107,12 +109,13 @@ class Recipe:
 def recipe_named(name: RecipeName) -> Recipe:
     """The recipe of that name.
 
-    ``proxy`` is how a candidate of a search is trained by default, ``full`` a network to ship. Both
-    take crops of 32x32 LR pixels: those of ABPN's authors (arXiv:2105.09750), 64x64, give less than
-    as many steps more as they cost (studies/training_at_length).
+    ``proxy`` is how a candidate of a search is trained by default, ``full`` a network to ship: it
+    sees each photograph so often that smaller copies of it are worth having. Both take crops of
+    32x32 LR pixels: those of ABPN's authors (arXiv:2105.09750), 64x64, give less than as many steps
+    more as they cost (studies/training_at_length).
     """
     match name:
         case RecipeName.PROXY:
             return Recipe(steps=250)
         case RecipeName.FULL:
-            return Recipe(steps=200_000)
+            return Recipe(steps=200_000, smaller_copies=(2 / 3, 1 / 2))

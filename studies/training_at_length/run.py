@@ -49,6 +49,9 @@ TRAININGS = (
     Training("ABPN", "half of the photographs", photographs=2),
     Training("ABPN", "and 3,000 steps with INT8 rounding", {"quantize": "qat"}),
     Training("ABPN", "16 crops of 64x64", {"patch": 64}),
+    Training("ABPN", "smaller copies of the photographs", {"recipe": "full"}),
+    Training("deepened-u85-14ms", "smaller copies of the photographs", {"recipe": "full"}),
+    Training("ABPN", "smaller copies, 30,000 steps", {"recipe": "full", "steps": 30_000}),
 )
 
 
@@ -89,11 +92,10 @@ def trained(training: Training, options: argparse.Namespace) -> Iterator[Row]:
     """A row for each set of images."""
     name = f"{training.network} {training.name}".replace(" ", "-")
     data = photographs(options.data, training.photographs, options.out / f"{name}-images")
-    arguments = {"steps": STEPS, "quantize": "ptq", **training.changes}
+    arguments = {"recipe": "proxy", "steps": STEPS, "quantize": "ptq", **training.changes}
     outcome = nas.train(
         training.network,
         data,
-        recipe="proxy",
         device=DEVICE,
         test=options.test,
         folder=options.out / name,

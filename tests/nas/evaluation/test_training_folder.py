@@ -42,6 +42,7 @@ def finish(path: Path) -> None:
         ({"steps": 21, "loss": "l2"}, "steps 20, not 21; loss l1, not l2"),
         ({"new_setting": 1}, "new_setting None, not 1"),
         ({"teacher": "9"}, "another teacher"),
+        ({"smaller_copies": [0.5]}, "other sizes of its images"),
         ({"method": 9}, "a version of nas that trains otherwise"),
     ],
 )

@@ -81,4 +81,6 @@ def test_recipes_by_name() -> None:
     proxy, full = recipe_named(RecipeName.PROXY), recipe_named(RecipeName.FULL)
     assert (full.steps, full.patch, full.batch) == (200_000, 32, 16)
     assert proxy.patch == 32
+    assert full.smaller_copies
+    assert not proxy.smaller_copies  # what searches rest on was trained without
     assert 100 * proxy.steps <= full.steps
