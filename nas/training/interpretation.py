@@ -146,8 +146,8 @@ def _features(graph: Graph) -> frozenset[str]:
 
 def own_values(values: Mapping[str, Value], node: Node) -> dict[str, Value]:
     """Those of ``node``, by the names of its operator's variables."""
-    prefix = f"{node.name}/"
-    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+    keys = ((key, *key.rpartition("/")) for key in values)
+    return {variable: values[key] for key, name, _, variable in keys if name == node.name}
 
 
 @contextmanager
@@ -351,6 +351,7 @@ def _(operator: operators.Mean, inputs: list[tf.Tensor], at: _Variables) -> tf.T
 
 @interpret.register
 def _(operator: operators.Pool, inputs: list[tf.Tensor], at: _Variables) -> tf.Tensor:
-    kind = "MAX" if operator.reduction is operators.Reduction.MAX else "AVG"
-    window, strides = [operator.size] * 2, [operator.stride] * 2
-    return tf.nn.pool(tf.cast(inputs[0], tf.float32), window, kind, strides, "SAME")
+    largest = operator.reduction is operators.Reduction.MAX
+    # Others of TensorFlow take no stride that is longer than the window.
+    pool = tf.nn.max_pool2d if largest else tf.nn.avg_pool2d
+    return pool(tf.cast(inputs[0], tf.float32), operator.size, operator.stride, "SAME")

@@ -117,11 +117,17 @@ def _tied(graph: Graph, is_scaled: Callable[[Node], bool]) -> Iterator[_Tied]:
         groups |= dict.fromkeys(group, group)
     for group in {id(group): group for group in groups.values()}.values():
         nodes = tuple(node for node in graph.nodes if node.name in group)
+        # A convolution of the group reads it, too, where its result is added to what it read.
         readers = tuple(
-            r for node in nodes for r in graph.readers(node.name) if r.name not in group
+            r
+            for node in nodes
+            for r in graph.readers(node.name)
+            if not (r.name in group and r.operator.homogeneous_by_channel)
         )
         if (
             len(nodes) == len(group)  # the image is none of them
+            and graph.nodes[-1] not in nodes  # nor what the network gives
+            and len({graph.channels[node.name] for node in nodes}) == 1
             and all(is_scaled(n) or n.operator.homogeneous_by_channel for n in nodes)
             and not any(isinstance(n.operator, TransposedConv) for n in nodes)
             and readers

@@ -61,8 +61,8 @@ def merge_branches(graph: Graph) -> Rewrite:
 
         carried = dict(weights)
         for name, conv in branched.items():
-            own = {key.rpartition("/")[2]: key for key in weights if key.startswith(f"{name}/")}
-            values = {variable: carried.pop(key) for variable, key in own.items()}
+            own = [key for key in weights if key.rpartition("/")[0] == name]
+            values = {key.rpartition("/")[2]: carried.pop(key) for key in own}
             kernel = merged_kernel(conv, values, np.einsum)
             carried[f"{name}/kernel"] = np.asarray(kernel, np.float32)
             if conv.bias:

@@ -63,13 +63,12 @@ class _Part:
 
     def carry(self, weights: Weights) -> dict[str, Array]:
         """Its own weights from those of the whole: channels are the last axis of each."""
-        prefix = f"{self.of}/"
+        own = slice(self.begin, self.begin + self.size)
+        parts = ((key.rpartition("/"), value) for key, value in weights.items())
         return {
-            f"{self.name}/{key.removeprefix(prefix)}": value[
-                ..., self.begin : self.begin + self.size
-            ]
-            for key, value in weights.items()
-            if key.startswith(prefix)
+            f"{self.name}/{variable}": value[..., own]
+            for (name, _, variable), value in parts
+            if name == self.of
         }
 
 

@@ -60,6 +60,21 @@ def joined(operator: Operator) -> Graph:
     return net.image(net.conv(net.add_node(operator, a, b), 12), 2)
 
 
+def added_to_what_it_reads(filters: int = 8) -> Graph:
+    """A conv's result and what it has read meet in a sum; one of one channel meets each of them."""
+    net = GraphBuilder()
+    features = net.conv(net.input, 8, relu=True)
+    return net.image(net.conv(net.add(features, net.conv(features, filters)), 12), 2)
+
+
+def sum_at_the_end() -> Graph:
+    """The image is a sum that nothing follows, and a conv reads one of its two terms."""
+    net = GraphBuilder()
+    pixels = net.conv(net.add_node(Resize(factor=2), net.input), 3)
+    net.add(pixels, net.conv(net.conv(pixels, 8, relu=True), 3))
+    return net.graph
+
+
 def gated(*gate: Operator) -> Graph:
     """Features times the ``gate`` made of them."""
     net = GraphBuilder()
@@ -222,6 +237,9 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "transposed conv x3": lambda: transposed(3, 9),
     "add": lambda: joined(Add()),
     "add, relu": lambda: joined(Add(activation=Activation.RELU)),
+    "add, to what it reads": added_to_what_it_reads,
+    "add, one channel": lambda: added_to_what_it_reads(filters=1),
+    "add, at the end": sum_at_the_end,
     "subtract": lambda: joined(Subtract()),
     "multiply with sigmoid": lambda: gated(Sigmoid()),
     "multiply with tanh": lambda: gated(Tanh()),
@@ -257,6 +275,9 @@ SMALL: dict[str, Callable[[], Graph]] = {
     "pool, average": lambda: between_convs(Pool(reduction=Reduction.AVERAGE, size=3)),
     "pool, stride": lambda: between_convs(
         Conv(filters=32), Pool(stride=2), DepthToSpace(block=2)
+    ),
+    "pool, stride beyond its window": lambda: between_convs(
+        Conv(filters=72), Pool(stride=3), DepthToSpace(block=3)
     ),
     **{f"block {kind}": partial(blocks_of, kind) for kind in BlockKind},
     **{

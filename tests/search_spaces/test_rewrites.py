@@ -25,6 +25,7 @@ from search_spaces import (
     INPUT,
     Branches,
     Candidate,
+    Clip,
     Conv,
     Deployment,
     DepthToSpace,
@@ -32,6 +33,7 @@ from search_spaces import (
     GraphBuilder,
     GraphError,
     InputSpec,
+    Node,
     PixelShuffle,
     infer,
     lower,
@@ -45,8 +47,20 @@ from .trials import RandomTrial
 
 #: Of 255 levels; the two differ in the order of float32 sums only.
 LARGEST_DIFFERENCE = 1e-3 * 255
+
+
+def plain_skip(scale: int) -> Graph:
+    """A conv added to what it reads, and the image added to the last one."""
+    net = GraphBuilder()
+    anchor = net.concat(*[net.input] * scale**2)
+    features = net.conv(net.input, 16, relu=True)
+    features = net.add(features, net.conv(features, 16))
+    return net.image(net.add(net.conv(features, 3 * scale**2), anchor), scale)
+
+
 FOLDABLE: dict[str, Callable[[int], Graph]] = {
     "anchor by concat": zoo.abpn,
+    "a conv added to what it reads": plain_skip,
     "anchor by a fixed conv": zoo.ncnet,
     "nearest, residual blocks": zoo.fastsr,
 }
@@ -101,6 +115,22 @@ def largest_difference(candidate: Candidate, weights: Weights) -> float:
 def test_random_weights(name: str, deployment: Deployment, scale: int) -> None:
     candidate = Candidate(FOLDABLE[name](scale), deployment)
     weights = random_weights(Network(candidate.graph), seed=scale)
+    assert largest_difference(candidate, weights) < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("pixel_shuffle", PixelShuffle)
+def test_a_name_may_begin_with_another_and_a_slash(pixel_shuffle: PixelShuffle) -> None:
+    graph = Graph(
+        (
+            Node("x", Conv(filters=12, branches=Branches.EXPANDED), (INPUT,)),
+            Node("x/y", Conv(filters=12, branches=Branches.EXPANDED), ("x",)),
+            Node("x/y/z", Conv(filters=12), ("x/y",)),
+            Node("pixels", DepthToSpace(block=2), ("x/y/z",)),
+            Node("image", Clip(), ("pixels",)),
+        )
+    )
+    candidate = Candidate(graph, Deployment(channel_step=8, pixel_shuffle=pixel_shuffle))
+    weights = random_weights(Network(graph), seed=3)
     assert largest_difference(candidate, weights) < LARGEST_DIFFERENCE
 
 

@@ -20,14 +20,17 @@ from nas.training.interpretation import Interpreter, Mode
 from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
-from search_spaces import Graph, zoo
+from search_spaces import Graph, GraphError, zoo
+from search_spaces.graph.quantization import quantization_groups
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 from search_spaces.transforms.equalization import balance
 from tests.search_spaces.conversion import random_weights
 from tests.search_spaces.small_graphs import SMALL
+from tests.search_spaces.strategies import graphs
 
 FLOAT = Mode(quantize=False)
+SPACES = ("mobile", "anchor", "residual")
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +71,41 @@ def test_the_image_stays_the_same(graph: Graph, crops: Pixels) -> None:
     require_same_image(graph, crops)
 
 
-@given(st.integers(0, 10**6), st.sampled_from([2, 3, 4]))
-@settings(max_examples=25, deadline=None)
-def test_so_it_does_of_any_network_of_the_spaces(seed: int, scale: int) -> None:
-    graph = load_space("mobile").draw(RandomTrial(random.Random(seed)), scale).deployed
+@given(st.sampled_from(SPACES), st.integers(0, 10**6), st.sampled_from([2, 3, 4]))
+@settings(max_examples=50, deadline=None)
+def test_so_it_does_of_any_network_of_the_spaces(space: str, seed: int, scale: int) -> None:
+    graph = load_space(space).draw(RandomTrial(random.Random(seed)), scale).deployed
     require_same_image(graph, np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), np.uint8))
+
+
+def test_what_the_network_gives_stays(crops: Pixels) -> None:
+    """A sum at the end, with a faint channel: nothing would bring its levels back."""
+    graph = SMALL["add, at the end"]()
+    faint: Array = np.array([1, 1, 0.05], np.float32)
+    weights = {
+        name: value * faint if value.shape[-1:] == (3,) else value
+        for name, value in random_weights(Network(graph), 1).items()
+    }
+    expected = levels(graph, weights, crops)
+    after = balance(graph, weights, largest_values(graph, weights, crops))
+    np.testing.assert_allclose(levels(graph, after, crops), expected, atol=0.05)
+
+
+def can_be_quantized(graph: Graph) -> bool:
+    try:
+        quantization_groups(graph)
+    except GraphError:
+        return False
+    return True
+
+
+@given(graphs().filter(can_be_quantized))
+@settings(max_examples=25, deadline=None)
+def test_so_it_does_of_any_network_at_all(graph: Graph) -> None:
+    side = 12 * graph.multiple
+    require_same_image(
+        graph, np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    )
 
 
 @pytest.mark.parametrize(
