@@ -20,8 +20,15 @@ DeviceSource: TypeAlias = str | Path | Device
 
 
 def word_of(value: str | Path) -> str:
-    """As a command has it: a ``Path`` is one, though it be called like something built in."""
-    return value if isinstance(value, str) else str(value.absolute())
+    """As a command has it: a ``Path`` is one, though it be called like something built in.
+
+    InputError if it is neither.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Path):
+        return str(value.absolute())
+    raise InputError(f"{value!r}: give a name, or a path")
 
 
 def device_of(source: DeviceSource) -> Device:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def search(
         device=device_object,
         images=images,
         sampler=sampler if isinstance(sampler, BaseSampler) else None,
-        callbacks=tuple(callbacks),
+        callbacks=_callbacks(callbacks),
         folder=None if folder is None else Path(folder),
     )
     return run_search(options, objects, in_this_process=True, catch_interrupt=catch_interrupt)
@@ -178,6 +178,8 @@ def findings(study: Study) -> tuple[ParetoPoint, ...]:
         for finding in nas.findings(nas.load_study("first")):
             print(finding.trial, finding.result.psnr_db, finding.result.latency.ms, finding.path)
     """
+    if not isinstance(study, Study):
+        raise InputError(f"study {study!r}: give what nas.load_study or a search returned")
     return results.findings(study)
 
 
@@ -255,10 +257,18 @@ def _study_name(study: str | None, folder: str | Path | None) -> str | None:
     return study or name
 
 
+def _callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
+    if not isinstance(given, Iterable) or not all(map(callable, listed := tuple(given))):
+        raise InputError(f"callbacks {given!r}: give a list of functions callback(study, record)")
+    return listed
+
+
 def _study_words(studies: str | Path | Sequence[str | Path] | None) -> list[str] | None:
     if studies is None:
         return None
     listed = [studies] if isinstance(studies, str | Path) else studies
+    if not isinstance(listed, Iterable):
+        raise InputError(f"warm_from {studies!r}: give the name or the folder of a study, or some")
     return [word_of(study) for study in listed]
 
 

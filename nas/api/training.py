@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -172,6 +173,8 @@ class _Silent:
 def _network(what: str | Path | Graph | Candidate, scale: int, storage: str | None) -> NamedNetwork:
     if isinstance(what, str | Path):
         return find_network(word_of(what), scale, storage)
+    if not isinstance(what, Graph | Candidate):
+        raise InputError(f"{what!r}: give a name, a path, a Graph or a Candidate")
     candidate = Candidate(what) if isinstance(what, Graph) else what
     return NamedNetwork(f"network-{candidate.hash[:8]}", candidate)
 
@@ -196,8 +199,8 @@ def _recipe(
     numbers: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     for key, value in numbers.items():
         low, high = BOUNDS[key]
-        if not low <= value <= high:
-            raise InputError(f"{key} {value}: choose {low} to {high}")
+        if not (isinstance(value, Integral) and low <= int(value) <= high):
+            raise InputError(f"{key} {value!r}: choose {low} to {high}")
     return replace(
         recipe_named(name), **numbers, loss=loss, quantization=quantize, bfloat16=has_bfloat16()
     )

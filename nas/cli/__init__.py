@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,7 +17,7 @@ from typer.core import TyperGroup
 from search_spaces.errors import NasError
 
 from ..system.passwords import without_passwords
-from ..system.text import PRINTABLE
+from ..system.text import PRINTABLE, visible
 from . import (
     checking,
     data,
@@ -93,6 +95,8 @@ def main() -> None:
     except NasError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
+        if isinstance(error, FileExistsError) and Path(error.filename or "").is_file():
+            _fail(f"{error.filename}: a file is where a folder is needed; name another", 2)
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _fail(f"{what}; {_ADVICE.get(error.errno or 0, 'check the disk and its permissions')}", 1)
     except MemoryError:
@@ -102,19 +106,31 @@ def main() -> None:
 _ADVICE = {
     errno.ENOSPC: "free some space on its disk, and give the same command again",
     errno.EDQUOT: "free some space on its disk, and give the same command again",
+    errno.ENOTDIR: "a part of this path is a file: choose another place",
     errno.EROFS: "its disk is read-only: choose another place",
 }
 
 
 def _make_streams_ready() -> None:
-    """Output is flushed line by line, also into a pipe; names that are not UTF-8 are escaped."""
+    """Output is flushed line by line, also into a pipe; names that are not UTF-8 are escaped.
+
+    A stream that was closed, as a service's may be, takes whatever is written.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free, which is that stream's: else the next file had it,
+            # in the processes that are begun as well.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)
+            setattr(sys, name, os.fdopen(nowhere, mode))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors=PRINTABLE)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"error: {without_passwords(' '.join(message.split()))}", file=sys.stderr)
+    line = visible(" ".join(message.split()))
+    print(f"error: {without_passwords(line)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from ..system.files import json_text
-from ..system.text import printable
+from ..system.text import printable, visible
 
 #: Standard output, while it is reserved for JSON.
 _json_output: ContextVar[TextIO | None] = ContextVar("json_output", default=None)
@@ -59,12 +59,12 @@ def print_notes(lines: Iterable[str]) -> None:
     """Prints lines on standard error, after what was printed on standard output."""
     sys.stdout.flush()
     for line in lines:
-        print(line, file=sys.stderr, flush=True)
+        print(visible(line), file=sys.stderr, flush=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table; columns of numbers are aligned to the right."""
-    lines = [tuple(header), *map(tuple, rows)]
+    lines = [tuple(map(visible, line)) for line in (header, *rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
     right = [all(row[index][:1] in "-+0123456789" for row in rows) for index in range(len(header))]
     for line in lines:

@@ -10,6 +10,7 @@ import typer
 
 from search_spaces.errors import InputError
 
+from ..system.text import visible
 from .models import ModelArgument
 from .output import print_notes
 from .progress import Show, progress_bar
@@ -67,9 +68,9 @@ class _Printer:
     def written(self, picture: Upscaled) -> None:
         from ..data.pictures import frames_remark
 
-        print(f"{picture.target}: {picture.width}x{picture.height}")
+        print(visible(f"{picture.target}: {picture.width}x{picture.height}"))
         if remark := frames_remark(picture.frames):
             print_notes([f"{picture.source}: {remark}"])
 
     def left_out(self, job: UpscalingJob, reason: str) -> None:
-        print(f"left out: {reason}", file=sys.stderr)
+        print(visible(f"left out: {reason}"), file=sys.stderr)

@@ -58,6 +58,8 @@ class Images:
             object.__setattr__(self, "lr", _checked("lr", self.lr))
             if len(self.lr) != len(self.hr):
                 raise InputError(f"images: {len(self.hr)} of hr, but {len(self.lr)} of lr")
+        if not isinstance(self.validation, Images | None):
+            raise InputError("images: validation is no nas.Images; give nas.Images(hr=...)")
         if self.validation is not None and self.validation.validation is not None:
             raise InputError("images: those to validate on have others to validate on; leave one")
 
@@ -158,6 +160,8 @@ def _file(number: int) -> str:
 
 def _checked(what: str, images: Iterable[Pixels] | Pixels) -> tuple[Pixels, ...]:
     """The images as arrays; InputError names the first that is not uint8 RGB."""
+    if not isinstance(images, Iterable) or isinstance(images, str | bytes):
+        raise InputError(f"images: {what} is {images!r}; give arrays, uint8 RGB of shape (H, W, 3)")
     checked = tuple(map(np.asarray, images))
     for number, image in enumerate(checked):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:

@@ -149,7 +149,7 @@ class Bench:
     """What the systems are trained and judged on, and where their files are kept.
 
     A system whose row is in ``folder`` already is not trained again, and a training that was cut
-    off goes on.
+    off goes on. InputError if that is a file.
     """
 
     data: Data
@@ -158,6 +158,10 @@ class Bench:
     steps: int
     seed: int
     folder: Path
+
+    def __post_init__(self) -> None:
+        if self.folder.is_file():
+            raise InputError(f"{self.folder}: is a file; name a folder by --out")
 
     def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> TrainedSystem:
         """Trains and judges one system; CandidateError if it cannot be."""

@@ -88,6 +88,8 @@ def _request(
         graph = model.deployed if isinstance(model, Candidate) else model
         return untrained_request(worker, graph, size, device.weights)
     # A Path is a file, even if it has the name of a zoo network.
+    if not isinstance(model, str | Path):
+        raise InputError(f"model {model!r}: give a name, a path, a Graph or a Candidate")
     what = model if isinstance(model, str) else str(model.absolute())
     path = network_path(what)
     if path and (path.suffix == ".tflite" or (path.is_file() and path.suffix != ".json")):

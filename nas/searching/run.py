@@ -27,6 +27,7 @@ from ..studies.artifacts import ArtifactPlace
 from ..studies.budget import Budget
 from ..studies.config import write_config
 from ..studies.options import SearchOptions
+from ..studies.place import require_shareable
 from ..studies.results import ParetoPoint, nothing_found, write_pareto
 from ..studies.study import Study, join_study
 from ..system.cores import Cores, usual_workers
@@ -87,6 +88,8 @@ def run_search(
     options = replace(options, workers=workers)
     objects.require_passable(workers)
     require_known(options.confirm)
+    if options.storage is not None:
+        require_shareable(options.storage)
     artifacts = None if options.artifacts is None else ArtifactPlace.parse(options.artifacts)
     if artifacts is not None:
         artifacts.open().require_writable()

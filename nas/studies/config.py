@@ -24,7 +24,7 @@ def read_config(path: Path) -> dict[str, object]:
     """
     with reading(path):
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
             table = tomllib.loads(text)
         except ValueError as error:  # TOML's own names the line
             raise InputError(f"no TOML ({error})") from None

@@ -81,7 +81,8 @@ class Place:
         if self.file is None or not self.file.parent.is_dir():
             return False
         disk = os.statvfs(self.file.parent)
-        return disk.f_bavail * disk.f_frsize < _ROOM_BYTES
+        # What is no disk, as /proc, has no blocks at all.
+        return disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < _ROOM_BYTES
 
 
 def parse_url(url: str) -> URL:
@@ -98,6 +99,16 @@ def parse_url(url: str) -> URL:
         innocent = not set(url) & set("@=")
         said = f" {url!r}: {error}" if innocent else ": this is no URL of a database"
         raise InputError(f"--storage{said}; write {EXAMPLE}") from None
+
+
+def require_shareable(url: str) -> None:
+    """InputError if ``url`` is none, or of a database that no other process can open."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and _file_of(parsed) is None:
+        raise InputError(
+            f"--storage {url!r}: a database in memory is no other process's; name a file by "
+            "sqlite:///FILE, or leave it out"
+        )
 
 
 def is_proxy(url: str) -> bool:

@@ -23,7 +23,7 @@ class InputSpec:
     @classmethod
     def parse(cls, text: str) -> Self:
         """``360x640``: height x width."""
-        height, separator, width = text.lower().partition("x")
+        height, separator, width = str(text).lower().partition("x")
         if not (separator and height.isdecimal() and width.isdecimal()):
             raise GraphError(f"input size {text!r} is not HEIGHTxWIDTH; write it as 360x640")
         return cls(int(height), int(width))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import GraphError
+from ..errors import GraphError, NasError
 from ..transforms.candidate import Candidate
 from .space import Space
 
@@ -18,6 +18,8 @@ from .space import Space
 _COUNTABLE = 5000
 _TRIALS = 2000
 _MOST_REFUSED = 2000
+#: If so many fail by the space's own code, all do.
+_FIRST_DRAWS = 20
 
 
 @dataclass(frozen=True)
@@ -209,21 +211,26 @@ class RandomTrial:
 def samples(
     space: Space, scale: int, count: int, seed: int
 ) -> Iterator[tuple[RandomTrial, Candidate]]:
-    """``count`` random networks; the GraphError of combinations that are refused, if most are."""
-    rng, refused = random.Random(seed), 0
-    while count:
+    """``count`` random networks; the error of combinations that give none, if most or all do.
+
+    Others are passed over, as a search fails their trials and goes on.
+    """
+    rng, refused, drawn = random.Random(seed), 0, 0
+    while drawn < count:
         trial = RandomTrial(rng)
         try:
             candidate = space.draw(trial, scale)
-        except GraphError as error:
+        except NasError as error:
             refused += 1
+            if not drawn and refused == _FIRST_DRAWS and not isinstance(error, GraphError):
+                raise  # of the space's own code
             if refused > _MOST_REFUSED:
                 raise GraphError(
                     f"search space {space.name}: {refused} draws were refused; the last: {error}"
                 ) from error
             continue
         yield trial, candidate
-        count -= 1
+        drawn += 1
 
 
 def parameters(space: Space, scale: int, trials: int = 500) -> dict[Parameter, float]:
@@ -240,8 +247,9 @@ def count(space: Space, scale: int) -> Count:
 
     The mean of the products of choices along random trials is the number of leaves (Knuth,
     "Estimating the Efficiency of Backtrack Programs", 1975). Different combinations may give the
-    same network.
+    same network. An error if the space draws none at all.
     """
+    next(samples(space, scale, 1, seed=0))
     trial = _first_from(space, scale, [])
     for leaves in range(1, _COUNTABLE + 1):
         following = _following(trial)
@@ -262,7 +270,7 @@ def _first_from(space: Space, scale: int, indices: Sequence[int]) -> RandomTrial
 
 
 def _played(space: Space, scale: int, trial: RandomTrial) -> RandomTrial:
-    with contextlib.suppress(GraphError):  # a combination that is refused has been counted
+    with contextlib.suppress(NasError):  # a combination that gives no network has been counted
         space.draw(trial, scale)
     return trial
 

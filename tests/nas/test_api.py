@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +225,27 @@ def test_errors_are_those_of_the_packages() -> None:
     assert issubclass(nas.errors.LatencyError, nas.errors.CandidateError)
     with pytest.raises(nas.errors.NasError, match="no study 'other'"):
         nas.load_study("other")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: nas.search("1", callbacks=print), "callbacks"),  # type: ignore[arg-type]
+        (lambda: nas.search("1", callbacks=[3]), "callbacks"),  # type: ignore[list-item]
+        (lambda: nas.search("1", callbacks=None), "callbacks"),  # type: ignore[arg-type]
+        (lambda: nas.search("1", warm_from=3), "warm_from 3"),  # type: ignore[arg-type]
+        (lambda: nas.search("1", warm_from=[3]), "3: give a name"),  # type: ignore[list-item]
+        (lambda: nas.search("1", data=3), "hr is 3"),  # type: ignore[arg-type]
+        (lambda: nas.Images(hr=None), "hr is None"),  # type: ignore[arg-type]
+        (lambda: nas.Images([], validation=[]), "validation"),  # type: ignore[arg-type]
+        (lambda: nas.train(3), "3: give a name"),  # type: ignore[arg-type]
+        (lambda: nas.train("ABPN", steps="5"), "steps '5'"),  # type: ignore[arg-type]
+        (lambda: nas.findings("s"), "study 's'"),  # type: ignore[arg-type]
+        (lambda: nas.load_study(3), "3: give a name"),  # type: ignore[arg-type]
+        (lambda: nas.predict_latency("ABPN", "vs680", input=3), "size 3"),  # type: ignore[arg-type]
+        (lambda: nas.predict_latency(3, "vs680"), "model 3"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_argument_of_another_type_is_told(call: Callable[[], object], told: str) -> None:
+    with pytest.raises(nas.errors.InputError, match=told):
+        call()

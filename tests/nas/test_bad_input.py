@@ -49,6 +49,8 @@ from .tiny_model import make_tflite
         ("'99999'", ("worker", "--study", "nope", "--cores", "99999")),
         ("'a url'", (*SEARCH, "--storage", "a url")),
         ("nosuch", (*SEARCH, "--storage", "nosuch://host/x")),
+        ("'sqlite://'", (*SEARCH, "--storage", "sqlite://")),
+        ("in memory", (*SEARCH, "--storage", "sqlite:///:memory:")),
         ("host:port", ("status", "s", "--storage", "postgresql://host:port/x")),
         ("known: ABPN", ("zoo", "show", "nope")),
         ("of the zoo: ABPN", ("train", "nope")),
@@ -91,8 +93,8 @@ def test_a_wrong_argument(console: Console, value: str, words: tuple[str, ...]) 
             ("--scale", "5"), ("--max-latency", "0"), ("--max-latency", "-1"),
             ("--max-latency", "nan"), ("--max-latency", "inf"), ("--trial-seconds", "0"),
             ("--trial-seconds", "nan"), ("--trial-seconds", "inf"), ("--seed", "-1"),
-            ("--workers", "0"), ("--objective", "nope"), ("--sampler", "nope"),
-            ("--quantize", "nope"), ("--nope", "1"),
+            ("--seed", str(2**32)), ("--workers", "0"), ("--objective", "nope"),
+            ("--sampler", "nope"), ("--quantize", "nope"), ("--nope", "1"),
         )),
         ("nope",),
         ("status",),
@@ -107,6 +109,20 @@ def test_a_wrong_option_shows_the_usage(console: Console, words: tuple[str, ...]
     assert errors.startswith("Usage: ")
     assert "Traceback" not in errors
     assert not console.files()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("data", "div2k"), ("latency", "probe", "--device", "host", "--out")],
+)
+def test_a_file_where_a_folder_is_needed(console: Console, words: tuple[str, ...]) -> None:
+    Path("taken").write_text("mine", encoding="utf-8")
+    console.refuse(2, "taken: a file is where a folder is needed", *words, "taken")
+
+
+def test_a_bench_writes_into_no_file(console: Console) -> None:
+    Path("taken").write_text("mine", encoding="utf-8")
+    console.refuse(2, "taken: is a file", "zoo", "bench", "ESPCN", "--out", "taken")
 
 
 GOOD_SPACE = """

@@ -157,3 +157,20 @@ def test_doctor_tries_the_whole_way(place: Path) -> None:
     assert all(finding["ok"] for finding in findings), findings
     names = {finding["name"] for finding in findings}
     assert {"converter", "disk", "gpu", "device host", "device ethos-u85-1024"} <= names
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_service_may_have_closed_the_streams(place: Path, closed: str) -> None:
+    command = f"{sys.executable} -m nas evaluate m.tflite --data photos {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=place, check=False).returncode == 0
+
+
+def test_a_name_is_one_cell_of_a_table(place: Path, tmp_path: Path) -> None:
+    names = ("a\nb.png", "\x1b[31mred.png")
+    for name in names:
+        write_image(tmp_path / name, np.full((120, 120, 3), 90, np.uint8))
+    text = run(tmp_path, "evaluate", str(place / "m.tflite"), "--data", ".")
+    assert "\x1b" not in text
+    assert all(
+        any(shown in line for line in text.splitlines()) for shown in (r"a\nb.png", r"\x1b[")
+    )

@@ -75,6 +75,18 @@ def test_a_space_that_refuses_everything_says_why(tmp_path: Path) -> None:
         list(samples(space(tmp_path, refusing), 3, 1, seed=0))
 
 
+def test_combinations_that_fail_are_passed_over(tmp_path: Path) -> None:
+    """By the space's own code, as a search passes over them; not where all of them do."""
+    failing = TREE.replace('raise GraphError("never")', "return 1 / 0")
+    broken = space(tmp_path, failing)
+    assert parameters(broken, 3) == parameters(space(tmp_path), 3)
+    assert count(broken, 3) == count(space(tmp_path), 3)
+    hopeless = space(tmp_path, failing.replace('if kind == "never":', "if True:"))
+    for call in (parameters, count):
+        with pytest.raises(InputError, match="line 9: ZeroDivisionError"):
+            call(hopeless, 3)
+
+
 @pytest.mark.parametrize(
     ("call", "reason"),
     [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nas.cli.output import print_json
 from nas.system.files import write_text
-from nas.system.text import printable
+from nas.system.text import printable, visible
 
 from ..console import Console, write_photos
 from ..tiny_model import make_tflite
@@ -53,3 +53,9 @@ def test_commands_take_such_names(console: Console) -> None:
         assert errors == ""
     errors = console.refuse(2, r"no\xff.tflite", "evaluate", "no\udcff.tflite")
     assert errors.isascii()
+
+
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    assert visible("\x1b[31mred\n.png") == r"\x1b[31mred\n.png"
+    assert visible("a\u2028b\x9bc") == r"a\u2028b\x9bc"
+    assert visible("Grüße, 写真 1.png") == "Grüße, 写真 1.png"
