@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .output import JsonOption, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..checking.space_check import SpaceCheck
 
 app = typer.Typer(
     help="The search spaces: list, show, sample, count, check.",
@@ -132,11 +136,21 @@ def check(
     convert: Annotated[int, typer.Option(min=0, help="Of these, to convert to INT8.")] = 3,
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw networks; check that all can be built and deployed, and some converted to INT8."""
     from ..checking.space_check import check_space
 
     result = check_space(space, scale, samples, convert, seed)
+    if as_json:
+        print_json(asdict(result))
+    else:
+        _print_check(result)
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _print_check(result: SpaceCheck) -> None:
     print(
         f"{result.drawn} drawn, {result.different} different, {result.converted} converted to "
         f"integer-only INT8; {result.smallest_gmac:.2f} to {result.largest_gmac:.2f} GMAC at "
@@ -144,5 +158,3 @@ def check(
     )
     for reason, number in result.failures.items():
         print(f"{number} x {reason}")
-    if result.failures:
-        raise typer.Exit(1)

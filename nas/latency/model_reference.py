@@ -87,8 +87,8 @@ def _unknown(what: str) -> str:
             f"{what}: a TFLite file does not hold the network as it is trained; name its "
             "card.json, STUDY#TRIAL, or a network of `nas zoo list`"
         )
-    if Path(what).exists():
-        return f"{what}: is no network; a file of one ends in .json or .tflite"
+    if what and Path(what).exists():
+        return f"{what}: is no network; a network's file ends in .json, a model's in .tflite"
     published, trained = [network.name for network in zoo.ZOO], shipped().names
     return (
         f"{unknown('network', what, [*published, *trained])}; of the zoo: {', '.join(published)}; "

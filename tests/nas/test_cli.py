@@ -174,3 +174,8 @@ def test_a_name_is_one_cell_of_a_table(place: Path, tmp_path: Path) -> None:
     assert all(
         any(shown in line for line in text.splitlines()) for shown in (r"a\nb.png", r"\x1b[")
     )
+
+
+def test_a_space_is_checked_for_programs(place: Path) -> None:
+    checked = run_json(place, "space", "check", "anchor", "--samples", "5", "--convert", "0")
+    assert (checked["drawn"], checked["converted"], checked["failures"]) == (5, 0, {})
