@@ -2,7 +2,7 @@
 
     python -m studies.training_at_length.run --data DIR --test DIR [--test DIR ...] --out DIR
 
-``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Three hours on one core. The
+``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Four hours on one core. The
 trainings are kept in ``--out``: the same command goes on from there. Writes ``results.csv`` and
 ``README.md`` beside this file.
 """
