@@ -33,6 +33,8 @@ from .replay import Choices
 
 #: Networks, for one proposal, whose own latency is asked for at most.
 _MOST_TIMED = 8
+#: So many seeds there are for a sampler of Optuna's; a study's may be any number.
+_SEEDS = 2**32
 
 Options = tuple[Option, ...]
 #: Trials as the study knows them by now.
@@ -70,7 +72,7 @@ class SurrogateSampler(BaseSampler):
         self._memory = NetworkMemory(problem.estimator)
         self._gains = StudyMemory()
         self._latest: ImprovementModel | None = None
-        self._chance = RandomSampler(seed=problem.settings.seed)
+        self._chance = RandomSampler(seed=problem.settings.seed % _SEEDS)
         self._coming: Callable[[], Options] | None = None
         self._choices: Choices = {}
 

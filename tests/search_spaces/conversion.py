@@ -73,6 +73,7 @@ def random_weights(network: Network, seed: int) -> dict[str, Array]:
     for node in network.graph.nodes:
         if isinstance(node.operator, Conv) and node.operator.branches is not Branches.NONE:
             # All branches together are as loud as the kernel alone.
-            own = {k.rpartition("/")[2]: v for k, v in weights.items() if f"{node.name}/" in k}
+            keys = [key for key in weights if key.rpartition("/")[0] == node.name]
+            own = {key.rpartition("/")[2]: weights[key] for key in keys}
             weights[f"{node.name}/kernel"] -= beside_kernel(node.operator, own, np.einsum)
     return weights

@@ -277,7 +277,7 @@ SMALL: dict[str, Callable[[], Graph]] = {
         Conv(filters=32), Pool(stride=2), DepthToSpace(block=2)
     ),
     "pool, stride beyond its window": lambda: between_convs(
-        Conv(filters=72), Pool(stride=3), DepthToSpace(block=3)
+        Conv(filters=128), Pool(stride=4), DepthToSpace(block=4)
     ),
     **{f"block {kind}": partial(blocks_of, kind) for kind in BlockKind},
     **{

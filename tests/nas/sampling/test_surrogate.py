@@ -162,6 +162,12 @@ def test_what_is_proposed_was_timed_by_the_device_itself() -> None:
         assert len(asked) <= 8 * trials
 
 
+def test_a_seed_may_be_any_number() -> None:
+    simulation = simulated(replace(SETTINGS, seed=10**30))
+    simulation.run(1)
+    assert len(networks(simulation)) == 1
+
+
 def now_and_then(trial: Trial, scale: int = 3) -> Graph:
     """A user's space that fails for some choices, in a way of its own."""
     width = trial.suggest_int("width", 8, 40, step=4)
