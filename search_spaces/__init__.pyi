@@ -40,6 +40,7 @@ from .transforms.candidate import Candidate, Deployment
 from .transforms.folding import ResidualFold
 from .transforms.reparameterization import beside_kernel, merged_kernel
 from .transforms.shuffling import PixelShuffle
+from .transforms.weights import own_values
 
 __all__ = [
     "IMAGE_RANGE",
@@ -105,6 +106,7 @@ __all__ = [
     "infer",
     "lower",
     "merged_kernel",
+    "own_values",
     "quantization_groups",
     "tiling_of",
     "transposed_window",

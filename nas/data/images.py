@@ -21,6 +21,7 @@ from search_spaces.naming import path_of
 
 from ..system.files import write_whole
 from .cache import CachedFolder, state_of
+from .interpolation import resized
 from .layout import SUFFIXES, Layout, find_layout
 from .pictures import image_format, read_picture
 from .pixels import Pixels
@@ -228,13 +229,11 @@ def load_images(folder: Path, scale: int) -> SharedImages:
 def degrade(hr: Pixels, scale: int) -> ImagePair:
     """The pair of an HR image, cropped to a multiple of ``scale`` at its right and bottom.
 
-    LR is made by Pillow's antialiased bicubic. The sides of ``hr`` must be ``scale`` at least.
+    LR is made by ``resized``. The sides of ``hr`` must be ``scale`` at least.
     """
     height, width = (side // scale * scale for side in hr.shape[:2])
     hr = np.ascontiguousarray(hr[:height, :width])
-    size = (width // scale, height // scale)
-    lr = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.BICUBIC))
-    return ImagePair("", lr, hr)
+    return ImagePair("", resized(hr, height // scale, width // scale), hr)
 
 
 def read_rgb(path: Path) -> Pixels:

@@ -23,6 +23,7 @@ from search_spaces import InputError
 from search_spaces.files import require_no_special_file
 
 from ..system.files import writing
+from .interpolation import resized
 from .layout import SUFFIXES
 from .pixels import Pixels
 
@@ -126,8 +127,7 @@ def enlarged(picture: Picture, scale: int, strips: Iterable[Pixels]) -> Image.Im
         canvas.paste(Image.fromarray(strip).convert(picture.mode), (0, top))
         top += len(strip)
     if picture.alpha is not None:
-        alpha = Image.fromarray(picture.alpha)
-        canvas.putalpha(alpha.resize((width, height), Image.Resampling.BICUBIC))
+        canvas.putalpha(Image.fromarray(resized(picture.alpha, height, width)))
     return canvas
 
 

@@ -15,11 +15,10 @@ from typing import IO
 
 import numpy as np
 import PIL
-from PIL import Image
 
 from .cache import CachedFolder
 from .images import HOLD_OUT, MIN_LR_SIDE, ImagePair, ImageSet, SharedImages, degrade
-from .pixels import Pixels
+from .interpolation import resized
 from .shared_memory import Index, PixelWriter
 from .storage import store
 
@@ -93,14 +92,9 @@ def _sizes_of_copies(
 def _write(images: ImageSet, sizes: Sequence[float], smallest: int, file: IO[bytes]) -> Index:
     writer = PixelWriter(file, HOLD_OUT)
     for pair, (height, width) in _sizes_of_copies(images, sizes, smallest):
-        made = replace(degrade(_resized(pair.hr, height, width), images.scale), name=pair.name)
+        made = replace(degrade(resized(pair.hr, height, width), images.scale), name=pair.name)
         writer.add(f"{made.name} at {width}x{height}", made.lr, made.hr, made.is_flat)
     return writer.index()
-
-
-def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _is_bicubic(pair: ImagePair) -> bool:

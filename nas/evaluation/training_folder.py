@@ -11,7 +11,7 @@ from typing import Any
 
 from search_spaces import InputError
 
-from ..system.files import json_text, read_json, write_json
+from ..system.files import json_text, read_json, require_folder_or_nothing, write_json
 from ..system.locks import LOCK, alone
 from ..training.checkpoint_file import identity_in
 
@@ -74,10 +74,9 @@ class TrainingFolder:
 
     def require_own(self) -> None:
         """InputError unless the folder is this training's, or nobody's; it says what differs."""
+        require_folder_or_nothing(self.path, "name a folder by --out")
         if not self.path.exists():
             return
-        if not self.path.is_dir():
-            raise InputError(f"{self.path}: is a file; name a folder by --out")
         owner = self._owner()
         if owner is not None:
             self._require_same(owner)

@@ -17,7 +17,7 @@ from ..data.images import Data, ImageSet
 from ..quality.image_quality import MetricValues, Quality, evaluate
 from ..quality.score import log2_score, score_ratio
 from ..system.cores import has_bfloat16
-from ..system.files import json_text, read_json, write_json
+from ..system.files import json_text, read_json, require_folder_or_nothing, write_json
 from ..training.recipe import Recipe
 from .evaluator import untrained_request
 from .full_training import LongTraining, is_int8_trained
@@ -160,8 +160,7 @@ class Bench:
     folder: Path
 
     def __post_init__(self) -> None:
-        if self.folder.is_file():
-            raise InputError(f"{self.folder}: is a file; name a folder by --out")
+        require_folder_or_nothing(self.folder, "name a folder by --out")
 
     def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> TrainedSystem:
         """Trains and judges one system; CandidateError if it cannot be."""

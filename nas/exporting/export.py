@@ -15,7 +15,7 @@ from search_spaces import Graph, InputError, InputSpec, NasError
 from ..data.images import Data, ImageSet, load_data
 from ..evaluation.model_card import ModelCard
 from ..quality.tiles import require_tiles
-from ..system.files import json_text
+from ..system.files import json_text, require_folder_or_nothing
 from .contents import KERAS, other_files
 from .folder import remove_stale, require_free, require_writable, write_folder
 from .instructions import instructions
@@ -50,8 +50,7 @@ class Export:
         card: nothing is then written of it.
         """
         folders = [target / source.folder for source in sources]
-        if target.exists() and not target.is_dir():
-            raise InputError(f"{target}: is a file; name a folder to export to")
+        require_folder_or_nothing(target, "name a folder to export to")
         for folder in folders:
             require_free(folder)
         require_writable(target)

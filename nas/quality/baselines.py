@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from PIL import Image
-
+from ..data.interpolation import resized
 from ..data.pixels import Pixels
 
 
@@ -15,8 +13,7 @@ def bicubic(scale: int) -> Callable[[Pixels], Pixels]:
 
     def upscale(lr: Pixels) -> Pixels:
         height, width = lr.shape[:2]
-        size = (width * scale, height * scale)
-        return np.asarray(Image.fromarray(lr).resize(size, Image.Resampling.BICUBIC))
+        return resized(lr, height * scale, width * scale)
 
     return upscale
 

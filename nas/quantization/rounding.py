@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latency_models import WeightGranularity
-from search_spaces import Conv, DepthwiseConv, Graph, TransposedConv, merged_kernel
+from search_spaces import Conv, DepthwiseConv, Graph, TransposedConv, merged_kernel, own_values
 
 from ..data.pixels import Pixels
 from ..training.initialization import Array
-from ..training.interpretation import Interpreter, Mode, own_values
+from ..training.interpretation import Interpreter, Mode
 from ..training.job import Weights
 from ..training.tensorflow_quietly import tf
 from .fake_quantization import MAX_LEVEL, largest_weights
@@ -52,7 +52,7 @@ def round_kernels(
         if not isinstance(node.operator, Conv | DepthwiseConv | TransposedConv):
             continue
         seen = tensors[node.inputs[0]] / interpreter.tensors.units[node.inputs[0]]
-        own = own_values(weights, node)
+        own = own_values(weights, node.name)
         if isinstance(node.operator, TransposedConv):
             parts = _rounded_transposed(node.operator, own, seen)
         else:

@@ -32,6 +32,12 @@ _DAMAGED = (
 )  # fmt: skip
 
 
+def require_folder_or_nothing(path: Path, advice: str) -> None:
+    """InputError, with that advice, if something that is no folder has the name ``path``."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; {advice}")
+
+
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Writes named arrays as an NPZ file."""
     import numpy as np

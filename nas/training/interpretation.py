@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from search_spaces import (
     Operator,
     Tensors,
     merged_kernel,
+    own_values,
     quantization_groups,
 )
 from search_spaces.graph import activations, convolutions, operators
@@ -44,7 +44,6 @@ from .weights import range_key
 _CONVOLUTIONS = (convolutions.Conv, convolutions.DepthwiseConv, convolutions.TransposedConv)
 #: "node/variable" (kernel, bias, alpha) and "range/tensor/bound" (low, high) -> float32
 Values = Mapping[str, tf.Tensor]
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Interpreter:
         return tensors
 
     def _variables(self, values: Values, node: Node, mode: Mode) -> _Variables:
-        own = own_values(values, node)
+        own = own_values(values, node.name)
         units, last = self.tensors.units, node is self.graph.nodes[-1]
         narrow = mode.bfloat16 and not mode.quantize and node.name in self._features
         dtype = tf.bfloat16 if narrow else tf.float32
@@ -142,12 +141,6 @@ def _features(graph: Graph) -> frozenset[str]:
         if node.name in found or isinstance(node.operator, _CONVOLUTIONS):
             found.update(node.inputs)
     return frozenset(found)
-
-
-def own_values(values: Mapping[str, Value], node: Node) -> dict[str, Value]:
-    """Those of ``node``, by the names of its operator's variables."""
-    keys = ((key, *key.rpartition("/")) for key in values)
-    return {variable: values[key] for key, name, _, variable in keys if name == node.name}
 
 
 @contextmanager

@@ -6,12 +6,21 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from search_spaces import LEVELS, Add, Conv, DepthwiseConv, Graph, Subtract, TransposedConv
+from search_spaces import (
+    LEVELS,
+    Add,
+    Conv,
+    DepthwiseConv,
+    Graph,
+    Subtract,
+    TransposedConv,
+    own_values,
+)
 
 from ..data.pixels import Pixels
 from ..quantization.fake_quantization import MIN_RANGE, narrowed
 from .initialization import KERNELS, Array, he_deviation, initial_parameters
-from .interpretation import Interpreter, Mode, own_values
+from .interpretation import Interpreter, Mode
 from .job import Weights
 from .optimizer import KernelForm
 from .tensorflow_quietly import keras, tf
@@ -75,7 +84,7 @@ class Network(keras.layers.Layer):
         """How those of ``values`` that multiply features are stacks of matrices."""
         forms = {}
         for node in self.graph.nodes:
-            for part in KERNELS & own_values(self._parameters, node).keys():
+            for part in KERNELS & own_values(self._parameters, node.name).keys():
                 name, operator = f"{node.name}/{part}", node.operator
                 shape = tuple(self._parameters[name].shape)
                 groups, outputs, inputs = 1, shape[3], (0, 1, 2)

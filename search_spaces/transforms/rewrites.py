@@ -16,6 +16,7 @@ from ..graph.convolutions import Branches, Conv
 from ..graph.graph import Graph, Node
 from ..graph.operators import DepthToSpace, Slice
 from .reparameterization import merged_kernel
+from .weights import own_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +62,11 @@ def merge_branches(graph: Graph) -> Rewrite:
 
         carried = dict(weights)
         for name, conv in branched.items():
-            own = [key for key in weights if key.rpartition("/")[0] == name]
-            values = {key.rpartition("/")[2]: carried.pop(key) for key in own}
-            kernel = merged_kernel(conv, values, np.einsum)
+            own = own_values(weights, name)
+            kernel = merged_kernel(conv, own, np.einsum)
+            for variable in own.keys() - {"bias"}:
+                del carried[f"{name}/{variable}"]
             carried[f"{name}/kernel"] = np.asarray(kernel, np.float32)
-            if conv.bias:
-                carried[f"{name}/bias"] = values["bias"]
         return carried
 
     return Rewrite(Graph(nodes), carry)

@@ -18,6 +18,7 @@ from ..graph.graph import Graph, Node
 from ..graph.operator import Operator
 from ..graph.operators import Add, Concat, DepthToSpace, ShuffleRows, Slice, Subtract, Tile
 from .rewrites import Rewrite, is_plain_conv
+from .weights import own_values
 
 if TYPE_CHECKING:
     from .rewrites import Array, Weights
@@ -64,11 +65,9 @@ class _Part:
     def carry(self, weights: Weights) -> dict[str, Array]:
         """Its own weights from those of the whole: channels are the last axis of each."""
         own = slice(self.begin, self.begin + self.size)
-        parts = ((key.rpartition("/"), value) for key, value in weights.items())
         return {
             f"{self.name}/{variable}": value[..., own]
-            for (name, _, variable), value in parts
-            if name == self.of
+            for variable, value in own_values(weights, self.of).items()
         }
 
 

@@ -15,7 +15,7 @@ from nas.training.interpretation import Mode
 from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
-from search_spaces import Branches, Conv, Graph, InputSpec, beside_kernel
+from search_spaces import Branches, Conv, Graph, InputSpec, beside_kernel, own_values
 
 _LAST_GAIN = 0.2
 
@@ -73,7 +73,6 @@ def random_weights(network: Network, seed: int) -> dict[str, Array]:
     for node in network.graph.nodes:
         if isinstance(node.operator, Conv) and node.operator.branches is not Branches.NONE:
             # All branches together are as loud as the kernel alone.
-            keys = [key for key in weights if key.rpartition("/")[0] == node.name]
-            own = {key.rpartition("/")[2]: weights[key] for key in keys}
+            own = own_values(weights, node.name)
             weights[f"{node.name}/kernel"] -= beside_kernel(node.operator, own, np.einsum)
     return weights

@@ -14,11 +14,11 @@ from nas.data.pixels import Pixels
 from nas.quantization.fake_quantization import fake_quantize_weights
 from nas.quantization.rounding import round_kernels
 from nas.training.initialization import Array
-from nas.training.interpretation import Mode, own_values
+from nas.training.interpretation import Mode
 from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
-from search_spaces import Conv, DepthwiseConv, Graph, TransposedConv, merged_kernel, zoo
+from search_spaces import Conv, DepthwiseConv, Graph, TransposedConv, merged_kernel, own_values, zoo
 from tests.search_spaces.conversion import random_weights
 from tests.search_spaces.small_graphs import SMALL, transposed
 
@@ -42,7 +42,7 @@ def kernels(graph: Graph, weights: Weights) -> dict[str, Array]:
     """Of every convolution, its own channels last."""
     found = {}
     for node in graph.nodes:
-        own = own_values(weights, node)
+        own = own_values(weights, node.name)
         if isinstance(node.operator, Conv):
             found[node.name] = np.asarray(merged_kernel(node.operator, own, np.einsum))
         elif isinstance(node.operator, DepthwiseConv):
