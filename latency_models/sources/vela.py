@@ -7,6 +7,7 @@ Vela estimates the operators on the NPU. Those that it leaves to the CPU are est
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -267,7 +268,7 @@ def _configuration(target: VelaTarget) -> tuple[Any, str, str]:
     """
     from ethosu.vela.vela import get_compiler_config
 
-    config_text = (target.config or VelaConfig.of_arm()).text
+    config_text = (target.config or VelaConfig.of_arm()).plain_text
     architecture = _architecture(target, config_text)
     config = (
         f"[architecture]\nmacs={architecture.num_macs_per_cycle}\ncores={architecture.ncores}\n"
@@ -322,17 +323,31 @@ def _architecture(target: VelaTarget, config_text: str) -> Any:
                 arena_cache_size=None,
             )
         except (VelaError, KeyError, ValueError) as error:
-            reason = " ".join(str(getattr(error, "error_msg", repr(error))).split())
+            reason = _reason(error)
             raise InputError(
                 f"{where}: Vela does not take System_Config.{target.system_config} with "
                 f"Memory_Mode.{target.memory_mode} for {target.accelerator}: {reason}"
             ) from None
-    if not architecture.core_clock >= _MIN_CLOCK_HZ:
+    if not _MIN_CLOCK_HZ <= architecture.core_clock < math.inf:
         raise InputError(
             f"{where}: System_Config.{target.system_config} has a core_clock of "
             f"{architecture.core_clock:g} Hz; write it as 500e6"
         )
+    for memory in (architecture.axi0_port, architecture.axi1_port):
+        scale = architecture.memory_clock_scales[memory]
+        if not (math.isfinite(scale) and scale > 0):
+            raise InputError(
+                f"{where}: System_Config.{target.system_config}: "
+                f"{memory.name}_clock_scale is {scale:g}; it is a part of the core's clock, above 0"
+            )
     return architecture
+
+
+def _reason(error: Exception) -> str:
+    """What Vela says of a configuration; of a name that it looked up in vain, no more than that."""
+    if isinstance(error, KeyError):
+        return f"it knows no {error.args[0]}"
+    return " ".join(str(getattr(error, "error_msg", error)).split())
 
 
 def _by_operator(tables: Any, operators: int) -> tuple[tuple[int, ...], frozenset[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +89,31 @@ def test_times_follow_the_file(board: VelaBoard, tmp_path: Path, worker: Worker)
     assert load_device(tmp_path / "quick").fingerprint != made_with
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda ini: ini.replace("Sram_clock", "SRAM_CLOCK"),
+        lambda ini: ini.replace("Sram_clock", "sram_clock"),
+        lambda ini: ini.replace("=", ": "),
+        lambda ini: ini.replace("core_clock", "# of the board\ncore_clock"),
+        lambda ini: "[DEFAULT]\nSram_clock_scale=0.01\n" + ini.replace("Sram_clock_scale=0.01", ""),
+        lambda ini: ini.replace("0.01", "%(share)s\nshare=0.01"),
+        lambda ini: f"\ufeff{ini}",
+    ],
+    ids=["capitals", "small letters", "colons", "#", "DEFAULT", "a reference", "byte order mark"],
+)
+def test_times_do_not_hang_on_how_a_file_is_spelled(
+    board: VelaBoard, tmp_path: Path, worker: Worker, spelled: Callable[[str], str]
+) -> None:
+    slow_memory = INI.replace("Sram_clock_scale=1.0", "Sram_clock_scale=0.01")
+    times = []
+    for name, text in (("fast", INI), ("slow", slow_memory), ("spelled", spelled(slow_memory))):
+        board.config.write_text(text, encoding="utf-8")
+        times.append(npu_ms(time_on(write_vela_device(tmp_path / name, board, worker), worker)))
+    assert sum(times[1]) > sum(times[0])
+    assert times[2] == times[1]
+
+
 def test_a_file_that_was_changed_is_kept(board: VelaBoard, tmp_path: Path, worker: Worker) -> None:
     write_vela_device(tmp_path / "mine", board, worker)
     write_vela_device(tmp_path / "mine", replace(board, sram_kb=9), worker)  # nobody changed it
@@ -116,14 +141,19 @@ def test_a_network_that_needs_more_sram_than_there_is_is_refused(
 @pytest.mark.parametrize(
     ("text", "said", "message"),
     [
-        ("", {}, r"has several System_Config\.\*; name one of: none"),
+        ("", {}, r"has no section \[System_Config\.NAME\]"),
         ("no ini", {}, "no configuration file of Vela"),
         (INI, {"system_config": "Mars"}, r"has no System_Config\.Mars; it has Board"),
         (INI, {"memory_mode": "Hard"}, r"has no Memory_Mode\.Hard; it has Shared_Sram"),
         (INI + SYSTEM.format(name="Two", clock="1e9", port="Dram"), {}, "name one of: Board, Two"),
         (INI.replace("core_clock", "core_clok"), {}, "core_clock of 1 Hz; write it as 500e6"),
         (INI.replace("200e6", "quick"), {}, r"does not take System_Config\.Board"),
-        (INI.replace("axi1_port=OffChipFlash", "axi1_port=Tape"), {}, "Tape"),
+        (INI.replace("200e6", "inf"), {}, "core_clock of inf Hz; write it as 500e6"),
+        (INI.replace("200e6", "%(clock)s"), {}, "no configuration file of Vela"),
+        (INI.replace("scale=1.0", "scale=0"), {}, "Board: Sram_clock_scale is 0"),
+        (INI.replace("scale=0.25", "scale=-1"), {}, "Board: OffChipFlash_clock_scale is -1"),
+        (INI.replace("scale=0.25", "scale=nan"), {}, "Board: OffChipFlash_clock_scale is nan"),
+        (INI.replace("axi1_port=OffChipFlash", "axi1_port=Tape"), {}, "it knows no Tape$"),
         (INI.replace("cache_mem_area=Axi0", "cache_mem_area=Axi1"), {}, "cache_mem_area"),
     ],
 )
