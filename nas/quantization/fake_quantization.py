@@ -13,6 +13,9 @@ from ..training.tensorflow_quietly import tf
 MAX_LEVEL = 127
 #: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantizable.
 MIN_RANGE = 1e-3
+#: Largest weight of a filter, in levels a level, that its scale is made for at least: a bias is kept
+#: in 32 bits, in steps of that scale, and a filter of zeros may have a large one.
+_LEAST_WEIGHT = 1e-4
 #: Shares of a range among which ``narrowed`` looks for the best.
 _SHARES = tuple(percent / 100 for percent in range(100, 35, -5))
 #: How many values it looks at.
@@ -41,7 +44,7 @@ def fake_quantize_weights(
 def largest_weights(kernel: tf.Tensor, granularity: WeightGranularity) -> tf.Tensor:
     """Absolute values that become ``MAX_LEVEL``: one per output channel, or one for all."""
     axes = [0, 1, 2] if granularity is WeightGranularity.CHANNEL else None
-    return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), 1e-6)
+    return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), _LEAST_WEIGHT)
 
 
 def fake_quantize(tensor: tf.Tensor, low: tf.Tensor | float, high: tf.Tensor | float) -> tf.Tensor:

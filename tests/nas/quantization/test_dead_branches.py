@@ -54,3 +54,19 @@ def test_a_dead_branch_beside_large_features(loudness: float) -> None:
 def test_any_convolutions_of_any_network(seed: int, loudness: float, dead: list[bool]) -> None:
     graph = load_space("mobile").draw(RandomTrial(random.Random(seed)), 3).deployed
     assert len(converted_with_dead(graph, loudness, dead).run()) == 3
+
+
+@pytest.mark.parametrize("bias", [0.2, -0.9, 4.0])
+def test_a_filter_of_zeros_gives_its_bias(bias: float) -> None:
+    """``bias`` in whole image ranges."""
+    net = GraphBuilder()
+    features = net.conv(net.input, 8, relu=True)
+    graph = net.image(net.conv(features, 12), 2)
+    weights = random_weights(Network(graph), 1)
+    kernels = [name for name in weights if name.endswith("/kernel")]
+    weights[kernels[0]][..., 3] = 0
+    weights[kernels[0].replace("/kernel", "/bias")][3] = bias
+    weights[kernels[1]][..., 5] = 0
+    weights[kernels[1].replace("/kernel", "/bias")][5] = bias
+    result = converted(graph, SPEC, weights=weights)
+    assert np.abs(result.run() - result.simulated).max() < 2
