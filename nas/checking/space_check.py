@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from latency_models import WeightGranularity, Worker
 from search_spaces import Candidate, InputSpec, NasError, infer, lower, quantization_groups
-from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
 from ..evaluation.evaluator import untrained_tflite
+from ..sampling.agreement import Agreement
+from ..sampling.replay import ReplayTrial
 
 _INPUT = InputSpec(360, 640)
 #: Conversion does not depend on it, and a small one is quick.
@@ -40,10 +41,12 @@ def check_space(name: str, scale: int, samples: int, convert: int, seed: int) ->
     space, rng = load_space(name), random.Random(seed)
     failures: Counter[str] = Counter()
     candidates: list[Candidate] = []
-    gmacs = [0.0]
+    agreement, gmacs = Agreement(), [0.0]
     for _ in range(samples):
+        trial = ReplayTrial(rng, {})
         try:
-            candidate = space.draw(RandomTrial(rng), scale)
+            candidate = space.draw(trial, scale)
+            agreement.require(space, trial)
             for graph in (candidate.graph, candidate.deployed):
                 quantization_groups(graph)
             lower(candidate.deployed, _INPUT)

@@ -12,6 +12,7 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
+    check_distribution_compatibility,
 )
 
 from search_spaces import Candidate
@@ -58,18 +59,23 @@ class ReplayTrial(RandomTrial):
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
+        self._note(name, IntDistribution(low, high, log=log, step=step))
         return super().suggest_int(name, low, high, step=step, log=log)
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
+        self._note(name, FloatDistribution(low, high, log=log, step=step))
         return super().suggest_float(name, low, high, step=step, log=log)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        self.distributions[name] = CategoricalDistribution(tuple(choices))
+        self._note(name, CategoricalDistribution(tuple(choices)))
         return super().suggest_categorical(name, choices)
+
+    def _note(self, name: str, distribution: BaseDistribution) -> None:
+        """Of a parameter that is asked for twice the first is what its value is of."""
+        known = self.distributions.setdefault(name, distribution)
+        check_distribution_compatibility(known, distribution)  # as Optuna's trial does
 
     def _draw(self, parameter: Parameter) -> int:
         if parameter.name in self._known:

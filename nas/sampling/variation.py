@@ -11,6 +11,8 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from search_spaces.spaces.asking import is_same
+
 from .replay import Choice, Choices, values_of
 
 #: Of two choices to change, how often the second is changed, too.
@@ -44,7 +46,8 @@ def _other(choice: Choice, rng: random.Random) -> Any:
     """Another value of the same distribution."""
     match choice.distribution:
         case CategoricalDistribution(choices=choices):
-            return rng.choice([value for value in choices if value != choice.value])
+            others = [value for value in choices if not is_same(value, choice.value)]
+            return rng.choice(others or choices)  # a space may say one twice
         case IntDistribution(low=low, high=high, step=step):
             if rng.random() < _NEARBY:
                 low = max(low, choice.value - _STEPS * step)

@@ -12,11 +12,15 @@ from search_spaces.spaces.space import Space
 
 from ..data.images import ImageSet
 from ..quality.tiles import require_tiles
+from ..sampling.agreement import require_agreement
 from .stopping import MAX_FAILURES_IN_A_ROW
 
 
 def require_searchable(space: Space, spec: InputSpec, images: ImageSet, *, baselines: bool) -> None:
-    """InputError if nothing can be drawn from ``space``, or ``spec`` is too small for a network."""
+    """InputError if nothing can be drawn from ``space``, or ``spec`` is too small for a network.
+
+    Or if a parameter has other choices in other networks: these would be left out, unsaid.
+    """
     networks = [
         (network.name, network.build(images.scale)) for network in zoo.REFERENCES if baselines
     ]
@@ -26,6 +30,7 @@ def require_searchable(space: Space, spec: InputSpec, images: ImageSet, *, basel
             require_tiles(candidate.deployed, spec, images)
         except NasError as error:
             raise InputError(f"--input {spec} does not do for {name}: {error}") from None
+    require_agreement(space, images.scale)
 
 
 def _drawn(space: Space, scale: int) -> Iterator[Candidate]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import GraphError, NasError
 from ..transforms.candidate import Candidate
+from .asking import is_same
 from .space import Space
 
 #: Up to this many combinations are counted one by one.
@@ -64,14 +65,6 @@ _REAL = 2**20 + 1
 _LISTED = 1000
 
 
-#: That equal values are told apart by: True is no 1, and 1 no 1.0.
-_KINDS = (bool, int, float, str)
-
-
-def _kind(value: Any) -> type:
-    return next((kind for kind in _KINDS if isinstance(value, kind)), type(value))
-
-
 @dataclass(frozen=True)
 class Parameter:
     """What a space asks a trial for, and the values that it may get, in order.
@@ -90,17 +83,10 @@ class Parameter:
         return isinstance(self.choices, Numbers) and self.choices.size == _REAL
 
     def place_of(self, value: Any) -> int | None:
-        """Which of the choices ``value`` is; of real numbers, the nearest; None: it is none.
-
-        A database knows a member of an enumeration as its plain value.
-        """
+        """Which of the choices ``value`` is; of real numbers, the nearest; None: it is none."""
         if isinstance(self.choices, Numbers):
             return self.choices.place_of(value)
-        same = (
-            index
-            for index, choice in enumerate(self.choices)
-            if choice == value and _kind(choice) is _kind(value)
-        )
+        same = (index for index, choice in enumerate(self.choices) if is_same(choice, value))
         return next(same, None)
 
     @property

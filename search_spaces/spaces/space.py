@@ -15,6 +15,7 @@ from ..graph.graph import Graph
 from ..naming import object_word
 from ..transforms.candidate import Candidate
 from ..transforms.shuffling import PixelShuffle
+from .asking import CheckedTrial
 
 
 class Trial(Protocol):
@@ -56,8 +57,9 @@ class Space:
         A combination that the space itself refuses comes as the GraphError that it raised. Any
         other failure of its function, or a result that is no such network, is an InputError.
         """
+        asked = CheckedTrial(trial)
         try:
-            drawn = self.sample(trial, scale=scale) if self._takes_scale else self.sample(trial)
+            drawn = self.sample(asked, scale=scale) if self._takes_scale else self.sample(asked)
         except NasError:
             raise
         except (Exception, SystemExit) as error:

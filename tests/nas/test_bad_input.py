@@ -196,6 +196,25 @@ def test_a_space_that_refuses_some_of_its_draws_is_none_of_them(console: Console
 
 
 @pytest.mark.parametrize(
+    ("value", "widths"),
+    [
+        ("line 6: ValueError: parameter 'width' has a choice (4, 8)", "[(4, 8), (8, 4)]"),
+        ("'width' has other choices in other", "[4, 8] if trial.suggest_int('n', 0, 1) else [6]"),
+    ],
+)
+def test_choices_that_a_study_does_not_keep(console: Console, value: str, widths: str) -> None:
+    """Before the search, in which some or all of its trials would fail."""
+    asked = f'suggest_categorical("width", {widths})'
+    source = GOOD_SPACE.replace('suggest_int("width", 4, 8)', asked)
+    (console.folder / "mine.py").write_text(source)
+    write_photos(console.folder / "photos")
+    console.refuse(2, value, *SEARCH, "--data", "photos", "--space", "mine.py")
+    code, output, _ = console.run_whole("space", "check", "mine.py", "--convert", "0")
+    assert code == 1
+    assert value in output
+
+
+@pytest.mark.parametrize(
     ("value", "old", "new"),
     [
         ("device.toml", 'source = "vela"', "source = "),

@@ -93,9 +93,11 @@ def test_combinations_that_fail_are_passed_over(tmp_path: Path) -> None:
         ("suggest_int('w', 9, 4)", "'w': low 9 is more than high 4"),
         ("suggest_float('w', 1, float('nan'))", "'w': low 1 is more than high nan"),
         ("suggest_categorical('w', [])", "'w' has no choices"),
+        ("suggest_categorical('w', ['a', (3, 1)])", r"'w' has a choice \(3, 1\); a study keeps"),
+        ("suggest_categorical('w', [2, True, 1])", "'w' has choices True and 1, which are equal"),
     ],
 )
-def test_a_parameter_without_a_value_is_told_with_its_line(
+def test_a_parameter_without_a_value_or_of_none_that_is_kept_is_told_with_its_line(
     tmp_path: Path, call: str, reason: str
 ) -> None:
     asking = space(tmp_path, f"def sample(trial):\n    return trial.{call}\n")

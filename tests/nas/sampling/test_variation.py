@@ -7,11 +7,12 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from nas.sampling.replay import Draw, draw, values_of
+from nas.sampling.replay import Choice, Draw, draw, values_of
 from nas.sampling.variation import changed, crossed
-from search_spaces import GraphError
+from search_spaces import Graph, GraphError
 from search_spaces.graph.builder import GraphBuilder
 from search_spaces.spaces.loading import built_in, load_space
 from search_spaces.spaces.space import Space, Trial
@@ -76,7 +77,7 @@ def of_real_numbers(trial: Trial, scale: int = 3) -> object:
     factor = trial.suggest_float("factor", 0.5, 2.0, log=True)
     step = trial.suggest_float("step", 1.0, 2.0, step=0.25)
     wide = trial.suggest_int("wide", 1, 10**9, log=True)
-    choice = trial.suggest_categorical("any", (True, 1, "1", None))
+    choice = trial.suggest_categorical("any", (True, 2, "2", None))
     width = max(1, round(8 * factor * step)) + (choice is True) + wide % 3
     features = net.conv(net.input, width, relu=True)
     return net.image(net.conv(features, 3 * scale**2), scale)
@@ -94,6 +95,31 @@ def test_any_parameter_is_replayed(seed: int) -> None:
         assert type(again.choices[name].value) is type(choice.value)
     new = changed(first.choices, rng)
     assert new != values_of(first.choices)
+
+
+@pytest.mark.parametrize("choices", [(8, 8, 12), (8, 8), ("8", 8, None, None)])
+def test_a_choice_that_is_said_twice_is_changed_too(choices: tuple[str | int | None, ...]) -> None:
+    distribution = CategoricalDistribution(choices)
+    for place, value in enumerate(choices):
+        new = changed({"width": Choice(value, distribution)}, random.Random(place))
+        assert new["width"] != value or set(choices) == {value}
+
+
+def asking_twice(trial: Trial, scale: int = 3) -> Graph:
+    """The second time for another range, which Optuna takes no notice of."""
+    net = GraphBuilder()
+    first = net.conv(net.input, trial.suggest_int("width", 8, 16, step=4), relu=True)
+    second = net.conv(first, trial.suggest_int("width", 24, 24), relu=True)
+    return net.image(net.conv(second, 3 * scale**2), scale)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_parameter_that_is_asked_for_twice_has_the_first_range(seed: int) -> None:
+    rng = random.Random(seed)
+    drawn = draw(Space.of_function(asking_twice), 3, rng, {})
+    choice = drawn.choices["width"]
+    assert choice.distribution == IntDistribution(8, 16, step=4)
+    assert changed(drawn.choices, rng)["width"] in {8, 12, 16} - {choice.value}
 
 
 def test_a_choice_that_is_none_any_more_is_drawn_anew() -> None:
