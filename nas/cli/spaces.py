@@ -121,7 +121,7 @@ def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> N
     elif math.isinf(counted.combinations):
         print("infinitely many combinations: some parameters are real numbers")
     elif counted.exact:
-        print(f"{counted.combinations:,.0f} combinations")
+        print(f"{counted.combinations:,.0f} combination{'s' * (counted.combinations != 1)}")
     else:
         print(
             f"about {counted.combinations:.3g} combinations "

@@ -160,7 +160,9 @@ def _litert_parts(files: Sequence[str]) -> Iterator[str]:
     for vendor in _VENDORS:
         push = shlex.join(["adb", "push", *vendor.files, f"{_LITERT}/"])
         yield f"{vendor.title}:"
-        yield _block([push, *_litert(files, vendor.settings)])
+        # adb makes no folder for several files.
+        make = shlex.join(["adb", "shell", "mkdir", "-p", _LITERT])
+        yield _block([make, push, *_litert(files, vendor.settings)])
 
 
 def _litert(files: Sequence[str], settings: LitertBenchmarkSettings) -> Iterator[str]:

@@ -18,6 +18,7 @@ from .space import Space
 #: Up to this many combinations are counted one by one.
 _COUNTABLE = 5000
 _TRIALS = 2000
+#: One after another.
 _MOST_REFUSED = 2000
 #: If so many fail by the space's own code, all do.
 _FIRST_DRAWS = 20
@@ -212,11 +213,12 @@ def samples(
                 raise  # of the space's own code
             if refused > _MOST_REFUSED:
                 raise GraphError(
-                    f"search space {space.name}: {refused} draws were refused; the last: {error}"
+                    f"search space {space.name}: {refused} draws in a row were refused; the last: "
+                    f"{error}"
                 ) from error
             continue
         yield trial, candidate
-        drawn += 1
+        drawn, refused = drawn + 1, 0
 
 
 def parameters(space: Space, scale: int, trials: int = 500) -> dict[Parameter, float]:

@@ -87,6 +87,13 @@ def test_combinations_that_fail_are_passed_over(tmp_path: Path) -> None:
             call(hopeless, 3)
 
 
+def test_what_is_asked_where_most_draws_are_refused(tmp_path: Path) -> None:
+    never = ", ".join(f'"never{number}"' for number in range(30))
+    rare = TREE.replace('"never")', f"{never})").replace('== "never"', 'not in ("short", "long")')
+    asked = parameters(space(tmp_path, rare), 3)
+    assert 0.3 < asked[Parameter("depth", (2, 3, 4))] < 0.7
+
+
 @pytest.mark.parametrize(
     ("call", "reason"),
     [

@@ -177,7 +177,10 @@ def test_the_commands_name_the_files(exported: Path) -> None:
         assert f"adb shell synap_cli -m /data/local/tmp/int8_{size}.synap" in text
     assert "--nnapi_accelerator_name=" in text
     for vendor in ("Qualcomm", "MediaTek", "GoogleTensor"):
-        assert f"libLiteRtDispatch_{vendor}.so" in text
+        pushed = (
+            f"adb shell mkdir -p /data/local/tmp/litert\nadb push libLiteRtDispatch_{vendor}.so"
+        )
+        assert pushed in text
     dispatch = "--use_npu=true --dispatch_library_path=/data/local/tmp/litert"
     plugin = "--compiler_plugin_library_path=/data/local/tmp/litert"
     assert text.count(f"{dispatch} {plugin}\n") == 2 * 2  # compiled on the phone
