@@ -13,8 +13,8 @@ from ..training.tensorflow_quietly import tf
 MAX_LEVEL = 127
 #: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantizable.
 MIN_RANGE = 1e-3
-#: Largest weight of a filter, in levels a level, that its scale is made for at least: a bias is kept
-#: in 32 bits, in steps of that scale, and a filter of zeros may have a large one.
+#: Largest weight, in levels a level, that the scale of a filter is made for at least: its bias is
+#: kept in 32 bits, in steps of that scale, and a filter of zeros may have a large one.
 _LEAST_WEIGHT = 1e-4
 #: Shares of a range among which ``narrowed`` looks for the best.
 _SHARES = tuple(percent / 100 for percent in range(100, 35, -5))
