@@ -12,6 +12,7 @@ from latency_models.device_file import device_toml
 from latency_models.sources.regression import CostStructure, Measurement, write_measurements
 from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import fit
+from latency_models.sources.regression.known import networks_of
 from latency_models.sources.regression.physical import require_enough
 from latency_models.sources.regression.settings import (
     TABLE,
@@ -67,7 +68,9 @@ def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitE
     rows = _rows(folder, device)
     structure = default_structure(rows)
     require_enough(structure, rows)
-    keys = [index % _FOLDS for index in range(len(rows))]
+    networks = networks_of(rows)
+    fold = {network: place % _FOLDS for place, network in enumerate(dict.fromkeys(networks))}
+    keys = [fold[network] for network in networks]
     settings = settings_of(structure).model_copy(update={"confirm": confirm}).with_interval(folder)
     radius = settings.known_radius(folder)
     figures = FitErrors(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from search_spaces import LoweredOperator
 
+from .known import networks_of
 from .measurements import Measurement
 from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
@@ -159,7 +160,7 @@ def _error_unseen(charges: Charges) -> float:
     import numpy as np
 
     errors = []
-    for kept, left_out in folds([row.network for row in charges.rows]):
+    for kept, left_out in folds(networks_of(charges.rows)):
         physical = fit_physical(charges.only(kept))
         others = charges.only(left_out)
         factors = np.array([physical.factor(row.stack) for row in others.rows])

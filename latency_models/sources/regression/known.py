@@ -32,6 +32,20 @@ class Known:
         return self.rows.get(_signature(operators), ())
 
 
+def networks_of(rows: Sequence[Measurement]) -> list[str]:
+    """The network of each row; rows of equal operators are of one, whatever the table calls them.
+
+    A table made by hand may hold one network several times under as many names.
+    """
+    names = {row.network: row.network for row in rows}
+    for same in Known.of(rows).rows.values():
+        joined = {names[row.network] for row in same}
+        if len(joined) > 1:
+            first = names[same[0].network]
+            names = {key: first if name in joined else name for key, name in names.items()}
+    return [names[row.network] for row in rows]
+
+
 def _signature(operators: Sequence[LoweredOperator]) -> _Signature:
     """Equal for networks of equal operators, sizes and connections."""
     numbers: dict[str, int] = {}

@@ -21,6 +21,7 @@ from .fitted import (
     measured_ms,
     network_ms,
 )
+from .known import networks_of
 from .measurements import Measurement
 from .network_structures import network_structures
 from .operator_network import OperatorNetwork
@@ -165,7 +166,7 @@ class Fold:
 def fit_folds(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Fold, ...]:
     """Cross-validation: a fit for each fold of ``rows``, to the rows outside it."""
     fits = []
-    for kept, left_out in folds([row.network for row in rows]):
+    for kept, left_out in folds(networks_of(rows)):
         seen = tuple(rows[index] for index in kept)
         fits.append(Fold(fit(structure, seen), seen, tuple(rows[index] for index in left_out)))
     return tuple(fits)
@@ -245,11 +246,13 @@ def deviations_off(structure: CostStructure, rows: Sequence[Measurement]) -> flo
         ([place for place in every if place not in left_out], list(left_out))
         for left_out in network_structures(rows).values()
     ]
-    by_network = folds([row.network for row in rows], most_singly=_PARTS)
+    by_network = folds(networks_of(rows), most_singly=_PARTS)
     radii = [LEAST_RADIUS]
     for parts in (by_structure, by_network):
         distances: list[float] = []
         for kept, left_out in parts:
+            if not kept:
+                continue  # all of one network, as a part of a table may be
             part = FitOfPrices(fit_posterior(structure, [rows[place] for place in kept]))
             distances += _deviations(part, [rows[place] for place in left_out])
         radii += [conformal(distances)] if distances else []

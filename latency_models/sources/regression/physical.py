@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces import InputError
 
+from .known import networks_of
 from .measurements import Measurement
 from .operator_table import OperatorTable
 from .quantities import ChannelPadding
@@ -106,12 +107,21 @@ def least_rows(structure: CostStructure, rows: Sequence[Measurement]) -> int:
 
 
 def require_enough(structure: CostStructure, rows: Sequence[Measurement]) -> None:
-    """InputError if ``rows`` are fewer than ``least_rows``."""
+    """InputError if ``rows`` are fewer than ``least_rows``, or all of one network."""
     least = least_rows(structure, rows)
     if least > len(rows):
         raise InputError(
             f"{len(rows)} measurements are too few for what the device may charge; measure {least} "
             "or more, or leave terms out"
+        )
+    require_others(rows)
+
+
+def require_others(rows: Sequence[Measurement]) -> None:
+    """InputError if all ``rows`` are of one network: nothing tells how far off a model is then."""
+    if len({*networks_of(rows)}) < 2:
+        raise InputError(
+            f"all {len(rows)} measurements are of one network, {rows[0].network}; measure others"
         )
 
 

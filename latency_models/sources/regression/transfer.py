@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from search_spaces import InputError
 
 from .fitted import Fit, folds, network_ms
+from .known import networks_of
 from .measurements import Measurement
 from .model import LatencyModel, conformal, model_of
 from .operator_table import OperatorTable
+from .physical import require_others
 from .quantities import ChannelPadding, Quantity, work
 from .structure import CostStructure
 from .validation import Prediction, predict_rows
@@ -77,9 +79,10 @@ class Transferred:
 
 
 def transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """Transfers ``donor`` to the device of ``rows``; InputError for fewer than ten rows."""
+    """``donor`` on the device of ``rows``; InputError for fewer than ten, or of one network."""
     if len(rows) < 2 * _PRICES:
         raise InputError(f"{len(rows)} measurements for {_PRICES} prices; take {2 * _PRICES}")
+    require_others(rows)
     return _brought(donor, rows)
 
 
@@ -115,7 +118,7 @@ def _one_by_one(
     """Rows (kept, left out); a network is left out at all its scales."""
     return [
         ([rows[index] for index in kept], [rows[index] for index in left_out])
-        for kept, left_out in folds([row.network for row in rows], most_singly=len(rows))
+        for kept, left_out in folds(networks_of(rows), most_singly=len(rows))
     ]
 
 

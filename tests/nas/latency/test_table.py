@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -267,3 +267,32 @@ def test_ctrl_c_tells_what_is_left(console: Console, monkeypatch: pytest.MonkeyP
         "interrupted: t/measurements.csv holds 3 of 10 measurements; the same command goes on, "
         "7 are left"
     )
+
+
+def repeated(rows: Sequence[Measurement], *, networks: int) -> list[Measurement]:
+    """The first rows, each taken five times under names of its own, as in a table made by hand."""
+    return [
+        Measurement(f"{row.name} {turn}", row.operators, row.ms * (1 + turn / 1000))
+        for row in rows[:networks]
+        for turn in range(5)
+    ]
+
+
+def test_a_network_that_was_timed_again_is_left_out_with_itself(tmp_path: Path) -> None:
+    """Else it would be predicted from itself, and the errors of the card would be too small."""
+    rows = collection(tmp_path, Rule()).run(6, quiet)
+    again = repeated(rows, networks=6)
+    (tmp_path / TABLE).write_text(write_measurements(again))
+    figures = fit_folder(tmp_path, DEVICE).networks
+    (tmp_path / TABLE).write_text(
+        write_measurements([replace(row, network=row.name[:16]) for row in again])
+    )
+    assert fit_folder(tmp_path, DEVICE).networks == figures
+    assert figures.mape_percent > 2  # of a network predicted from itself 0.1
+
+
+def test_a_table_of_one_network_is_refused(tmp_path: Path) -> None:
+    rows = collection(tmp_path, Rule()).run(2, quiet)
+    (tmp_path / TABLE).write_text(write_measurements(repeated(rows, networks=1)))
+    with pytest.raises(InputError, match="all 5 measurements are of one network"):
+        fit_folder(tmp_path, DEVICE)
