@@ -22,6 +22,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
@@ -33,6 +34,10 @@ COLUMNS = (
     "name", "network", "family", "stack", "device", "conditions", "space", "input", "ms",
     "operators_ms", "engines", "graph", "kernels",
 )  # fmt: skip
+
+
+#: A nanosecond, and eleven days: what is beyond is a slip, and ruins every other prediction.
+_LEAST_MS, _MOST_MS = 1e-6, 1e9
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,10 @@ class Measurement:
     def __post_init__(self) -> None:
         if not self.name or not self.operators:
             raise InputError("a measurement needs a name and at least one operator")
-        if not (math.isfinite(self.ms) and self.ms > 0):
-            raise InputError(f"{self.name}: {self.ms} ms is no time; it is finite and positive")
+        if not _LEAST_MS <= self.ms <= _MOST_MS:
+            raise InputError(
+                f"{self.name}: {self.ms} ms is no time; it is from {_LEAST_MS:g} to {_MOST_MS:g} ms"
+            )
         for what, values in (("times", self.operators_ms), ("engines", self.engines)):
             if values and len(values) != len(self.operators):
                 raise InputError(
@@ -93,20 +100,28 @@ class Measurement:
                 object.__setattr__(self, key, self.network or self.name)
 
 
+#: What `csv` takes of a cell otherwise, 131072 characters, holds 900 operators at most.
+_LONGEST_CELL = 1 << 30
 _ORIGIN = tuple(item.name for item in fields(MeasurementOrigin))
 
 
 def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
     """The rows of a table; InputError names ``where``, the line, and what is wrong with it."""
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     lines = csv.DictReader(io.StringIO(text), strict=True)
     rows: list[Measurement] = []
     try:
-        unknown = sorted(set(lines.fieldnames or ()) - set(COLUMNS))
-        missing = sorted({"name", "ms"} - set(lines.fieldnames or ()))
+        names = Counter(lines.fieldnames or ())
+        unknown = sorted(names.keys() - set(COLUMNS))
+        missing = sorted({"name", "ms"} - names.keys())
         if unknown or missing:
             raise InputError(
                 f"{where}, line 1: columns {', '.join(unknown + missing)} unknown or missing; "
                 f"known: {', '.join(COLUMNS)}"
+            )
+        if twice := sorted(name for name, times in names.items() if times > 1):
+            raise InputError(
+                f"{where}, line 1: columns {', '.join(twice)} are there twice; keep one of them"
             )
         for line in lines:
             try:

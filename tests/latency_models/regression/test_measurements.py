@@ -64,6 +64,9 @@ def test_a_graph_is_lowered_at_its_input_size() -> None:
         (graph_row(ms="0"), "line 2: net: 0.0 ms is no time"),
         (graph_row(ms="nan"), "line 2: net: nan ms is no time"),
         (graph_row(ms="-1"), "line 2: net: -1.0 ms is no time"),
+        (graph_row(ms="1e300"), r"line 2: net: 1e\+300 ms is no time"),
+        (graph_row(ms="1e-300"), "line 2: net: 1e-300 ms is no time"),
+        ("name,ms,ms,kernels\nnet,1,2,[]\n", "line 1: columns ms are there twice"),
         (graph_row(name=""), "line 2: a measurement needs a name"),
         (graph_row(input="big"), "line 2: .*'big' is not HEIGHTxWIDTH"),
         (graph_row(input=""), "line 2: a graph needs its input size"),
@@ -84,6 +87,15 @@ def test_the_line_at_fault_is_named(text: str, message: str) -> None:
     with pytest.raises(InputError, match=rf"^times\.csv.*{message}") as caught:
         read_measurements(text, "times.csv")
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_any_length_is_read_back() -> None:
+    """`collect` could write what it could not read again: every row of the table was lost."""
+    (row,) = read_measurements(graph_row(), "table")
+    long = Measurement("long", row.operators * 500, 5.0)
+    text = write_measurements([long])
+    assert len(text) > 131_072  # the longest cell that `csv` reads by itself
+    assert read_measurements(text, "table") == (long,)
 
 
 def test_a_name_is_measured_once() -> None:
