@@ -38,13 +38,15 @@ def default_structure(rows: Sequence[Measurement]) -> CostStructure:
     Each kind of operator runs on the engine that most measurements name for it. Residual trees are
     fitted if every row has the times of its operators. If no row has, each kind of operator has
     prices of its own; with too few rows for these, the structure of the highest evidence is taken.
+    Predictions are for the software that was measured, of several unless one has no name for that
+    of most rows.
     """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}
     apart = _kind_by_kind(computing, every)
     if not any(row.operators_ms for row in rows):
         if 2 * len(apart) <= len(rows):
-            return CostStructure(_engines(rows), apart, paddings=_PADDINGS)
+            return CostStructure(_engines(rows), apart, paddings=_PADDINGS, stack=_stack(rows))
         return _most_probable(tuple(rows))
     rest = every - computing
     engines = _engines(rows)
@@ -65,6 +67,7 @@ def default_structure(rows: Sequence[Measurement]) -> CostStructure:
         terms=tuple(term for term in terms if term.kinds),
         paddings=_PADDINGS,
         residual=all(row.operators_ms for row in rows),
+        stack=_stack(rows),
     )
 
 
@@ -105,7 +108,9 @@ def _most_probable(rows: tuple[Measurement, ...]) -> CostStructure:
     """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}
-    shared = possible_structures(_engines(rows), computing)
+    shared = [
+        replace(one, stack=_stack(rows)) for one in possible_structures(_engines(rows), computing)
+    ]
     by_kind = _kind_by_kind(computing, every)
     within = frozenset({Quantity.OPERANDS, Quantity.FUSED})
     apart = [
@@ -143,6 +148,12 @@ def _settled(term: Term, rows: Sequence[Measurement]) -> Term:
     if not prices.size or prices.max() > prices.min() * _SAME:
         return term
     return replace(term, known_ms=float(f"{np.median(prices):.4g}"))
+
+
+def _stack(rows: Sequence[Measurement]) -> str:
+    """Another one than those of the table would be predicted by a guess."""
+    stacks = Counter(row.stack for row in rows)
+    return "" if "" in stacks else stacks.most_common(1)[0][0]
 
 
 def _engines(rows: Sequence[Measurement]) -> tuple[Engine, ...]:

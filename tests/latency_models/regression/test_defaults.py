@@ -9,6 +9,7 @@ import pytest
 from latency_models.sources.regression import Measurement, Quantity
 from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import fit, network_ms
+from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.physical import require_enough
 from search_spaces import LoweredOperator
@@ -74,3 +75,16 @@ def test_without_a_cpu_nothing_is_apart() -> None:
     structure = default_structure(table())
     assert [engine.name for engine in structure.engines] == ["device"]
     assert structure.open_kinds == {"CONV_2D", *OTHER}
+
+
+def test_predictions_are_for_the_software_that_was_measured() -> None:
+    rows = table()
+    named = [replace(row, stack="Android 15") for row in rows]
+    networks = [row.operators for row in rows[:3]]
+    plain, of_it = (
+        fit_model(default_structure(some), some).predict(networks) for some in (rows, named)
+    )
+    assert of_it.low_ms.tolist() == pytest.approx(plain.low_ms.tolist())
+    assert of_it.high_ms.tolist() == pytest.approx(plain.high_ms.tolist())
+    assert default_structure([*named, replace(rows[0], stack="14")]).stack == "Android 15"
+    assert default_structure([*named, replace(rows[0], name="again")]).stack == ""
