@@ -62,8 +62,8 @@ class Transferred:
 
     @property
     def structure(self) -> CostStructure:
-        """The cost structure of the donor."""
-        return self.donor.structure
+        """That of the donor, whose software is none of this device."""
+        return replace(self.donor.structure, stack="")
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): ms of each operator on the new device; ``stack`` is not used."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from latency_models import Latency, LatencyRequest
 from latency_models.sources.regression import Measurement
+from latency_models.sources.regression.fitted import fit
 from latency_models.sources.regression.known import Known
 from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.source import RegressionSource
+from latency_models.sources.regression.transfer import transfer_model
 from search_spaces import Graph, LoweredOperator, Tensor
 
 from .synthetic import SPEC, measured, plain, structure, table
@@ -78,3 +81,14 @@ def test_another_network_of_the_same_operators_is_not_known() -> None:
     assert not known.measured(measured("other", plain(24, 1)).operators)
     first, *others = measured("twice", plain(20, 1)).operators
     assert not known.measured((dataclasses.replace(first, macs=first.macs + 1), *others))
+
+
+@pytest.mark.parametrize("stack", ["", "Android 15"])
+def test_a_donor_s_software_is_not_that_of_the_device(stack: str) -> None:
+    """Else its measurements were taken for those of other software, and none was known."""
+    donor = fit(structure(stack=STACK), rows_with({}))
+    rows = [dataclasses.replace(row, ms=3.3 * row.ms, stack=stack) for row in table()]
+    source = RegressionSource(transfer_model(donor, rows))
+    said = source.measure(LatencyRequest.of_graph(plain(20, 1), SPEC, bytes))
+    assert "measured of this very network" in said.interval
+    assert "stack" not in dict(said.conditions)
