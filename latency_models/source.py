@@ -153,6 +153,8 @@ class LatencyRequest:
     make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
     #: what the file is made of; None if only the file is known
     graph: Graph | None = field(default=None, repr=False)
+    #: SHA-256 of the file that was given, if ``make_tflite`` is that with its open sizes fixed
+    given_sha256: str = ""
 
     @property
     def graph_hash(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 from search_spaces import InputError, InputSpec, LoweredOperator, Shape, Tensor, transposed_window
@@ -74,14 +75,20 @@ def operators_of_model(model: TfliteModel) -> tuple[LoweredOperator, ...]:
     return tuple(map(_lowered, model.operators))
 
 
-def request_of_file(name: str, data: bytes, spec: InputSpec | None = None) -> LatencyRequest:
-    """A request for an INT8 file with one input image; InputError if ``spec`` is another size."""
+def request_of_file(
+    name: str, data: bytes, spec: InputSpec | None = None, given: bytes | None = None
+) -> LatencyRequest:
+    """A request for an INT8 file with one input image; InputError if ``spec`` is another size.
+
+    ``given`` is the file on the disk, if open sizes of it were fixed in ``data``.
+    """
     model = read_tflite(data)
     require_integer_only(model)
     size = require_one_image(model)
     if spec not in (None, size):
         raise InputError(f"it takes {size} images only, not {spec}; export it at that size")
-    return LatencyRequest(name, operators_of_model(model), size, lambda: data)
+    digest = "" if given is None or given == data else hashlib.sha256(given).hexdigest()
+    return LatencyRequest(name, operators_of_model(model), size, lambda: data, given_sha256=digest)
 
 
 def weight_granularity(model: TfliteModel) -> WeightGranularity:

@@ -47,7 +47,7 @@ def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
     the reason that there is no time.
     """
     with reading(path):
-        data = path.read_bytes()
+        given = data = path.read_bytes()
         model = read_tflite(data)
         require_uncompiled(model)
         _require_outputs(model)
@@ -60,7 +60,7 @@ def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
     target = Target(device.name, device.operators, device.weights)
     source = open_source(device, worker)
     try:
-        request = request_of_file(name, data)
+        request = request_of_file(name, data, given=given)
         latency = source.measure(request)
     except (LatencyError, InputError) as error:
         return _report(name, Subject(model, target), str(error))

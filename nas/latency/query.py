@@ -96,7 +96,7 @@ def _request(
         with reading(path):
             data = path.read_bytes()
             require_integer_only(read_tflite(data))
-            return request_of_file(what, with_fixed_sizes(data, worker, spec), spec)
+            return request_of_file(what, with_fixed_sizes(data, worker, spec), spec, data)
     named = find_network(what, scale)
     graph, trained = named.candidate.deployed, named.trained
     if trained is not None and trained.fits(size, device.weights):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from latency_models.sources.regression.validation import FIGURES, Accuracy
 from nas.system.files import write_text
 from search_spaces import zoo
 
+from ...latency_models.foreign_models import enlarging
 from ..commands import execute
 from ..console import Console
 from ..tiny_model import make_tflite
@@ -34,6 +37,19 @@ def test_a_failure_names_what_was_typed(console: Console, what: str) -> None:
     assert errors.startswith(f"error: {what}: ")
     if what == "ABPN":
         assert f"add the line {zoo.abpn(3).hash},360x640,phone,MILLISECONDS" in errors
+
+
+@pytest.mark.parametrize(("open_sides", "size"), [((0,), ()), ((0, 1, 2), ("--input", "24x40"))])
+def test_a_file_of_open_sizes_has_the_checksum_that_it_has_on_the_disk(
+    console: Console, open_sides: tuple[int, ...], size: tuple[str, ...]
+) -> None:
+    data = enlarging(open_sides=open_sides)
+    line = f"{hashlib.sha256(data).hexdigest()},{size[1] if size else '16x16'},phone,3.5"
+    write_text(console.folder / "phone/device.toml", PHONE)
+    write_text(console.folder / "phone/times.csv", f"model,input,device,ms\n{line}\n")
+    (console.folder / "net.tflite").write_bytes(data)
+    words = ("latency", "measure", "net.tflite", "--device", "phone", *size)
+    assert execute(console.folder, *words).output.startswith("net.tflite on phone: 3.50 ms")
 
 
 def test_an_interval_says_what_it_is(console: Console) -> None:
