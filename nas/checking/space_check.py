@@ -11,7 +11,7 @@ from search_spaces import Candidate, InputSpec, NasError, infer, lower, quantiza
 from search_spaces.spaces.loading import load_space
 
 from ..evaluation.evaluator import untrained_tflite
-from ..sampling.agreement import Agreement
+from ..sampling.agreement import AskedParameters
 from ..sampling.replay import ReplayTrial
 
 _INPUT = InputSpec(360, 640)
@@ -41,12 +41,12 @@ def check_space(name: str, scale: int, samples: int, convert: int, seed: int) ->
     space, rng = load_space(name), random.Random(seed)
     failures: Counter[str] = Counter()
     candidates: list[Candidate] = []
-    agreement, gmacs = Agreement(), [0.0]
+    asked, gmacs = AskedParameters(), [0.0]
     for _ in range(samples):
         trial = ReplayTrial(rng, {})
         try:
             candidate = space.draw(trial, scale)
-            agreement.require(space, trial)
+            asked.require(space, trial)
             for graph in (candidate.graph, candidate.deployed):
                 quantization_groups(graph)
             lower(candidate.deployed, _INPUT)

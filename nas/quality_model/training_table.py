@@ -98,9 +98,9 @@ class Table:
                 pairs.append(FullTraining(short, psnr_db, row.name))
         return tuple(pairs)
 
-    def without(self, *names: str) -> Table:
-        """The table without the trainings of the networks of these names."""
-        others = tuple(row for row in self.trainings if row.name not in names)
+    def without(self, name: str) -> Table:
+        """The table without the trainings of one network."""
+        others = tuple(row for row in self.trainings if row.name != name)
         return Table(others, self.bicubic_psnr_db)
 
 

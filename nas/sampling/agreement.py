@@ -16,7 +16,7 @@ from .replay import ReplayTrial
 _DRAWS = 200
 
 
-class Agreement:
+class AskedParameters:
     """What the networks of a space have asked for, each name once."""
 
     def __init__(self) -> None:
@@ -41,9 +41,9 @@ class Agreement:
 
 def require_agreement(space: Space, scale: int) -> None:
     """InputError if random networks do not agree; those that the space refuses have asked, too."""
-    rng, agreement = random.Random(0), Agreement()
+    rng, asked = random.Random(0), AskedParameters()
     for _ in range(_DRAWS):
         trial = ReplayTrial(rng, {})
         with contextlib.suppress(NasError):
             space.draw(trial, scale)
-        agreement.require(space, trial)
+        asked.require(space, trial)

@@ -3,10 +3,10 @@
     python -m studies.proxy_fidelity.run --train DIR --valid DIR [--part K/N] [--only NAME]...
 
 Trains every architecture at each length, quantized afterwards; full trainings go on with INT8
-rounding where that costs more than 0.05 dB. Some hours on 2 cores. Each training
-is a row of the package's ``nas/quality_model/trainings.csv`` as soon as it is done, and the same
-command goes on from there. ``--part 1/2`` and ``--part 2/2`` share the work between two processes,
-one core each. ``python -m studies.proxy_fidelity.adopt`` adds networks that ``nas train`` has
+rounding where that costs more than 0.05 dB. Some hours on 2 cores. Each training is a row of the
+package's ``nas/quality_model/trainings.csv`` as soon as it is done, or, a full one of a random
+network, of ``unseen.csv`` beside this file; the same command goes on from there. ``--part 1/2`` and
+``--part 2/2`` share the work between two processes, one core each. ``python -m studies.proxy_fidelity.adopt`` adds networks that ``nas train`` has
 trained in full; ``python -m studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
 """
 
@@ -36,7 +36,7 @@ from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
 from ..ledger import Part, described, training_arguments
-from .rows import LENGTHS, LONG, LONGER, TRAININGS
+from .rows import LENGTHS, LONG, LONGER, TRAININGS, UNSEEN
 
 ARCHITECTURES = Path(__file__).parent / "architectures.json"
 SCALE = 3
@@ -170,12 +170,13 @@ def main() -> None:
         )  # fmt: skip
         mine = set(part.share(options.only or list(networks)))
         for name, steps in to_do(list(networks)):
-            done = {(row.name, row.steps) for row in TRAININGS.read()}
+            done = {(row.name, row.steps) for row in (*TRAININGS.read(), *UNSEEN.read())}
             if name not in mine or (name, steps) in done:
                 continue
             row = train(name, networks[name], steps, evaluator)
             evaluator.renew()  # what was compiled for one network is of no use to another
-            TRAININGS.keep(row)
+            judges = steps >= LONG and name.startswith(_DRAWN_KINDS)
+            (UNSEEN if judges else TRAININGS).keep(row)
             print(row, flush=True)
 
 
