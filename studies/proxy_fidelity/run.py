@@ -6,8 +6,9 @@ Trains every architecture at each length, quantized afterwards; full trainings g
 rounding where that costs more than 0.05 dB. Some hours on 2 cores. Each training is a row of the
 package's ``nas/quality_model/trainings.csv`` as soon as it is done, or, a full one of a random
 network, of ``unseen.csv`` beside this file; the same command goes on from there. ``--part 1/2`` and
-``--part 2/2`` share the work between two processes, one core each. ``python -m studies.proxy_fidelity.adopt`` adds networks that ``nas train`` has
-trained in full; ``python -m studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
+``--part 2/2`` share the work between two processes, one core each. ``python -m
+studies.proxy_fidelity.adopt`` adds networks that ``nas train`` has trained in full; ``python -m
+studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
 """
 
 from __future__ import annotations
