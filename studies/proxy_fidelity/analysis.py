@@ -67,10 +67,10 @@ def judged(table: Table, steps: int) -> list[Judged]:
 def unseen(table: Table, steps: int) -> list[str]:
     """Of networks whose full training the table lacks: what is expected of them, and reached."""
     model, full = QualityModel.fitted(table), UNSEEN.read()
-    pairs = Table((*table.trainings, *full), table.bicubic_psnr_db).pairs(steps)
+    names = {row.name for row in full}
     rows = []
-    for pair in pairs:
-        if pair.name in {row.name for row in full}:
+    for pair in Table((*table.trainings, *full), table.bicubic_psnr_db).pairs(steps):
+        if pair.name in names:
             expected = model.expected(pair.short)
             rows.append(
                 f"| {pair.name} | {expected.psnr_db:.2f} | {expected.low_db:.2f} to "

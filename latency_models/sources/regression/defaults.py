@@ -108,9 +108,8 @@ def _most_probable(rows: tuple[Measurement, ...]) -> CostStructure:
     """
     computing = {k.kind for row in rows for k in row.operators if k.macs}
     every = {k.kind for row in rows for k in row.operators}
-    shared = [
-        replace(one, stack=_stack(rows)) for one in possible_structures(_engines(rows), computing)
-    ]
+    stack, possible = _stack(rows), possible_structures(_engines(rows), computing)
+    shared = [replace(one, stack=stack) for one in possible]
     by_kind = _kind_by_kind(computing, every)
     within = frozenset({Quantity.OPERANDS, Quantity.FUSED})
     apart = [
