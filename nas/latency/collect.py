@@ -15,12 +15,10 @@ from latency_models import LatencySource, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.defaults import default_structure
-from latency_models.sources.regression.fitted import FitByNetwork
 from latency_models.sources.regression.model import LatencyModel, doubt
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.settings import RegressionSettings
 from latency_models.sources.regression.source import fitted_folds, read_table
-from latency_models.sources.regression.transfer import Transferred
 from latency_models.sources.regression.validation import (
     Accuracy,
     Prediction,
@@ -239,7 +237,7 @@ class JudgedModel:
     @property
     def of_structures(self) -> Accuracy | None:
         """Errors on structures left out of the table; None for a model made from more than it."""
-        if isinstance(self.model.fitted, Transferred | FitByNetwork):
+        if not self.model.fitted.is_of_its_table:
             return None
         return of_structures(self.model.structure, self.rows, self.model.spread.radius)
 

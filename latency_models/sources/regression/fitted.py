@@ -36,6 +36,14 @@ class Fit(Protocol):
     def structure(self) -> CostStructure:
         """The cost structure of the device."""
 
+    @property
+    def tells_stacks_apart(self) -> bool:
+        """Has it other times for another software stack?"""
+
+    @property
+    def is_of_its_table(self) -> bool:
+        """Is it fitted to the rows of its device's table, and to nothing else?"""
+
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): ms of each operator; ``stack`` is the software, None: the device's."""
 
@@ -50,6 +58,16 @@ class FitOfPrices:
     def structure(self) -> CostStructure:
         """The cost structure of the device."""
         return self.posteriors[0].posterior.prices.structure
+
+    @property
+    def tells_stacks_apart(self) -> bool:
+        """Each has a factor of its own."""
+        return True
+
+    @property
+    def is_of_its_table(self) -> bool:
+        """All prices are."""
+        return True
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""
@@ -70,6 +88,16 @@ class FitWithTrees:
     def structure(self) -> CostStructure:
         """The cost structure of the device."""
         return self.physical.structure
+
+    @property
+    def tells_stacks_apart(self) -> bool:
+        """Each has a factor of its own."""
+        return True
+
+    @property
+    def is_of_its_table(self) -> bool:
+        """Prices and trees are."""
+        return True
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""
@@ -105,6 +133,16 @@ class FitByNetwork:
                 ratio = np.median([rows[place].ms for place in places] / predicted)
                 factors.append(StackFactor(stack, float(ratio)))
         return cls(structure, network, tuple(factors))
+
+    @property
+    def tells_stacks_apart(self) -> bool:
+        """Each has a factor of its own."""
+        return True
+
+    @property
+    def is_of_its_table(self) -> bool:
+        """Its network has learned from more."""
+        return False
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""

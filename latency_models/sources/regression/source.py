@@ -26,7 +26,7 @@ from .operator_network import OperatorNetwork
 from .physical import require_enough
 from .spread import COVERAGE
 from .structure import CostStructure
-from .transfer import Transferred, transfer_model
+from .transfer import transfer_model
 
 
 class RegressionSource(LatencySource):
@@ -41,11 +41,8 @@ class RegressionSource(LatencySource):
         """``conditions`` are added to those of every latency."""
         self.model = model
         self._structure = model.structure
-        # A transferred model makes no difference between the softwares of its own rows.
-        brought = isinstance(model.fitted, Transferred)
-        self._known = Known.of(
-            [row for row in model.rows if brought or row.stack == model.structure.stack]
-        )
+        apart, stack = model.fitted.tells_stacks_apart, model.structure.stack
+        self._known = Known.of([row for row in model.rows if row.stack == stack or not apart])
         self._own_conditions = conditions
 
     def measure(self, request: LatencyRequest) -> Latency:

@@ -65,6 +65,16 @@ class Transferred:
         """That of the donor, whose software is none of this device."""
         return replace(self.donor.structure, stack="")
 
+    @property
+    def tells_stacks_apart(self) -> bool:
+        """Rows of the new device are fitted alike, whatever their software."""
+        return False
+
+    @property
+    def is_of_its_table(self) -> bool:
+        """The donor's table is another."""
+        return False
+
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): ms of each operator on the new device; ``stack`` is not used."""
         import numpy as np
