@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..graph.builder import GraphBuilder
 from ..graph.graph import Graph
-from .space import Trial
+from .asking import Trial
 
 VERSION = 1
 

@@ -1,4 +1,4 @@
-"""What a space may choose from: what a study gives back as it was.
+"""What a space may ask of a trial, and choose from: what a study gives back as it was.
 
 Optuna takes any choices; but once they went through its database, to another worker or the next
 run, a tuple is a list and no choice any more, and 1 may have become True.
@@ -7,13 +7,27 @@ run, a tuple is a list and no choice any more, and 1 may have become True.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .space import Trial
+from typing import Any, Protocol
 
 #: What a database keeps; an enumeration's members if they are one of these.
 _PLAIN = (bool, int, float, str)
+
+
+class Trial(Protocol):
+    """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """A whole number from ``low`` to ``high``, both included."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number from ``low`` to ``high``."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of ``choices``."""
 
 
 class CheckedTrial:

@@ -17,8 +17,8 @@ from ..graph.builder import GraphBuilder, Nonlinearity
 from ..graph.convolutions import Branches
 from ..transforms.candidate import Candidate, Deployment
 from ..transforms.folding import ResidualFold
+from .asking import Trial
 from .blocks import BlockKind, Head, Residual, Skip, Style, block, image_of, parallel_stem, shrink
-from .space import Trial
 
 WIDTHS = (8, 64)
 WIDTH_STEP = 4

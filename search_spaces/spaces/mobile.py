@@ -9,9 +9,9 @@ from __future__ import annotations
 from ..graph.builder import Nonlinearity
 from ..graph.convolutions import Branches
 from ..transforms.candidate import Candidate
+from .asking import Trial
 from .block_space import BlockSpace, ChannelMixer, Stem
 from .blocks import BlockKind, Head, Skip
-from .space import Trial
 
 VERSION = 2
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..graph.builder import Nonlinearity
 from ..transforms.candidate import Candidate
+from .asking import Trial
 from .block_space import BlockSpace, Stem
 from .blocks import Head
-from .space import Trial
 
 VERSION = 1
 

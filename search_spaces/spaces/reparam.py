@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..graph.builder import Nonlinearity
 from ..graph.convolutions import Branches
 from ..transforms.candidate import Candidate
+from .asking import Trial
 from .block_space import BlockSpace, Stem
 from .blocks import Skip
-from .space import Trial
 
 VERSION = 1
 

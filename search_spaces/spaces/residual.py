@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..transforms.candidate import Candidate
+from .asking import Trial
 from .block_space import BlockSpace, Tail
 from .blocks import BlockKind, Skip
-from .space import Trial
 
 VERSION = 1
 

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from ..errors import InputError, NasError
 from ..graph.graph import Graph
 from ..naming import object_word
 from ..transforms.candidate import Candidate
 from ..transforms.shuffling import PixelShuffle
-from .asking import CheckedTrial
-
-
-class Trial(Protocol):
-    """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        """A whole number from ``low`` to ``high``, both included."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """A number from ``low`` to ``high``."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of ``choices``."""
+from .asking import CheckedTrial, Trial
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A space of small networks, which train in a moment."""
 
 from search_spaces import Graph, GraphBuilder
-from search_spaces.spaces.space import Trial
+from search_spaces.spaces.asking import Trial
 
 
 def sample(trial: Trial, scale: int = 3) -> Graph:

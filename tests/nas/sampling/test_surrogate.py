@@ -20,8 +20,9 @@ from nas.studies.budget import Budget
 from nas.studies.record import TrialRecord
 from nas.studies.settings import Settings
 from search_spaces import Candidate, Graph, GraphBuilder, infer
+from search_spaces.spaces.asking import Trial
 from search_spaces.spaces.loading import load_space
-from search_spaces.spaces.space import Space, Trial
+from search_spaces.spaces.space import Space
 from studies.search_efficiency.simulation import (
     INPUT,
     SETTINGS,

@@ -14,8 +14,9 @@ from nas.sampling.replay import Choice, Draw, draw, values_of
 from nas.sampling.variation import changed, crossed
 from search_spaces import Graph, GraphError
 from search_spaces.graph.builder import GraphBuilder
+from search_spaces.spaces.asking import Trial
 from search_spaces.spaces.loading import built_in, load_space
-from search_spaces.spaces.space import Space, Trial
+from search_spaces.spaces.space import Space
 
 NAMES = [module.__name__.rpartition(".")[2] for module in built_in()]
 

@@ -20,7 +20,8 @@ from nas.studies.record import Result
 from nas.studies.settings import Settings
 from nas.studies.warm_start import WarmStart
 from search_spaces import Graph, GraphBuilder
-from search_spaces.spaces.space import Space, Trial
+from search_spaces.spaces.asking import Trial
+from search_spaces.spaces.space import Space
 from studies.search_efficiency.simulation import (
     SETTINGS,
     Simulation,

@@ -19,7 +19,7 @@ from nas.studies.record import TrialRecord
 from nas.studies.study import Study, load_study
 from nas.system.cores import Cores
 from search_spaces import Graph, GraphBuilder, InputError, NasError
-from search_spaces.spaces.space import Trial
+from search_spaces.spaces.asking import Trial
 
 from ..commands import QUICK, SMALL_PHOTOS, SMALL_SPACE, execute, run, run_json
 
