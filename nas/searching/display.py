@@ -166,7 +166,7 @@ def _describe(record: TrialRecord, abpn: Result | None) -> str:
         return f"{name}: {record.outcome or 'interrupted'}: {record.reason}"
     ratio = f"{score_ratio(result.log2_score, abpn.log2_score):.2f} x ABPN" if abpn else "-"
     return (
-        f"{name}: {result.psnr_db:.2f} dB INT8 ({result.drop_db:+.3f} from float), "
+        f"{name}: {result.psnr_db:.2f} dB INT8 (drop {result.drop_db:+.3f}), "
         f"{result.expected.text} expected, {result.latency.text}, score {ratio}, "
         f"{result.seconds['total']:.0f} s"
     )

@@ -58,13 +58,13 @@ ABPN = make_record(0, baseline="ABPN", result=make_result(29.0, 40.0))
 @pytest.mark.parametrize(
     ("said", "record", "known"),
     [
-        ("trial 3: 29.50 dB INT8 (+0.010 from float), 29.50 ± 0.00 dB expected, 40.00 ms, "
+        ("trial 3: 29.50 dB INT8 (drop +0.010), 29.50 ± 0.00 dB expected, 40.00 ms, "
             "score 2.00 x ABPN, 10 s",
          make_record(3, result=make_result(29.5, 40.0)), (ABPN,)),
-        ("trial 3: 29.50 dB INT8 (+0.010 from float), 29.50 ± 0.00 dB expected, 40.00 ms, "
+        ("trial 3: 29.50 dB INT8 (drop +0.010), 29.50 ± 0.00 dB expected, 40.00 ms, "
             "score -, 10 s",
          make_record(3, result=make_result(29.5, 40.0)), ()),
-        ("trial 0 (ABPN): 29.00 dB INT8 (+0.010 from float), 29.00 ± 0.00 dB expected, 40.00 ms, "
+        ("trial 0 (ABPN): 29.00 dB INT8 (drop +0.010), 29.00 ± 0.00 dB expected, 40.00 ms, "
             "score 1.00 x ABPN, 10 s",
          ABPN, ()),
         ("trial 4: failed: because", make_record(4, Outcome.FAILED), (ABPN,)),
