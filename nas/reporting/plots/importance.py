@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..content import ReportContent
 from .style import ACCENT, new_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from optuna.trial import FrozenTrial
 
 #: Least number of trials; with fewer, importances are random.
 FEWEST_TRIALS = 8
@@ -20,24 +23,38 @@ def importances(content: ReportContent) -> dict[str, float]:
     """Share of each parameter in what makes the best tenth of trials good, most important first.
 
     PED-ANOVA as Optuna has it: Watanabe et al., IJCAI 2023, arXiv:2304.10255. Empty with too few
-    trials to tell, or where all score the same.
+    trials to tell, or where all score the same. A parameter that had one value throughout is left
+    out: what Optuna gives it comes of the number of trials alone.
     """
     import optuna
 
     ratios = {network.ratio for network in content.candidates}
-    if len(content.candidates) < FEWEST_TRIALS or len(ratios) < 2:
+    varied = _varied(content.trials)
+    if len(content.candidates) < FEWEST_TRIALS or len(ratios) < 2 or not varied:
         return {}
     # In memory, with scores as values, whatever was searched for.
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         [
             optuna.create_trial(
-                params=trial.params, distributions=trial.distributions, value=network.ratio
+                params=_only(varied, trial.params),
+                distributions=_only(varied, trial.distributions),
+                value=network.ratio,
             )
             for trial, network in zip(content.trials, content.candidates, strict=True)
         ]
     )
     return optuna.importance.get_param_importances(study)
+
+
+def _only(names: set[str], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _varied(trials: Sequence[FrozenTrial]) -> set[str]:
+    """The parameters that had more than one value."""
+    seen = {(name, value) for trial in trials for name, value in trial.params.items()}
+    return {name for name, count in Counter(name for name, _ in seen).items() if count > 1}
 
 
 def importance_plot(shares: dict[str, float]) -> go.Figure | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.distributions import IntDistribution
 
 from nas.reporting.content import TrialStatus, collect
 from nas.reporting.page import render
@@ -104,6 +107,19 @@ def test_importances_are_of_the_sampled_parameters_and_need_enough_trials(
     assert {"depth", "residual", "width_1", "width_2"} <= set(shares)
     assert sum(shares.values()) == pytest.approx(1)
     assert importance_plot(importances(collect(make_study("few", 5)))) is None
+
+
+def test_a_parameter_of_one_value_has_no_importance(study: Study) -> None:
+    content = collect(study)
+    trials = tuple(
+        optuna.create_trial(
+            params={**trial.params, "always": 8},
+            distributions={**trial.distributions, "always": IntDistribution(8, 64)},
+            value=0.0,
+        )
+        for trial in content.trials
+    )
+    assert importances(replace(content, trials=trials)) == importances(content)
 
 
 def test_parallel_coordinates_keep_trials_that_lack_a_parameter(study: Study) -> None:
