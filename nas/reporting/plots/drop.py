@@ -26,7 +26,7 @@ def drop_plot(content: ReportContent) -> go.Figure:
         marker={"color": ACCENT, "size": 10},
     )  # fmt: skip
     figure.add_scatter(
-        **_points(content.references), name="report's systems, trained here", mode="markers+text",
+        **_points(content.references), name="references, trained here", mode="markers+text",
         text=[f" {network.name}" for network in content.references], textposition="middle right",
         marker={"color": REFERENCE, "size": 12, "symbol": "diamond"},
     )  # fmt: skip

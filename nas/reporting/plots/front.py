@@ -60,7 +60,7 @@ def _add_reference(figure: go.Figure, network: ReportedNetwork, symbol: str, gau
     figure.add_scatter(
         **_points([network], gauge), **_intervals([network], REFERENCE), mode="markers+text",
         name=f"{network.name}, trained here", text=[f" {network.name}"],
-        textposition="middle right",
+        textposition="top right",
         marker={"color": REFERENCE, "size": 12, "symbol": symbol},
     )  # fmt: skip
 
