@@ -58,7 +58,9 @@ def _load_file(path: Path) -> Space:
         source = path.read_text(encoding="utf-8")
     except InputError as error:
         raise InputError(f"search space {path}: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"search space {path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
         raise InputError(f"search space {path}: cannot be read ({error})") from None
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None:
