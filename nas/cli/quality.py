@@ -48,8 +48,8 @@ def predict(
     print(f"{network.name}: {short} INT8 after {prediction.steps} steps, by prediction")
     print(f"{full} expected after a full training; bicubic {bicubic}")
     print(
-        f"the {prediction.networks} networks of the table explain {prediction.familiarity:.0%} of "
-        "the variance between networks"
+        f"how well networks like it are known: {prediction.familiarity:.0%}, from "
+        f"{prediction.networks} that were trained"
     )
     if prediction.unusual:
-        print(f"outside of the table's range: {', '.join(prediction.unusual)}")
+        print(f"unlike any of these in: {', '.join(prediction.unusual)}")
