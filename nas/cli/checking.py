@@ -34,7 +34,7 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that a model is integer-only and supported, and find slow operators; 1 if not clean."""
+    """Check that a model is integer-only and supported; find slow operators; exit 1 if not so."""
     from ..api.models import check as check_model
 
     report = check_model(model, device)

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def collect(
     device: DeviceOption,
     out: FolderOption,
-    samples: Annotated[int, typer.Option(min=1, help="Rows of the table in the end.")] = 300,
+    samples: Annotated[int, typer.Option(min=1, help="Networks in the table when done.")] = 300,
     space: SpaceOption = "mobile",
     scale: ScaleOption = 3,
     seed: SeedOption = 0,

@@ -72,7 +72,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|FILE.tflite",
-            help="A better model, which has half a share in the images trained towards.",
+            help="A better model; training aims halfway between the photos and its images.",
         ),
     ] = None,
     device: Annotated[

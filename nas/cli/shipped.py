@@ -43,7 +43,7 @@ def list_models(as_json: JsonOption = False) -> None:
 
 @app.command()
 def get(
-    name: Annotated[str, typer.Argument(help="As `nas models list` names it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `nas models list` names it.")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to [NAME].")] = None,
     as_json: JsonOption = False,
 ) -> None:

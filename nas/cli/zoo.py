@@ -10,7 +10,9 @@ import typer
 
 from .output import JsonOption, print_json, print_notes, print_table
 
-app = typer.Typer(help="The systems of the report.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Published networks, to compare with.", no_args_is_help=True, rich_markup_mode=None
+)
 ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")]
 _INPUT = "360x640"
 
@@ -48,7 +50,7 @@ def list_networks(scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="As `nas zoo list` names it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `nas zoo list` names it.")],
     scale: ScaleOption = 3,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,7 +95,7 @@ def bench(
         list[Path] | None, typer.Option(help="Folder of test images; may be repeated.")
     ] = None,
     device: Annotated[str, typer.Option(help="A device or a device folder.")] = "ethos-u85-1024",
-    steps: Annotated[int, typer.Option(min=10, help="Of training, for all but the largest.")] = (
+    steps: Annotated[int, typer.Option(min=10, help="Training steps; fewer for the largest.")] = (
         10_000
     ),
     scale: ScaleOption = 3,

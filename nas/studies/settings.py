@@ -31,7 +31,10 @@ class StudyRequest:
     objective: Annotated[Objective | None, Doc("[score]")] = None
     risk: Annotated[
         Risk | None,
-        Doc("What a score counts of a prediction: its interval's mean, itself, or the end [mean]."),
+        Doc(
+            "Time that scores count where it is predicted: the mean over its interval, the "
+            "prediction, or the interval's upper end [mean]."
+        ),
     ] = None
     sampler: Annotated[SamplerKind | None, Doc("[surrogate]")] = None
     quantize: Annotated[
@@ -46,7 +49,7 @@ class StudyRequest:
     trial_seconds: Annotated[
         float | None,
         Interval(ge=0.1, le=1e6),
-        Doc("In place of --steps: gradient steps of one ABPN, s."),
+        Doc("In place of --steps: as many as ABPN makes in so many seconds."),
     ] = None
     steps: Annotated[
         int | None, Ge(MIN_SEARCH_STEPS), Doc("Gradient steps of each candidate [250].")
