@@ -41,12 +41,12 @@ def check(
     if as_json:
         print_json(_to_json(report))
     else:
-        _print(report)
+        _print(report, model)
     if not report.clean:
         raise typer.Exit(1)
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, model: str) -> None:
     for finding, *others in _alike(report.findings):
         cost = "" if finding.ms is None else f", {finding.ms:.2f} ms"
         name = shortened(finding.operator)
@@ -63,7 +63,7 @@ def _print(report: Report) -> None:
             f"{ms:.2f} ms on {report.device}; the largest share, {row.ms / ms:.0%}: "
             f"{row.kind} {shortened(row.name)!r}, {row.ms:.2f} ms on {row.engine!r}"
         )
-    print(f"{report.model}: {'clean' if report.clean else 'not clean'}")
+    print(f"{model}: {'clean' if report.clean else 'not clean'}")
 
 
 def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:

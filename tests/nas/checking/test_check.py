@@ -173,6 +173,7 @@ def test_a_damaged_file_never_crashes_it(bench: Bench, tmp_path: Path, seed: int
 def test_exit_codes(bench: Bench, console: Console) -> None:
     assert console.run("check", str(bench.graph("clean")))[0] == 0
     assert console.run("check", str(bench.graph("clip")))[0] == 1
+    assert console.run_whole("check", "abpn-x3")[:2] == (0, "abpn-x3: clean\n")
     console.refuse(2, "nope.tflite", "check", "nope.tflite")
     (console.folder / "garbage.tflite").write_bytes(b"garbage" * 100)
     console.refuse(2, "garbage.tflite", "check", "garbage.tflite")
