@@ -130,6 +130,10 @@ def _rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
     require_own_times(device)
     for file in (_device_file(folder), _card_file(folder)):
         file.require_own()
+    if not (folder / TABLE).is_file():
+        raise InputError(
+            f"{folder}: no {TABLE} in it; make one by `nas latency collect` or `nas latency probe`"
+        )
     rows = read_table(folder / TABLE)
     require_table_of(device, rows, folder / TABLE)
     return rows

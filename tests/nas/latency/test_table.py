@@ -140,6 +140,12 @@ def test_predictions_are_not_collected_or_fitted(console: Console) -> None:
         assert "name the device that they are of, ethos-u65-512" in errors
 
 
+def test_without_a_table_the_command_that_makes_one_is_named(console: Console) -> None:
+    words = ("latency", "fit", "--device", "ethos-u65-512", "--out", "t")
+    errors = console.refuse(2, "t: no measurements.csv in it", *words)
+    assert "by `nas latency collect`" in errors
+
+
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model as ``fit`` writes it, of a recipe that is fitted in no time."""
