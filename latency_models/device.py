@@ -145,12 +145,12 @@ def load_device(name_or_folder: str | Path) -> Device:
         )
     file = folder / _FILE
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         return Device.model_validate(values | {"folder": folder})
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{file}: {_key(first['loc'])}: {first['msg']}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # TOML's own names the line
         raise InputError(f"{file}: {error}") from None
 
 

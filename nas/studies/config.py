@@ -26,7 +26,7 @@ def read_config(path: Path) -> dict[str, object]:
         try:
             text = path.read_text(encoding="utf-8-sig")
             table = tomllib.loads(text)
-        except ValueError as error:  # TOML's own names the line
+        except (ValueError, RecursionError) as error:  # TOML's own names the line
             raise InputError(f"no TOML ({error})") from None
     for key in table:
         if key not in _FIELDS:

@@ -54,6 +54,12 @@ def test_folder_of_the_users_own(tmp_path: Path) -> None:
     assert load_device(str(path)) == load_device(path)
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Windows' editor writes one."""
+    (tmp_path / "device.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert load_device(tmp_path).name == "ethos-u55-256"
+
+
 def test_unknown_device_lists_the_known(tmp_path: Path) -> None:
     for name in ("ethos-u99", str(tmp_path)):
         with pytest.raises(InputError, match=r"unknown device .*ethos-u55-256, .*host"):
@@ -72,6 +78,8 @@ def test_unknown_device_lists_the_known(tmp_path: Path) -> None:
         ('accelerator = "ethos-u55-256"', 'accelerator = "u55"', "settings.accelerator: "),
         ('title = "', 'color = "red"\ntitle = "', "color: Extra inputs are not permitted"),
         ('title = "', "title = ", "line 2"),
+        ('title = "', f'size = {"9" * 5000}\ntitle = "', "limit"),
+        ('title = "', f'nested = {"[" * 5000}{"]" * 5000}\ntitle = "', "recursion"),
     ],
 )
 def test_mistake_is_named_by_file_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -188,7 +188,7 @@ def _operators(cells: dict[str, str]) -> tuple[LoweredOperator, ...]:
         raise InputError("give either a graph or kernels")
     try:
         data = json.loads(graph or operators)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"no JSON in {'graph' if graph else 'operators'}: {error}") from None
     if operators:
         return operators_from_json(data)

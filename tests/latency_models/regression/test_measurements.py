@@ -71,6 +71,8 @@ def test_a_graph_is_lowered_at_its_input_size() -> None:
         (graph_row(input="big"), "line 2: .*'big' is not HEIGHTxWIDTH"),
         (graph_row(input=""), "line 2: a graph needs its input size"),
         (graph_row(graph="[{"), "line 2: no JSON in graph"),
+        (graph_row(graph="[" * 5000), "line 2: no JSON in graph"),
+        (graph_row(graph="9" * 5000), "line 2: no JSON in graph"),
         (graph_row(graph=""), "line 2: give either a graph or kernels"),
         (graph_row(kernels="[]"), "line 2: give either a graph or kernels"),
         (graph_row(graph="", kernels="{}"), "line 2: kernels are a list"),
