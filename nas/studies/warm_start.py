@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -59,7 +60,7 @@ class WarmStart:
             about = json.loads(first)
             networks = (ShortlyTrainedNetwork.from_json(json.loads(line)) for line in others)
             return cls(about["study"], Settings.from_json(about["settings"]), tuple(networks))
-        except (OSError, EOFError, ValueError, KeyError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise NasError(
                 f"what the study knows of another cannot be read ({error!r}); it is damaged"
             ) from None

@@ -141,7 +141,12 @@ def test_it_is_read_as_it_was_written(first: Study) -> None:
     start = with_one_more(first)
     assert WarmStart.from_text(start.to_text()) == start
     assert start.to_text() == start.to_text()
-    for damaged in ("", "no base64", start.to_text()[:100]):
+    text = start.to_text()
+    flipped = f"{text[:100]}{'A' if text[100] != 'A' else 'B'}{text[101:]}"
+    no_rows = base64.b64encode(gzip.compress(b"5")).decode()
+    # an invalid first block, behind the ten bytes of a header
+    no_block = base64.b64encode(gzip.compress(b"")[:10] + b"\xff" * 20).decode()
+    for damaged in ("", "no base64", text[:100], flipped, no_rows, no_block):
         with pytest.raises(NasError, match="cannot be read"):
             WarmStart.from_text(damaged)
 
