@@ -5,12 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..source import LatencySource
 from ..worker import Worker
+
+#: Eleven days, and no infinity: the system's clocks and timers take no more than some years.
+_MOST_SECONDS = 1e6
+Seconds = Annotated[float, Field(gt=0, le=_MOST_SECONDS)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=_MOST_SECONDS)]
 
 
 class SettingsTable(BaseModel):

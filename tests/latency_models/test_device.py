@@ -77,6 +77,7 @@ def test_unknown_device_lists_the_known(tmp_path: Path) -> None:
         ('source = "vela"', 'source = "magic"', "settings: .*'magic'"),
         ('accelerator = "ethos-u55-256"', 'accelerator = "u55"', "settings.accelerator: "),
         ('title = "', 'color = "red"\ntitle = "', "color: Extra inputs are not permitted"),
+        ("[settings]", "[settings]\ntimeout_seconds = inf", "settings.timeout_seconds: .*1000000"),
         ('title = "', "title = ", "line 2"),
         ('title = "', f'size = {"9" * 5000}\ntitle = "', "limit"),
         ('title = "', f'nested = {"[" * 5000}{"]" * 5000}\ntitle = "', "recursion"),

@@ -125,6 +125,8 @@ def test_the_folder_of_a_device_does_not_change_it(tmp_path: Path) -> None:
         ('path = "/data/local/tmp/benchmark_model"', 'path = "a; b"', r"settings\.runner\.path: "),
         ('prefix = "', 'runs = 0\nprefix = "', r"settings\.runner\.runs: .*greater than 0"),
         ('serial = "0123456789"', 'serial = ""', r"settings\.serial: "),
+        ('serial = "', 'cool_down_seconds = 1e300\nserial = "', r"settings\.cool_down_seconds: "),
+        ('prefix = "', 'timeout_seconds = inf\nprefix = "', r"settings\.runner\.timeout_seconds: "),
         ('serial = "', 'drift_percent = -1.0\nserial = "', r"settings\.drift_percent: "),
         ('tool = "benchmark_model"', 'tool = "synap_cli"', r"settings\.runner\."),
     ],
