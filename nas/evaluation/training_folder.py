@@ -11,7 +11,13 @@ from typing import Any
 
 from search_spaces import InputError
 
-from ..system.files import json_text, read_json, require_folder_or_nothing, write_json
+from ..system.files import (
+    is_left_over,
+    json_text,
+    read_json,
+    require_folder_or_nothing,
+    write_json,
+)
 from ..system.locks import LOCK, alone
 from ..training.checkpoint_file import identity_in
 
@@ -80,7 +86,9 @@ class TrainingFolder:
         owner = self._owner()
         if owner is not None:
             self._require_same(owner)
-        elif others := {path.name for path in self.path.iterdir()} - {LOCK, *_CUT_OFF}:
+            return
+        there = {path.name for path in self.path.iterdir() if not is_left_over(path)}
+        if others := there - {LOCK, *_CUT_OFF}:
             raise InputError(
                 f"{self.path}: holds {min(others)}, and no training of nas; name another by --out"
             )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from search_spaces import InputError
 
-from ..system.files import require_folder_or_nothing, write_whole
+from ..system.files import is_left_over, require_folder_or_nothing, write_whole
 
 _SUMS = "SHA256SUMS"
 _UNFINISHED = "UNFINISHED"
@@ -28,7 +28,8 @@ _OF_A_FRONT = re.compile(r"rank\d+-trial\d+")
 def require_free(folder: Path) -> None:
     """InputError unless ``folder`` is new, empty or an earlier export, which will be replaced."""
     require_folder_or_nothing(folder, "name a folder to export to")
-    if folder.is_dir() and any(folder.iterdir()) and not _is_export(folder):
+    is_used = folder.is_dir() and not all(map(is_left_over, folder.iterdir()))
+    if is_used and not _is_export(folder):
         raise InputError(f"{folder}: holds other files, and is no export; name another folder")
 
 

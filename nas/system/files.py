@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import tempfile
 import uuid
 import zipfile
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Row = TypeVar("Row")
+#: Short, since the name of the file that it becomes may have the maximum length.
+_TEMPORARY = re.compile(r"\.\d+\.[0-9a-f]{8}")
 #: Exceptions of numpy and zipfile for damaged files.
 _DAMAGED = (
     ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError,
@@ -109,13 +112,17 @@ def writing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A short name, since the target's may have the maximum length.
     temporary = target.with_name(f".{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
         yield temporary
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether a process that was killed left it, while it wrote a file of that folder."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def read_json(path: Path) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nas.evaluation.training_folder import TrainingFolder
+from nas.exporting.folder import require_free
 from nas.latency.model_reference import find_network
 from nas.system.files import write_json
 from search_spaces import InputError, zoo
@@ -99,6 +100,20 @@ def test_somebody_else_s_folder_is_not_written_into(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"letter\.txt"), folder(path).held():
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_killed_while_it_wrote_whose_folder_it_is(tmp_path: Path) -> None:
+    write = (
+        "import os, sys; from pathlib import Path; from nas.system.files import writing\n"
+        "with writing(Path(sys.argv[1])) as file: file.touch(); os.kill(os.getpid(), 9)"
+    )
+    own = folder(tmp_path / "t")
+    subprocess.run([sys.executable, "-c", write, str(own.path / "training.json")], check=False)
+    (left,) = own.path.iterdir()
+    require_free(own.path)  # nor does an export take it for somebody's
+    with own.held():
+        pass
+    assert left.name != "training.json"
 
 
 def test_two_at_once(tmp_path: Path) -> None:
