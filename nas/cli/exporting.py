@@ -44,7 +44,8 @@ def export(
 
     def observe(model: ExportedModel) -> None:
         if not as_json:
-            print(f"{model.file}: {model.psnr_db:.3f} dB (RGB, border left out)")
+            file = Path(model.folder) / model.file
+            print(f"{file}: {model.psnr_db:.3f} dB (RGB, border left out)")
 
     written = export_folder(
         what, to, input=input or None, data=data, storage=storage, observe=observe

@@ -37,10 +37,12 @@ _ALIKE_DB = 0.1
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A TFLite file of the export, and its entry in the card."""
+    """A TFLite file of the export, its folder within that, and its entry in the card."""
 
     tflite: bytes = field(repr=False)
     listed: ModelFile
+    #: as ``Source.folder``
+    folder: str
 
     @property
     def file(self) -> str:
@@ -95,7 +97,8 @@ class ModelMaker:
         tflite = self._convert(None)
         upscaler = AnySizeUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
-        model = ExportedModel(tflite, ModelFile(ANY_SIZE, None, SIGNED, quality.rgb))
+        listed = ModelFile(ANY_SIZE, None, SIGNED, quality.rgb)
+        model = ExportedModel(tflite, listed, self.source.folder)
         self._require_card(model, _ALIKE_DB)
         return model
 
@@ -119,7 +122,8 @@ class ModelMaker:
         # It refuses what is not integer-only.
         upscaler = TfliteUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
-        return ExportedModel(tflite, ModelFile(file, size, dtype, quality.rgb))
+        listed = ModelFile(file, size, dtype, quality.rgb)
+        return ExportedModel(tflite, listed, self.source.folder)
 
     def _require_card(self, model: ExportedModel, tolerance_db: float) -> None:
         card = self.source.card

@@ -72,7 +72,7 @@ class RegressionSettings(SourceSettings):
     )
     residual: bool = False
     #: expected relative deviation of measurements from the fit: 0.05 is 5 %
-    scatter: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    scatter: Annotated[float, Field(ge=1e-4, lt=1)] = 0.05
     #: operators that are fused into a convolution if they are the only reader of its result
     fused: Kinds = ()
     #: operators that cost nothing if they read the image or write the output

@@ -139,6 +139,8 @@ def read_table(file: Traversable) -> tuple[Measurement, ...]:
     try:
         data = file.read_bytes()
         text = (gzip.decompress(data) if file.name.endswith(".gz") else data).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{file}: cannot be read (no such file)") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read ({error})") from None
     return read_measurements(text, str(file))

@@ -136,7 +136,7 @@ def test_a_compiled_latency_is_that_of_the_trained_file(tmp_path: Path) -> None:
 
 def test_the_front_is_exported_a_folder_each(place: Path) -> None:
     front = run_json(place, "pareto", "s")
-    run(place, "export", "s", "--to", "out")
+    told = run(place, "export", "s", "--to", "out")
     assert {path.name for path in (place / "out").iterdir()} == {
         Path(row["file"]).stem for row in front
     }
@@ -144,6 +144,8 @@ def test_the_front_is_exported_a_folder_each(place: Path) -> None:
         card = json.loads((place / "out" / Path(row["file"]).stem / "card.json").read_text())
         assert card["psnr_db"] == row["psnr_db"]
         assert card["latency"]["ms"] == row["runtime_ms"]
+        judged = Path(row["file"]).stem, "dynamic_int8.tflite: "
+        assert "/".join(judged) in told
 
 
 def test_a_trial_s_network_can_be_trained_at_length(place: Path) -> None:
