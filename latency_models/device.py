@@ -149,7 +149,8 @@ def load_device(name_or_folder: str | Path) -> Device:
         return Device.model_validate(values | {"folder": folder})
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{file}: {_key(first['loc'])}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{file}: {_key(first['loc'])}: {message}") from None
     except (OSError, ValueError, RecursionError) as error:  # TOML's own names the line
         raise InputError(f"{file}: {error}") from None
 
