@@ -11,6 +11,7 @@ residual branch is added to.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,13 +58,16 @@ _INNER = 0.03
 KERNELS = frozenset({"kernel", "pointwise", "expand", "middle", "reduce"})
 #: The converter drops the bias of a transposed convolution if it is nothing.
 _NOT_NOTHING = np.float32(1e-4)
-#: What tanh is given of the image's 0..1: it bends that by 2 % at most.
-_TANH_GAIN = 0.25
+#: What one tanh is given of the image: it goes from -this to this, black to white. Of n tanhs each
+#: has a part by the root of n, so that together they bend the image as one does, by 12 levels.
+#: INT8 has 256 levels for a tanh's -1..1: when the image had 32 of them, ESPCN lost 0.55 dB by
+#: quantizing after 500 steps, now 0.07.
+_TANH_INPUT = 0.85
 
 
 @dataclass(frozen=True)
 class _Image:
-    """An image within a tensor: its components, multiplied by ``gain``, by channel.
+    """An image within a tensor: its components by channel, times ``gain``, plus ``black``.
 
     Three components, or three for each pixel of the blocks that space_to_depth made.
     """
@@ -71,6 +75,7 @@ class _Image:
     gain: float
     channels: dict[int, int]
     components: int = 3
+    black: float = 0.0
 
     @property
     def whole(self) -> bool:
@@ -171,7 +176,7 @@ def _lead_on(
     sources = [images.get(name) if name in path.nodes else None for name in node.inputs]
     there = [source for source in sources if source is not None]
     if there and "kernel" in values:
-        return _lead_through(node, values["kernel"], there[0], path)
+        return _lead_through(node, values, there[0], path)
     return _pass_on(node, sources, there, path) if there else None
 
 
@@ -188,24 +193,43 @@ def _pass_on(
         case Concat() if node.name in path.channels and set(node.inputs) != {INPUT}:
             return _side_by_side(sources, [path.channels[name] for name in node.inputs])
     if len(there) > 1 and all(source.channels == there[0].channels for source in there):
-        return replace(there[0], gain=sum(source.gain for source in there))
+        gain, black = sum(source.gain for source in there), sum(source.black for source in there)
+        return replace(there[0], gain=gain, black=black)
     return there[0] if len(set(node.inputs)) == 1 or len(there) == 1 else None
 
 
-def _lead_through(node: Node, kernel: Array, image: _Image, path: IdentityPath) -> _Image | None:
-    """Writes identity kernels; where the image is behind the convolution."""
-    gain = _TANH_GAIN if node.name in path.before_tanh else 1.0
+def _lead_through(
+    node: Node, values: dict[str, Array], image: _Image, path: IdentityPath
+) -> _Image | None:
+    """Writes identity kernels, and biases; where the image is behind the convolution.
+
+    If a tanh follows, behind that: what is led through it lies around 0, where it bends least.
+    """
+    kernel, bias = values["kernel"], values["bias"]
     match node.operator:
         case Conv() if node.name in path.last:
+            bias -= image.black / image.gain
             return _write_pixels(kernel, image)
-        case Conv() as conv:
-            return _write_identity(kernel, conv.groups, image, gain)
         case TransposedConv() as conv:
+            bias -= image.black / image.gain
             return _write_enlargement(kernel, conv.stride, image)
-    return _write_depthwise(kernel, image, gain)
+        case Conv() as conv:
+            led = _write_identity(kernel, conv.groups, image)
+        case _:
+            led = _write_depthwise(kernel, image)
+    if led is None:
+        return None
+    carriers = list(led.channels.values())
+    bias[carriers] -= image.black / image.gain
+    if node.name not in path.before_tanh:
+        return led
+    half = _TANH_INPUT / math.sqrt(len(path.before_tanh))
+    kernel[..., carriers] *= 2 * half
+    bias[carriers] = bias[carriers] * 2 * half - half
+    return replace(led, gain=2 * math.tanh(half), black=-math.tanh(half))
 
 
-def _write_identity(kernel: Array, groups: int, image: _Image, gain: float) -> _Image | None:
+def _write_identity(kernel: Array, groups: int, image: _Image) -> _Image | None:
     """Lets an output channel pass on each component; None if a group has too few outputs.
 
     An output sees the inputs of its own group only: so the components are kept apart where any
@@ -226,16 +250,16 @@ def _write_identity(kernel: Array, groups: int, image: _Image, gain: float) -> _
         return None
     for component, carrier in carriers.items():
         kernel[..., carrier] = 0.0
-        kernel[center, center, image.channels[component] % inputs, carrier] = gain / image.gain
-    return _Image(gain, carriers, image.components)
+        kernel[center, center, image.channels[component] % inputs, carrier] = 1 / image.gain
+    return _Image(1.0, carriers, image.components)
 
 
-def _write_depthwise(kernel: Array, image: _Image, gain: float) -> _Image:
+def _write_depthwise(kernel: Array, image: _Image) -> _Image:
     center = kernel.shape[0] // 2
     for channel in image.channels.values():
         kernel[:, :, channel] = 0.0
-        kernel[center, center, channel] = gain / image.gain
-    return replace(image, gain=gain)
+        kernel[center, center, channel] = 1 / image.gain
+    return replace(image, gain=1.0, black=0.0)
 
 
 def _write_pixels(kernel: Array, image: _Image) -> _Image | None:
@@ -280,11 +304,11 @@ def _part(image: _Image, size: int, index: int) -> _Image:
 def _side_by_side(sources: list[_Image | None], widths: list[int]) -> _Image | None:
     """The image within a concat: parts of it, or the first whole one."""
     channels: dict[int, int] = {}
-    gain, components = 1.0, 3
+    whole = _Image(1.0, {})
     for index, source in enumerate(sources):
         if source is None:
             continue
-        gain, components = source.gain, source.components
+        whole = source
         for component, channel in source.channels.items():
             channels.setdefault(component, sum(widths[:index]) + channel)
-    return _Image(gain, channels, components)
+    return replace(whole, channels=channels)

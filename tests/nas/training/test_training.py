@@ -14,7 +14,7 @@ from latency_models import WeightGranularity
 from nas.choices import Loss
 from nas.data.images import EMBEDDED, Data, ImageSet, load_data
 from nas.quality.image_quality import evaluate
-from nas.quantization.calibration import largest_values
+from nas.quantization.calibration import largest_values, quantize_afterwards
 from nas.training.initialization import initial_parameters
 from nas.training.interpretation import Mode
 from nas.training.job import DivergedError, Phase, Progress, TrainingJob, Weights
@@ -30,6 +30,7 @@ from search_spaces import (
     InputSpec,
     ResidualFold,
     SpaceToDepth,
+    Tanh,
     TransposedConv,
     zoo,
 )
@@ -131,6 +132,23 @@ def test_published_networks_start_so_too(network: zoo.ZooNetwork, scale: int) ->
     expected = lr.repeat(scale, 0).repeat(scale, 1)
     bent = 12 if network.name == "ESPCN" else 0  # tanh
     assert np.abs(result.astype(int) - expected).max() <= bent
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_an_image_led_through_tanhs_keeps_its_levels(count: int) -> None:
+    """A tanh has 256 INT8 levels for -1..1, whatever part of it the image takes."""
+    net = GraphBuilder()
+    features = net.input
+    for _ in range(count):
+        features = net.add_node(Tanh(), net.conv(features, 8))
+    graph = image_of(net, Style(), features, 3)
+    crops = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    weights, lr = Network(graph, seed=1).snapshot(), crops[0]
+    rounded = quantize_afterwards(graph, weights, CHANNEL, crops)
+    result = image_function(graph, weights, Mode(quantize=False))(lr).astype(int)
+    integer = image_function(graph, rounded, Mode(quantize=True))(lr)
+    assert np.abs(result - lr.repeat(3, 0).repeat(3, 1)).max() <= 12
+    assert np.abs(integer - result).mean() < 1.5
 
 
 def test_a_transposed_convolution_with_too_few_channels_for_the_image_starts_at_random() -> None:
