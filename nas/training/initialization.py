@@ -301,14 +301,10 @@ def _part(image: _Image, size: int, index: int) -> _Image:
     return replace(image, channels=inside)
 
 
-def _side_by_side(sources: list[_Image | None], widths: list[int]) -> _Image | None:
+def _side_by_side(sources: list[_Image | None], widths: list[int]) -> _Image:
     """The image within a concat: parts of it, or the first whole one."""
     channels: dict[int, int] = {}
-    whole = _Image(1.0, {})
     for index, source in enumerate(sources):
-        if source is None:
-            continue
-        whole = source
-        for component, channel in source.channels.items():
+        for component, channel in source.channels.items() if source else ():
             channels.setdefault(component, sum(widths[:index]) + channel)
-    return replace(whole, channels=channels)
+    return replace(next(filter(None, sources)), channels=channels)
