@@ -58,7 +58,7 @@ _INNER = 0.03
 KERNELS = frozenset({"kernel", "pointwise", "expand", "middle", "reduce"})
 #: The converter drops the bias of a transposed convolution if it is nothing.
 _NOT_NOTHING = np.float32(1e-4)
-#: What one tanh is given of the image: it goes from -this to this, black to white. Of n tanhs each
+#: What one tanh is given of the image: from -this to this, black to white. Of n tanhs each
 #: has a part by the root of n, so that together they bend the image as one does, by 12 levels.
 #: INT8 has 256 levels for a tanh's -1..1: when the image had 32 of them, ESPCN lost 0.55 dB by
 #: quantizing after 500 steps, now 0.07.
@@ -141,10 +141,13 @@ def _loudness(node: Node, path: IdentityPath) -> np.float32:
 
 def _is_linear(node: Node, graph: Graph) -> bool:
     """Does a convolution go to convolutions only, with nothing between?"""
-    own = getattr(node.operator, "activation", Activation.NONE)
-    return own is Activation.NONE and all(
+    return _own_activation(node) is Activation.NONE and all(
         isinstance(reader.operator, Conv | DepthwiseConv) for reader in graph.readers(node.name)
     )
+
+
+def _own_activation(node: Node) -> Activation:
+    return getattr(node.operator, "activation", Activation.NONE)
 
 
 def _random_value(
@@ -203,7 +206,8 @@ def _lead_through(
 ) -> _Image | None:
     """Writes identity kernels, and biases; where the image is behind the convolution.
 
-    If a tanh follows, behind that: what is led through it lies around 0, where it bends least.
+    If a tanh follows, behind that: what is led through it lies around 0, where it bends least, or
+    above, where an activation lets nothing else through.
     """
     kernel, bias = values["kernel"], values["bias"]
     match node.operator:
@@ -223,10 +227,11 @@ def _lead_through(
     bias[carriers] -= image.black / image.gain
     if node.name not in path.before_tanh:
         return led
-    half = _TANH_INPUT / math.sqrt(len(path.before_tanh))
-    kernel[..., carriers] *= 2 * half
-    bias[carriers] = bias[carriers] * 2 * half - half
-    return replace(led, gain=2 * math.tanh(half), black=-math.tanh(half))
+    high = _TANH_INPUT / math.sqrt(len(path.before_tanh))
+    low = -high if _own_activation(node) is Activation.NONE else 0.0
+    kernel[..., carriers] *= high - low
+    bias[carriers] = bias[carriers] * (high - low) + low
+    return replace(led, gain=math.tanh(high) - math.tanh(low), black=math.tanh(low))
 
 
 def _write_identity(kernel: Array, groups: int, image: _Image) -> _Image | None:
