@@ -33,7 +33,7 @@ class IdentityPath:
     nodes: frozenset[str] = frozenset()
     #: convolutions, on the path or beside it, whose outputs are pixels
     last: tuple[str, ...] = ()
-    #: convolutions on the path that a tanh follows
+    #: convolutions on the path that a tanh follows, and that make features
     before_tanh: frozenset[str] = frozenset()
     #: convolutions whose result is added to the image, and may be nothing at first
     silent: frozenset[str] = frozenset()
@@ -93,10 +93,15 @@ class _Search:
         side = self._graph.multiple * 8
         figures = infer(self._graph, InputSpec(side, side)).nodes
         tanhs = [node for node in self._graph.nodes if isinstance(node.operator, Tanh)]
+        features = {
+            node.name
+            for node in self._graph.nodes
+            if isinstance(node.operator, Conv | DepthwiseConv) and node.name not in last
+        }
         return IdentityPath(
             nodes=frozenset(self._nodes),
             last=last,
-            before_tanh=frozenset(node.inputs[0] for node in tanhs) & self._nodes,
+            before_tanh=frozenset(node.inputs[0] for node in tanhs) & features & self._nodes,
             silent=frozenset(self._silent),
             quiet=frozenset(self._ends(self._calmed)),
             beside=frozenset(filter(self._reads_image, convs if carried else ())),

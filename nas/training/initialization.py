@@ -206,32 +206,44 @@ def _lead_through(
 ) -> _Image | None:
     """Writes identity kernels, and biases; where the image is behind the convolution.
 
-    If a tanh follows, behind that: what is led through it lies around 0, where it bends least, or
-    above, where an activation lets nothing else through.
+    If a tanh follows, behind that.
     """
-    kernel, bias = values["kernel"], values["bias"]
+    kernel, black = values["kernel"], image.black / image.gain
     match node.operator:
         case Conv() if node.name in path.last:
-            bias -= image.black / image.gain
-            return _write_pixels(kernel, image)
-        case TransposedConv() as conv:
-            bias -= image.black / image.gain
-            return _write_enlargement(kernel, conv.stride, image)
+            led = _write_pixels(kernel, image)
         case Conv() as conv:
             led = _write_identity(kernel, conv.groups, image)
+        case TransposedConv() as conv:
+            led = _write_enlargement(kernel, conv.stride, image)
         case _:
             led = _write_depthwise(kernel, image)
     if led is None:
         return None
-    carriers = list(led.channels.values())
-    bias[carriers] -= image.black / image.gain
+    if "bias" in values:
+        outputs = slice(None) if node.name in path.last else list(led.channels.values())
+        values["bias"][outputs] -= black
+        black = 0.0
+    led = replace(led, black=black)
     if node.name not in path.before_tanh:
         return led
-    high = _TANH_INPUT / math.sqrt(len(path.before_tanh))
-    low = -high if _own_activation(node) is Activation.NONE else 0.0
+    return _lead_into_tanh(node, values, led, _TANH_INPUT / math.sqrt(len(path.before_tanh)))
+
+
+def _lead_into_tanh(node: Node, values: dict[str, Array], image: _Image, high: float) -> _Image:
+    """Lets a convolution give white as ``high``; where the image is behind the tanh that follows.
+
+    Black is as far below 0, where that can be: around 0 a tanh bends least.
+    """
+    kernel, carriers = values["kernel"], list(image.channels.values())
+    low = -high if "bias" in values and _own_activation(node) is Activation.NONE else 0.0
     kernel[..., carriers] *= high - low
-    bias[carriers] = bias[carriers] * (high - low) + low
-    return replace(led, gain=math.tanh(high) - math.tanh(low), black=math.tanh(low))
+    if "bias" in values:
+        values["bias"][carriers] *= high - low
+        values["bias"][carriers] += low
+    black = math.tanh(low + image.black * (high - low))
+    white = math.tanh(low + (image.black + image.gain) * (high - low))
+    return replace(image, gain=white - black, black=black)
 
 
 def _write_identity(kernel: Array, groups: int, image: _Image) -> _Image | None:
