@@ -23,8 +23,10 @@ from nas.training.recipe import Recipe
 from nas.training.trainer import Checkpoint, TrainedPhases, Trainer, train_phases
 from nas.training.training_run import run_int8_training, run_training
 from search_spaces import (
+    Activation,
     Candidate,
     CandidateError,
+    Conv,
     Deployment,
     Graph,
     InputSpec,
@@ -134,19 +136,30 @@ def test_published_networks_start_so_too(network: zoo.ZooNetwork, scale: int) ->
     assert np.abs(result.astype(int) - expected).max() <= bent
 
 
-def tanhs(count: int, *, relu: bool = False) -> Graph:
-    """A chain of convolutions, each with a tanh behind it, or with a ReLU and a tanh."""
+PLAIN = Conv(filters=8, kernel=3)
+
+
+def tanhs(count: int, conv: Conv = PLAIN) -> Graph:
+    """A chain of convolutions, each with a tanh behind it."""
     net = GraphBuilder()
     features = net.input
     for _ in range(count):
-        features = net.add_node(Tanh(), net.conv(features, 8, relu=relu))
+        features = net.add_node(Tanh(), net.add_node(conv, features))
     return image_of(net, Style(), features, 3)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-@pytest.mark.parametrize(("relu", "bent"), [(False, 12), (True, 24)])
-def test_networks_with_tanhs_start_nearly_so(relu: bool, bent: int, count: int) -> None:
-    graph = tanhs(count, relu=relu)
+@pytest.mark.parametrize(
+    ("conv", "bent"),
+    [
+        (PLAIN, 12),
+        (replace(PLAIN, activation=Activation.RELU), 24),  # nothing of the image is below 0
+        (replace(PLAIN, bias=False), 24),
+    ],
+    ids=["plain", "relu", "no bias"],
+)
+def test_networks_with_tanhs_start_nearly_so(conv: Conv, bent: int, count: int) -> None:
+    graph = tanhs(count, conv)
     lr = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     weights = Network(graph, seed=1).snapshot()
     result = image_function(graph, weights, Mode(quantize=False))(lr)
