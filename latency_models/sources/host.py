@@ -19,7 +19,7 @@ from ..tflite.interpreter import Arithmetic, run_model
 from ..tflite.requests import read_tflite, require_same_operators
 from ..worker import Worker
 from .apportioning import SHARING_RULE, shared_out
-from .settings import Seconds, SourcePlace, SourceSettings
+from .settings import PositiveSeconds, SourcePlace, SourceSettings
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class HostSettings(SourceSettings):
     threads: PositiveInt = 1
     warmup_runs: PositiveInt = 3
     minimum_runs: PositiveInt = 10
-    minimum_seconds: Seconds = 1.0
-    timeout_seconds: Seconds = 300.0
+    minimum_seconds: PositiveSeconds = 1.0
+    timeout_seconds: PositiveSeconds = 300.0
 
     def open(self, place: SourcePlace) -> HostSource:
         """LiteRT, in the worker."""

@@ -14,8 +14,8 @@ from ..worker import Worker
 
 #: Eleven days, and no infinity: the system's clocks and timers take no more than some years.
 _MOST_SECONDS = 1e6
-Seconds = Annotated[float, Field(gt=0, le=_MOST_SECONDS)]
-SecondsOrNone = Annotated[float, Field(ge=0, le=_MOST_SECONDS)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=_MOST_SECONDS)]
+NonNegativeSeconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS)]
 
 
 class SettingsTable(BaseModel):

@@ -29,7 +29,7 @@ from ..source import (
 from ..tflite.requests import TfliteModel, read_tflite, require_integer_only, require_same_operators
 from ..worker import Worker
 from .cpu_fallback import COST_FACTOR, CpuFallback
-from .settings import Seconds, SourcePlace, SourceSettings
+from .settings import PositiveSeconds, SourcePlace, SourceSettings
 from .vela_config import VelaConfig
 
 #: The supported version: Vela's internal interface may change with every minor version.
@@ -186,7 +186,7 @@ class VelaSettings(SourceSettings):
     #: speed of the CPU that runs the operators left by the NPU; assumed, see the device's card
     cpu_bandwidth_gb_per_s: PositiveFloat
     cpu_gmac_per_s: PositiveFloat
-    timeout_seconds: Seconds = 120.0
+    timeout_seconds: PositiveSeconds = 120.0
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -207,7 +207,7 @@ def _is_curved(node: Node) -> bool:
 
 
 def _has_relu(node: Node) -> bool:
-    return getattr(node.operator, "activation", Activation.NONE) is Activation.RELU
+    return node.operator.fused_activation is Activation.RELU
 
 
 def _carries_image(graph: Graph) -> bool:

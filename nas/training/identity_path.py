@@ -92,16 +92,10 @@ class _Search:
         carried = not self._nodes.isdisjoint(convs)
         side = self._graph.multiple * 8
         figures = infer(self._graph, InputSpec(side, side)).nodes
-        tanhs = [node for node in self._graph.nodes if isinstance(node.operator, Tanh)]
-        features = {
-            node.name
-            for node in self._graph.nodes
-            if isinstance(node.operator, Conv | DepthwiseConv) and node.name not in last
-        }
         return IdentityPath(
             nodes=frozenset(self._nodes),
             last=last,
-            before_tanh=frozenset(node.inputs[0] for node in tanhs) & features & self._nodes,
+            before_tanh=frozenset(self._before_tanh()) & self._nodes - set(last),
             silent=frozenset(self._silent),
             quiet=frozenset(self._ends(self._calmed)),
             beside=frozenset(filter(self._reads_image, convs if carried else ())),
@@ -175,12 +169,21 @@ class _Search:
             source = self._by_name[source].inputs[0]
         return True
 
+    def _before_tanh(self) -> Iterator[str]:
+        """Convolutions that a tanh follows; transposed ones make no features."""
+        for node in self._graph.nodes:
+            readers = (reader.operator for reader in self._graph.readers(node.name))
+            if isinstance(node.operator, Conv | DepthwiseConv) and any(
+                isinstance(reader, Tanh) for reader in readers
+            ):
+                yield node.name
+
     def _linear_end(self, name: str) -> str:
         """The convolution without activation that decides ``name``, if there is one."""
         while name != INPUT:
             node = self._by_name[name]
             if _is_conv(node):
-                plain = getattr(node.operator, "activation", Activation.NONE) is Activation.NONE
+                plain = node.operator.fused_activation is Activation.NONE
                 return name if plain and len(self._graph.readers(name)) == 1 else ""
             if not isinstance(node.operator, DepthToSpace | Multiply):
                 return ""

@@ -58,10 +58,10 @@ _INNER = 0.03
 KERNELS = frozenset({"kernel", "pointwise", "expand", "middle", "reduce"})
 #: The converter drops the bias of a transposed convolution if it is nothing.
 _NOT_NOTHING = np.float32(1e-4)
-#: What one tanh is given of the image: from -this to this, black to white. Of n tanhs each
-#: has a part by the root of n, so that together they bend the image as one does, by 12 levels.
-#: INT8 has 256 levels for a tanh's -1..1: when the image had 32 of them, ESPCN lost 0.55 dB by
-#: quantizing after 500 steps, now 0.07.
+#: What one tanh is given of the image: from -this to this, black to white. Of n tanhs each has a
+#: part by the root of n, so that together they bend the image as one does, by 12 levels. INT8 has
+#: 256 levels for a tanh's -1..1: when the image had 32 of them, ESPCN lost 0.55 dB by quantizing
+#: after 500 steps, now 0.07.
 _TANH_INPUT = 0.85
 
 
@@ -141,13 +141,9 @@ def _loudness(node: Node, path: IdentityPath) -> np.float32:
 
 def _is_linear(node: Node, graph: Graph) -> bool:
     """Does a convolution go to convolutions only, with nothing between?"""
-    return _own_activation(node) is Activation.NONE and all(
+    return node.operator.fused_activation is Activation.NONE and all(
         isinstance(reader.operator, Conv | DepthwiseConv) for reader in graph.readers(node.name)
     )
-
-
-def _own_activation(node: Node) -> Activation:
-    return getattr(node.operator, "activation", Activation.NONE)
 
 
 def _random_value(
@@ -236,7 +232,8 @@ def _lead_into_tanh(node: Node, values: dict[str, Array], image: _Image, high: f
     Black is as far below 0, where that can be: around 0 a tanh bends least.
     """
     kernel, carriers = values["kernel"], list(image.channels.values())
-    low = -high if "bias" in values and _own_activation(node) is Activation.NONE else 0.0
+    is_free = "bias" in values and node.operator.fused_activation is Activation.NONE
+    low = -high if is_free else 0.0
     kernel[..., carriers] *= high - low
     if "bias" in values:
         values["bias"][carriers] *= high - low

@@ -116,6 +116,11 @@ class Operator(abc.ABC):
         """Side of the square of input pixels that one output pixel depends on."""
         return 1
 
+    @property
+    def fused_activation(self) -> Activation:
+        """The activation fused into it; NONE if it cannot have one."""
+        return getattr(self, "activation", Activation.NONE)
+
     def with_relu(self) -> Operator | None:
         """The operator with a ReLU fused; None if TFLite cannot fuse one."""
         return None

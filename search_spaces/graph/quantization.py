@@ -90,7 +90,7 @@ def quantization_groups(graph: Graph) -> Tensors:
 
 def _positive(node: Node) -> bool:
     operator = node.operator
-    return isinstance(operator, Relu) or getattr(operator, "activation", None) is Activation.RELU
+    return isinstance(operator, Relu) or operator.fused_activation is Activation.RELU
 
 
 def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[str, int]]]:

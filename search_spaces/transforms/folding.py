@@ -219,7 +219,7 @@ class _Carriers:
 
 def _can_be_held(graph: Graph, node: Node) -> bool:
     """Is it positive by a ReLU, and can ``equalize`` keep it from exceeding white?"""
-    relu = getattr(node.operator, "activation", None) is Activation.RELU
+    relu = node.operator.fused_activation is Activation.RELU
     return relu and all(map(is_plain_conv, graph.readers(node.name)))
 
 

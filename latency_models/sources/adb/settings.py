@@ -28,7 +28,13 @@ from pydantic import (
     model_validator,
 )
 
-from ..settings import Seconds, SecondsOrNone, SettingsTable, SourcePlace, SourceSettings
+from ..settings import (
+    NonNegativeSeconds,
+    PositiveSeconds,
+    SettingsTable,
+    SourcePlace,
+    SourceSettings,
+)
 from .benchmark_model import BenchmarkModel
 from .connection import Connection
 from .converter import Converter
@@ -117,7 +123,7 @@ class _ProgramSettings(SettingsTable):
     prefix: str = ""
     #: folder on the device for temporary files
     folder: DevicePath = "/data/local/tmp"
-    timeout_seconds: Seconds = 300.0
+    timeout_seconds: PositiveSeconds = 300.0
 
     def _program(self, path: str) -> Program:
         return Program(path, self.prefix, self.folder, self.timeout_seconds)
@@ -172,7 +178,7 @@ class LitertBenchmarkSettings(_ProgramSettings):
     plugin_folder: DevicePath | None = None
     #: LiteRT's apply_plugin on this machine, or another command that makes {folder}/compiled.tflite
     convert: Annotated[Words, AfterValidator(_names_the_model)] | None = None
-    convert_timeout_seconds: Seconds = 600.0
+    convert_timeout_seconds: PositiveSeconds = 600.0
     #: additional flags of the vendor, as --qualcomm_htp_performance_mode=burst
     flags: Annotated[tuple[VendorFlag, ...], Field(strict=False)] = ()
     threads: PositiveInt = 1
@@ -215,7 +221,7 @@ class SynapCliSettings(_ProgramSettings):
     #: Synaptics' converter on this machine, as
     #: ["synap", "convert", "--target", "VS680", "--model", "{model}", "--out-dir", "{folder}"]
     convert: Annotated[Words, AfterValidator(_names_the_model)]
-    convert_timeout_seconds: Seconds = 600.0
+    convert_timeout_seconds: PositiveSeconds = 600.0
     runs: PositiveInt = 50
     #: runs with the NPU's profile, for models converted with --profiling; 0: no profile
     profile_runs: NonNegativeInt = 0
@@ -245,10 +251,10 @@ class AdbSettings(SourceSettings):
         Field(discriminator="tool"),
     ]
     #: how long to wait for a device that vanished, as when it restarts
-    reconnect_seconds: Seconds = 120.0
+    reconnect_seconds: PositiveSeconds = 120.0
     #: largest change of the reference model's time, and the rest of the device if it is larger
     drift_percent: PositiveFloat = 3.0
-    cool_down_seconds: SecondsOrNone = 30.0
+    cool_down_seconds: NonNegativeSeconds = 30.0
 
     def open(self, place: SourcePlace) -> AdbSource:
         """The latency source; it does not connect to the device yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from search_spaces import LoweredOperator
 
@@ -32,17 +32,14 @@ _PARTS = 4
 class Fit(Protocol):
     """Predicts times of operators: a fit to a device's table, or a transferred one."""
 
+    #: has it other times for another software stack?
+    tells_stacks_apart: ClassVar[bool]
+    #: is it fitted to the rows of its device's table, and to nothing else?
+    is_of_its_table: ClassVar[bool]
+
     @property
     def structure(self) -> CostStructure:
         """The cost structure of the device."""
-
-    @property
-    def tells_stacks_apart(self) -> bool:
-        """Has it other times for another software stack?"""
-
-    @property
-    def is_of_its_table(self) -> bool:
-        """Is it fitted to the rows of its device's table, and to nothing else?"""
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): ms of each operator; ``stack`` is the software, None: the device's."""
@@ -52,22 +49,15 @@ class Fit(Protocol):
 class FitOfPrices:
     """Posteriors of the prices, one for each padding; times are their weighted mean."""
 
+    tells_stacks_apart: ClassVar[bool] = True
+    is_of_its_table: ClassVar[bool] = True
+
     posteriors: tuple[Weighted, ...]
 
     @property
     def structure(self) -> CostStructure:
         """The cost structure of the device."""
         return self.posteriors[0].posterior.prices.structure
-
-    @property
-    def tells_stacks_apart(self) -> bool:
-        """Each has a factor of its own."""
-        return True
-
-    @property
-    def is_of_its_table(self) -> bool:
-        """All prices are."""
-        return True
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""
@@ -81,6 +71,9 @@ class FitOfPrices:
 class FitWithTrees:
     """Prices by least squares, and residual trees if times of operators were measured."""
 
+    tells_stacks_apart: ClassVar[bool] = True
+    is_of_its_table: ClassVar[bool] = True
+
     physical: Physical
     residual: ResidualTrees | None
 
@@ -88,16 +81,6 @@ class FitWithTrees:
     def structure(self) -> CostStructure:
         """The cost structure of the device."""
         return self.physical.structure
-
-    @property
-    def tells_stacks_apart(self) -> bool:
-        """Each has a factor of its own."""
-        return True
-
-    @property
-    def is_of_its_table(self) -> bool:
-        """Prices and trees are."""
-        return True
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""
@@ -113,6 +96,9 @@ class FitByNetwork:
     Operators whose prices are all known are computed from these. Times with another software stack
     differ by one factor for all networks.
     """
+
+    tells_stacks_apart: ClassVar[bool] = True
+    is_of_its_table: ClassVar[bool] = False
 
     structure: CostStructure
     network: OperatorNetwork
@@ -133,16 +119,6 @@ class FitByNetwork:
                 ratio = np.median([rows[place].ms for place in places] / predicted)
                 factors.append(StackFactor(stack, float(ratio)))
         return cls(structure, network, tuple(factors))
-
-    @property
-    def tells_stacks_apart(self) -> bool:
-        """Each has a factor of its own."""
-        return True
-
-    @property
-    def is_of_its_table(self) -> bool:
-        """Its network has learned from more."""
-        return False
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""

@@ -139,10 +139,9 @@ def read_table(file: Traversable) -> tuple[Measurement, ...]:
     try:
         data = file.read_bytes()
         text = (gzip.decompress(data) if file.name.endswith(".gz") else data).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{file}: cannot be read (no such file)") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{file}: cannot be read ({reason})") from None
     return read_measurements(text, str(file))
 
 

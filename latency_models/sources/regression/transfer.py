@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from search_spaces import InputError
 
@@ -56,6 +56,10 @@ class KindPrices:
 class Transferred:
     """A transferred fit: prices of the columns of ``_work``, (5,), and those of single kinds."""
 
+    #: rows of the new device are fitted alike, whatever their software
+    tells_stacks_apart: ClassVar[bool] = False
+    is_of_its_table: ClassVar[bool] = False
+
     donor: Fit
     prices: tuple[float, ...]
     kinds: tuple[KindPrices, ...] = ()
@@ -64,16 +68,6 @@ class Transferred:
     def structure(self) -> CostStructure:
         """That of the donor, whose software is none of this device."""
         return replace(self.donor.structure, stack="")
-
-    @property
-    def tells_stacks_apart(self) -> bool:
-        """Rows of the new device are fitted alike, whatever their software."""
-        return False
-
-    @property
-    def is_of_its_table(self) -> bool:
-        """The donor's table is another."""
-        return False
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): ms of each operator on the new device; ``stack`` is not used."""

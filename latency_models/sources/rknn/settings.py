@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from ..cpu_fallback import CpuFallback
-from ..settings import Seconds, SettingsTable, SourcePlace, SourceSettings
+from ..settings import PositiveSeconds, SettingsTable, SourcePlace, SourceSettings
 from .calibration import Calibration
 from .source import RknnPrices, RknnSource
 from .toolkit import Toolkit, find_interpreter
@@ -37,7 +37,7 @@ class RknnSettings(SourceSettings):
     #: speed of the CPU, which runs what the NPU cannot; assumed, see the card
     cpu_bandwidth_gb_per_s: PositiveFloat
     cpu_gmac_per_s: PositiveFloat
-    timeout_seconds: Seconds = 300.0
+    timeout_seconds: PositiveSeconds = 300.0
 
     def compiler(self) -> str:
         """Name and version of the compiler; NoToolkitError if no interpreter is named."""
