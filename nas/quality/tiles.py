@@ -89,9 +89,11 @@ def cropped_tile(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpe
 def require_tiles(graph: Graph, tile: InputSpec, images: ImageSet) -> None:
     """InputError unless ``graph`` runs on ``tile`` and such tiles cover each of ``images``."""
     infer(graph, tile)
+    sizes = list(dict.fromkeys(pair.lr.shape[:2] for pair in images.pairs))
+    if all(height <= tile.height and width <= tile.width for height, width in sizes):
+        return
     cut = tiling_of(graph, tile)
-    for pair in images.pairs:
-        height, width = pair.lr.shape[:2]
+    for height, width in sizes:
         spans(height, tile.height, cut.rows if cut else None)
         spans(width, tile.width, cut.columns if cut else None)
 

@@ -173,17 +173,18 @@ class QualityModel:
     def _missing(self, trainings: Sequence[ShortTraining]) -> tuple[Floats, Floats]:
         """Means and standard deviations, interpolated over the logarithm of the steps."""
         lengths = sorted(self.lines)
-        by_length = [self.lines[steps].missing(trainings) for steps in lengths]
-        nothing = np.zeros(len(trainings)), np.full(len(trainings), _SEED_DEVIATION_DB)
-        by_length.append(nothing)  # after a full training
-        log_steps, log_lengths = math.log(trainings[0].steps), np.log([*lengths, FULL_STEPS])
-        means, deviations = (
-            np.array(
-                [np.interp(log_steps, log_lengths, values) for values in zip(*rows, strict=True)]
-            )
-            for rows in zip(*by_length, strict=True)
-        )
-        return means, deviations
+        steps = min(max(trainings[0].steps, lengths[0]), FULL_STEPS)
+        below = max(length for length in lengths if length <= steps)
+        means, deviations = self.lines[below].missing(trainings)
+        if steps == below:
+            return means, deviations
+        above = next((length for length in lengths if length > steps), FULL_STEPS)
+        share = math.log(steps / below) / math.log(above / below)
+        if above == FULL_STEPS:
+            later = np.zeros(len(trainings)), np.full(len(trainings), _SEED_DEVIATION_DB)
+        else:
+            later = self.lines[above].missing(trainings)
+        return means + share * (later[0] - means), deviations + share * (later[1] - deviations)
 
 
 @lru_cache

@@ -154,14 +154,16 @@ class NetworkMemory:
         name = record.candidate or ""
         if name not in self._met:
             try:
-                self._met[name] = self._made(record.network)
+                candidate = record.network
+                self.note(name, candidate, features_of(candidate))
             except NasError:
                 self._met[name] = None
         return self._met[name]
 
-    def _made(self, candidate: Candidate) -> MetNetwork:
+    def note(self, name: str, candidate: Candidate, features: Features) -> None:
+        """What trials will call ``name``, with its features; NasError if it has no latency."""
         (line_features,) = self._estimator.line_features([candidate])
-        return MetNetwork(candidate, features_of(candidate), line_features)
+        self._met[name] = MetNetwork(candidate, features, line_features)
 
     def choices_of(self, trial: FrozenTrial) -> Choices:
         """That made its network, or will."""

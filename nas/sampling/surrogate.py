@@ -132,6 +132,7 @@ class SurrogateSampler(BaseSampler):
             self._coming = lambda: options
             return None
         chosen = self._settled(model, left)
+        self._memory.note(chosen.hash, chosen.draw.candidate, chosen.features)
         self._coming = self._made_for(trials, number)
         return chosen
 

@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..system.files import json_text
@@ -27,10 +27,24 @@ from .heartbeat import HeartbeatStorage
 from .persistence import Operation, around_operations
 from .place import DatabaseError
 
-#: That know an insertion which replaces what is there.
-_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+#: Plain tables, and statements made once: most of a small write's time goes into making both.
+_TRIALS: Any = models.TrialModel.__table__
+_PARAMETERS: Any = models.TrialParamModel.__table__
+_ATTRIBUTES: Any = models.TrialUserAttributeModel.__table__
+_STATE = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == bindparam("trial_id"))
 
 
+def _upsert(insertion: Any) -> Any:
+    """Of attributes: it replaces what is there."""
+    statement = insertion(_ATTRIBUTES)
+    return statement.on_conflict_do_update(
+        index_elements=[_ATTRIBUTES.c.trial_id, _ATTRIBUTES.c.key],
+        set_={"value_json": statement.excluded.value_json},
+    )
+
+
+#: Of the databases that know one.
+_UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 #: Operations whose writes may wait.
 _GATHERED = ("set_trial_param", "set_trial_user_attr")
 
@@ -104,10 +118,12 @@ class GatheringStorage(_CachedStorage, HeartbeatStorage):
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         writes = self._gathered(trial_id)
-        if writes is None:
-            super().set_trial_user_attr(trial_id, key, value)
-        else:
+        if writes is not None:
             writes.attributes[key] = value
+        elif self._backend.engine.name in _UPSERTS:
+            _write(self._backend, _Writes(trial_id, attributes={key: value}))
+        else:
+            super().set_trial_user_attr(trial_id, key, value)
 
     def record_first_heartbeat(self, trial_id: int) -> None:
         super().record_heartbeat(trial_id)
@@ -149,8 +165,10 @@ def _write(database: RDBStorage, writes: _Writes) -> None:
     """In one transaction; UpdateFinishedTrialError if the trial is over."""
     # What is there already: it was committed, and the server went before it said so.
     with _create_scoped_session(database.scoped_session, True) as session:
-        trial: Any = models.TrialModel.find_or_raise_by_id(writes.trial_id, session)
-        database.check_trial_is_updatable(writes.trial_id, trial.state)
+        state = session.execute(_STATE, {"trial_id": writes.trial_id}).scalar()
+        if state is None:
+            raise KeyError(models.NOT_FOUND_MSG)
+        database.check_trial_is_updatable(writes.trial_id, state)
         if writes.parameters:
             rows = [
                 {
@@ -161,17 +179,10 @@ def _write(database: RDBStorage, writes: _Writes) -> None:
                 }
                 for name, (value, distribution) in writes.parameters.items()
             ]
-            session.execute(insert(models.TrialParamModel), rows)
+            session.execute(insert(_PARAMETERS), rows)
         if writes.attributes:
-            model = models.TrialUserAttributeModel
             values = [
                 {"trial_id": writes.trial_id, "key": name, "value_json": json_text(value)}
                 for name, value in writes.attributes.items()
             ]
-            upsert: Any = _UPSERTS[database.engine.name](model).values(values)
-            session.execute(
-                upsert.on_conflict_do_update(
-                    index_elements=[model.trial_id, model.key],
-                    set_={"value_json": upsert.excluded.value_json},
-                )
-            )
+            session.execute(_UPSERTS[database.engine.name], values)

@@ -1,4 +1,4 @@
-"""Trials read by rows are those that Optuna reads by its models."""
+"""What is read of a study by rows is what Optuna reads by its models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -20,7 +21,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.studies import reading
+from nas.studies.heartbeat import GRACE_SECONDS
 from nas.studies.reading import RowReadingStorage
+
+from .heartbeats import beat
 
 DISTRIBUTIONS: dict[str, BaseDistribution] = {
     "z": CategoricalDistribution(("a", None, 2.5, True)),
@@ -101,8 +105,37 @@ def test_those_that_a_worker_does_not_know_yet(
     assert read([], trials[-1]) == []
 
 
+def test_attributes_of_the_study(study: optuna.Study, by_rows: RowReadingStorage) -> None:
+    assert by_rows.get_study_user_attrs(study._study_id) == {}
+    values = {"x": {"y": [1, None]}, "empty": "", "time": [1.5, 2.5]}
+    for name, value in values.items():
+        study.set_user_attr(name, 0)
+        study.set_user_attr(name, value)
+    assert by_rows.get_study_user_attrs(study._study_id) == values == study.user_attrs
+
+
+def test_stale_are_those_that_run_and_have_not_been_heard_of_for_long(
+    study: optuna.Study, url: str
+) -> None:
+    options: dict[str, Any] = {"heartbeat_interval": 10, "grace_period": GRACE_SECONDS}
+    optunas, by_rows = RDBStorage(url, **options), RowReadingStorage(url, **options)
+    alive, silent = study.get_trials(states=(TrialState.RUNNING,))
+    ended = study.ask()
+    study.ask()  # of which nothing was ever heard
+    beat(optunas, alive._trial_id, GRACE_SECONDS // 2)
+    for trial_id in (silent._trial_id, ended._trial_id):
+        beat(optunas, trial_id, 2 * GRACE_SECONDS)
+    study.tell(ended, [0.0, 0.0])
+    stale = by_rows._get_stale_trial_ids(study._study_id)
+    assert stale == [silent._trial_id] == optunas._get_stale_trial_ids(study._study_id)
+    for storage in (optunas, by_rows):
+        storage.engine.dispose()
+
+
 def test_what_is_not_there_is_an_error(study: optuna.Study, by_rows: RowReadingStorage) -> None:
     with pytest.raises(KeyError):
         by_rows.get_trial(10**6)
     with pytest.raises(KeyError):
         by_rows.get_all_trials(10**6)
+    with pytest.raises(KeyError):
+        by_rows.get_study_user_attrs(10**6)
