@@ -16,9 +16,9 @@ from PIL import Image
 from search_spaces import InputError
 
 from ..data.images import HOLD_OUT, ImagePair, degrade, load_pair, parts_of
-from ..data.layout import SUFFIXES, Layout, find_layout, lonely_lows
+from ..data.layout import SUFFIXES, Layout, find_layout, unpaired_lr_files
 from ..data.pictures import bits_per_channel, frame_count, frames_remark
-from ..data.shared_memory import Fingerprint, Half, half_of
+from ..data.shared_memory import Fingerprint, DataSplit, split_of
 from .similarity import psnr_db
 
 #: Told ``(what, done, total)`` as the work goes on.
@@ -120,7 +120,7 @@ class _Ledger:
     def enter(self, part: str, path: Path, pair: ImagePair) -> None:
         """Counts a usable pair in; of a whole folder every tenth one is held out."""
         if part == _WHOLE:
-            part = _TRAIN if half_of(self._usable, HOLD_OUT) is Half.TRAINING else _VALID
+            part = _TRAIN if split_of(self._usable, HOLD_OUT) is DataSplit.TRAINING else _VALID
         self._usable += 1
         self._halves.setdefault(part, Fingerprint()).add(pair.lr, pair.hr)
         digest = hashlib.sha256(f"{pair.hr.shape}".encode() + pair.hr.tobytes()).digest()
@@ -154,7 +154,7 @@ def _examine(name: str, folder: Path, scale: int, ledger: _Ledger, observe: Obse
         seen.append(_read(name, path, low, scale, ledger))
         observe(name, done, len(layout.pairs))
     ledger.problems += [
-        FileProblem(path, "an LR image without its HR image") for path in lonely_lows(layout)
+        FileProblem(path, "an LR image without its HR image") for path in unpaired_lr_files(layout)
     ]
     sizes = [file.size for file in seen if file.size is not None]
     kinds = Counter(file.kind for file in seen if file.kind is not None)
