@@ -33,7 +33,7 @@ from .shared_memory import Index, SharedMemory, StoredImages
 FOLDER_VARIABLE = "NAS_CACHE"
 LIMIT_VARIABLE = "NAS_CACHE_GB"
 #: Default limit of the size; DIV2K with Flickr2K at two scales needs less.
-_DEFAULT_GB = 64.0
+_LIMIT_GB = 64.0
 #: Disk space that is left free.
 _SPARE_BYTES = 5 * 10**9
 #: Version of the entry format; a part of each key, so that older entries are not found.
@@ -92,13 +92,13 @@ class ImageCache:
         """
         text = os.environ.get(LIMIT_VARIABLE, "").strip()
         try:
-            gigabytes = float(text) if text else _DEFAULT_GB
+            gigabytes = float(text) if text else _LIMIT_GB
             limit = int(gigabytes * 1e9)
         except (ValueError, OverflowError):
             limit = -1
         if limit < 0:
             raise InputError(
-                f"{LIMIT_VARIABLE}={text}: give the size of the cache in GB, such as {_DEFAULT_GB:g}"
+                f"{LIMIT_VARIABLE}={text}: give the size of the cache in GB, such as {_LIMIT_GB:g}"
             )
         return cls(_user_folder() / "images", limit)
 
@@ -190,9 +190,7 @@ class ImageCache:
         """
         self._remove_leftovers(held_lock)
         entries = self.entries()
-        used = sum(entry.bytes for entry in entries) + sum(
-            map(_pixel_bytes, self._incomplete())
-        )
+        used = sum(entry.bytes for entry in entries) + sum(map(_pixel_bytes, self._incomplete()))
         free = shutil.disk_usage(self.folder).free - _SPARE_BYTES
         unused = [entry for entry in entries if not entry.in_use]
         removable = sum(entry.bytes for entry in unused)
@@ -214,9 +212,7 @@ class ImageCache:
 
         The lock ``held_lock`` of the caller and its incomplete entry are left alone.
         """
-        keys = {
-            path.name[:32] for path in (*self._incomplete(), *self._paths_of_keys(".lock"))
-        }
+        keys = {path.name[:32] for path in (*self._incomplete(), *self._paths_of_keys(".lock"))}
         for lock in (self._lock_path(key) for key in keys):
             if lock != held_lock:
                 with contextlib.suppress(OSError), _process_lock(lock, wait=False):

@@ -57,9 +57,7 @@ def read_name(text: str) -> ParsedName:
     names may end so by chance. Neither does a name with an HR and an LR tag, as ``hr_and_lr``.
     """
     tags = [
-        tag
-        for tag in _TAG.finditer(text)
-        if not tag.start() or text[tag.end() :] in _AFTER_TAG
+        tag for tag in _TAG.finditer(text) if not tag.start() or text[tag.end() :] in _AFTER_TAG
     ]
     if len({tag["high"] is None for tag in tags}) == 2:
         return ParsedName(text.lower(), None, None)
