@@ -312,7 +312,7 @@ def _is_in_use(path: Path) -> bool:
 
 
 def _remove_unused(path: Path) -> bool:
-    """Removes an entry; returns whether it did, which it does not if a process uses the entry."""
+    """Removes an entry unless a process uses it; returns whether it was removed."""
     try:
         with _exclusive_use(path):
             shutil.rmtree(path)

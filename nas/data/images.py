@@ -38,7 +38,7 @@ from .storage import store
 EMBEDDED = "embedded"
 #: Smallest side of a usable LR image, in pixels: training crops patches from it.
 MIN_LR_SIDE = 33
-#: Without validation images, every image with a number divisible by this is held out as one.
+#: Without separate validation images, every ``HOLD_OUT``-th image is held out for validation.
 HOLD_OUT = 10
 
 # Photographs in the installed scikit-image and scikit-learn packages, by package.

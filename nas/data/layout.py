@@ -151,7 +151,7 @@ class _LrFileIndex:
         return {hr_file: self._find(hr_file) for hr_file in hr_files}
 
     def _find(self, hr_file: Path) -> Path | None:
-        """Returns the LR file of lowest rank, of the same suffix if there is one."""
+        """Returns the LR file of lowest rank, preferably with the same suffix, or None."""
         name = read_name(hr_file.stem)
         keys = {hr_file.stem.lower()} | ({name.key} if name.role is Role.HIGH else set())
         found = [

@@ -22,7 +22,7 @@ from .interpolation import resized
 from .shared_memory import Index, PixelWriter
 from .storage import store
 
-#: Number of pairs that are tested for whether their LR images were made by bicubic interpolation.
+#: Number of pairs whose LR images are tested for having been made by bicubic interpolation.
 _TESTED_PAIRS = 5
 #: Largest mean difference, in grey levels, between the bicubic interpolations of two programs.
 _MAX_BICUBIC_DIFFERENCE = 1.0

@@ -19,8 +19,7 @@ from search_spaces import Candidate
 
 from ..system.files import json_text, write_whole
 
-#: PSNR minus that of bicubic enlargement, to which lower values are raised: networks so far below
-#: it are all useless, and their differences mean nothing.
+#: Lower limit of gains over bicubic enlargement in dB: networks below it are equally useless.
 LOST_DB = -0.5
 NETWORKS_FILE = Path(__file__).parent / "networks.jsonl.gz"
 
