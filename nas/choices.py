@@ -1,4 +1,4 @@
-"""The options that are one of a few words."""
+"""Options with a fixed set of values."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from enum import StrEnum
 
 
 class Objective(StrEnum):
-    """What is optimized: the challenge score, or PSNR and runtime side by side."""
+    """The objective of a search: the challenge score, or the Pareto front of PSNR and runtime."""
 
     SCORE = "score"
     PARETO = "pareto"
 
 
 class Risk(StrEnum):
-    """Which time the score counts of a latency that is predicted (see ``quality.score``).
+    """The time that the score uses for a predicted latency (see ``quality.score``).
 
-    Its mean over the interval, the prediction itself, or the interval's upper end.
+    It is the mean over the latency's interval, the prediction, or the interval's upper end.
     """
 
     MEAN = "mean"
@@ -24,7 +24,7 @@ class Risk(StrEnum):
 
 
 class SamplerKind(StrEnum):
-    """How candidates are proposed."""
+    """The algorithm that proposes candidates."""
 
     SURROGATE = "surrogate"
     TPE = "tpe"
@@ -33,30 +33,31 @@ class SamplerKind(StrEnum):
 
 
 class Loss(StrEnum):
-    """What training minimizes: mean absolute error, or its smooth form."""
+    """The loss of training: the mean absolute error, or its smooth form."""
 
     L1 = "l1"
     CHARBONNIER = "charbonnier"
 
 
 class RecipeName(StrEnum):
-    """How a network is trained: as a candidate of a search is, or to be shipped."""
+    """The training recipe: the short one for candidates of a search, or the full one."""
 
     PROXY = "proxy"
     FULL = "full"
 
 
 class Precision(StrEnum):
-    """What convolutions are trained in."""
+    """The number format of convolutions in training."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
 
 class Quantization(StrEnum):
-    """When INT8 rounding comes in: after training, or in steps of training of its own as well.
+    """How a network becomes INT8: after training (``ptq``), or with additional training (``qat``).
 
-    ``auto`` adds those steps where rounding afterwards costs more than 0.05 dB.
+    The additional steps train with INT8 rounding. ``auto`` adds them if rounding after training
+    costs more than 0.05 dB.
     """
 
     AUTO = "auto"

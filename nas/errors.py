@@ -1,4 +1,4 @@
-"""The errors that every function raises: each says what happened, the value, and what to do."""
+"""The errors that functions raise; a message says what is wrong, the value, and what to do."""
 
 from latency_models import LatencyError, UnsupportedOperators, WorkerError
 from search_spaces import CandidateError, GraphError, InputError, NasError

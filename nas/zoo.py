@@ -1,4 +1,4 @@
-"""Published networks by name: ``find`` gives one, ``ZOO`` has all of them."""
+"""Published networks: ``find`` returns one by its name, ``ZOO`` has all of them."""
 
 from search_spaces.zoo import ZOO, ZooNetwork, find
 

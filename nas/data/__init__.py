@@ -1,1 +1,1 @@
-"""Photographs to train and to judge on: found, decoded, cached, shared, cropped."""
+"""Training and validation images: finds, decodes, caches, shares and crops photographs."""

@@ -22,7 +22,7 @@ from .images import (
     ImageSet,
     SharedImages,
     Skipped,
-    held_out,
+    hold_out_validation,
     load_data,
     load_validation,
     make_pair,
@@ -32,18 +32,19 @@ from .images import (
 from .pixels import Pixels
 from .shared_memory import Index, PixelWriter, store_in_memory
 
-#: Their name in messages.
-_NAME = object_word("images")
+#: Name of images in memory, for messages.
+_NAME_IN_MESSAGES = object_word("images")
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Photographs in memory: ``hr`` are uint8 arrays of RGB, (H, W, 3), of any sizes.
+    """Photographs in memory: ``hr`` are uint8 RGB arrays (H, W, 3) of any sizes.
 
-    ``lr`` are their low-resolution images in the same order, (H // scale, W // scale, 3); without
-    them they are made by antialiased bicubic. ``validation`` are images to judge on; without them
-    every tenth is held out, from the first on. InputError if one is no such array, or there are
-    not as many ``lr`` as ``hr``.
+    ``lr`` are their low-resolution images in the same order, (H // scale, W // scale, 3); if they
+    are omitted, LR images are made by antialiased bicubic interpolation. ``validation`` are the
+    images to validate on; if they are omitted, every tenth image is held out, starting with the
+    first. Raises InputError if an image has another type or shape, or if the numbers of ``lr`` and
+    ``hr`` images differ.
 
         nas.Images(hr=photographs, validation=nas.Images(hr=others))
     """
@@ -53,48 +54,50 @@ class Images:
     validation: Images | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hr", _checked("hr", self.hr))
+        object.__setattr__(self, "hr", _checked_arrays("hr", self.hr))
         if self.lr is not None:
-            object.__setattr__(self, "lr", _checked("lr", self.lr))
+            object.__setattr__(self, "lr", _checked_arrays("lr", self.lr))
             if len(self.lr) != len(self.hr):
                 raise InputError(f"images: {len(self.hr)} of hr, but {len(self.lr)} of lr")
         if not isinstance(self.validation, Images | None):
             raise InputError("images: validation is no nas.Images; give nas.Images(hr=...)")
         if self.validation is not None and self.validation.validation is not None:
-            raise InputError("images: those to validate on have others to validate on; leave one")
+            raise InputError(
+                "images: validation images have validation images themselves; omit those"
+            )
 
 
-def load_arrays(images: Images, scale: int, name: str = _NAME) -> Data:
-    """To train and to judge on, in memory that worker processes see."""
-    whole = _shared(images, scale)
+def load_arrays(images: Images, scale: int, name: str = _NAME_IN_MESSAGES) -> Data:
+    """Returns training and validation images in memory that is shared with worker processes."""
+    whole = _shared_images(images, scale)
     if images.validation is None:
-        return held_out(name, whole)
-    return Data(name, whole, _shared(images.validation, scale))
+        return hold_out_validation(name, whole)
+    return Data(name, whole, _shared_images(images.validation, scale))
 
 
 def save_arrays(images: Images, folder: Path, scale: int) -> None:
-    """Keeps them as PNG files in ``folder``, which ``load_data`` reads as ``load_arrays`` does."""
-    part = folder.with_name(f".{uuid.uuid4().hex[:8]}")
+    """Writes PNG files to ``folder``, from which ``load_data`` loads the same data."""
+    temporary = folder.with_name(f".{uuid.uuid4().hex[:8]}")
     try:
         if images.validation is None:
-            _write(images, part, scale)
+            _write_files(images, temporary, scale)
         else:
-            _write(images, part / "train", scale)
-            _write(images.validation, part / "valid", scale)
+            _write_files(images, temporary / "train", scale)
+            _write_files(images.validation, temporary / "valid", scale)
         shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _shared(images: Images, scale: int) -> SharedImages:
-    stored = store_in_memory(partial(_store, images, scale))
+def _shared_images(images: Images, scale: int) -> SharedImages:
+    stored = store_in_memory(partial(_write_pairs, images, scale))
     skipped = tuple(Skipped(name, reason) for name, reason in stored.index.skipped)
     return SharedImages(scale, skipped, place="in memory", stored=stored)
 
 
-def _store(images: Images, scale: int, file: IO[bytes]) -> Index:
-    """Writes the usable pairs to ``file``; InputError if there are none."""
+def _write_pairs(images: Images, scale: int, file: IO[bytes]) -> Index:
+    """Writes the usable pairs to ``file``; raises InputError if there are none."""
     writer = PixelWriter(file, HOLD_OUT)
     for number in range(len(images.hr)):
         try:
@@ -102,7 +105,7 @@ def _store(images: Images, scale: int, file: IO[bytes]) -> Index:
         except InputError as error:
             writer.skip(f"image {number}", str(error))
         else:
-            writer.add(_file(number), pair.lr, pair.hr, pair.is_flat)
+            writer.add(_file_name(number), pair.lr, pair.hr, pair.is_flat)
     index = writer.index()
     if not index.pairs:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in index.skipped[:3])
@@ -111,26 +114,29 @@ def _store(images: Images, scale: int, file: IO[bytes]) -> Index:
 
 
 def _pair(images: Images, number: int, scale: int) -> ImagePair:
-    made = make_pair(images.hr[number], scale)
-    return made if images.lr is None else with_lr(made, images.lr[number], "its LR image")
+    pair = make_pair(images.hr[number], scale)
+    return pair if images.lr is None else with_lr(pair, images.lr[number], "its LR image")
 
 
-def _write(images: Images, folder: Path, scale: int) -> None:
-    """Writes HR files, and LR files if there are given LR images."""
-    high = folder if images.lr is None else folder / "HR"
+def _write_files(images: Images, folder: Path, scale: int) -> None:
+    """Writes HR files, and LR files if ``images`` has LR images."""
+    hr_folder = folder if images.lr is None else folder / "HR"
     for number, hr in enumerate(images.hr):
-        write_image(high / _file(number), hr)
+        write_image(hr_folder / _file_name(number), hr)
         if images.lr is not None:
-            low = folder / "LR_bicubic" / f"X{scale}" / _file(number)
-            write_image(low, images.lr[number])
+            lr_folder = folder / "LR_bicubic" / f"X{scale}"
+            write_image(lr_folder / _file_name(number), images.lr[number])
 
 
-#: A folder, ``embedded``, or images in memory, as ``Images`` or as HR arrays.
+#: A folder, the word ``embedded``, or images in memory, given as ``Images`` or as HR arrays.
 DataSource: TypeAlias = str | Path | Images | Sequence[Pixels] | Pixels
 
 
 def split_source(source: DataSource) -> tuple[str | None, Images | None]:
-    """The name of a data source, or images in memory; a ``Path`` always means a folder."""
+    """Returns ``(name, None)`` for a name or a folder, ``(None, images)`` for images in memory.
+
+    A ``Path`` always means a folder, even if it is spelled ``embedded``.
+    """
     if isinstance(source, str):
         return source, None
     if isinstance(source, Path):
@@ -139,27 +145,27 @@ def split_source(source: DataSource) -> tuple[str | None, Images | None]:
 
 
 def data_of(source: DataSource, scale: int) -> Data:
-    """Training and validation images; InputError if missing, or without a usable image."""
-    word, images = split_source(source)
-    return load_data(word or "", scale) if images is None else load_arrays(images, scale)
+    """Returns training and validation images; raises InputError if none are found or usable."""
+    name, images = split_source(source)
+    return load_data(name or "", scale) if images is None else load_arrays(images, scale)
 
 
 def validation_of(source: DataSource, scale: int) -> ImageSet:
-    """Validation images; InputError as ``data_of``."""
-    word, images = split_source(source)
+    """Returns the validation images; raises InputError as ``data_of`` does."""
+    name, images = split_source(source)
     return (
-        load_validation(word or "", scale)
+        load_validation(name or "", scale)
         if images is None
-        else _shared(images.validation or images, scale)
+        else _shared_images(images.validation or images, scale)
     )
 
 
-def _file(number: int) -> str:
+def _file_name(number: int) -> str:
     return f"{number:06d}.png"
 
 
-def _checked(what: str, images: Iterable[Pixels] | Pixels) -> tuple[Pixels, ...]:
-    """The images as arrays; InputError names the first that is not uint8 RGB."""
+def _checked_arrays(what: str, images: Iterable[Pixels] | Pixels) -> tuple[Pixels, ...]:
+    """Returns the images as arrays; raises InputError for the first that is not uint8 RGB."""
     if not isinstance(images, Iterable) or isinstance(images, str | bytes):
         raise InputError(f"images: {what} is {images!r}; give arrays, uint8 RGB of shape (H, W, 3)")
     checked = tuple(map(np.asarray, images))

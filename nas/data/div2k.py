@@ -20,14 +20,15 @@ from search_spaces.errors import InputError, NasError
 
 #: The authors' server.
 SERVER = "https://data.vision.ee.ethz.ch/cvl/DIV2K"
-#: Called with ``(what, done, total)`` for progress.
+#: Progress callback ``(what, done, total)``: ``done`` of ``total`` bytes or images.
 Observe = Callable[[str, int, int], None]
 
-_WORKPLACE = ".download"
+#: Subfolder for incomplete downloads and unpacked images.
+_DOWNLOAD_FOLDER = ".download"
 #: Bytes written at a time; if the connection breaks, the incomplete chunk is lost.
 _CHUNK_BYTES = 1 << 15
 _TIMEOUT_SECONDS = 30.0
-#: Interruptions in a row without new data that end a transfer.
+#: A transfer fails after this number of consecutive attempts without new data.
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.5
 
@@ -41,7 +42,7 @@ class Subset(StrEnum):
 
 @dataclass(frozen=True)
 class Archive:
-    """``name``.zip with its size and SHA-256; it has so many ``images``, which go to ``folder``."""
+    """The archive ``name``.zip: size, SHA-256, number of images, and the folder to unpack into."""
 
     name: str
     folder: str
@@ -54,8 +55,8 @@ class Archive:
             raise InputError(f"archive {self.name}: no images, no bytes or no SHA-256")
 
 
-# Subset, LR scale or HR, bytes and SHA-256, as TensorFlow Datasets records them
-# (datasets/div2k/checksums.tsv); the authors publish none.
+# Subset, LR scale or HR, bytes and SHA-256 of each archive, from TensorFlow Datasets
+# (datasets/div2k/checksums.tsv); the authors publish no checksums.
 _CHECKSUMS = """
 train HR 3530603713 9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335
 train 2   925390592 a53a424317575838dadce4bcd97cf7b744d6855f43740ed5f0245af3cf4bd850
@@ -69,6 +70,7 @@ valid 4    31505881 a50a5d1c4b88de4e8d300d8fb2b904c52fe93b2b298a4899697760d7cbb6
 
 
 def _archives(checksums: str) -> Iterator[tuple[tuple[Subset, int | None], Archive]]:
+    """Yields each archive with its subset and LR scale, None for HR images."""
     for line in checksums.split("\n")[1:-1]:
         part, kind, size, sha256 = line.split()
         images = 800 if part == Subset.TRAIN else 100
@@ -84,7 +86,10 @@ _OFFICIAL = dict(_archives(_CHECKSUMS))
 
 
 def official(parts: Collection[Subset], scales: Collection[int]) -> tuple[Archive, ...]:
-    """HR archives of the parts, and bicubic LR ones of the scales; InputError for other scales."""
+    """Returns the HR archives of ``parts`` and their bicubic LR archives of ``scales``.
+
+    Raises InputError for a scale other than 2, 3 and 4.
+    """
     wrong = sorted(set(scales) - {2, 3, 4})
     if wrong:
         raise InputError(f"scale {wrong[0]}: DIV2K has bicubic LR images of scale 2, 3 and 4")
@@ -101,24 +106,26 @@ def fetch(
     server: str = SERVER,
     observe: Observe = lambda what, done, total: None,
 ) -> tuple[Path, ...]:
-    """Downloads ``archives`` and unpacks them under ``folder``; their folders.
+    """Downloads ``archives``, unpacks them under ``folder``, and returns the unpacked folders.
 
-    A folder appears only when it is complete. Existing ones are not fetched again; interrupted
-    transfers are resumed, if the server supports that. InputError if a folder has other contents,
-    NasError if the disk is too small, the server fails, or an archive is not the official one.
+    A folder appears only when it is complete. Existing folders are not fetched again; interrupted
+    transfers are resumed if the server supports it. Raises InputError if an existing folder has
+    another number of images, NasError if the disk is too small, the server fails, or an archive
+    differs from the official one.
     """
-    missing = [archive for archive in archives if not _is_there(folder, archive)]
+    missing = [archive for archive in archives if not _is_unpacked(folder, archive)]
     _require_room(folder, missing)
     for archive in missing:
-        file = _download(folder / _WORKPLACE, archive, server, observe)
+        file = _download(folder / _DOWNLOAD_FOLDER, archive, server, observe)
         _unpack(file, archive, folder, observe)
         file.unlink()
     if missing:
-        shutil.rmtree(folder / _WORKPLACE)
+        shutil.rmtree(folder / _DOWNLOAD_FOLDER)
     return tuple(folder / archive.folder for archive in archives)
 
 
-def _is_there(folder: Path, archive: Archive) -> bool:
+def _is_unpacked(folder: Path, archive: Archive) -> bool:
+    """Returns whether the archive is unpacked; raises InputError if images are missing."""
     target = folder / archive.folder
     if not target.exists():
         return False
@@ -132,14 +139,14 @@ def _is_there(folder: Path, archive: Archive) -> bool:
 
 
 def _require_room(folder: Path, archives: Collection[Archive]) -> None:
-    """NasError unless there is space for all images, and for one archive beside them.
+    """Raises NasError unless the disk has space for all images and the largest archive.
 
-    The archives hardly compress their PNG files, so that both take the same space.
+    The archives hardly compress their PNG files, so the size of an archive is that of its images.
     """
     if not archives:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    received = sum(_size(_partial(folder / _WORKPLACE, archive)) for archive in archives)
+    received = sum(_size(_partial_file(folder / _DOWNLOAD_FOLDER, archive)) for archive in archives)
     sizes = [archive.bytes for archive in archives]
     needed = sum(sizes) + max(sizes) - received
     free = shutil.disk_usage(folder).free
@@ -150,13 +157,13 @@ def _require_room(folder: Path, archives: Collection[Archive]) -> None:
         )
 
 
-def _download(workplace: Path, archive: Archive, server: str, observe: Observe) -> Path:
-    """Downloads an archive and verifies its checksum; its path."""
+def _download(download_folder: Path, archive: Archive, server: str, observe: Observe) -> Path:
+    """Downloads an archive, verifies its checksum, and returns its path."""
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
     url = f"{server.rstrip('/')}/{archive.name}.zip"
-    partial = _partial(workplace, archive)
+    partial = _partial_file(download_folder, archive)
 
     def receive(url: str, target: str, pooch: object) -> None:
         _receive_all(url, partial, archive, observe)
@@ -164,7 +171,7 @@ def _download(workplace: Path, archive: Archive, server: str, observe: Observe) 
 
     try:
         file = pooch.retrieve(
-            url, archive.sha256, f"{archive.name}.zip", workplace, downloader=receive
+            url, archive.sha256, f"{archive.name}.zip", download_folder, downloader=receive
         )
     except ValueError:
         raise NasError(
@@ -175,37 +182,37 @@ def _download(workplace: Path, archive: Archive, server: str, observe: Observe) 
 
 
 def _receive_all(url: str, partial: Path, archive: Archive, observe: Observe) -> None:
-    """Continues ``partial`` until it is complete; NasError after ``_ATTEMPTS`` vain attempts."""
+    """Continues ``partial`` until it is complete; raises NasError after ``_ATTEMPTS`` failures."""
     import requests
 
     if _size(partial) > archive.bytes:
         partial.unlink()
-    furthest, failures = _size(partial), 0
-    while (held := _size(partial)) < archive.bytes:
+    most_received, failures = _size(partial), 0
+    while (received := _size(partial)) < archive.bytes:
         try:
-            _receive(url, partial, held, archive, observe)
+            _receive(url, partial, received, archive, observe)
             reason = "the connection was closed"
         except requests.RequestException as error:
             reason = " ".join(str(error).split())
-        reached = _size(partial)
-        failures = 0 if reached > furthest else failures + 1
-        furthest = max(furthest, reached)
+        received = _size(partial)
+        failures = 0 if received > most_received else failures + 1
+        most_received = max(most_received, received)
         if failures == _ATTEMPTS:
             raise NasError(
-                f"{url}: {reason}; {reached} of {archive.bytes} bytes are kept, "
+                f"{url}: {reason}; {received} of {archive.bytes} bytes are kept, "
                 "the same command goes on from there"
             )
-        if reached < archive.bytes:
+        if received < archive.bytes:
             time.sleep(_PAUSE_SECONDS * failures)
 
 
-def _receive(url: str, partial: Path, held: int, archive: Archive, observe: Observe) -> None:
-    """Requests the missing bytes once, and appends what arrives to ``partial``."""
+def _receive(url: str, partial: Path, received: int, archive: Archive, observe: Observe) -> None:
+    """Requests the bytes after ``received`` once, and appends those that arrive to ``partial``."""
     import requests
 
     headers = {"Accept-Encoding": "identity"}
-    if held:
-        headers["Range"] = f"bytes={held}-"
+    if received:
+        headers["Range"] = f"bytes={received}-"
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
         if 400 <= response.status_code < 500:
             raise NasError(
@@ -213,53 +220,54 @@ def _receive(url: str, partial: Path, held: int, archive: Archive, observe: Obse
                 f"address, or delete {partial.parent} to begin again"
             )
         response.raise_for_status()
-        # A server without support for ranges answers 200, with the whole file.
+        # A server without support for ranges answers 200 and sends the whole file.
         continued = response.status_code == requests.codes.partial_content
-        done = held if continued else 0
-        with _named(partial), partial.open("ab" if continued else "wb") as file:
+        done = received if continued else 0
+        with _naming_file(partial), partial.open("ab" if continued else "wb") as file:
             for chunk in response.iter_content(_CHUNK_BYTES):
                 file.write(chunk)
                 done += len(chunk)
                 observe(f"{archive.name}.zip", done, archive.bytes)
-                if done > archive.bytes:  # another file; its checksum will say so
+                if done > archive.bytes:  # not the official file; the checksum test reports that
                     return
 
 
 def _unpack(file: Path, archive: Archive, folder: Path, observe: Observe) -> None:
-    """Unpacks all PNG files of the archive; reading them to the end checks their CRC."""
-    fresh = folder / _WORKPLACE / archive.name
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    """Unpacks all PNG files of the archive; zipfile checks the CRC of each."""
+    unpacked = folder / _DOWNLOAD_FOLDER / archive.name
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir(parents=True)
     try:
         with zipfile.ZipFile(file) as archived:
-            members = list(_images(archived))
+            members = list(_png_members(archived))
             for done, (name, member) in enumerate(members, 1):
                 with (
                     archived.open(member) as source,
-                    _named(fresh / name),
-                    (fresh / name).open("wb") as target,
+                    _naming_file(unpacked / name),
+                    (unpacked / name).open("wb") as target,
                 ):
                     shutil.copyfileobj(source, target)
                 observe(f"unpacking {archive.name}", done, len(members))
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise NasError(f"{file}: damaged ({error}); delete it and run the command again") from None
-    count = len(list(fresh.iterdir()))
+    count = len(list(unpacked.iterdir()))
     if count != archive.images:
         raise NasError(f"{file}: holds {count} images, not {archive.images}; name another server")
     target_folder = folder / archive.folder
     target_folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh.rename(target_folder)
+    unpacked.rename(target_folder)
 
 
-def _images(archived: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+def _png_members(archived: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yields the PNG files of an archive with their names without folders."""
     for member in archived.infolist():
         name = Path(member.filename).name
         if name.lower().endswith(".png") and not name.startswith("."):
             yield name, member
 
 
-def _partial(workplace: Path, archive: Archive) -> Path:
-    return workplace / f"{archive.name}.zip.part"
+def _partial_file(download_folder: Path, archive: Archive) -> Path:
+    return download_folder / f"{archive.name}.zip.part"
 
 
 def _size(file: Path) -> int:
@@ -267,8 +275,8 @@ def _size(file: Path) -> int:
 
 
 @contextmanager
-def _named(file: Path) -> Iterator[None]:
-    """OSErrors within name ``file``; those of requests, which are OSErrors too, do not."""
+def _naming_file(file: Path) -> Iterator[None]:
+    """Makes OSErrors name ``file``, except those of requests, which are OSErrors, too."""
     import requests
 
     try:

@@ -1,4 +1,4 @@
-"""Pixels at another size."""
+"""Resizes images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .pixels import Pixels
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
-    """uint8 (H, W) or (H, W, 3) at that size by Pillow's bicubic interpolation.
+    """Resizes uint8 pixels, (H, W) or (H, W, 3), by Pillow's bicubic interpolation.
 
-    It is antialiased where that is smaller.
+    The interpolation is antialiased where the new size is smaller.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels))
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))

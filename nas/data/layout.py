@@ -21,24 +21,26 @@ from search_spaces.files import require_no_special_file
 
 from .roles import Role, read_name
 
+#: Suffixes of supported image formats.
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-#: Formats of images that are not supported.
-_UNREAD = frozenset(
+#: Suffixes of image formats that are not supported.
+_UNSUPPORTED_SUFFIXES = frozenset(
     {".avif", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm"}
 )
-#: Depth of the search in a folder without images.
-_DEPTH = 3
-#: Folders of archivers and viewers, which are ignored.
-_FOREIGN = ("__MACOSX",)
+#: Number of folder levels that are searched for images.
+_SEARCH_DEPTH = 3
+#: Folders that archivers add; they are ignored.
+_IGNORED_FOLDERS = ("__MACOSX",)
 
 
 @dataclass(frozen=True)
 class Layout:
     """The images of a folder at one scale.
 
-    ``folder`` has the HR files, ``low`` the LR files, None if LR images are made from HR. ``pairs``
-    are the HR files in the order of their names, each with its LR file. ``left_out`` are images
-    excluded by their names, with the reason; ``remarks`` are about files that are not read.
+    ``folder`` has the HR files, ``low`` has the LR files; ``low`` is None if LR images are to be
+    made from HR images. ``pairs`` are the HR files in the order of their names, each with its LR
+    file. ``left_out`` are excluded images with the reason, such as a missing LR file. ``remarks``
+    are warnings about files that are not read.
     """
 
     folder: Path
@@ -49,159 +51,181 @@ class Layout:
 
 
 def find_layout(folder: Path, scale: int) -> Layout:
-    """The layout of ``folder``; the same by any path or link to it.
+    """Finds the layout of ``folder``, which does not depend on the path or link that names it.
 
-    InputError if it has LR images only.
+    Raises InputError if the folder has LR images only.
     """
-    real = folder.resolve()
-    high = _high_folder(real)
-    if _is_low(high):
+    resolved = folder.resolve()
+    hr_folder = _hr_folder(resolved)
+    if _is_lr_folder(hr_folder):
         raise InputError(
-            f"{high}: by its name a folder of LR images; name that of the HR images, or rename it"
+            f"{hr_folder}: by its name a folder of LR images; name that of the HR images, "
+            "or rename it"
         )
-    files, lows, left_out = _by_role(images_in(high))
-    if lows and not files:
-        raise InputError(f"{high}: by their names all images are LR; name the HR images' folder")
-    remarks = [*_unread(high), *_beside(real, high), *_deeper(high)]
-    within = _LowFiles(lows, scale).of_each(files)
-    if _any_fits(within, scale):
-        left_out += _lonely(lows, within, scale)
-        return _paired(high, high, within, left_out, remarks)
-    left_out += [(path, f"by its name LR, and no HR image has it at x{scale}") for path in lows]
-    low = _low_folder(high, files, scale)
-    if low is None and high == real:  # a link may be in a folder with links to LR folders
-        low = _low_folder(folder.absolute(), files, scale)
-    if low is not None:
-        lows_of = _LowFiles(images_in(low), scale).of_each(files)
-        return _paired(high, low, lows_of, left_out, remarks)
-    remarks += [
-        f"{path} is not read: no LR images of x{scale} by bicubic" for path in _low_siblings(high)
+    hr_files, lr_files, left_out = _split_by_role(images_in(hr_folder))
+    if lr_files and not hr_files:
+        raise InputError(
+            f"{hr_folder}: by their names all images are LR; name the HR images' folder"
+        )
+    remarks = [
+        *_unsupported_files(hr_folder),
+        *_images_outside(resolved, hr_folder),
+        *_images_in_subfolders(hr_folder),
     ]
-    pairs = tuple((path, None) for path in files)
-    return Layout(high, None, pairs, tuple(left_out), tuple(remarks))
+    lr_by_hr = _LrFileIndex(lr_files, scale).find_all(hr_files)
+    if _any_size_matches(lr_by_hr, scale):
+        left_out += _unpaired(lr_files, lr_by_hr, scale)
+        return _paired_layout(hr_folder, hr_folder, lr_by_hr, left_out, remarks)
+    left_out += [(path, f"by its name LR, and no HR image has it at x{scale}") for path in lr_files]
+    lr_folder = _lr_folder(hr_folder, hr_files, scale)
+    if lr_folder is None and hr_folder == resolved:
+        # The link ``folder`` may be beside links to LR folders.
+        lr_folder = _lr_folder(folder.absolute(), hr_files, scale)
+    if lr_folder is not None:
+        lr_by_hr = _LrFileIndex(images_in(lr_folder), scale).find_all(hr_files)
+        return _paired_layout(hr_folder, lr_folder, lr_by_hr, left_out, remarks)
+    remarks += [
+        f"{path} is not read: no LR images of x{scale} by bicubic"
+        for path in _lr_siblings(hr_folder)
+    ]
+    pairs = tuple((path, None) for path in hr_files)
+    return Layout(hr_folder, None, pairs, tuple(left_out), tuple(remarks))
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Paths with the suffix of an image, in the order of their names."""
+    """Returns the paths in ``folder`` with the suffix of an image, in the order of their names."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def lonely_lows(layout: Layout) -> list[Path]:
-    """Files in the folder of LR images without an HR image."""
+def unpaired_lr_files(layout: Layout) -> list[Path]:
+    """Returns the files without an HR file in a separate folder of LR images."""
     if layout.low is None or layout.low == layout.folder:
         return []
-    taken = {low for _, low in layout.pairs}
-    return [path for path in images_in(layout.low) if path not in taken]
+    paired = {lr_file for _, lr_file in layout.pairs}
+    return [path for path in images_in(layout.low) if path not in paired]
 
 
-def _paired(
-    high: Path,
-    low: Path,
-    found: dict[Path, Path | None],
+def _paired_layout(
+    hr_folder: Path,
+    lr_folder: Path,
+    lr_by_hr: dict[Path, Path | None],
     left_out: Iterable[tuple[Path, str]],
     remarks: Iterable[str],
 ) -> Layout:
-    missing = [(path, f"no LR image for it in {low}") for path, own in found.items() if own is None]
-    pairs = tuple((path, own) for path, own in found.items() if own is not None)
-    return Layout(high, low, pairs, tuple(sorted([*left_out, *missing])), tuple(remarks))
+    """Returns a layout with the pairs of ``lr_by_hr``; HR files without an LR file are left out."""
+    missing = [
+        (hr, f"no LR image for it in {lr_folder}") for hr, lr in lr_by_hr.items() if lr is None
+    ]
+    pairs = tuple((hr, lr) for hr, lr in lr_by_hr.items() if lr is not None)
+    return Layout(hr_folder, lr_folder, pairs, tuple(sorted([*left_out, *missing])), tuple(remarks))
 
 
-def _lonely(
-    lows: Sequence[Path], found: dict[Path, Path | None], scale: int
+def _unpaired(
+    lr_files: Sequence[Path], lr_by_hr: dict[Path, Path | None], scale: int
 ) -> Iterator[tuple[Path, str]]:
-    """LR files of this scale in the folder of HR files that have no HR file, with the reason."""
-    taken = set(found.values())
-    for path in lows:
-        if path not in taken and read_name(path.stem).scale in (None, scale):
+    """Yields the LR files of this scale that have no HR file, with the reason to exclude them."""
+    paired = set(lr_by_hr.values())
+    for path in lr_files:
+        if path not in paired and read_name(path.stem).scale in (None, scale):
             yield path, "by its name LR, and no HR image has it"
 
 
-class _LowFiles:
-    """Index of the LR files of one scale, by the names of their HR files."""
+class _LrFileIndex:
+    """Finds LR files of one scale by the names of their HR files."""
 
     def __init__(self, paths: Iterable[Path], scale: int) -> None:
+        #: (rank, path) by key; the file of lowest rank is preferred.
         self._by_key: dict[str, list[tuple[int, Path]]] = {}
         for path in paths:
             name = read_name(path.stem)
             if name.scale in (None, scale):
-                self._enter(name.key, 1 if name.scale is None else 0, path)
-            self._enter(path.stem.lower(), 2, path)  # HR and LR of one name in two folders
+                self._add(name.key, 1 if name.scale is None else 0, path)
+            # In separate folders, an LR file may have the name of its HR file.
+            self._add(path.stem.lower(), 2, path)
 
-    def _enter(self, key: str, rank: int, path: Path) -> None:
+    def _add(self, key: str, rank: int, path: Path) -> None:
         self._by_key.setdefault(key, []).append((rank, path))
 
-    def of_each(self, highs: Iterable[Path]) -> dict[Path, Path | None]:
-        """The LR file of each HR file."""
-        return {high: self._of(high) for high in highs}
+    def find_all(self, hr_files: Iterable[Path]) -> dict[Path, Path | None]:
+        """Returns the LR file of each HR file, None where there is none."""
+        return {hr_file: self._find(hr_file) for hr_file in hr_files}
 
-    def _of(self, high: Path) -> Path | None:
-        name = read_name(high.stem)
-        keys = {high.stem.lower()} | ({name.key} if name.role is Role.HIGH else set())
+    def _find(self, hr_file: Path) -> Path | None:
+        """Returns the LR file of lowest rank, preferably with the same suffix, or None."""
+        name = read_name(hr_file.stem)
+        keys = {hr_file.stem.lower()} | ({name.key} if name.role is Role.HIGH else set())
         found = [
-            (rank, path.suffix != high.suffix, path)
+            (rank, path.suffix != hr_file.suffix, path)
             for key in keys
             for rank, path in self._by_key.get(key, ())
         ]
         return min(found)[-1] if found else None
 
 
-def _by_role(
+def _split_by_role(
     files: Sequence[Path],
 ) -> tuple[list[Path], list[Path], list[tuple[Path, str]]]:
-    """HR files, LR files, and those that are neither, with the reason, of one folder."""
+    """Splits the files of one folder into HR files, LR files, and others with the reason."""
     names = {path: read_name(path.stem) for path in files}
     tagged = [path for path, name in names.items() if name.role is Role.HIGH]
     keys = {path.stem.lower() for path in files} | {names[path].key for path in tagged}
-    lows, plain = [], []
+    lr_files, plain = [], []
     for path, name in names.items():
-        # With a scale but no tag, a name is that of an LR file only if the HR file is beside it.
+        # A name with a scale but no tag is an LR file's only if the HR file is in the same folder.
         if name.role is Role.LOW or (name.role is None and name.scale and name.key in keys):
-            lows.append(path)
+            lr_files.append(path)
         elif name.role is None:
             plain.append(path)
-    if not lows:
+    if not lr_files:
         return list(files), [], []
     if not tagged:
-        return plain, lows, []
+        return plain, lr_files, []
     reason = "neither HR nor LR by its name, as others here are"
-    return tagged, lows, [(path, reason) for path in plain]
+    return tagged, lr_files, [(path, reason) for path in plain]
 
 
-def _high_folder(folder: Path) -> Path:
-    """The folder itself, or the only one in it with images other than LR."""
-    for _ in range(_DEPTH):
+def _hr_folder(folder: Path) -> Path:
+    """Returns ``folder``, or its only subfolder with HR images if it has no images itself."""
+    for _ in range(_SEARCH_DEPTH):
         if (folder / "HR").is_dir():
             return folder / "HR"
         if images_in(folder):
             return folder
-        inner = [path for path in _folders(folder) if _holds_images(path) and not _is_low(path)]
+        inner = [
+            path for path in _folders(folder) if _holds_images(path) and not _is_lr_folder(path)
+        ]
         tagged = [path for path in inner if read_name(path.name).role is Role.HIGH]
-        choice = tagged if len(tagged) == 1 else inner
-        if len(choice) != 1:
+        choices = tagged if len(tagged) == 1 else inner
+        if len(choices) != 1:
             return folder
-        folder = choice[0]
+        folder = choices[0]
     return folder
 
 
-def _low_folder(high: Path, files: Sequence[Path], scale: int) -> Path | None:
-    """The folder beside ``high`` with the LR images of ``files``, None if there is none."""
-    own = read_name(high.name)
-    keys = {high.name.lower(), own.key.removesuffix("_sub")} if own.role else {high.name.lower()}
-    sub = "_sub" if high.name.lower().endswith("_sub") else ""
+def _lr_folder(hr_folder: Path, hr_files: Sequence[Path], scale: int) -> Path | None:
+    """Returns the folder beside ``hr_folder`` with the LR images of ``hr_files``, or None."""
+    hr_name = read_name(hr_folder.name)
+    keys = {hr_folder.name.lower()}
+    if hr_name.role:
+        keys.add(hr_name.key.removesuffix("_sub"))
+    sub = "_sub" if hr_folder.name.lower().endswith("_sub") else ""
     found = []
-    for path in _low_siblings(high):
+    for path in _lr_siblings(hr_folder):
         name = read_name(path.name)
         if name.key not in keys or not name.is_bicubic or name.scale not in (None, scale):
             continue
-        place, is_stated = _of_scale(path, f"x{scale}{sub}")
-        if is_stated or name.scale == scale or (place and _fit(files, place, scale)):
-            found.append((not is_stated and name.scale is None, place or path))
+        inner, is_stated = _folder_of_scale(path, f"x{scale}{sub}")
+        if is_stated or name.scale == scale or (inner and _folder_matches(hr_files, inner, scale)):
+            found.append((not is_stated and name.scale is None, inner or path))
     return min(found)[1] if found else None
 
 
-def _of_scale(folder: Path, wanted: str) -> tuple[Path | None, bool]:
-    """The folder in ``folder`` with the LR images, and whether its name states their scale."""
-    for _ in range(_DEPTH):
+def _folder_of_scale(folder: Path, wanted: str) -> tuple[Path | None, bool]:
+    """Finds the folder ``wanted``, or else one with images, in ``folder`` or below it.
+
+    Returns it with whether its name is ``wanted`` and so states the scale.
+    """
+    for _ in range(_SEARCH_DEPTH):
         inner = _folders(folder)
         stated = [path for path in inner if path.name.lower() == wanted]
         if stated:
@@ -214,58 +238,59 @@ def _of_scale(folder: Path, wanted: str) -> tuple[Path | None, bool]:
     return None, False
 
 
-def _fit(files: Sequence[Path], low: Path, scale: int) -> bool:
-    """Whether any image in ``low`` has the size of the LR image of its HR file."""
-    return _any_fits(_LowFiles(images_in(low), scale).of_each(files), scale)
+def _folder_matches(hr_files: Sequence[Path], lr_folder: Path, scale: int) -> bool:
+    """Returns whether any image in ``lr_folder`` has the LR size of its HR file."""
+    return _any_size_matches(_LrFileIndex(images_in(lr_folder), scale).find_all(hr_files), scale)
 
 
-def _any_fits(found: dict[Path, Path | None], scale: int) -> bool:
-    return any(own is not None and _fits(high, own, scale) for high, own in found.items())
+def _any_size_matches(lr_by_hr: dict[Path, Path | None], scale: int) -> bool:
+    return any(lr is not None and _size_matches(hr, lr, scale) for hr, lr in lr_by_hr.items())
 
 
-def _fits(high: Path, low: Path, scale: int) -> bool:
+def _size_matches(hr_file: Path, lr_file: Path, scale: int) -> bool:
     try:
-        require_no_special_file(high)
-        require_no_special_file(low)
-        with Image.open(high) as large, Image.open(low) as small:
-            return small.size == (large.width // scale, large.height // scale)
+        require_no_special_file(hr_file)
+        require_no_special_file(lr_file)
+        with Image.open(hr_file) as hr, Image.open(lr_file) as lr:
+            return lr.size == (hr.width // scale, hr.height // scale)
     except Exception:  # damaged files may raise any exception
         return False
 
 
-def _low_siblings(high: Path) -> list[Path]:
-    """Folders beside ``high`` that by their name have its LR images."""
-    own = read_name(high.name)
+def _lr_siblings(hr_folder: Path) -> list[Path]:
+    """Returns the folders beside ``hr_folder`` whose names say that they have its LR images."""
+    is_tagged = read_name(hr_folder.name).role is Role.HIGH
     return [
         path
-        for path in _folders(high.parent)
+        for path in _folders(hr_folder.parent)
         if (name := read_name(path.name)).role is Role.LOW
-        and (own.role is Role.HIGH or name.key == high.name.lower())
+        and (is_tagged or name.key == hr_folder.name.lower())
     ]
 
 
-def _is_low(folder: Path) -> bool:
-    """Whether the folder has LR images by its name, or is ``X3`` in such a folder."""
+def _is_lr_folder(folder: Path) -> bool:
+    """Returns whether the folder's name says LR images, or it is ``X3`` in such a folder."""
     is_inner = re.fullmatch(r"x\d(_sub)?", folder.name, re.IGNORECASE)
     return read_name((folder.parent if is_inner else folder).name).role is Role.LOW
 
 
-def _unread(folder: Path) -> list[str]:
-    endings = Counter(path.suffix.lower() for path in folder.iterdir())
+def _unsupported_files(folder: Path) -> list[str]:
+    """Returns a remark about the files of each unsupported image format."""
+    counts = Counter(path.suffix.lower() for path in folder.iterdir())
     return [
-        f"{ending} is not read: {endings[ending]} in {folder}; convert to PNG"
-        for ending in sorted(_UNREAD & set(endings))
+        f"{suffix} is not read: {counts[suffix]} in {folder}; convert to PNG"
+        for suffix in sorted(_UNSUPPORTED_SUFFIXES & set(counts))
     ]
 
 
-def _beside(folder: Path, high: Path) -> list[str]:
-    """A remark about images in ``folder``, if those in its subfolder ``high`` are read."""
-    count = 0 if folder == high else len(images_in(folder))
-    return [f"{count} images in {folder} are not read, but those in {high}"] if count else []
+def _images_outside(folder: Path, hr_folder: Path) -> list[str]:
+    """Returns a remark about images in ``folder`` if its subfolder ``hr_folder`` is read."""
+    count = 0 if folder == hr_folder else len(images_in(folder))
+    return [f"{count} images in {folder} are not read, but those in {hr_folder}"] if count else []
 
 
-def _deeper(folder: Path) -> list[str]:
-    """A remark about subfolders with images, which are not read."""
+def _images_in_subfolders(folder: Path) -> list[str]:
+    """Returns a remark about subfolders with images, which are not read."""
     names = [path.name for path in _folders(folder) if _holds_images(path)]
     if not names:
         return []
@@ -273,14 +298,15 @@ def _deeper(folder: Path) -> list[str]:
     return [f"images in folders within are not read: {shown}"]
 
 
-def _holds_images(folder: Path, depth: int = _DEPTH) -> bool:
+def _holds_images(folder: Path, depth: int = _SEARCH_DEPTH) -> bool:
+    """Returns whether there are images in ``folder`` or down to ``depth`` levels of folders."""
     return bool(images_in(folder)) or (
         depth > 1 and any(_holds_images(path, depth - 1) for path in _folders(folder))
     )
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Readable subfolders in the order of their names."""
+    """Returns the readable subfolders in the order of their names."""
     if not os.access(folder, os.R_OK):
         return []
     return sorted(
@@ -288,6 +314,6 @@ def _folders(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.is_dir()
         and not path.name.startswith(".")
-        and path.name not in _FOREIGN
+        and path.name not in _IGNORED_FOLDERS
         and os.access(path, os.R_OK | os.X_OK)
     )

@@ -1,4 +1,4 @@
-"""Several folders of test images with distinct names."""
+"""Loads several folders of test images and gives them distinct names."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from pathlib import Path
 
 from .images import ImageSet, load_images
 
-#: Name of the validation images of a training, beside the test images.
+#: Name of the validation images, which no folder of test images gets.
 VALIDATION = "validation"
 
 
 def load_named_sets(folders: Sequence[Path], scale: int) -> dict[str, ImageSet]:
-    """Loads the images of each folder; names are the shortest distinct ends of the paths.
+    """Loads the images of each folder, by the shortest end of its path that no other has.
 
     ``Set5/HR`` and ``Set14/HR`` keep these names, ``sets/Set5`` alone becomes ``Set5``. A folder
-    given twice is loaded once. Raises as ``load_images``.
+    given twice is loaded once. Raises the errors of ``load_images``.
     """
     return {name: load_images(folder, scale) for name, folder in names_of(folders).items()}
 
 
 def names_of(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folders by names that differ in more than case; none is ``VALIDATION``."""
+    """Returns the folders by distinct names, compared without case; none is ``VALIDATION``."""
     paths = list(dict.fromkeys(folder.resolve() for folder in folders))
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in paths:
-        others = [(VALIDATION,), *(_lowered(other) for other in paths if other != path)]
-        own = _lowered(path)
+        others = [(VALIDATION,), *(_lower_parts(other) for other in paths if other != path)]
+        own = _lower_parts(path)
         length = next(
             (n for n in range(1, len(own)) if all(own[-n:] != other[-n:] for other in others)),
             len(own),
         )
         name = str(Path(*path.parts[-length:]))
-        if any(name.lower() == taken.lower() for taken in found):  # they differ in capitals only
-            name += f" ({len(found) + 1})"
-        found[name] = path
-    return found
+        if any(name.lower() == taken.lower() for taken in named):  # paths differ in case only
+            name += f" ({len(named) + 1})"
+        named[name] = path
+    return named
 
 
-def _lowered(path: Path) -> tuple[str, ...]:
+def _lower_parts(path: Path) -> tuple[str, ...]:
     return tuple(part.lower() for part in path.parts)

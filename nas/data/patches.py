@@ -1,4 +1,4 @@
-"""Random crops for training."""
+"""Random crops of images for training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from search_spaces import InputError
 from .images import ImageSet
 from .pixels import Pixels
 
-#: Three bytes that are moved as one: turned byte by byte, crops took a third longer.
+#: One RGB pixel as a single item of 3 bytes: rotating separate bytes takes a third longer.
 _PIXEL = np.dtype("V3")
 
 
 @dataclass(frozen=True)
 class PatchSampler:
-    """Random crops with flips and rotations; ``batch`` per step, ``patch`` LR pixels a side."""
+    """Random crops with flips and rotations: ``batch`` per step, ``patch`` LR pixels a side."""
 
     images: ImageSet
     batch: int
@@ -39,7 +39,7 @@ class PatchSampler:
         return (self.batch, self.patch, self.patch, 3), (self.batch, hr, hr, 3)
 
     def batch_of(self, seed: int, step: int) -> tuple[Pixels, Pixels]:
-        """LR and HR patches, uint8 of ``shapes``; the same for equal seed and step."""
+        """Returns uint8 LR and HR patches of ``shapes``, determined by ``seed`` and ``step``."""
         random = np.random.default_rng((seed, step))
         patch, scale = self.patch, self.images.scale
         lr, hr = (np.empty(shape, np.uint8) for shape in self.shapes)

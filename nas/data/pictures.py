@@ -1,10 +1,11 @@
 """Reads and writes pictures of any kind for networks with 8-bit RGB input and output.
 
-* The orientation by EXIF is applied; other EXIF data are dropped, color profiles are kept.
-* Grey becomes three equal channels, and luminance again; alpha is enlarged by bicubic.
-* 16 bits per channel become the upper 8, since an INT8 model has 256 levels.
-* Palettes become RGB; so does CMYK, by its profile if it has one.
-* Of an animation or a TIFF of several pages the first image is read.
+* The EXIF orientation is applied; other EXIF data are dropped, color profiles are kept.
+* Grey is read as three equal channels and written as grey again.
+* Alpha is enlarged by bicubic interpolation.
+* Of 16 bits per channel the upper 8 are kept, since an INT8 model has 256 levels.
+* Palettes are converted to RGB; so is CMYK, by its color profile if it has one.
+* Only the first image of an animation or of a TIFF with several pages is read.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from .interpolation import resized
 from .layout import SUFFIXES
 from .pixels import Pixels
 
-#: Longest sides that formats allow, in pixels.
-_LONGEST = {"JPEG": 65_535, "WEBP": 16_383}
+#: Longest side that a format allows, in pixels.
+_MAX_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 _WITHOUT_ALPHA = frozenset({"JPEG"})
-#: Options of Pillow by format; the quality is high since enlarged pictures are examined closely.
-_SETTINGS: dict[str, dict[str, Any]] = {
+#: Pillow's options for saving; the quality is high since users examine enlarged pictures closely.
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95},
     "TIFF": {"compression": "tiff_lzw"},
@@ -39,7 +40,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def image_format(path: Path) -> str:
-    """Pillow's name of the format by the suffix of ``path``; InputError if that is unknown."""
+    """Returns Pillow's name of the format of ``path``; raises InputError for an unknown suffix."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown image ending; use one of {', '.join(sorted(SUFFIXES))}")
     return Image.registered_extensions()[path.suffix.lower()]
@@ -47,10 +48,10 @@ def image_format(path: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An upright picture: ``rgb`` uint8 (H, W, 3), ``alpha`` uint8 (H, W) if it has one.
+    """An upright picture: ``rgb`` uint8 (H, W, 3), and ``alpha`` uint8 (H, W) or None.
 
-    ``is_grey`` tells that all channels are equal and the file had only one; ``profile`` is the
-    file's ICC profile. It is the first of the file's ``frames``.
+    ``is_grey`` means that the file had a single channel, so that the three are equal; ``profile``
+    is the file's ICC profile; ``frames`` is the file's number of frames or pages.
     """
 
     rgb: Pixels
@@ -67,12 +68,15 @@ class Picture:
 
     @property
     def mode(self) -> str:
-        """Pillow's name of what it is kept as: L, LA, RGB or RGBA."""
+        """Pillow's mode of the picture's enlargement: L, LA, RGB or RGBA."""
         return ("L" if self.is_grey else "RGB") + ("" if self.alpha is None else "A")
 
 
 def read_picture(path: Path) -> Picture:
-    """Reads a picture as described above; InputError if it is no image, or has 32-bit levels."""
+    """Reads a picture as the module describes.
+
+    Raises InputError if the file is not an image, or has 32 bits per channel.
+    """
     try:
         require_no_special_file(path)
         with Image.open(path) as image:
@@ -87,25 +91,25 @@ def read_picture(path: Path) -> Picture:
 
 
 def frame_count(image: Image.Image) -> int:
-    """Frames of an animation or pages of a TIFF, of which only the first is read.
+    """Returns the number of frames of an animation or of pages of a TIFF.
 
-    Phones write MPO into .jpg files: further pictures there are previews and gain maps, which do
-    not count; nor do pages that are damaged.
+    Phones write MPO data into .jpg files: the additional pictures in them are previews and gain
+    maps, which are not counted. The count is 1 if it cannot be read from a damaged file.
     """
     if image.format == "MPO":
         return 1
-    with contextlib.suppress(Exception):  # bytes of strangers
+    with contextlib.suppress(Exception):  # damaged files may raise any exception
         return int(getattr(image, "n_frames", 1))
     return 1
 
 
 def frames_remark(frames: int) -> str:
-    """The warning about a file of several frames; empty if there is one."""
+    """Returns a warning if a file has several frames or pages, else an empty text."""
     return f"only the first of {frames} frames or pages is read" if frames > 1 else ""
 
 
 def bits_per_channel(image: Image.Image) -> int:
-    """8, 16 or 32 bits as in the file, which Pillow's mode does not tell for color."""
+    """Returns 8, 16 or 32, as in the file; Pillow's mode does not tell 16-bit color from 8-bit."""
     if image.mode in {"I", "F"}:
         return 32
     tiles = getattr(image, "tile", None)
@@ -115,10 +119,10 @@ def bits_per_channel(image: Image.Image) -> int:
 
 
 def enlarged(picture: Picture, scale: int, strips: Iterable[Pixels]) -> Image.Image:
-    """The enlargement of ``picture``, in its own mode.
+    """Joins the strips of an enlargement of ``picture``, and converts them to its mode.
 
-    ``strips`` are uint8 RGB (h, scale W, 3), from the top down; they are pasted one by one, so that
-    the result is in memory only once.
+    ``strips`` are uint8 RGB, (h, scale W, 3), from top to bottom; they are pasted one by one, so
+    that the result is in memory only once.
     """
     height, width = (side * scale for side in picture.rgb.shape[:2])
     canvas = Image.new(picture.mode, (width, height))
@@ -140,9 +144,9 @@ def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
 
 
 def require_writable(path: Path, picture: Picture, width: int, height: int) -> None:
-    """InputError if the format of ``path`` cannot store ``picture`` at that size."""
+    """Raises InputError if the format of ``path`` cannot store ``picture`` at the given size."""
     file_format = image_format(path)
-    longest = _LONGEST.get(file_format)
+    longest = _MAX_SIDE.get(file_format)
     if longest is not None and max(width, height) > longest:
         raise InputError(
             f"{path}: {file_format} holds no more than {longest} pixels a side, "
@@ -153,13 +157,13 @@ def require_writable(path: Path, picture: Picture, width: int, height: int) -> N
 
 
 def write_picture(path: Path, image: Image.Image, profile: bytes | None = None) -> None:
-    """Writes atomically in the format of the file's suffix."""
+    """Writes ``image`` atomically, in the format of the file's suffix."""
     file_format = image_format(path)
     if file_format in _WITHOUT_ALPHA and image.mode.endswith("A"):
         image = image.convert(image.mode.removesuffix("A"))
     elif file_format == "BMP" and image.mode == "LA":
         image = image.convert("RGBA")
-    settings = _SETTINGS.get(file_format, {})
+    settings = _SAVE_OPTIONS.get(file_format, {})
     with writing(path) as temporary:
         image.save(temporary, file_format, icc_profile=profile, **settings)
 
@@ -176,8 +180,8 @@ def _decoded(image: Image.Image) -> Picture:
     profile = image.info.get("icc_profile")
     if not image.has_transparency_data:
         return Picture(np.asarray(image.convert("RGB")), None, is_grey, profile)
-    whole = np.asarray(image.convert("RGBA"))
-    return Picture(np.ascontiguousarray(whole[..., :3]), whole[..., 3].copy(), is_grey, profile)
+    rgba = np.asarray(image.convert("RGBA"))
+    return Picture(np.ascontiguousarray(rgba[..., :3]), rgba[..., 3].copy(), is_grey, profile)
 
 
 def _with_profile_of(source: Image.Image, image: Image.Image) -> Image.Image:
@@ -187,7 +191,7 @@ def _with_profile_of(source: Image.Image, image: Image.Image) -> Image.Image:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """Converts by the file's profile to sRGB, or else by subtraction."""
+    """Converts to sRGB by the file's color profile, or to RGB by Pillow's formula without one."""
     profile = image.info.get("icc_profile")
     with contextlib.suppress(ImageCms.PyCMSError, OSError):
         if profile:

@@ -1,7 +1,7 @@
-"""Decoded images in memory that processes of this machine share.
+"""Decoded images in memory that the processes of one machine share.
 
 Images are stored one after another, LR before HR, in a file of the cache or in anonymous memory,
-with an index of their positions. Other processes receive path and index, and map the same memory.
+with an index of their positions. Other processes receive the path and the index and map the file.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+#: (height, width, channels)
 Shape = tuple[int, ...]
 
 
-class Half(StrEnum):
-    """All images of a folder, those for training, or those held out for validation."""
+class DataSplit(StrEnum):
+    """Which of the stored images: all, those for training, or those held out for validation."""
 
     WHOLE = "whole"
     TRAINING = "training"
@@ -31,7 +32,7 @@ class Half(StrEnum):
 
 
 class Fingerprint:
-    """16 hex digits of all pixels that were added, low and high resolution."""
+    """Digest of all LR and HR pixels added to it; ``str`` gives 16 hex digits."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -47,7 +48,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class IndexedPair:
-    """An image's name, the shapes of its LR and HR pixels, and whether it is of one color."""
+    """An image's name, the shapes of its LR and HR pixels, and whether it has one color only."""
 
     name: str
     lr: Shape
@@ -69,10 +70,10 @@ class IndexedPair:
 
 @dataclass(frozen=True)
 class Index:
-    """The stored images in order, and ``skipped`` ones as (name, reason).
+    """The stored images in order, and the ``skipped`` images as (name, reason).
 
-    Every ``hold_out``-th image, from the first on, is held out for validation; ``fingerprints`` are
-    those of the halves.
+    Every ``hold_out``-th image, starting with the first, is held out for validation.
+    ``fingerprints`` has the digest of the images of each ``DataSplit``.
     """
 
     pairs: tuple[IndexedPair, ...]
@@ -85,28 +86,30 @@ class Index:
         """Size of all pixels."""
         return sum(pair.bytes for pair in self.pairs)
 
-    def of(self, half: Half) -> Iterator[tuple[int, IndexedPair]]:
-        """The images of a half, each with the offset of its first byte."""
-        place = 0
+    def pairs_of(self, split: DataSplit) -> Iterator[tuple[int, IndexedPair]]:
+        """Yields the images of ``split``, each with the offset of its first byte."""
+        offset = 0
         for number, pair in enumerate(self.pairs):
-            if half in (Half.WHOLE, half_of(number, self.hold_out)):
-                yield place, pair
-            place += pair.bytes
+            if split in (DataSplit.WHOLE, split_of(number, self.hold_out)):
+                yield offset, pair
+            offset += pair.bytes
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Inverse of ``dataclasses.asdict``; ValueError, KeyError or TypeError for other data."""
+        """Inverts ``asdict``; raises ValueError, KeyError or TypeError for other data."""
         pairs = (
-            IndexedPair(str(one["name"]), tuple(one["lr"]), tuple(one["hr"]), bool(one["is_flat"]))
-            for one in data["pairs"]
+            IndexedPair(
+                str(pair["name"]), tuple(pair["lr"]), tuple(pair["hr"]), bool(pair["is_flat"])
+            )
+            for pair in data["pairs"]
         )
         skipped = tuple((str(name), str(reason)) for name, reason in data["skipped"])
         return cls(tuple(pairs), skipped, int(data["hold_out"]), dict(data["fingerprints"]))
 
 
-def half_of(number: int, hold_out: int) -> Half:
-    """The half of the image ``number`` if every ``hold_out``-th is held out."""
-    return Half.TRAINING if number % hold_out else Half.VALIDATION
+def split_of(number: int, hold_out: int) -> DataSplit:
+    """Returns the split of image ``number`` if every ``hold_out``-th image is held out."""
+    return DataSplit.TRAINING if number % hold_out else DataSplit.VALIDATION
 
 
 class PixelWriter:
@@ -116,7 +119,7 @@ class PixelWriter:
         self._file, self._hold_out = file, hold_out
         self._pairs: list[IndexedPair] = []
         self._skipped: list[tuple[str, str]] = []
-        self._fingerprints = {half: Fingerprint() for half in Half}
+        self._fingerprints = {split: Fingerprint() for split in DataSplit}
 
     def add(
         self,
@@ -125,8 +128,8 @@ class PixelWriter:
         hr: npt.NDArray[np.uint8],
         is_flat: bool,
     ) -> None:
-        for half in (Half.WHOLE, half_of(len(self._pairs), self._hold_out)):
-            self._fingerprints[half].add(lr, hr)
+        for split in (DataSplit.WHOLE, split_of(len(self._pairs), self._hold_out)):
+            self._fingerprints[split].add(lr, hr)
         for pixels in (lr, hr):
             self._file.write(np.ascontiguousarray(pixels).data)
         self._pairs.append(IndexedPair(name, lr.shape, hr.shape, is_flat))
@@ -135,16 +138,16 @@ class PixelWriter:
         self._skipped.append((name, reason))
 
     def index(self) -> Index:
-        """The index of all images written."""
-        fingerprints = {half.value: str(mark) for half, mark in self._fingerprints.items()}
+        """Returns the index of all images written so far."""
+        fingerprints = {split.value: str(mark) for split, mark in self._fingerprints.items()}
         return Index(tuple(self._pairs), tuple(self._skipped), self._hold_out, fingerprints)
 
 
 class SharedMemory:
-    """A read-only mapping of a file; pickled, another process maps the same file.
+    """A read-only mapping of a file; an unpickled copy in another process maps the same file.
 
-    ``owned`` is the descriptor of anonymous memory, which others can map as long as this process
-    keeps it.
+    ``owned`` is the descriptor of anonymous memory, which other processes can map as long as this
+    process keeps the descriptor open.
     """
 
     def __init__(self, path: str, owned: int | None = None) -> None:
@@ -152,7 +155,7 @@ class SharedMemory:
         self._owned: int | None = None
         with Path(path).open("rb") as file:
             # The mapping duplicates the descriptor and so keeps the lock: the cache does not remove
-            # the file as long as pixels are in use.
+            # the file as long as a process maps it.
             fcntl.flock(file, fcntl.LOCK_SH)
             self.status = os.fstat(file.fileno())
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -165,25 +168,25 @@ class SharedMemory:
     def __reduce__(self) -> tuple[object, ...]:
         return SharedMemory, (self.path,)
 
-    def pixels(self, shape: Shape, place: int) -> npt.NDArray[np.uint8]:
-        """A view of the image at the offset ``place``."""
-        return np.frombuffer(self._mapped, np.uint8, _bytes(shape), place).reshape(shape)
+    def pixels(self, shape: Shape, offset: int) -> npt.NDArray[np.uint8]:
+        """Returns a view of the image that begins at byte ``offset``."""
+        return np.frombuffer(self._mapped, np.uint8, _bytes(shape), offset).reshape(shape)
 
     def release(self) -> None:
-        """Releases the pages that this process has read; views stay valid and read them again."""
+        """Releases the pages that this process has read; views stay valid and reload them."""
         self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
 class StoredImages:
-    """Pixels in memory with their index."""
+    """Stored pixels with their index."""
 
     memory: SharedMemory = field(repr=False, compare=False)
     index: Index
 
 
 def store_in_memory(write: Callable[[IO[bytes]], Index]) -> StoredImages:
-    """Stores what ``write`` writes in anonymous memory."""
+    """Stores in anonymous memory what ``write`` writes to its file."""
     descriptor = os.memfd_create("images")
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -196,7 +199,7 @@ def store_in_memory(write: Callable[[IO[bytes]], Index]) -> StoredImages:
 
 
 def available_bytes() -> int:
-    """Memory that is available without swapping."""
+    """Returns the memory of the machine that is available without swapping, in bytes."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
 

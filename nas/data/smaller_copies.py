@@ -1,7 +1,7 @@
-"""Training images at smaller sizes besides their own: more to learn from, where they are few.
+"""Adds smaller copies of training images, to augment sets of few images.
 
-A photograph at half its size shows finer detail a pixel, as another one taken from farther away
-would. What it gives is in studies/training_at_length.
+A photograph at half its size shows finer detail per pixel, like one taken from farther away. The
+gain is measured in studies/training_at_length.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ from .interpolation import resized
 from .shared_memory import Index, PixelWriter
 from .storage import store
 
-#: How many pairs tell how the low-resolution images of a set were made.
-_LOOKED_AT = 5
-#: Mean difference between two programs' bicubic interpolations, in grey levels, at most.
-_SAME_LEVELS = 1.0
+#: Number of pairs whose LR images are tested for having been made by bicubic interpolation.
+_TESTED_PAIRS = 5
+#: Largest mean difference, in grey levels, between the bicubic interpolations of two programs.
+_MAX_BICUBIC_DIFFERENCE = 1.0
 
 
 @dataclass(frozen=True)
 class JoinedImages(ImageSet):
-    """The pairs of ``first``, whose place and remarks it has, and those of ``second``."""
+    """The pairs of ``first`` followed by those of ``second``.
+
+    The layout, the place and the skipped images are those of ``first``.
+    """
 
     pairs: tuple[ImagePair, ...] = field(init=False)
     first: ImageSet = field(kw_only=True)
@@ -42,8 +45,8 @@ class JoinedImages(ImageSet):
 
     @classmethod
     def of(cls, first: ImageSet, second: ImageSet) -> JoinedImages:
-        about = first.skipped, first.layout, first.remarks + second.remarks, first.place
-        return cls(first.scale, *about, first=first, second=second)
+        description = first.skipped, first.layout, first.remarks + second.remarks, first.place
+        return cls(first.scale, *description, first=first, second=second)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -56,15 +59,16 @@ class JoinedImages(ImageSet):
 
 
 def with_smaller_copies(images: ImageSet, sizes: Sequence[float], patch: int) -> ImageSet:
-    """``images``, and each of them at ``sizes`` below 1, where a ``patch`` of LR pixels fits in.
+    """Returns ``images`` with copies of each, resized by the factors ``sizes``, which are below 1.
 
-    Low-resolution images of copies are bicubic. Of a set whose own ones are made in another way,
-    none are added: networks would learn to undo both. Copies are kept in the user's cache.
+    Copies too small for a crop of ``patch`` LR pixels a side are omitted. LR images of copies are
+    made by bicubic interpolation; if those of ``images`` were made in another way, no copies are
+    added, since networks would learn to undo both. Copies are kept in the user's cache.
     """
     smallest = max(patch, MIN_LR_SIDE)
     if not any(True for _ in _sizes_of_copies(images, sizes, smallest)):
         return images
-    if not all(_is_bicubic(pair) for pair in islice(images.in_turn(), _LOOKED_AT)):
+    if not all(_is_bicubic(pair) for pair in islice(images.in_turn(), _TESTED_PAIRS)):
         return images
     stored, remarks = store(
         ["smaller copies", images.fingerprint, list(sizes), smallest, PIL.__version__],
@@ -81,7 +85,7 @@ def with_smaller_copies(images: ImageSet, sizes: Sequence[float], patch: int) ->
 def _sizes_of_copies(
     images: ImageSet, sizes: Sequence[float], smallest: int
 ) -> Iterator[tuple[ImagePair, tuple[int, int]]]:
-    """Each image, and a height and width that it is to be copied at."""
+    """Yields each image with the height and width of each of its copies."""
     for pair in images.in_turn():
         for size in sizes:
             height, width = (round(size * side) for side in pair.hr.shape[:2])
@@ -92,13 +96,13 @@ def _sizes_of_copies(
 def _write(images: ImageSet, sizes: Sequence[float], smallest: int, file: IO[bytes]) -> Index:
     writer = PixelWriter(file, HOLD_OUT)
     for pair, (height, width) in _sizes_of_copies(images, sizes, smallest):
-        made = replace(degrade(resized(pair.hr, height, width), images.scale), name=pair.name)
-        writer.add(f"{made.name} at {width}x{height}", made.lr, made.hr, made.is_flat)
+        copy = replace(degrade(resized(pair.hr, height, width), images.scale), name=pair.name)
+        writer.add(f"{copy.name} at {width}x{height}", copy.lr, copy.hr, copy.is_flat)
     return writer.index()
 
 
 def _is_bicubic(pair: ImagePair) -> bool:
-    """Is the low-resolution image what bicubic interpolation makes of the other?"""
-    made = degrade(pair.hr, pair.hr.shape[0] // pair.lr.shape[0]).lr
-    difference = np.abs(made.astype(np.int16) - pair.lr)
-    return bool(difference.mean() <= _SAME_LEVELS)
+    """Returns whether the LR image was made from the HR image by bicubic interpolation."""
+    bicubic = degrade(pair.hr, pair.hr.shape[0] // pair.lr.shape[0]).lr
+    difference = np.abs(bicubic.astype(np.int16) - pair.lr)
+    return bool(difference.mean() <= _MAX_BICUBIC_DIFFERENCE)

@@ -1,4 +1,4 @@
-"""Where decoded images are kept: in the user's cache, or in memory where that cannot be."""
+"""Stores decoded images in the user's cache, or in memory if the cache cannot be used."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from .shared_memory import Index, StoredImages, available_bytes, store_in_memory
 
 
 def store(
-    facts: Any,
+    identity: Any,
     origin: CachedFolder,
     size: Callable[[], int],
     write: Callable[[IO[bytes]], Index],
 ) -> tuple[StoredImages, tuple[str, ...]]:
-    """What ``write`` writes, about ``size()`` bytes; and a remark if it is not in the cache.
+    """Stores the images that ``write`` writes, about ``size()`` bytes, unless they are cached.
 
-    ``facts`` are JSON values that identify it there. NasError if it fits nowhere.
+    ``identity`` are JSON values that identify the images in the cache. Returns a remark with them
+    if they are in memory only. Raises NasError if they fit neither into the cache nor into memory.
     """
     try:
-        return ImageCache.of_user().fetch(facts, origin, size, write), ()
+        return ImageCache.of_user().fetch(identity, origin, size, write), ()
     except CacheError as error:
         reason = str(error)
     if size() > available_bytes():

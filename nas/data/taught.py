@@ -1,8 +1,8 @@
-"""Images of which a teacher has a share: the targets of a training by distillation.
+"""Makes training targets for distillation: mixtures of photographs and a teacher's results.
 
-A small network cannot learn all that a photograph shows beyond its low-resolution image, and a part
-of each gradient pulls at what it will never have. What a larger network makes of the same image is
-nearer to what can be learned (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
+A small network cannot reproduce all details of a photograph from its low-resolution image, and
+targets with those details waste a part of each gradient. The result of a larger network, the
+teacher, is easier to learn (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from .pixels import Pixels
 from .shared_memory import Index, PixelWriter
 from .storage import store
 
-#: Of the targets, the part that is the teacher's (studies/training_at_length).
-SHARE = 0.5
+#: Weight of the teacher's result in a target (chosen by studies/training_at_length).
+TEACHER_SHARE = 0.5
+#: Enlarges LR pixels to HR pixels.
 Upscale = Callable[[Pixels], Pixels]
-#: is told how many images of how many are made
+#: Progress callback ``(done, total)``: numbers of images.
 Tell = Callable[[int, int], None]
 
 
 def taught(images: ImageSet, teacher: str, upscale: Upscale, tell: Tell) -> SharedImages:
-    """``images`` with HR pixels between the photographs' own and what ``upscale`` makes of LR.
+    """Returns ``images`` with HR pixels mixed from the photographs and the teacher's results.
 
-    ``teacher`` is the digest of its file: what it has made once is kept in the user's cache.
+    ``upscale`` runs the teacher on LR pixels; ``teacher`` is the digest of the teacher's file. The
+    results are kept in the user's cache.
     """
     stored, remarks = store(
-        ["taught", images.fingerprint, teacher, SHARE],
+        ["taught", images.fingerprint, teacher, TEACHER_SHARE],
         CachedFolder(f"taught by {teacher[:8]} from {images.fingerprint}", images.scale),
         lambda: sum(pair.lr.size + pair.hr.size for pair in images.pairs),
         partial(_write, images, upscale, tell),
@@ -50,8 +52,8 @@ def taught(images: ImageSet, teacher: str, upscale: Upscale, tell: Tell) -> Shar
 def _write(images: ImageSet, upscale: Upscale, tell: Tell, file: IO[bytes]) -> Index:
     writer = PixelWriter(file, HOLD_OUT)
     for number, pair in enumerate(images.in_turn(), 1):
-        made = upscale(np.ascontiguousarray(pair.lr)).astype(np.float32)
-        mixed = np.rint((1 - SHARE) * pair.hr + SHARE * made).astype(np.uint8)
+        result = upscale(np.ascontiguousarray(pair.lr)).astype(np.float32)
+        mixed = np.rint((1 - TEACHER_SHARE) * pair.hr + TEACHER_SHARE * result).astype(np.uint8)
         writer.add(pair.name, pair.lr, mixed, pair.is_flat)
         tell(number, len(images.pairs))
     return writer.index()

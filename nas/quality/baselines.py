@@ -1,4 +1,4 @@
-"""Enlargement without a network, as baselines."""
+"""Enlargements without a network, with which networks are compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..data.pixels import Pixels
 
 
 def bicubic(scale: int) -> Callable[[Pixels], Pixels]:
-    """Enlarges uint8 RGB (H, W, 3) ``scale`` times by Pillow's bicubic interpolation."""
+    """Returns a function that enlarges uint8 RGB (H, W, 3) by Pillow's bicubic interpolation."""
 
     def upscale(lr: Pixels) -> Pixels:
         height, width = lr.shape[:2]
@@ -19,7 +19,7 @@ def bicubic(scale: int) -> Callable[[Pixels], Pixels]:
 
 
 def nearest(scale: int) -> Callable[[Pixels], Pixels]:
-    """Enlarges uint8 RGB (H, W, 3) by making each pixel ``scale`` x ``scale`` pixels."""
+    """Returns a function that enlarges uint8 RGB (H, W, 3) by repeating each pixel."""
 
     def upscale(lr: Pixels) -> Pixels:
         return lr.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -1,4 +1,4 @@
-"""Quality of upscaled images: the values of all metrics, image by image and as means."""
+"""Quality of upscaled images: values of all metrics for each image, and their means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .similarity import luma_of
 
 @dataclass(frozen=True)
 class MetricValues:
-    """Values of metrics by key; a metric added later is missing in older results."""
+    """Values of metrics by key; results of older versions lack metrics that were added later."""
 
     by_key: Mapping[str, float]
 
@@ -31,32 +31,32 @@ class MetricValues:
 
     @classmethod
     def of(cls, result: ImageArray, original: ImageArray, border: int) -> Self:
-        """Metrics of two images of equal size."""
+        """Computes all metrics of two images of equal size."""
         return cls({m.key: m.function(result, original, border) for m in METRICS})
 
     @classmethod
     def mean(cls, many: Sequence[MetricValues], weights: Sequence[float] | None = None) -> Self:
-        """Means, weighted if ``weights`` are given, of the metrics that all values have."""
-        shared = [m.key for m in METRICS if all(m.key in one.by_key for one in many)]
-        return cls({key: fmean((one.by_key[key] for one in many), weights) for key in shared})
+        """Computes the means, or weighted means, of the metrics that all of ``many`` have."""
+        common = [m.key for m in METRICS if all(m.key in one.by_key for one in many)]
+        return cls({key: fmean((one.by_key[key] for one in many), weights) for key in common})
 
     @classmethod
     def from_json(cls, values: Mapping[str, float], kind: str = "") -> Self:
-        """What ``to_json`` wrote among ``values``; KeyError without PSNR."""
+        """Reads the values that ``to_json`` wrote; raises KeyError if PSNR is missing."""
         psnr_db = values[PSNR.key_of(kind)]
         found = {m.key: values[m.key_of(kind)] for m in METRICS if m.key_of(kind) in values}
         return cls({**found, PSNR.key: psnr_db})
 
     def to_json(self, kind: str = "") -> dict[str, float]:
-        """Under the keys of ``kind``."""
+        """Returns the values by ``Metric.key_of(kind)``, as in "psnr_float_db" for "float"."""
         return {m.key_of(kind): self.by_key[m.key] for m in METRICS if m.key in self.by_key}
 
     def get(self, metric: Metric) -> float | None:
-        """The value of a metric, None if it is missing."""
+        """Returns the value of a metric, or None if it is missing."""
         return self.by_key.get(metric.key)
 
     def texts(self) -> list[str]:
-        """For people, in the order of ``METRICS``."""
+        """Returns the values as texts without units, in the order of ``METRICS``."""
         return [metric.text(self.get(metric)) for metric in METRICS]
 
     @property
@@ -70,7 +70,7 @@ class MetricValues:
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """One image's figures on RGB, and on luma if they were asked for."""
+    """The metrics of one image on RGB, and on luma if they were requested."""
 
     name: str
     rgb: MetricValues
@@ -87,7 +87,7 @@ class ImageQuality:
 
 @dataclass(frozen=True)
 class Quality:
-    """Each image's figures, in the order of the set, their plain means, and what was left out."""
+    """Metrics of each image in the order of the set, their means, and the skipped images."""
 
     images: tuple[ImageQuality, ...]
     skipped: tuple[Skipped, ...] = ()
@@ -98,12 +98,12 @@ class Quality:
 
     @property
     def rgb(self) -> MetricValues:
-        """Means on RGB."""
+        """Unweighted means over the images, on RGB."""
         return MetricValues.mean([image.rgb for image in self.images])
 
     @property
     def luma(self) -> MetricValues | None:
-        """Means on luma, None if it was not asked for."""
+        """Unweighted means over the images, on luma; None if luma was not requested."""
         found = [image.luma for image in self.images if image.luma is not None]
         return MetricValues.mean(found) if found else None
 
@@ -120,47 +120,48 @@ class Quality:
 
 @dataclass(frozen=True)
 class ModelQuality:
-    """Means over a set of images: of an INT8 file, and of its network in floating point."""
+    """Means over a set of images for an INT8 file and for its network in floating point."""
 
     int8: MetricValues
     float32: MetricValues
 
     @classmethod
     def of(cls, int8: Quality, float32: Quality) -> Self:
-        """The means of two qualities on the same images."""
+        """Takes the means of two qualities on the same images."""
         return cls(int8.rgb, float32.rgb)
 
     @classmethod
     def from_json(cls, values: Mapping[str, float]) -> Self:
-        """What ``to_json`` wrote among ``values``; KeyError without both PSNRs."""
+        """Reads the values that ``to_json`` wrote; raises KeyError if a PSNR is missing."""
         return cls(MetricValues.from_json(values), MetricValues.from_json(values, "float"))
 
     def to_json(self) -> dict[str, float]:
-        """Flat: "psnr_db", "psnr_float_db", ..., "drop_db"."""
+        """Returns a flat mapping: "psnr_db", "psnr_float_db", ..., "drop_db"."""
         return {**self.int8.to_json(), **self.float32.to_json("float"), "drop_db": self.drop_db}
 
     @property
     def psnr_db(self) -> float:
-        """Of the INT8 file."""
+        """Mean PSNR of the INT8 file in dB."""
         return self.int8.psnr_db
 
     @property
     def drop_db(self) -> float:
-        """The PSNR that INT8 cost, positive for a loss."""
+        """Loss of PSNR by INT8 in dB, positive if INT8 is worse."""
         return self.float32.psnr_db - self.int8.psnr_db
 
 
 def evaluate(
     upscale: Callable[[Pixels], Pixels], images: ImageSet, *, luma: bool = False
 ) -> Quality:
-    """The quality of ``upscale``, uint8 (H, W, 3) to (scale H, scale W, 3), on ``images``.
+    """Measures the quality of ``upscale``, uint8 (H, W, 3) to (scale H, scale W, 3), on ``images``.
 
-    ``scale`` pixels of border are left out. ``luma`` asks for the figures of papers, too.
+    The metrics leave out ``scale`` pixels of border. ``luma`` requests the metrics on luma, which
+    papers report, in addition to those on RGB.
     """
 
-    def judged(pair: ImagePair) -> ImageQuality:
+    def measured(pair: ImagePair) -> ImageQuality:
         result, hr, border = upscale(pair.lr), pair.hr, images.scale
         on_luma = MetricValues.of(luma_of(result), luma_of(hr), border) if luma else None
         return ImageQuality(pair.name, MetricValues.of(result, hr, border), on_luma)
 
-    return Quality(tuple(map(judged, images.in_turn())), images.skipped)
+    return Quality(tuple(map(measured, images.in_turn())), images.skipped)

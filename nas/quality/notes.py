@@ -1,4 +1,4 @@
-"""Remarks about a set of images, the same for every command."""
+"""Descriptions of sets of images and warnings about them, common to all commands."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .similarity import MAX_PSNR_DB
 
 
 def origin(images: ImageSet) -> str:
-    """One line: how many images, of which folder, and where LR comes from."""
+    """Describes a set in one line: number of images, folder, and origin of the LR images."""
     count = f"{len(images.pairs)} image{'s' * (len(images.pairs) > 1)}"
     place = images.place if images.layout is None else f"of {images.layout.folder}"
     return f"{count} {place}, {lr_origin(images)}"
 
 
 def lr_origin(images: ImageSet) -> str:
-    """Where LR comes from."""
+    """Describes how the LR images were obtained."""
     layout = images.layout
     if layout is None or layout.low is None:
         return "LR made by antialiased bicubic"
@@ -24,9 +24,9 @@ def lr_origin(images: ImageSet) -> str:
 
 
 def cautions(images: ImageSet) -> list[str]:
-    """Lines on what is not read, what tells nothing, and what was left out, each with its reason.
+    """Returns warnings: files not read, images of a single color, and skipped images with reasons.
 
-    None, if there is nothing to tell.
+    The list is empty if there is nothing to warn about.
     """
     lines = [*(images.layout.remarks if images.layout else ()), *images.remarks]
     if images.flat:
@@ -41,7 +41,7 @@ def cautions(images: ImageSet) -> list[str]:
 
 
 def notes(sets: Mapping[str, ImageSet]) -> list[str]:
-    """Origin and cautions of each set, under its name."""
+    """Returns the origin of each set after its name, followed by the set's cautions."""
     return [
         line
         for name, images in sets.items()
@@ -50,5 +50,5 @@ def notes(sets: Mapping[str, ImageSet]) -> list[str]:
 
 
 def skipped_as_json(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
-    """Plain values, as every command writes them."""
+    """Converts skipped images to JSON values, as all commands write them."""
     return [{"name": item.name, "reason": item.reason} for item in skipped]

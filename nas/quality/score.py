@@ -1,22 +1,23 @@
-"""The score of the Mobile AI 2021 challenge: fidelity against time, 2^(2 PSNR) / (C ms).
+"""The score of the Mobile AI 2021 challenge, 2^(2 PSNR) / (C ms): fidelity against run time.
 
 Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI 2021
 Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. Its table 1 (PSNR of the INT8 model in
 dB, runtime on the Synaptics VS680 in ms, score): 29.87, 36.89, 92.7; 29.58, 44.85, 51.02; 29.41,
 38.32, 47.18; 29.52, 62.25, 33.82; 28.82, 76.61, 10.41; 28.92, 718, 1.28. The report does not give
-C; 2.815e14 reproduces the table. Half a dB more is worth twice the time.
+C; 2.815e14 reproduces the table. A gain of 0.5 dB compensates twice the run time.
 
-A predicted latency has an interval, and a search that climbs the score of the prediction finds what
-is called too fast. The score is a rate, something for each millisecond, so that its mean over the
-interval is the harmonic one, which is the score at the mean time. (Its arithmetic mean would be
-above the score of the prediction, and the farther the less is known: 1/ms is convex.) The
-prediction is taken for the median, and on either side of it every ratio within the interval for as
-likely as any other:
+A predicted latency has an uncertainty interval. A search that maximizes the score at the predicted
+latency prefers networks whose latency is underestimated. The default therefore uses the mean time
+over the interval. Since the score is inversely proportional to the time, the score at the mean time
+is the harmonic mean of the score over the interval. (Its arithmetic mean would exceed the score at
+the prediction, the more the wider the interval, because 1/ms is convex.) The prediction is assumed
+to be the median of the time, and the logarithm of the time to be uniform on either side of it:
 
     mean ms = (L(low, ms) + L(ms, high)) / 2,  L(a, b) = (b - a) / ln(b / a)
 
-with the logarithmic mean L. Of a score it takes 3 % where the interval reaches from 2/3 to 3/2 of
-the prediction, 8 % from half to double, 18 % from a third to three times.
+where L is the logarithmic mean. Compared with the score at the prediction, this lowers the score
+by 3 % if the interval reaches from 2/3 to 3/2 of the prediction, by 8 % if from half to double, and
+by 18 % if from a third to three times.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from search_spaces import InputError
 
 from ..choices import Risk
 
-#: Fitted to the report's table.
+#: Constant of the score, fitted to the report's table.
 C = 2.815e14
 
 
 def log2_score(psnr_db: float, runtime_ms: float) -> float:
-    """The score's binary logarithm, which never overflows.
+    """Returns the binary logarithm of the score, which cannot overflow.
 
     Raises InputError unless both are finite and positive.
     """
@@ -44,12 +45,15 @@ def log2_score(psnr_db: float, runtime_ms: float) -> float:
 
 
 def score(psnr_db: float, runtime_ms: float) -> float:
-    """The challenge's score, comparable only on its images and its device; raises as above."""
+    """Returns the score; it is comparable only for equal images and devices.
+
+    Raises InputError as ``log2_score`` does.
+    """
     return 2 ** log2_score(psnr_db, runtime_ms)
 
 
 def scored_ms(latency: Latency, risk: Risk) -> float:
-    """The time in ms that a score counts; times measured or compiled count as they are."""
+    """Returns the run time in ms for the score; ``risk`` affects predicted latencies only."""
     if not latency.is_predicted:
         return latency.ms
     match risk:
@@ -63,11 +67,11 @@ def scored_ms(latency: Latency, risk: Risk) -> float:
 
 
 def _logarithmic_mean(low: float, high: float) -> float:
-    """Mean of values whose logarithm is uniform between those of ``low`` and ``high``."""
-    part = (high - low) / low
-    return min(max(low, low * part / math.log1p(part)), high) if part else low
+    """Returns the logarithmic mean, (high - low) / ln(high / low)."""
+    excess = (high - low) / low
+    return min(max(low, low * excess / math.log1p(excess)), high) if excess else low
 
 
 def score_ratio(a_log2: float, b_log2: float) -> float:
-    """Ratio of the scores ``a`` and ``b``, both given as ``log2_score``."""
+    """Returns the ratio of two scores, a / b, from their binary logarithms."""
     return 2 ** (a_log2 - b_log2)

@@ -1,7 +1,7 @@
 """PSNR and SSIM of two images, on RGB or on luma.
 
-Both leave out ``border`` pixels on every side. Figures are on RGB throughout; papers report the
-luma channel, which has 1 to 2 dB more.
+Both leave out ``border`` pixels on every side. The project reports values on RGB; papers report
+values on luma, which are 1 to 2 dB higher.
 """
 
 from __future__ import annotations
@@ -14,57 +14,57 @@ from search_spaces import InputError
 from ..data.pixels import ImageArray, Pixels
 
 _PEAK = 255.0
-#: That of equal images, whose error is 0, and the most that any have. A single value of a
-#: 200x200 image off by one level gives 98.9 dB. libvpx and libaom count alike (MAX_PSNR).
+#: PSNR of equal images, whose error is 0, and upper limit of all PSNRs, as in libvpx and libaom
+#: (MAX_PSNR). For comparison: one value of a 200x200 image off by one level gives 98.9 dB.
 MAX_PSNR_DB = 100.0
-#: SSIM's Gaussian window, cut off at 5 pixels: 11x11 as in Wang et al., 2004.
+#: SSIM's Gaussian window, cut off at 5 pixels from its center: 11x11 as in Wang et al., 2004.
 _SIGMA = 1.5
-_REACH = 5
-_WINDOW = 2 * _REACH + 1
-_WEIGHTS = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / _SIGMA) ** 2)
-#: SSIM's constants of luminance and contrast, K1 = 0.01 and K2 = 0.03 there.
+_RADIUS = 5
+_WINDOW = 2 * _RADIUS + 1
+_WEIGHTS = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
+#: SSIM's constants for luminance and contrast, with K1 = 0.01 and K2 = 0.03 as in Wang et al.
 _LUMINANCE, _CONTRAST = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
-#: Rows of SSIM's map that are made at a time, and columns that are windowed at a time: all that
-#: they need stays in a core's own cache.
+#: Number of rows of the SSIM map that are computed at a time, and of columns that are windowed at
+#: a time, so that the intermediate values fit into the cache of a processor core.
 _STRIP = 32
-#: (_STRIP, _STRIP + _WINDOW - 1): one row times pixels in a line is the mean over one window.
-_WINDOWS = np.stack(
+#: (_STRIP, _STRIP + _WINDOW - 1): weights of each window of a line of pixels, one window a row.
+_WINDOW_WEIGHTS = np.stack(
     [np.pad(_WEIGHTS / _WEIGHTS.sum(), (i, _STRIP - 1 - i)) for i in range(_STRIP)]
 ).astype(np.float32)
-#: ITU-R BT.601 in studio range, Y' = 16..235 of 0..255: MATLAB's rgb2ycbcr.
-_LUMA = np.array([65.481, 128.553, 24.966]) / 255
-_BLACK = 16.0
+#: Luma of ITU-R BT.601 in studio range, Y' = 16..235 for RGB of 0..255, as MATLAB's rgb2ycbcr.
+_LUMA_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
+_LUMA_OFFSET = 16.0
 
 
 def luma_of(rgb: Pixels) -> npt.NDArray[np.float64]:
-    """uint8 RGB (H, W, 3) to luma (H, W), 16..235, not rounded.
+    """Converts uint8 RGB (H, W, 3) to luma (H, W), 16..235, without rounding.
 
-    The channel of papers on super-resolution since Yang et al., "Image Super-Resolution via Sparse
-    Representation", 2010; ITU-R BT.601 in studio range, as BasicSR's ``to_y_channel``. MATLAB's
-    rgb2ycbcr rounds it to whole levels, which takes 0.01 dB from 30 dB.
+    Papers on super-resolution measure quality on this channel since Yang et al., "Image
+    Super-Resolution via Sparse Representation", 2010: ITU-R BT.601 in studio range, as BasicSR's
+    ``to_y_channel``. MATLAB's rgb2ycbcr rounds luma to integers, which lowers 30 dB by 0.01 dB.
     """
-    return np.asarray(rgb @ _LUMA + _BLACK)
+    return np.asarray(rgb @ _LUMA_WEIGHTS + _LUMA_OFFSET)
 
 
 def psnr_db(a: ImageArray, b: ImageArray, border: int) -> float:
-    """PSNR in dB of two images, (H, W, 3) or (H, W), without ``border`` pixels on every side.
+    """Returns the PSNR in dB of two images, (H, W, 3) or (H, W), inside of ``border`` pixels.
 
-    The squared error is averaged over all pixels and channels; the peak is 255. Always finite: at
-    most ``MAX_PSNR_DB``, which is that of equal images. Raises InputError if sizes differ or
-    nothing is left inside the border.
+    The squared error is averaged over all pixels and channels; the peak is 255. The PSNR is at most
+    ``MAX_PSNR_DB``, that of equal images, and so always finite. Raises InputError if the sizes
+    differ or no pixel is left inside of the border.
     """
-    a, b = _inside(a, b, border, smallest=1)
+    a, b = _without_border(a, b, border, smallest=1)
     error = np.mean(np.square(a.astype(np.float64) - b))
     return min(MAX_PSNR_DB, float(10 * np.log10(_PEAK**2 / error))) if error else MAX_PSNR_DB
 
 
 def ssim(a: ImageArray, b: ImageArray, border: int) -> float:
-    """SSIM of two images, as of ``psnr_db``; of three channels the mean.
+    """Returns the SSIM of two images as for ``psnr_db``, averaged over channels.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004:
-    11x11 Gaussian window of sigma 1.5, whole windows only. Raises as ``psnr_db``.
+    11x11 Gaussian window of sigma 1.5, whole windows only. Raises InputError as ``psnr_db`` does.
     """
-    a, b = _inside(a, b, border, smallest=_WINDOW)
+    a, b = _without_border(a, b, border, smallest=_WINDOW)
     if a.ndim == 2:
         a, b = a[..., np.newaxis], b[..., np.newaxis]
     rows = len(a) - _WINDOW + 1
@@ -74,11 +74,12 @@ def ssim(a: ImageArray, b: ImageArray, border: int) -> float:
 
 
 def _ssim_map(a: ImageArray, b: ImageArray) -> npt.NDArray[np.float32]:
-    """SSIM of each whole window, (channels, H - 10, W - 10), of two images of (H, W, channels).
+    """Returns the SSIM of each whole window, (channels, H - 10, W - 10), of (H, W, channels).
 
-    In 32 bits, around the mean of each channel of ``a``, so that squares keep their small
-    differences: the mean of a photograph moves by less than 1e-7. scikit-image's function takes six
-    times as long, which was half of a short training and its judging.
+    Computes in float32 after subtracting the mean of each channel of ``a``, which preserves small
+    differences of squares: the mean SSIM of a photograph changes by less than 1e-7.
+    scikit-image's function takes six times as long, half the time of a short training with its
+    evaluation.
     """
     x, y = (np.array(np.moveaxis(image, 2, 0), np.float32, order="C") for image in (a, b))
     center = x.mean(axis=(1, 2), keepdims=True)
@@ -96,28 +97,33 @@ def _ssim_map(a: ImageArray, b: ImageArray) -> npt.NDArray[np.float32]:
 
 
 def _windowed(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Means over the Gaussian window, (channels, H - 10, W - 10) of (channels, H, W).
+    """Returns means over the Gaussian window, (channels, H - 10, W - 10), of (channels, H, W).
 
-    Products of matrices: one weight of all windows at a time took more than half as long again.
+    Uses matrix products: adding one weight of all windows at a time takes more than 1.5 times as
+    long.
     """
-    down = _windows(values.shape[1]) @ values
-    lines = down.reshape(-1, down.shape[2])
+    vertical = _window_weights(values.shape[1]) @ values
+    lines = vertical.reshape(-1, vertical.shape[2])
     width = lines.shape[1] - _WINDOW + 1
     result = np.empty((len(lines), width), np.float32)
     for first in range(0, width, _STRIP):
         part = lines[:, first : first + _STRIP + _WINDOW - 1]
-        np.matmul(part, _windows(part.shape[1]).T, out=result[:, first : first + _STRIP])
-    return result.reshape(*down.shape[:2], width)
+        np.matmul(part, _window_weights(part.shape[1]).T, out=result[:, first : first + _STRIP])
+    return result.reshape(*vertical.shape[:2], width)
 
 
-def _windows(pixels: int) -> npt.NDArray[np.float32]:
-    """(windows, pixels): all whole windows of so many pixels in a line, _STRIP at most."""
-    return _WINDOWS[: pixels - _WINDOW + 1, :pixels]
+def _window_weights(pixels: int) -> npt.NDArray[np.float32]:
+    """Returns the weights, (windows, pixels), of all whole windows of a line of ``pixels`` pixels.
+
+    The line may have at most ``_STRIP + _WINDOW - 1`` pixels.
+    """
+    return _WINDOW_WEIGHTS[: pixels - _WINDOW + 1, :pixels]
 
 
-def _inside(
+def _without_border(
     a: ImageArray, b: ImageArray, border: int, *, smallest: int
 ) -> tuple[ImageArray, ImageArray]:
+    """Crops the border of both images; raises InputError if less than ``smallest`` is left."""
     if a.shape != b.shape:
         raise InputError(f"images of {a.shape} and {b.shape} cannot be compared; sizes must agree")
     height, width = (side - 2 * border for side in a.shape[:2])

@@ -1,10 +1,11 @@
-"""Images of any size through a model of one size: cut into overlapping tiles and put together.
+"""Runs a model of fixed size on images of any size, in overlapping tiles.
 
-Rows and columns are cut alike. The first tile begins where the image does and the last one ends
-where it ends, so that the network meets the image's real borders; between tiles, each result pixel
-is taken from a tile that has all that the pixel depends on. The result is therefore that of a model
-as large as the image. Only an image smaller than the tile, or of a size that whole steps of
-``Margins.multiple`` do not reach, is continued by its last row and column.
+Rows and columns are cut in the same way. The first tile begins at the image's first pixel and the
+last tile ends at its last pixel, so that the network's padding acts at the image's real borders.
+In between, each result pixel is taken from a tile with all pixels that it depends on. Therefore,
+the result equals that of a model of the image's size. Only if an image is smaller than the tile, or
+its size cannot be reached in whole steps of ``Margins.multiple``, its last row and column are
+repeated.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from ..data.pixels import Pixels
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis, in pixels of the image.
+    """The position of a tile along one axis, in pixels of the image.
 
-    It begins at ``start``; of its result, ``first`` up to ``last`` (not included) is kept.
+    The tile begins at ``start``; its result is kept from ``first`` up to ``last`` (exclusive).
     """
 
     start: int
@@ -40,7 +41,7 @@ def upscale_tiled(
     scale: int,
     run: Callable[[Pixels], Pixels],
 ) -> Pixels:
-    """(H, W, 3) to (scale H, scale W, 3), both uint8; the arguments are those of ``strips``."""
+    """Enlarges uint8 (H, W, 3) to (scale H, scale W, 3); the arguments are those of ``strips``."""
     return np.concatenate(list(strips(lr, tile, tiling, scale, run)))
 
 
@@ -51,15 +52,16 @@ def strips(
     scale: int,
     run: Callable[[Pixels], Pixels],
 ) -> Iterator[Pixels]:
-    """The rows of ``upscale_tiled``, from the top down, a strip of tiles at a time.
+    """Yields the result of ``upscale_tiled`` from top to bottom, one row of tiles at a time.
 
-    ``run`` takes (tile.height, tile.width, 3) to ``scale`` times that size; ``tiling`` is None if
-    each pixel depends on the whole image. Raises InputError if tiles of that size cannot cover it.
+    ``run`` enlarges a tile, (tile.height, tile.width, 3), by ``scale``. ``tiling`` is None if each
+    result pixel depends on the whole image. Raises InputError if tiles of this size cannot cover
+    the image.
     """
     height, width = lr.shape[:2]
     rows = spans(height, tile.height, tiling.rows if tiling else None)
     columns = spans(width, tile.width, tiling.columns if tiling else None)
-    padded = _continued(lr, rows[-1].start + tile.height, columns[-1].start + tile.width)
+    padded = _padded(lr, rows[-1].start + tile.height, columns[-1].start + tile.width)
     for row in rows:
         strip = np.empty(((row.last - row.first) * scale, width * scale, 3), np.uint8)
         for column in columns:
@@ -74,7 +76,7 @@ def strips(
 
 
 def cropped_tile(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpec:
-    """``tile``, or as much of it as a small image needs, whose result is the same."""
+    """Returns the smallest tile, at most ``tile``, with the same result for a small image."""
     if tiling is None:
         return tile
     height, width = (
@@ -87,19 +89,23 @@ def cropped_tile(lr: Pixels, tile: InputSpec, tiling: Tiling | None) -> InputSpe
 
 
 def require_tiles(graph: Graph, tile: InputSpec, images: ImageSet) -> None:
-    """InputError unless ``graph`` runs on ``tile`` and such tiles cover each of ``images``."""
+    """Raises InputError unless ``graph`` runs on ``tile`` and such tiles cover all ``images``."""
     infer(graph, tile)
     sizes = list(dict.fromkeys(pair.lr.shape[:2] for pair in images.pairs))
     if all(height <= tile.height and width <= tile.width for height, width in sizes):
         return
-    cut = tiling_of(graph, tile)
+    tiling = tiling_of(graph, tile)
     for height, width in sizes:
-        spans(height, tile.height, cut.rows if cut else None)
-        spans(width, tile.width, cut.columns if cut else None)
+        spans(height, tile.height, tiling.rows if tiling else None)
+        spans(width, tile.width, tiling.columns if tiling else None)
 
 
 def spans(length: int, tile: int, margins: Margins | None) -> tuple[Span, ...]:
-    """How tiles of ``tile`` pixels cover ``length``; together the kept parts are 0 .. length."""
+    """Places tiles of ``tile`` pixels so that their kept parts cover 0 to ``length`` exactly.
+
+    ``margins`` is None if each pixel depends on the whole image. Raises InputError if the tiles
+    are too small.
+    """
     if length <= tile:
         return (Span(0, 0, length),)
     if margins is None:
@@ -117,7 +123,7 @@ def spans(length: int, tile: int, margins: Margins | None) -> tuple[Span, ...]:
         )
     last_start = -(-(length - tile) // multiple) * multiple
     starts = [*range(0, last_start, step), last_start]
-    # Each tile is good up to ``after`` pixels before its end, where the next one takes over.
+    # A tile's result is valid up to ``after`` pixels before its end; there, the next one begins.
     limits = [0, *(start + tile - after for start in starts[:-1]), length]
     return tuple(
         Span(start, first, last)
@@ -126,10 +132,11 @@ def spans(length: int, tile: int, margins: Margins | None) -> tuple[Span, ...]:
 
 
 def _kept(span: Span, scale: int) -> slice:
+    """Returns the part of a tile's result that is kept."""
     return slice((span.first - span.start) * scale, (span.last - span.start) * scale)
 
 
-def _continued(lr: Pixels, height: int, width: int) -> Pixels:
-    """``lr``, its last row and column repeated up to ``height`` and ``width``."""
+def _padded(lr: Pixels, height: int, width: int) -> Pixels:
+    """Returns ``lr`` with its last row and column repeated up to ``height`` and ``width``."""
     below, right = height - lr.shape[0], width - lr.shape[1]
     return np.pad(lr, ((0, below), (0, right), (0, 0)), mode="edge") if below or right else lr

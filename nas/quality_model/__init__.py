@@ -1,1 +1,1 @@
-"""What a network's INT8 PSNR would be after a full training, told from a short one."""
+"""Predicts the INT8 PSNR of networks after a short training and after a full training."""

@@ -1,4 +1,4 @@
-"""A network's short training, and what is expected of a full one."""
+"""Results of short and full trainings, and the PSNR expected after a full training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from search_spaces.transforms.rewrites import merge_branches
 
 @dataclass(frozen=True)
 class ShortTraining:
-    """A network, the number of training steps, and the PSNR of its INT8 file after them.
+    """A short training: features of the network, training steps, and resulting PSNR.
 
-    Multiply-accumulates are of the deployed graph, per pixel of the LR input; ``convolutions`` are
-    counted in the trained graph; ``branching`` is the ratio of its parameters to those after its
-    branches are merged. ``bicubic_psnr_db`` is of bicubic enlargement on the same images. ``graph``
-    is the trained graph's hash, "" if nobody needs to know which it is.
+    ``macs_per_pixel`` are multiply-accumulates of the deployed graph per pixel of the LR input;
+    ``convolutions`` are counted in the trained graph; ``branching`` is the ratio of the trained
+    graph's parameters to those after its branches are merged. ``psnr_db`` is the PSNR of the INT8
+    file, ``bicubic_psnr_db`` that of bicubic enlargement on the same images. ``graph`` is the
+    trained graph's hash, "" if the network need not be identified.
     """
 
     macs_per_pixel: float
@@ -32,7 +33,7 @@ class ShortTraining:
     def of(
         cls, graph: Graph, macs_per_pixel: float, steps: int, psnr_db: float, bicubic_psnr_db: float
     ) -> Self:
-        """The training of ``graph``, which is the graph with its branches."""
+        """Makes the record for the trained graph ``graph``, whose branches are not merged."""
         return cls(
             macs_per_pixel,
             convolutions_of(graph),
@@ -45,33 +46,33 @@ class ShortTraining:
 
     @property
     def gain_db(self) -> float:
-        """Over bicubic enlargement."""
+        """PSNR minus that of bicubic enlargement, in dB."""
         return self.psnr_db - self.bicubic_psnr_db
 
 
 def convolutions_of(graph: Graph) -> int:
-    """Number of operators of ``graph`` that have a kernel."""
+    """Returns the number of operators of ``graph`` that have a kernel."""
     return sum(node.operator.weighs for node in graph.nodes)
 
 
 def branching_of(graph: Graph) -> float:
-    """Ratio of the parameters of ``graph`` to those after its branches are merged."""
+    """Returns the ratio of the parameters of ``graph`` to those after its branches are merged."""
     merged = merge_branches(graph).graph
     return 1.0 if merged is graph else graph.parameters / max(1, merged.parameters)
 
 
 @dataclass(frozen=True)
 class FullTraining:
-    """A network's short training, and the INT8 PSNR that a full one gave on the same images."""
+    """A network's short training, and its INT8 PSNR after a full training on the same images."""
 
     short: ShortTraining
     psnr_db: float
-    #: of the network, where it has one
+    #: Name of the network, "" if it has none.
     name: str = ""
 
     @property
     def missing_db(self) -> float:
-        """What the full training added."""
+        """PSNR that the full training added to that of the short one, in dB."""
         return self.psnr_db - self.short.psnr_db
 
 
@@ -92,15 +93,15 @@ class ExpectedPsnr:
 
     @classmethod
     def around(cls, psnr_db: float, half_width_db: float) -> Self:
-        """With a symmetric interval."""
+        """Returns an expectation with a symmetric interval."""
         return cls(psnr_db, psnr_db - half_width_db, psnr_db + half_width_db)
 
     def doubted(self, half_width_db: float) -> Self:
-        """The same, if the short PSNR behind it has an interval of this half width, too."""
-        own_db = (self.high_db - self.low_db) / 2
-        return self.around(self.psnr_db, math.hypot(own_db, half_width_db))
+        """Widens the interval for a short PSNR that is itself uncertain by ``half_width_db``."""
+        own_half_width_db = (self.high_db - self.low_db) / 2
+        return self.around(self.psnr_db, math.hypot(own_half_width_db, half_width_db))
 
     @property
     def text(self) -> str:
-        """For people: "30.61 ± 0.12 dB"."""
+        """The expectation as a text, such as "30.61 ± 0.12 dB"."""
         return f"{self.psnr_db:.2f} ± {(self.high_db - self.low_db) / 2:.2f} dB"

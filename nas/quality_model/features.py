@@ -1,7 +1,7 @@
-"""What of a network tells how good it can become: numbers of its graph, whatever space it is from.
+"""Features of a network that predict its quality, computed from the graphs of any search space.
 
-All are of the network as it is trained, its branches merged: what is folded or padded for a device
-computes the same.
+The features, except the last two, describe the trained network with merged branches. Folding and
+padding for a device do not change its results.
 """
 
 from __future__ import annotations
@@ -28,56 +28,60 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: LR pixels across which a receptive field is told; one that is larger counts as that.
+#: Side of the LR input for which features are computed, in pixels; limits the receptive field.
 _SIDE = 240
 
 
 @dataclass(frozen=True)
 class Features:
-    """Of one network. Logarithms are binary; shares are of 0..1; widths are values an LR pixel."""
+    """Features of one network.
+
+    Logarithms are binary, shares are 0 to 1, and widths are numbers of values per LR pixel.
+    """
 
     log_scale: float
-    #: multiply-accumulates an LR pixel
+    #: multiply-accumulates per LR pixel
     log_macs: float
     log_parameters: float
-    #: parameters while training to those afterwards
+    #: ratio of the parameters in training to those after branches are merged
     log_branching: float
-    #: convolutions, and those one after another
+    #: number of convolutions
     log_convolutions: float
+    #: largest number of convolutions on a path from input to output
     log_depth: float
-    #: LR pixels across
+    #: side of the receptive field in LR pixels
     log_receptive_field: float
-    #: what of the image gets through, at most
+    #: maximum flow of values from input to output per LR pixel (``values_per_pixel``)
     log_narrowest: float
-    #: of convolutions' results
+    #: smallest, mean and largest width of the results of convolutions
     log_slimmest: float
     log_mean_width: float
     log_widest: float
-    #: of all multiply-accumulates
+    #: shares of kinds of convolutions in all multiply-accumulates
     pointwise_share: float
     grouped_share: float
     depthwise_share: float
     transposed_share: float
-    #: those at more pixels than the LR image has
+    #: share of multiply-accumulates of operators whose result is larger than the LR image
     enlarged_share: float
-    #: of all convolutions, those that each activation follows
+    #: number of activations of each kind divided by the number of convolutions
     relu_share: float
     clip_share: float
     leaky_relu_share: float
     prelu_share: float
-    #: tanh, sigmoid and all that is not homogeneous
+    #: tanh, sigmoid and all other operators that are not homogeneous
     tanh_share: float
-    #: nodes, as log2(1 + n)
+    #: numbers n of nodes, as log2(1 + n)
     log_adds: float
     log_concats: float
     log_products: float
-    #: kernels of transposed convolutions to their strides: less than 1 leaves gaps in the image
+    #: smallest ratio of kernel to stride of transposed convolutions; below 1, the image has gaps
     log_overlap: float
-    #: by how much the image is shrunk at first
+    #: factor by which the image is reduced at the input
     log_stride: float
-    #: is there a way from the image to the output without a convolution?
+    #: 1 if a path leads from the image to the output without a convolution, else 0
     carries_image: float
-    #: rewritten for the device, which costs some INT8 levels
+    #: 1 if the deployment folds the residual or the clip, which costs some INT8 levels, else 0
     residual_is_folded: float
     clip_is_folded: float
 
@@ -91,7 +95,7 @@ _values_of: Callable[[Features], tuple[float, ...]] = attrgetter(*NAMES)
 
 
 def features_of(candidate: Candidate) -> Features:
-    """Of a network of any space."""
+    """Returns the features of a network of any search space."""
     graph = candidate.merged.graph
     side = graph.multiple * math.ceil(_SIDE / graph.multiple)
     figures = infer(graph, InputSpec(side, side))
@@ -119,11 +123,11 @@ def features_of(candidate: Candidate) -> Features:
         transposed_share=shares.of(_is_transposed),
         enlarged_share=shares.of(lambda node: figures.nodes[node.name].shape[0] > side),
         relu_share=sum(map(_has_relu, convolutions)) / max(1, len(convolutions)),
-        # The last clip holds the output.
+        # The last clip limits the output and is not an activation.
         clip_share=max(0, kinds[Clip] - 1) / max(1, len(convolutions)),
         leaky_relu_share=kinds[LeakyRelu] / max(1, len(convolutions)),
         prelu_share=kinds[PRelu] / max(1, len(convolutions)),
-        tanh_share=sum(map(_is_curved, graph.nodes)) / max(1, len(convolutions)),
+        tanh_share=sum(map(_is_not_homogeneous, graph.nodes)) / max(1, len(convolutions)),
         log_adds=math.log2(1 + kinds[Add]),
         log_concats=math.log2(1 + kinds[Concat]),
         log_products=math.log2(1 + kinds[Multiply] + kinds[Resize]),
@@ -136,19 +140,19 @@ def features_of(candidate: Candidate) -> Features:
 
 
 def matrix_of(rows: list[Features]) -> Floats:
-    """float64 (networks, features), columns in the order of ``NAMES``."""
+    """Returns float64 (networks, features), with columns in the order of ``NAMES``."""
     import numpy as np
 
     return np.array([_values_of(row) for row in rows], np.float64).reshape(-1, len(NAMES))
 
 
 def _log(value: float) -> float:
-    """Binary; what is nothing counts as a thousandth."""
+    """Returns the binary logarithm of ``value``, but at least that of 0.001."""
     return math.log2(max(value, 1e-3))
 
 
 def _depth(graph: Graph) -> int:
-    """Convolutions on the longest way."""
+    """Returns the largest number of convolutions on a path from input to output."""
     depths = {INPUT: 0}
     for node in graph.nodes:
         depths[node.name] = max(depths[name] for name in node.inputs) + node.operator.weighs
@@ -156,7 +160,7 @@ def _depth(graph: Graph) -> int:
 
 
 def _receptive_field(graph: Graph, figures: Figures, side: int) -> float:
-    """LR pixels across that an output pixel depends on."""
+    """Returns the side of the area that an output pixel depends on, in LR pixels."""
     heights = {INPUT: side} | {name: row.shape[0] for name, row in figures.nodes.items()}
     fields = {INPUT: 1.0}
     for node in graph.nodes:
@@ -167,16 +171,17 @@ def _receptive_field(graph: Graph, figures: Figures, side: int) -> float:
 
 
 class _Shares:
-    """Parts of a graph's multiply-accumulates."""
+    """Computes shares of a graph's multiply-accumulates."""
 
     def __init__(self, graph: Graph, figures: Figures) -> None:
         macs = ((node, figures.nodes[node.name].macs) for node in graph.nodes)
-        self._working = [(node, count) for node, count in macs if count]
+        self._macs_of_nodes = [(node, count) for node, count in macs if count]
         self._total = max(1, figures.macs)
 
-    def of(self, counts: Callable[[Node], bool]) -> float:
-        """Those of nodes that count."""
-        return sum(macs for node, macs in self._working if counts(node)) / self._total
+    def of(self, selects: Callable[[Node], bool]) -> float:
+        """Returns the share of the nodes that ``selects`` selects."""
+        selected = (macs for node, macs in self._macs_of_nodes if selects(node))
+        return sum(selected) / self._total
 
 
 def _is_pointwise(node: Node) -> bool:
@@ -202,7 +207,7 @@ def _log_overlap(node: Node) -> float:
     return math.log2(operator.kernel / operator.stride)
 
 
-def _is_curved(node: Node) -> bool:
+def _is_not_homogeneous(node: Node) -> bool:
     return not node.operator.homogeneous
 
 
@@ -211,6 +216,7 @@ def _has_relu(node: Node) -> bool:
 
 
 def _carries_image(graph: Graph) -> bool:
+    """Returns whether a path leads from the image to the output without a convolution."""
     carrying = {INPUT}
     for node in graph.nodes:
         if node.operator.carries_image and not carrying.isdisjoint(node.inputs):

@@ -1,8 +1,8 @@
-"""The networks that come with the package: each with its INT8 PSNR after a search's short training.
+"""The package's table of networks with their INT8 PSNR after the short training of a search.
 
-Drawn from ``mobile`` and ``anchor`` and trained by studies/quality_model, some of them by searches;
-a compressed file of JSON lines. The first line holds what all have in common, every other line is a
-network.
+The networks are from the spaces ``mobile`` and ``anchor``. Most were drawn and trained by
+studies/quality_model, some by searches. The table is a compressed file of JSON lines: the first
+line has what all networks have in common, every other line is one network.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from search_spaces import Candidate
 
 from ..system.files import json_text, write_whole
 
-#: Farther below bicubic enlargement, all networks are as good as lost.
+#: Lower limit of gains over bicubic enlargement in dB: networks below it are equally useless.
 LOST_DB = -0.5
 NETWORKS_FILE = Path(__file__).parent / "networks.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class ShortlyTrainedNetwork:
-    """A network, and the PSNR in dB of its INT8 file after a search's short training."""
+    """A network, and its PSNR in dB, in INT8 and floating point, after a short training."""
 
     candidate: Candidate
     psnr_db: float
     psnr_float_db: float
-    #: by which its space draws it, values by the parameter's name; empty if they were not kept
+    #: values by parameter with which its space builds the network; empty if they were not recorded
     choices: Mapping[str, Any] = field(default_factory=dict)
-    #: made by a sampler of others that it had trained: too like them to be judged by them
+    #: proposed by a search from its results: too similar to others for a test of predictions
     related: bool = field(default=False, kw_only=True)
 
     @property
     def scale(self) -> int:
-        """How many times it enlarges."""
+        """The factor by which the network enlarges images."""
         return self.candidate.graph.scale
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that ``from_json`` reads back."""
+        """Returns JSON values, which ``from_json`` reads."""
         return {
             "psnr_db": self.psnr_db,
             "psnr_float_db": self.psnr_float_db,
@@ -53,7 +53,7 @@ class ShortlyTrainedNetwork:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ShortlyTrainedNetwork:
-        """What ``to_json`` wrote."""
+        """Reads the values that ``to_json`` wrote."""
         values = dict(data)
         psnr_db, psnr_float_db = values.pop("psnr_db"), values.pop("psnr_float_db")
         related, choices = values.pop("related", False), values.pop("choices", {})
@@ -62,7 +62,7 @@ class ShortlyTrainedNetwork:
 
 @dataclass(frozen=True)
 class KnownNetworks:
-    """Networks of one scale, and PSNR of bicubic enlargement on the images that they had."""
+    """Networks of one scale, and the PSNR of bicubic enlargement on their validation images."""
 
     networks: tuple[ShortlyTrainedNetwork, ...]
     bicubic_psnr_db: float
@@ -70,61 +70,61 @@ class KnownNetworks:
 
 @dataclass(frozen=True)
 class KernelValues:
-    """Hyperparameters of the Gaussian process over gains, which are brought to the size of x3.
+    """Hyperparameters of the Gaussian process over gains, which are normalized to those at x3.
 
-    Chosen by their likelihood on the table (studies/quality_model).
+    They maximize the likelihood of the table (studies/quality_model).
     """
 
     #: prior standard deviation of a gain
     amplitude_db: float
-    #: standard deviation between trainings of one network
+    #: standard deviation of the gain between trainings of one network
     noise_db: float
-    #: by the feature's name, in standard deviations of the feature
+    #: length scales by feature, in standard deviations of the feature
     length_scales: dict[str, float]
-    #: factor of the predicted standard deviations, so that intervals hold what they say
+    #: factor of the predicted standard deviations, so that intervals have their nominal coverage
     widening: float
-    #: gains at a scale relative to those at x3; 1 for a scale that is not named
+    #: ratio of gains at a scale to those at x3; 1 for scales that are missing here
     relative_gains: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> KernelValues:
-        """What ``asdict`` became in JSON, whose keys are text."""
+        """Reads the JSON values of ``asdict``, with scales as texts since JSON keys are texts."""
         by_scale = {int(scale): gain for scale, gain in data["relative_gains"].items()}
         return cls(**{**data, "relative_gains": by_scale})
 
 
 @dataclass(frozen=True)
 class NetworkTable:
-    """Networks that were trained alike, on the same images."""
+    """Networks that were trained by the same recipe on the same images."""
 
     steps: int
-    #: fingerprints and sizes of the images
+    #: fingerprints and sizes of the training and validation images
     train: dict[str, str | int]
     valid: dict[str, str | int]
-    #: PSNR of bicubic enlargement by the scale
+    #: PSNR of bicubic enlargement by scale
     bicubic_psnr_db: dict[int, float]
     versions: dict[str, str]
     kernel: KernelValues
     networks: tuple[ShortlyTrainedNetwork, ...]
 
     def at_scale(self, scale: int) -> KnownNetworks:
-        """Those that enlarge so many times."""
+        """Returns the networks of ``scale``."""
         networks = tuple(network for network in self.networks if network.scale == scale)
         return KnownNetworks(networks, self.bicubic_psnr_db.get(scale, 0.0))
 
     def gain_db(self, network: ShortlyTrainedNetwork) -> float:
-        """Over bicubic enlargement."""
+        """Returns the INT8 PSNR of the network minus that of bicubic enlargement, in dB."""
         return network.psnr_db - self.bicubic_psnr_db[network.scale]
 
 
 @lru_cache
 def shipped_networks() -> NetworkTable:
-    """The package's own table, read once a process."""
+    """Returns the package's table; each process reads it once."""
     return read_networks(NETWORKS_FILE)
 
 
 def read_networks(file: Path) -> NetworkTable:
-    """What ``write_networks`` wrote."""
+    """Reads a table that ``write_networks`` wrote."""
     first, *others = gzip.decompress(file.read_bytes()).decode().splitlines()
     values = json.loads(first)
     values["bicubic_psnr_db"] = {int(k): v for k, v in values["bicubic_psnr_db"].items()}
@@ -134,7 +134,7 @@ def read_networks(file: Path) -> NetworkTable:
 
 
 def write_networks(table: NetworkTable, file: Path) -> None:
-    """The same bytes for the same table."""
+    """Writes a table; equal tables result in equal bytes."""
     common = {key: value for key, value in vars(table).items() if key != "networks"}
     rows: Sequence[object] = [
         common | {"kernel": asdict(table.kernel)},

@@ -13,16 +13,16 @@ from .networks import shipped_networks
 from .short_training_model import shipped_prior
 from .training_table import INPUT, macs_per_pixel
 
-#: A feature is named that is so many standard deviations outside of the table's range.
-_UNUSUAL = 0.5
+#: Distance outside of the table's range, in standard deviations, at which a feature is unusual.
+_UNUSUAL_DISTANCE = 0.5
 
 
 @dataclass(frozen=True)
 class QualityPrediction:
-    """PSNR in dB of a network's INT8 file after the default short training, and after a full one.
+    """Predicted INT8 PSNR of a network after a short training of ``steps`` and after a full one.
 
-    Both have 90 % intervals. ``networks`` is the number of networks in the package's table,
-    ``familiarity`` the share of the prior variance that they explain, 0 to 1; ``unusual`` names
+    Both have 90 % intervals. ``networks`` is the number of networks in the package's table;
+    ``familiarity`` is the share of the prior variance that they explain, 0 to 1; ``unusual`` names
     the features that lie outside of the table's range.
     """
 
@@ -36,7 +36,7 @@ class QualityPrediction:
 
 
 def predict_quality(candidate: Candidate) -> QualityPrediction:
-    """Predicts for any network of scale 2, 3 or 4, before any training."""
+    """Predicts the PSNR of any network of scale 2, 3 or 4, without training it."""
     table, prior = shipped_networks(), shipped_prior()
     scale = candidate.graph.scale
     bicubic_db = table.bicubic_psnr_db[scale]
@@ -56,6 +56,6 @@ def predict_quality(candidate: Candidate) -> QualityPrediction:
         unusual=tuple(
             name
             for name, far in zip(NAMES, prior.distances(features)[0], strict=True)
-            if far > _UNUSUAL
+            if far > _UNUSUAL_DISTANCE
         ),
     )

@@ -1,4 +1,4 @@
-"""Runs a function in a thread of its own."""
+"""Runs a function in a background thread."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 def in_background(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
     """Starts ``function(*args, **kwargs)``; the returned function waits for its result or error.
 
-    Ctrl-C interrupts the waiting. In a long computation of the main thread, KeyboardInterrupt may
-    be raised, and lost, in a callback or a destructor. An executor is not used: interrupted while
-    it starts a thread, it would never end.
+    Ctrl-C interrupts the waiting. (If the main thread computed for long itself, KeyboardInterrupt
+    might be raised in a callback or a destructor, and be lost there.) An executor is not used since
+    it never ends if it is interrupted while it starts a thread.
     """
     future: Future[T] = Future()
 

@@ -1,4 +1,4 @@
-"""Processor cores of workers, and whether the processor supports bfloat16."""
+"""Assigns processor cores to workers, and detects bfloat16 support of the processor."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Self
 from latency_models.processor import bind, bound
 from search_spaces import InputError
 
-_MOST_WORKERS = 4
-#: Memory for each worker: it takes 1.6 GB, most of it for TensorFlow.
+_MAX_WORKERS = 4
+#: Memory required for each worker, which takes 1.6 GB, most of it for TensorFlow.
 _BYTES_PER_WORKER = 2_500_000_000
-_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUP_LIMIT_FILE = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
 class Cores:
-    """The cores of a worker, as numbers of the operating system."""
+    """The cores of a worker, numbered as by the operating system."""
 
     numbers: tuple[int, ...]
 
     @classmethod
     def available(cls) -> Self:
-        """All cores that this process may run on."""
+        """Returns all cores that this process may run on."""
         return cls(tuple(sorted(os.sched_getaffinity(0))))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parses ``0,1``; InputError unless it lists cores that this process may run on."""
+        """Parses ``0,1``; raises InputError unless this process may run on all of these cores."""
         try:
             numbers = tuple(int(part) for part in text.split(","))
         except ValueError:
@@ -48,7 +48,7 @@ class Cores:
         return ",".join(map(str, self.numbers))
 
     def divided(self, workers: int) -> list[Cores]:
-        """A share for each worker; InputError if there are more workers than cores."""
+        """Divides the cores among workers; raises InputError for more workers than cores."""
         if not 1 <= workers <= self.count:
             raise InputError(f"{workers} workers: choose 1 to {self.count}, one core each at least")
         return [Cores(self.numbers[index::workers]) for index in range(workers)]
@@ -58,32 +58,35 @@ class Cores:
         bind(self.numbers)
 
     def applied(self) -> AbstractContextManager[None]:
-        """Within, this process is bound to the cores; children started there remain so."""
+        """Returns a context in which this process is bound to the cores.
+
+        Child processes that are started in the context remain bound after it.
+        """
         return bound(self.numbers)
 
 
 def usual_workers() -> int:
-    """Default number of workers on this machine.
+    """Returns the default number of workers on this machine.
 
-    One for each core, since small networks train little faster on two (studies/first_minutes); four
-    at most, since simultaneous trials do not know each other's results; and as many as the memory
-    allows.
+    There is one worker per core, since small networks train little faster on two cores
+    (studies/first_minutes), but at most four, since simultaneous trials do not know each other's
+    results, and only as many as the memory allows.
     """
-    with_memory = _memory_bytes() // _BYTES_PER_WORKER
-    return max(1, min(Cores.available().count, _MOST_WORKERS, with_memory))
+    memory_limit = _memory_bytes() // _BYTES_PER_WORKER
+    return max(1, min(Cores.available().count, _MAX_WORKERS, memory_limit))
 
 
 def _memory_bytes() -> int:
-    """Memory of the machine, or the limit of this process's cgroup if that is lower."""
+    """Returns the memory of the machine, or the limit of this process's cgroup if lower."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
-        return min(machine, int(_GROUP_LIMIT.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no such group, or "max"
+        return min(machine, int(_CGROUP_LIMIT_FILE.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no cgroup, or its limit is "max"
         return machine
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware."""
+    """Returns whether the processor multiplies bfloat16 in hardware."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Reads and writes files: writes are atomic, and errors name the file."""
+"""Reads and writes files: writing is atomic, and errors name the file."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Row = TypeVar("Row")
-#: Short, since the name of the file that it becomes may have the maximum length.
-_TEMPORARY = re.compile(r"\.\d+\.[0-9a-f]{8}")
-#: Exceptions of numpy and zipfile for damaged files.
-_DAMAGED = (
+#: Names of temporary files, without the final name, which may have the maximum length.
+_TEMPORARY_NAME = re.compile(r"\.\d+\.[0-9a-f]{8}")
+#: Exceptions that numpy and zipfile raise for damaged files.
+_DAMAGE_ERRORS = (
     ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
 def require_folder_or_nothing(path: Path, advice: str) -> None:
-    """InputError, with that advice, if something that is no folder has the name ``path``."""
+    """Raises InputError, with ``advice``, if ``path`` exists and is not a folder."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; {advice}")
 
@@ -51,7 +51,7 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8; file names in it that are not UTF-8 are escaped (see ``text``)."""
+    """Writes UTF-8 text; escapes file names in it that are not UTF-8 (see module ``text``)."""
     write_whole(path, text.encode("utf-8", PRINTABLE))
 
 
@@ -67,35 +67,37 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """The rows of a CSV file as dataclasses; an empty cell is the field's default."""
+    """Reads the rows of a CSV file as dataclasses; an empty cell means the field's default."""
     from pydantic import TypeAdapter
 
     parse = TypeAdapter(kind).validate_python
     with path.open(newline="", encoding="utf-8") as file:
-        return [parse({k: v for k, v in row.items() if v}) for row in csv.DictReader(file)]
+        return [
+            parse({key: cell for key, cell in row.items() if cell}) for row in csv.DictReader(file)
+        ]
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """Standard JSON; floats that are not finite, which it cannot express, become null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    """Returns standard JSON, which has no infinity and no NaN: they become null."""
+    return json.dumps(_finite_or_null(value), indent=indent, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _finite_or_null(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _finite_or_null(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_finite_or_null(item) for item in value]
     return value
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Within, a temporary file to be written, which then replaces ``path``.
+    """Yields the path of a temporary file to write, which afterwards replaces ``path``.
 
-    If ``path`` is a symbolic link, its target is replaced. A device or a pipe, as /dev/null, is
-    written to. OSErrors name ``path``.
+    If ``path`` is a symbolic link, its target is replaced. If it is a device or a pipe, such as
+    /dev/null, the content is written to it. OSErrors name ``path``.
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -111,6 +113,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
+    """Yields a path in the folder of ``target``, which is then renamed to ``target``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
@@ -121,12 +124,12 @@ def _replacing(target: Path) -> Iterator[Path]:
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether a process that was killed left it, while it wrote a file of that folder."""
-    return _TEMPORARY.fullmatch(path.name) is not None
+    """Returns whether ``path`` is a temporary file, as a process that is killed leaves behind."""
+    return _TEMPORARY_NAME.fullmatch(path.name) is not None
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file; InputError if it cannot be read."""
+    """Returns the value of a JSON file; raises InputError if it cannot be read."""
     with reading(path):
         try:
             return json.loads(path.read_bytes())
@@ -135,7 +138,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The named arrays of an NPZ file; InputError if it cannot be read."""
+    """Returns the named arrays of an NPZ file; raises InputError if it cannot be read."""
     import numpy as np
 
     with reading(path):
@@ -145,13 +148,16 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 return dict(file)
-        except _DAMAGED as error:
+        except _DAMAGE_ERRORS as error:
             raise InputError(f"a damaged NPZ file ({error})") from None
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Errors within become an InputError with the file's name; so does a pipe, socket or device."""
+    """Turns InputErrors and OSErrors into InputErrors that name the file.
+
+    Raises InputError as well if ``path`` is a pipe, a socket or a device.
+    """
     try:
         require_no_special_file(path)
         yield

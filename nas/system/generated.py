@@ -1,4 +1,4 @@
-"""Generated text files, which are overwritten only if nobody has changed them by hand."""
+"""Generated text files, which are overwritten only if they were not changed by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from search_spaces import InputError
 
 from .files import reading, write_text
 
+#: The first line of a generated file.
 _MARK = re.compile(r"\S+ Written by `(?P<command>[^`]+)`, digest (?P<digest>[0-9a-f]{16})\b.*")
 
 
@@ -20,11 +21,11 @@ class GeneratedFile:
 
     path: Path
     command: str
-    #: what begins and ends a comment
+    #: begin and end of a comment in the file's language
     comment: tuple[str, str] = ("#", "")
 
     def require_own(self) -> None:
-        """InputError if the file exists and was not written by ``command``, or was changed."""
+        """Raises InputError if the file exists and was not generated, or was changed afterwards."""
         if not self.path.exists():
             return
         with reading(self.path):
@@ -38,7 +39,7 @@ class GeneratedFile:
             )
 
     def write(self, text: str) -> None:
-        """Overwrites the file; InputError as ``require_own``."""
+        """Writes or overwrites the file; raises InputError as ``require_own`` does."""
         self.require_own()
         begin, end = self.comment
         digest = _digest(text.encode())

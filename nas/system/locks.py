@@ -1,4 +1,4 @@
-"""Locks against simultaneous work of several processes."""
+"""A lock that keeps several processes from working in one folder at the same time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from search_spaces import InputError
 
 @contextlib.contextmanager
 def alone(folder: Path, work: str) -> Iterator[None]:
-    """Within, no other process does ``work`` ("training") in ``folder``, created if missing.
+    """Locks ``folder`` for ``work``, such as "training"; creates the folder if it is missing.
 
-    InputError if one does. The operating system releases the lock of a process that dies.
+    Raises InputError if another process holds the lock. The operating system releases the lock if
+    the process that holds it dies.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as file:
@@ -27,5 +28,5 @@ def alone(folder: Path, work: str) -> Iterator[None]:
         yield
 
 
-#: The locked file in the folder.
+#: Name of the file in the folder that is locked.
 LOCK = ".lock"

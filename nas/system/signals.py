@@ -1,6 +1,6 @@
 """Handling of Ctrl-C and SIGTERM.
 
-Python handles signals in the main thread only: in others these functions have no effect.
+Python handles signals in the main thread only: in other threads, these functions have no effect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Within, SIGTERM raises KeyboardInterrupt as Ctrl-C does."""
+    """Makes SIGTERM raise KeyboardInterrupt, as Ctrl-C does, in the context."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -25,18 +25,18 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C or SIGTERM is deferred: the yielded function then returns true.
+    """Defers the first Ctrl-C or SIGTERM in the context; a second one raises KeyboardInterrupt.
 
-    A second one raises KeyboardInterrupt.
+    The yielded function returns whether a signal was received.
     """
     received: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def receive(number: int, frame: FrameType | None) -> None:
         received.append(number)
         if len(received) > 1:
             raise KeyboardInterrupt
 
-    with _handling((signal.SIGINT, signal.SIGTERM), note):
+    with _handling((signal.SIGINT, signal.SIGTERM), receive):
         yield lambda: bool(received)
 
 
@@ -44,6 +44,7 @@ def deferred_interrupts() -> Iterator[Callable[[], bool]]:
 def _handling(
     numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
+    """Installs a signal handler in the context and restores the previous ones afterwards."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
-r"""Printable text for file names, which need not be UTF-8.
+r"""Makes texts printable that contain file names, whose bytes need not be UTF-8.
 
-Python represents bytes that are not UTF-8 as lone surrogates, which cannot be encoded. They are
-escaped here as ``\xff``, as are other characters that an encoding lacks.
+Python represents bytes that are not UTF-8 as lone surrogates, which cannot be encoded. Here, they
+are escaped as ``\xff``; other characters that an encoding lacks are escaped as well.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ import unicodedata
 
 #: Name of the error handler, for the argument ``errors`` of streams and files.
 PRINTABLE = "nas.printable"
-_FIRST, _LAST = 0xDC80, 0xDCFF
-_BYTE = 0xDC00
-#: Unicode's categories of control characters, and of what ends a line or a paragraph.
-_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
+#: Lone surrogates that represent the bytes 0x80 to 0xFF.
+_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
+_ZERO_BYTE = 0xDC00
+#: Unicode's categories of control characters and of line and paragraph separators.
+_ESCAPED_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
 
 
 def printable(text: str) -> str:
-    r"""``text`` with lone surrogates escaped as ``\xff``."""
+    r"""Escapes the lone surrogates of ``text`` as ``\xff``."""
     return text.encode("utf-8", PRINTABLE).decode("utf-8")
 
 
 def visible(text: str) -> str:
-    r"""``text`` in one line, with control characters, which a terminal obeys, as ``\x1b``."""
+    r"""Escapes control characters and line ends, as ``\x1b``, so that terminals ignore them."""
     return "".join(
         character.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(character) in _CONTROLS
+        if unicodedata.category(character) in _ESCAPED_CATEGORIES
         else character
         for character in text
     )
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Handles encoding errors as ``codecs.register_error`` demands."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_escape, error.object[error.start : error.end])), error.end
@@ -40,8 +42,8 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def _escape(character: str) -> str:
     code = ord(character)
-    if _FIRST <= code <= _LAST:
-        return f"\\x{code - _BYTE:02x}"
+    if _FIRST_BYTE <= code <= _LAST_BYTE:
+        return f"\\x{code - _ZERO_BYTE:02x}"
     return character.encode("ascii", "backslashreplace").decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Versions of the packages on which results depend."""
+"""Versions of the packages that results depend on."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Installed versions by package name."""
+    """Returns the installed versions by package name."""
     return {name: importlib.metadata.version(name) for name in _PACKAGES}

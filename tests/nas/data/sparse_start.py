@@ -13,11 +13,11 @@ from typing import IO
 from nas.data.cache import CachedFolder, ImageCache
 from nas.data.images import SharedImages
 from nas.data.patches import PatchSampler
-from nas.data.shared_memory import Half, Index, IndexedPair
+from nas.data.shared_memory import DataSplit, Index, IndexedPair
 
 COUNT, LR, HR = 3300, (452, 680, 3), (1356, 2040, 3)
 BATCHES, BATCH, PATCH = 160, 2, 64
-_FINGERPRINTS = {half.value: "0123456789abcdef" for half in Half}
+_FINGERPRINTS = {split.value: "0123456789abcdef" for split in DataSplit}
 
 
 def write(file: IO[bytes]) -> Index:

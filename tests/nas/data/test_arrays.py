@@ -87,7 +87,7 @@ def test_other_arrays_are_refused(wrong: npt.NDArray[np.uint8]) -> None:
         Images(right, [wrong])
     with pytest.raises(InputError, match="1 of hr, but 2 of lr"):
         Images(right, right * 2)
-    with pytest.raises(InputError, match="leave one"):
+    with pytest.raises(InputError, match="omit those"):
         Images(right, validation=Images(right, validation=Images(right)))
     with pytest.raises(InputError, match="none given"):
         load_arrays(Images([]), SCALE)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from latency_models import Worker
 from nas.data.images import Data, ImagePair, ImageSet, SharedImages, Skipped
-from nas.data.shared_memory import Half, Index, PixelWriter, store_in_memory
+from nas.data.shared_memory import DataSplit, Index, PixelWriter, store_in_memory
 
 
 def sides(least: int = 1) -> st.SearchStrategy[list[tuple[int, int]]]:
@@ -65,11 +65,11 @@ def test_a_half_is_a_set_of_its_own(
     given = images(sizes, scale)
     whole = share(given, hold_out)
     for half, pairs in (
-        (Half.VALIDATION, given.pairs[::hold_out]),
-        (Half.TRAINING, [p for n, p in enumerate(given.pairs) if n % hold_out]),
+        (DataSplit.VALIDATION, given.pairs[::hold_out]),
+        (DataSplit.TRAINING, [p for n, p in enumerate(given.pairs) if n % hold_out]),
     ):
         expected = ImageSet(scale, tuple(pairs))
-        cut = replace(whole, half=half)
+        cut = replace(whole, split=half)
         for other in (cut, pickle.loads(pickle.dumps(cut))):
             assert (other.fingerprint, other.flat) == (expected.fingerprint, expected.flat)
             assert_equal(other, expected)
@@ -91,7 +91,7 @@ def test_another_process_gets_a_view_and_not_the_pixels() -> None:
 
 def test_halves_of_one_memory_are_sent_with_it_once() -> None:
     whole = share(images([(4, 4)] * 300, 2))
-    halves = [replace(whole, half=half) for half in (Half.TRAINING, Half.VALIDATION)]
+    halves = [replace(whole, split=half) for half in (DataSplit.TRAINING, DataSplit.VALIDATION)]
     assert len(pickle.dumps(halves)) < 1.2 * len(pickle.dumps(whole))
 
 

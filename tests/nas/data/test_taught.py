@@ -9,7 +9,7 @@ import pytest
 
 from nas.data.images import ImageSet, degrade, load_images, write_image
 from nas.data.pixels import Pixels
-from nas.data.taught import SHARE, taught
+from nas.data.taught import TEACHER_SHARE, taught
 
 SIDE = 120
 TEACHER = "0123456789abcdef"
@@ -41,7 +41,7 @@ def test_high_resolution_lies_between_the_photograph_and_the_teacher(images: Ima
     assert [pair.name for pair in mixed.pairs] == [pair.name for pair in images.pairs]
     for before, after in zip(images.pairs, mixed.pairs, strict=True):
         assert np.array_equal(after.lr, before.lr)
-        between = (1 - SHARE) * before.hr + SHARE * enlarged(before.lr)
+        between = (1 - TEACHER_SHARE) * before.hr + TEACHER_SHARE * enlarged(before.lr)
         assert np.abs(after.hr - between).max() <= 0.5
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nas.quality_model.expectation import ExpectedPsnr, FullTraining, ShortTraining
 from nas.quality_model.full_training_model import QualityModel, shipped_model
-from nas.quality_model.training_table import FEWEST_NETWORKS, FULL_STEPS, TABLE_SCALE, read_table
+from nas.quality_model.training_table import FULL_STEPS, MIN_NETWORKS, TABLE_SCALE, read_table
 from search_spaces import InputError
 
 from .trainings import BICUBIC_DB, STEPS, make_table, missing_db
@@ -141,4 +141,4 @@ def test_the_table_of_the_package_has_networks_at_every_length() -> None:
     assert 20 < table.bicubic_psnr_db < 35
     assert {125, 250, 500} <= set(table.lengths)
     for steps in table.lengths:
-        assert len(table.pairs(steps)) >= FEWEST_NETWORKS
+        assert len(table.pairs(steps)) >= MIN_NETWORKS
