@@ -23,7 +23,6 @@ from .images import (
     SharedImages,
     Skipped,
     hold_out_validation,
-    load_data,
     load_validation,
     make_pair,
     with_lr,
@@ -144,14 +143,8 @@ def split_source(source: DataSource) -> tuple[str | None, Images | None]:
     return None, source if isinstance(source, Images) else Images(source)
 
 
-def data_of(source: DataSource, scale: int) -> Data:
-    """Returns training and validation images; raises InputError if none are found or usable."""
-    name, images = split_source(source)
-    return load_data(name or "", scale) if images is None else load_arrays(images, scale)
-
-
 def validation_of(source: DataSource, scale: int) -> ImageSet:
-    """Returns the validation images; raises InputError as ``data_of`` does."""
+    """Returns the validation images; raises InputError if none are found or usable."""
     name, images = split_source(source)
     return (
         load_validation(name or "", scale)
