@@ -40,16 +40,16 @@ class ArtifactPlace:
     prefix: str = ""
 
     @classmethod
-    def parse(cls, word: str) -> Self:
+    def parse(cls, text: str) -> Self:
         """Parses ``DIR`` or ``s3://BUCKET/PREFIX``; raises InputError for anything else."""
-        if "://" not in word:
-            if not word:
+        if "://" not in text:
+            if not text:
                 raise InputError("artifacts '': write a folder, or s3://BUCKET/PREFIX")
-            return cls(folder=Path(word).absolute())
-        url = urlsplit(word)
+            return cls(folder=Path(text).absolute())
+        url = urlsplit(text)
         if url.scheme != _S3 or not url.netloc or url.query or url.fragment:
             raise InputError(
-                f"artifacts {shown_url(word)!r}: write a folder, or s3://BUCKET/PREFIX"
+                f"artifacts {shown_url(text)!r}: write a folder, or s3://BUCKET/PREFIX"
             )
         if set(url.netloc) & set("@:"):
             raise InputError(
@@ -103,7 +103,7 @@ class ArtifactPlace:
         except Exception as error:
             reason = error.strerror or error if isinstance(error, OSError) else error
             raise ArtifactError(
-                f"artifacts {self}: cannot be used ({reason}); see to its disk, address or keys"
+                f"artifacts {self}: cannot be used ({reason}); check its disk, address or keys"
             ) from None
 
 

@@ -48,7 +48,7 @@ def write_config(path: Path, options: SearchOptions, remark: str = "") -> None:
 
     document = tomlkit.document()
     document.add(tomlkit.comment(f"nas search --config {path}"))
-    document.add(tomlkit.comment("goes on with this study, and makes it again where it is not"))
+    document.add(tomlkit.comment("continues this study, or repeats it where it does not exist"))
     if remark:
         document.add(tomlkit.comment(remark))
     for name, value in options.given:
@@ -59,7 +59,7 @@ def write_config(path: Path, options: SearchOptions, remark: str = "") -> None:
 def _toml_value(value: object) -> object:
     """Converts an option's value to a type that TOML can represent."""
     if isinstance(value, tuple):
-        return [_toml_value(one) for one in value]
+        return [_toml_value(item) for item in value]
     return value if isinstance(value, bool | int | float) else printable(str(value))
 
 
@@ -81,5 +81,5 @@ def _line_of_key(key: str, text: str) -> int:
 
 def _key_hint(key: str) -> str:
     """Returns the known key most similar to an unknown one, or a list of all known keys."""
-    close = get_close_matches(key, _FIELD_OF_KEY, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_FIELD_OF_KEY)}"
+    similar = get_close_matches(key, _FIELD_OF_KEY, n=1)
+    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(_FIELD_OF_KEY)}"

@@ -37,6 +37,7 @@ from .persistence import retry_while_unreachable, with_retries
 from .place import URL_EXAMPLE, DatabaseError, DiskFullError, Place, UnreachableError, is_proxy
 from .reading import RowReadingStorage
 
+#: How long SQLite waits for another process's lock on the file.
 _BUSY_SECONDS = 60
 _FILE_ENGINE = {"connect_args": {"timeout": _BUSY_SECONDS}}
 #: Tables of every Optuna database; an interrupted creation may have left only one of them.
@@ -144,9 +145,9 @@ def url_has_tables(url: str) -> bool:
     with (
         _translated_first_use_errors(place),
         _unretried_database_lock(url),
-        create_engine(url, poolclass=NullPool).connect() as opened,
+        create_engine(url, poolclass=NullPool).connect() as connection,
     ):
-        return set(inspect(opened).get_table_names()) >= _OPTUNA_TABLES
+        return set(inspect(connection).get_table_names()) >= _OPTUNA_TABLES
 
 
 def open_file(database: Path) -> RDBStorage:
@@ -246,12 +247,12 @@ def database_lock(url: str) -> Iterator[None]:
     """
     place = Place.of_url(url)
 
-    def enter() -> None:
+    def acquire() -> None:
         with _translated_errors(place):
-            held.enter_context(_unretried_database_lock(url))
+            lock.enter_context(_unretried_database_lock(url))
 
-    with contextlib.ExitStack() as held:
-        retry_while_unreachable(enter)
+    with contextlib.ExitStack() as lock:
+        retry_while_unreachable(acquire)
         yield
 
 

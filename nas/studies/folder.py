@@ -100,10 +100,12 @@ class StudyFolder:
 
     @property
     def database(self) -> Path:
+        """SQLite file of a study that has no shared database."""
         return self.path / "study.db"
 
     @property
     def pareto(self) -> Path:
+        """Folder of the Pareto front's models and tables."""
         return self.path / "pareto"
 
     @property
@@ -135,6 +137,7 @@ class StudyFolder:
         return f"{socket.gethostname()}:{self.path.resolve()}"
 
     def lock(self, worker: str) -> Path:
+        """File on which a worker holds a lock as long as it is alive."""
         return self.path / "locks" / f"{worker}.lock"
 
     def create(self) -> None:

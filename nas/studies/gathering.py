@@ -1,6 +1,6 @@
 """Collects a worker's writes to its trial and commits them in one transaction.
 
-Most of the time of a small write is the transaction's own, not that of its rows.
+To commit a transaction takes longer than to write its rows.
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ _ATTRIBUTES: Any = models.TrialUserAttributeModel.__table__
 _SELECT_STATE = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == bindparam("trial_id"))
 
 
-def _attribute_upsert(insertion: Any) -> Any:
-    """Returns a statement that inserts trial attributes and replaces existing ones."""
-    statement = insertion(_ATTRIBUTES)
+def _attribute_upsert(insert_into: Any) -> Any:
+    """Returns a statement that inserts trial attributes and replaces existing ones.
+
+    ``insert_into`` is the ``insert`` function of the database's SQLAlchemy dialect.
+    """
+    statement = insert_into(_ATTRIBUTES)
     return statement.on_conflict_do_update(
         index_elements=[_ATTRIBUTES.c.trial_id, _ATTRIBUTES.c.key],
         set_={"value_json": statement.excluded.value_json},
@@ -94,7 +97,7 @@ class GatheringStorage(_CachedStorage, HeartbeatStorage):
 
     @contextlib.contextmanager
     def gathering(self, trial_id: int) -> Iterator[None]:
-        """Defers this thread's writes to the trial until the block ends or needs them stored."""
+        """Defers this thread's writes to the trial until its next other operation or the end."""
         if self._backend.engine.name in _UPSERT_OF_DATABASE:
             self._thread_state.writes = _PendingWrites(trial_id)
         try:
@@ -155,8 +158,8 @@ class GatheringStorage(_CachedStorage, HeartbeatStorage):
             study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
             study = self._studies[study_id]
             if name not in study.param_distribution:
-                read = (trial.distributions.get(name) for trial in study.trials.values())
-                known = next(filter(None, read), None)
+                candidates = (trial.distributions.get(name) for trial in study.trials.values())
+                known = next(filter(None, candidates), None)
                 if known is None:
                     return None
                 study.param_distribution[name] = known

@@ -90,15 +90,16 @@ class SearchOptions(StudyRequest):
         conditions = {
             field.name: getattr(study.settings, field.name) for field in fields(StudyRequest)
         }
-        conditions["trial_seconds"] = None  # would give other steps on a slower or faster machine
+        # On another machine the same time would give other steps; ``steps`` is given instead.
+        conditions["trial_seconds"] = None
         conditions |= dict.fromkeys(study.settings.objects)
         return cls(**conditions, budget=study.budget().option or None, study=study.folder.word)
 
     @property
     def given(self) -> Iterator[tuple[str, Any]]:
         """Name and value of each option that is given, ``study`` and ``budget`` first."""
-        run = ("study", "budget")
-        names = [*run, *(field.name for field in fields(self) if field.name not in run)]
+        first = ("study", "budget")
+        names = [*first, *(field.name for field in fields(self) if field.name not in first)]
         for name in names:
             if is_said(getattr(self, name)):
                 yield option_name(name), getattr(self, name)
@@ -111,7 +112,7 @@ class SearchOptions(StudyRequest):
             if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
             elif isinstance(value, tuple):
-                words += [word for one in value for word in (f"--{name}", one)]
+                words += [word for item in value for word in (f"--{name}", item)]
             else:
                 words += [f"--{name}", str(value)]
         return shlex.join(words)
@@ -128,5 +129,8 @@ def option_name(field: str) -> str:
 
 
 def _invalid_value(thing: object) -> list[None]:
-    """Replaces a value that JSON cannot represent, as a date, by one that no option accepts."""
+    """Replaces a value that JSON cannot represent, as a date, by an empty list.
+
+    No option with a single value accepts a list.
+    """
     return []

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage
 from .heartbeat import HeartbeatStorage
 from .place import DatabaseError, UnreachableError
 
-#: Operations are retried for this time; an outage that lasts longer needs a person anyway.
+#: Operations are retried for this time; a longer outage will hardly end by itself.
 MAX_RETRY_SECONDS = 300.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
 _LOG = logging.getLogger(__name__)
@@ -37,16 +37,16 @@ def retry_while_unreachable(attempt: Callable[[], Answer]) -> Answer:
 
     After MAX_RETRY_SECONDS it raises a DatabaseError with the message of the last error.
     """
-    began, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
+    started, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
     while True:
         try:
             return attempt()
         except UnreachableError as error:
-            if time.monotonic() - began > MAX_RETRY_SECONDS:
+            if time.monotonic() - started > MAX_RETRY_SECONDS:
                 raise DatabaseError(str(error)) from None
             if pause == _FIRST_PAUSE_SECONDS:
-                what = " ".join(str(error).split())
-                _LOG.error("%s; waiting for it, %.0f minutes at most", what, MAX_RETRY_SECONDS / 60)
+                text = " ".join(str(error).split())
+                _LOG.error("%s; waiting for it, %.0f minutes at most", text, MAX_RETRY_SECONDS / 60)
         # The random factor keeps the server's clients from retrying all at the same moment.
         time.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -19,6 +19,7 @@ from ..system.passwords import shown_url
 URL_EXAMPLE = "postgresql+psycopg://USER@HOST/DATABASE"
 #: Free disk space in bytes that SQLite needs for its journal; with less it reports I/O errors.
 _MIN_FREE_BYTES = 1 << 17
+#: Parts of database errors, in lower case, that tell their cause.
 _FULL_DISK_MESSAGES = ("disk is full", "no space left", "quota exceeded")
 _READ_ONLY_MESSAGES = ("readonly", "read-only")
 
@@ -51,11 +52,12 @@ class Place:
 
     @classmethod
     def of_file(cls, database: Path) -> Self:
+        """Returns the location of a SQLite file."""
         return cls(str(database), database)
 
     @classmethod
     def of_url(cls, url: str) -> Self:
-        """Raises InputError if ``url`` is not a database URL."""
+        """Returns the location of ``url``; raises InputError if it is not a database URL."""
         parsed = parse_url(url)
         return cls(shown_url(url), _sqlite_file(parsed), tuple(_secrets_in(parsed)))
 
@@ -64,14 +66,15 @@ class Place:
         reason = str(cause)
         for secret in self.secrets:
             reason = reason.replace(secret, "***")
-        if any(sign in reason.lower() for sign in _FULL_DISK_MESSAGES) or self._disk_is_full():
+        is_full = any(text in reason.lower() for text in _FULL_DISK_MESSAGES)
+        if is_full or self._disk_is_full():
             return DiskFullError(
                 f"{self.shown}: its disk is full ({reason}); free some space, then the same "
                 "command goes on"
             )
-        if any(sign in reason.lower() for sign in _READ_ONLY_MESSAGES):
+        if any(text in reason.lower() for text in _READ_ONLY_MESSAGES):
             return DatabaseError(
-                f"{self.shown}: cannot be written to ({reason}); see to its permissions, or copy "
+                f"{self.shown}: cannot be written to ({reason}); check its permissions, or copy "
                 "the study to another disk"
             )
         return DatabaseError(
@@ -99,17 +102,17 @@ def parse_url(url: str) -> URL:
     except (ArgumentError, ValueError) as error:
         # A URL that cannot be parsed may contain a password anywhere behind an @ or a =.
         has_no_password = not set(url) & set("@=")
-        reason = f" {url!r}: {error}" if has_no_password else ": this is no URL of a database"
+        reason = f" {url!r}: {error}" if has_no_password else ": this is not a database URL"
         raise InputError(f"--storage{reason}; write {URL_EXAMPLE}") from None
 
 
 def require_shareable(url: str) -> None:
-    """Raises InputError if ``url`` is no database URL, or of a database in one process's memory."""
+    """Raises InputError if ``url`` is not a database URL, or no other process can open it."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite" and _sqlite_file(parsed) is None:
         raise InputError(
-            f"--storage {url!r}: a database in memory is no other process's; name a file by "
-            "sqlite:///FILE, or leave it out"
+            f"--storage {url!r}: no other process can open a database in memory; name a file by "
+            "sqlite:///FILE, or leave the option out"
         )
 
 

@@ -35,7 +35,9 @@ ABOUT, BEAT, STALE, HOLD = "About", "Beat", "Stale", "Hold"
 #: cancels the call, or another caller holds or awaits it.
 HELD, BUSY = b"held", b"busy"
 DEFAULT_PORT = 13000
+#: Time limit of an additional call.
 _CALL_SECONDS = 10.0
+#: Mean pause between attempts to get the lock while another caller holds it.
 _POLL_SECONDS = 0.1
 
 
@@ -70,8 +72,8 @@ class ProxyAddress:
         extras = (parsed.username, parsed.password, parsed.database, *parsed.query)
         if not parsed.host or any(extras) or not 0 < port < 1 << 16:
             raise InputError(
-                f"--storage {Place.of_url(url).shown!r}: write grpc://HOST:{DEFAULT_PORT}; the "
-                "database, its user and password are told to `nas serve-storage` alone"
+                f"--storage {Place.of_url(url).shown!r}: write grpc://HOST:{DEFAULT_PORT}; only "
+                "`nas serve-storage` is given the database, its user and password"
             )
         host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
         return cls(host, port)
@@ -120,11 +122,12 @@ class _ProxiedStorage(GrpcStorageProxy, HeartbeatStorage):
         return None
 
     def _call(self, name: str, argument: object) -> Any:
+        """Makes an additional call to the proxy and returns its result."""
         call = self._channel.unary_unary(
             f"/{SERVICE}/{name}", request_serializer=encode, response_deserializer=decode
         )
-        (answer,) = call([argument], timeout=_CALL_SECONDS)
-        return answer
+        (result,) = call([argument], timeout=_CALL_SECONDS)
+        return result
 
 
 with_retries(wrap_operations(_ProxiedStorage, _with_database_errors))
@@ -153,7 +156,7 @@ def open_proxy(url: str) -> GrpcStorageProxy:
             ) from None
         raise DatabaseError(
             f"{place.shown}: no storage proxy answers ({error.details()}); begin one by "
-            "`nas serve-storage`, or see to the address"
+            "`nas serve-storage`, or check the address"
         ) from None
     own_version = version("optuna")
     if _major_version(about["optuna"]) != _major_version(own_version):
@@ -180,16 +183,16 @@ def proxy_lock(url: str) -> Iterator[None]:
     with grpc.insecure_channel(str(address)) as channel:
         hold = channel.unary_stream(f"/{SERVICE}/{HOLD}")
         try:
-            held = hold(b"")
-            while next(held) != HELD:
+            stream = hold(b"")
+            while next(stream) != HELD:
                 time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))
-                held = hold(b"")
+                stream = hold(b"")
         except grpc.RpcError as error:
             raise _database_error(place, error) from None
         try:
             yield
         finally:
-            held.cancel()
+            stream.cancel()
 
 
 def _database_error(place: Place, error: grpc.RpcError) -> DatabaseError:

@@ -62,17 +62,17 @@ def serving(url: str, host: str, port: int) -> Iterator[tuple[grpc.Server, str]]
     service = OptunaStorageProxyService(storage)
     api_pb2_grpc.add_StorageServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     server.add_generic_rpc_handlers((_AdditionalCalls(storage, url).handler(),))
-    place = f"[{host}]" if ":" in host else host
+    address = f"[{host}]" if ":" in host else host
     try:
-        bound = server.add_insecure_port(f"{place}:{port}")
+        bound_port = server.add_insecure_port(f"{address}:{port}")
     except RuntimeError:
         raise InputError(
-            f"{place}:{port}: taken, or no address of this machine; choose another by --host and "
+            f"{address}:{port}: taken, or no address of this machine; choose another by --host and "
             "--port"
         ) from None
     server.start()
     try:
-        yield server, f"{place}:{bound}"
+        yield server, f"{address}:{bound_port}"
     finally:
         server.stop(_SHUTDOWN_SECONDS).wait()
 
@@ -84,7 +84,8 @@ class _AdditionalCalls:
         assert isinstance(storage, _CachedStorage)  # ``open_url`` returns one for a database
         self._storage = storage
         self._url = url
-        self._hold = threading.Lock()
+        #: Held by the one ``hold`` call that waits for the database's lock or holds it.
+        self._hold_lock = threading.Lock()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Returns the handler of all additional calls."""
@@ -104,7 +105,7 @@ class _AdditionalCalls:
         each caller waited in a thread, none would be left to serve the holder of the lock.
         """
         ended = threading.Event()
-        if not self._hold.acquire(blocking=False):
+        if not self._hold_lock.acquire(blocking=False):
             yield BUSY
             return
         try:
@@ -113,7 +114,7 @@ class _AdditionalCalls:
                     yield HELD
                     ended.wait()
         finally:
-            self._hold.release()
+            self._hold_lock.release()
 
 
 def _unary_handler(function: Callable[[Any], object]) -> grpc.RpcMethodHandler:

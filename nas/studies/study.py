@@ -205,7 +205,7 @@ class Study:
         trial.set_user_attr(WORKER_KEY, worker)
 
     def writing_together(self, trial: optuna.Trial) -> contextlib.AbstractContextManager[None]:
-        """Defers and combines writes to ``trial`` until the block or other operations need them."""
+        """Defers this thread's writes to ``trial`` until its next other operation or the end."""
         return writing_together(self.optuna._storage, trial._trial_id)
 
     @contextlib.contextmanager
@@ -241,7 +241,7 @@ class Study:
             optuna.storages.fail_stale_trials(self.optuna)
 
     def _interrupted(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Returns those of all ``trials`` that were interrupted and have not been queued again."""
+        """Returns running trials of dead workers, and interrupted ones not yet queued again."""
         retried = {trial.user_attrs.get(RETRY_OF_KEY) for trial in trials}
 
         def is_interrupted(trial: FrozenTrial) -> bool:
@@ -337,8 +337,8 @@ def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
     """
     if folder.database.exists() and not can_be_written(folder.database):
         raise NasError(f"{folder.path}: cannot be written to; copy the study to another disk")
-    begun = file_has_tables(folder.database) if storage_url is None else url_has_tables(storage_url)
-    if not begun:
+    found = file_has_tables(folder.database) if storage_url is None else url_has_tables(storage_url)
+    if not found:
         return None
     return _load_if_complete(folder, _open_storage(folder, storage_url), storage_url)
 

@@ -65,5 +65,5 @@ class WarmStart:
             return cls(about["study"], Settings.from_json(about["settings"]), tuple(networks))
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise NasError(
-                f"what the study knows of another cannot be read ({error!r}); it is damaged"
+                f"the study's copy of another study cannot be read ({error!r}); it is damaged"
             ) from None
