@@ -1,1 +1,1 @@
-"""What a study keeps: settings, trials, models, and the Pareto front that comes of them."""
+"""A study's persistent data: options, settings, trials, trained models and the Pareto front."""

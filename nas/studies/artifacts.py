@@ -1,4 +1,4 @@
-"""Where a study's models go that any machine may export: Optuna's artifact stores."""
+"""Stores a study's model files in an Optuna artifact store that all machines can read."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ _S3 = "s3"
 
 
 class ArtifactError(NasError):
-    """The store is out of reach, or takes nothing."""
+    """The artifact store cannot be reached or written."""
 
 
 @dataclass(frozen=True)
 class ArtifactPlace:
-    """A folder, or a bucket of S3 with what all its objects' names begin with."""
+    """Location of an artifact store: a folder, or an S3 bucket and a prefix of object names."""
 
-    #: by its whole path
+    #: Absolute path; None for an S3 bucket.
     folder: Path | None = None
     bucket: str = ""
     prefix: str = ""
 
     @classmethod
-    def parse(cls, word: str) -> Self:
-        """``DIR`` or ``s3://BUCKET/PREFIX``; InputError for anything else."""
-        if "://" not in word:
-            if not word:
+    def parse(cls, text: str) -> Self:
+        """Parses ``DIR`` or ``s3://BUCKET/PREFIX``; raises InputError for anything else."""
+        if "://" not in text:
+            if not text:
                 raise InputError("artifacts '': write a folder, or s3://BUCKET/PREFIX")
-            return cls(folder=Path(word).absolute())
-        url = urlsplit(word)
+            return cls(folder=Path(text).absolute())
+        url = urlsplit(text)
         if url.scheme != _S3 or not url.netloc or url.query or url.fragment:
             raise InputError(
-                f"artifacts {shown_url(word)!r}: write a folder, or s3://BUCKET/PREFIX"
+                f"artifacts {shown_url(text)!r}: write a folder, or s3://BUCKET/PREFIX"
             )
         if set(url.netloc) & set("@:"):
             raise InputError(
@@ -64,14 +64,17 @@ class ArtifactPlace:
         return "/".join(filter(None, (f"{_S3}://{self.bucket}", self.prefix)))
 
     def open(self) -> Artifacts:
-        """The store there; a folder is made. NasError if boto3 is missing, for S3."""
+        """Opens the store and creates its folder if missing.
+
+        Raises NasError if S3 needs boto3 and it is not installed.
+        """
         return Artifacts(self, self._folder_store() if self.folder else self._s3_store())
 
     def _folder_store(self) -> ArtifactStore:
-        assert self.folder is not None  # the caller looked
-        with self.told():
+        assert self.folder is not None  # checked by ``open``
+        with self.translated_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
-        return _WholeFiles(self.folder)
+        return _AtomicFolderStore(self.folder)
 
     def _s3_store(self) -> ArtifactStore:
         try:
@@ -82,55 +85,58 @@ class ArtifactPlace:
             ) from None
         from optuna.artifacts import Boto3ArtifactStore
 
-        with self.told():
+        with self.translated_errors():
             store = Boto3ArtifactStore(self.bucket)
-        return _Prefixed(store, f"{self.prefix}/") if self.prefix else store
+        return _PrefixedStore(store, f"{self.prefix}/") if self.prefix else store
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Within, what fails is the fault of the store: ArtifactError in one line."""
+    def translated_errors(self) -> Iterator[None]:
+        """Converts any error of the store inside the block to a one-line ArtifactError.
+
+        ArtifactNotFound passes unchanged.
+        """
         try:
             yield
         except (ArtifactNotFound, ArtifactError):
             raise
-        # Whatever boto3 raises: it has no class of errors of its own.
+        # boto3's exceptions have no common base class of their own.
         except Exception as error:
             reason = error.strerror or error if isinstance(error, OSError) else error
             raise ArtifactError(
-                f"artifacts {self}: cannot be used ({reason}); see to its disk, address or keys"
+                f"artifacts {self}: cannot be used ({reason}); check its disk, address or keys"
             ) from None
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """A store that is open; each of its operations raises ArtifactError if it fails.
+    """An open artifact store whose operations raise ArtifactError if they fail.
 
-    An artifact store of Optuna, to be handed to what asks for one.
+    It implements Optuna's artifact store protocol and can be passed to Optuna's functions.
     """
 
     place: ArtifactPlace
     store: ArtifactStore
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        with self.place.told():
+        with self.place.translated_errors():
             return self.store.open_reader(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        with self.place.told():
+        with self.place.translated_errors():
             self.store.write(artifact_id, content_body)
 
     def remove(self, artifact_id: str) -> None:
-        with self.place.told():
+        with self.place.translated_errors():
             self.store.remove(artifact_id)
 
     def require_writable(self) -> None:
-        """ArtifactError if nothing can be put there, or taken away."""
+        """Raises ArtifactError unless artifacts can be written and removed."""
         probe = f"probe-{uuid.uuid4()}"
         self.keep(probe, b"")
         self.remove(probe)
 
     def holds(self, artifact_id: str) -> bool:
-        """Is it there?"""
+        """Returns whether the store contains the artifact."""
         try:
             self.open_reader(artifact_id).close()
         except ArtifactNotFound:
@@ -138,17 +144,17 @@ class Artifacts:
         return True
 
     def read(self, artifact_id: str) -> bytes:
-        """ArtifactNotFound if it is not there."""
-        with self.open_reader(artifact_id) as reader, self.place.told():
+        """Returns the artifact's content; raises ArtifactNotFound if it does not exist."""
+        with self.open_reader(artifact_id) as reader, self.place.translated_errors():
             return reader.read()
 
     def keep(self, artifact_id: str, content: bytes) -> None:
-        """Writes it, whole."""
+        """Writes ``content`` as the artifact ``artifact_id``."""
         self.write(artifact_id, io.BytesIO(content))
 
 
-class _WholeFiles(FileSystemArtifactStore):
-    """Optuna's folder, in which a file is there whole or not at all."""
+class _AtomicFolderStore(FileSystemArtifactStore):
+    """Optuna's folder store with atomic writes: a file is either complete or absent."""
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         buffer = io.BytesIO()
@@ -157,8 +163,8 @@ class _WholeFiles(FileSystemArtifactStore):
 
 
 @dataclass(frozen=True)
-class _Prefixed:
-    """A store of which only names with a prefix are ours."""
+class _PrefixedStore:
+    """Wraps a store so that every artifact name gets a prefix."""
 
     store: ArtifactStore
     prefix: str

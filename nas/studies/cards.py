@@ -1,4 +1,4 @@
-"""The card of a trained network of a study."""
+"""Builds the model card of a trained network of a study."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def card_of_trial(
     granularity: WeightGranularity | None = None,
     command: str = "",
 ) -> ModelCard:
-    """All that ``study`` knows of a complete trial; the granularity is that of its file, if known.
+    """Returns the model card of a complete trial of ``study``.
 
-    ``command`` is what makes the study again.
+    ``granularity`` is that of the weights in the trial's INT8 file, None if unknown. ``command``
+    is the command line that repeats the study.
     """
     result = record.result
-    assert result is not None  # it is complete
+    assert result is not None  # every complete trial has one
     reference = record.timed_on or settings.device
     return ModelCard(
         name=f"{study}-{record.number}",

@@ -1,4 +1,7 @@
-"""A study's database: looked at before anything is written, and its failures told in one line."""
+"""Opens a study's database: checks it before any write, and reports errors in one line.
+
+Also provides the locks by which workers exclude each other.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +33,25 @@ from search_spaces import InputError, NasError
 
 from .gathering import GatheringStorage
 from .heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
-from .persistence import persistent, persistently
-from .place import EXAMPLE, DatabaseError, DiskFullError, Place, UnreachableError, is_proxy
+from .persistence import retry_while_unreachable, with_retries
+from .place import URL_EXAMPLE, DatabaseError, DiskFullError, Place, UnreachableError, is_proxy
 from .reading import RowReadingStorage
 
+#: How long SQLite waits for another process's lock on the file.
 _BUSY_SECONDS = 60
 _FILE_ENGINE = {"connect_args": {"timeout": _BUSY_SECONDS}}
-#: Optuna's, one of which is made first
-_TABLES = frozenset({"studies", "version_info"})
-#: Any number that nobody else locks by in a database of studies.
-_LOCK = 0x6E6173
+#: Tables of every Optuna database; an interrupted creation may have left only one of them.
+_OPTUNA_TABLES = frozenset({"studies", "version_info"})
+#: Key of the PostgreSQL advisory lock; arbitrary, but unused by other programs (ASCII "nas").
+_ADVISORY_LOCK_KEY = 0x6E6173
 
 
-class _Storage(RowReadingStorage):
-    """Optuna's storage; whenever it is used and fails, it raises DatabaseError."""
+class _DatabaseStorage(RowReadingStorage):
+    """Optuna's storage that raises DatabaseError for every failed database operation."""
 
     def __init__(self, url: str, place: Place, engine: dict[str, Any]) -> None:
         with warnings.catch_warnings():
-            # The heartbeat's: it may change with another version of Optuna.
+            # Optuna's heartbeat is experimental and warns about it.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             super().__init__(
                 url,
@@ -56,126 +60,132 @@ class _Storage(RowReadingStorage):
                 grace_period=GRACE_SECONDS,
             )
 
-        def tell(context: ExceptionContext) -> None:
+        def translate(context: ExceptionContext) -> None:
             if not isinstance(context.original_exception, Exception):
-                return  # Ctrl-C while the database worked
+                return  # Ctrl-C during a database operation
             if isinstance(context.sqlalchemy_exception, IntegrityError):
-                return  # Optuna's own affair
-            raise _failure(
+                return  # Optuna handles it
+            raise _database_error(
                 place, context.original_exception, context.sqlalchemy_exception
             ) from None
 
-        event.listen(self.engine, "handle_error", tell)
+        event.listen(self.engine, "handle_error", translate)
 
 
-@persistent
-class _SharedStorage(GatheringStorage):
-    """The same of a server, which is waited for while it is away."""
+@with_retries
+class _RetryingStorage(GatheringStorage):
+    """Storage in a shared database; operations are retried while its server is unreachable."""
 
     def write_gathered(self) -> None:
-        persistently(super().write_gathered)
+        retry_while_unreachable(super().write_gathered)
 
 
-class _Snapshot(_Storage):
-    """A copy of a file that cannot be opened where it is; gone with this object."""
+class _SnapshotStorage(_DatabaseStorage):
+    """Storage of a temporary copy of a database file that SQLite cannot open in its own folder.
+
+    The copy is deleted with this object.
+    """
 
     def __init__(self, database: Path) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="nas-")
         copy = Path(self._folder.name) / database.name
-        # What is not yet in the file itself stands in the journal beside it.
+        # The write-ahead log beside the file contains the latest transactions.
         for file in (database, database.with_name(f"{database.name}-wal")):
             if file.exists():
                 shutil.copyfile(file, copy.with_name(file.name))
-        _require_sound(copy, Place.of_file(database))
+        _check_sqlite_file(copy, Place.of_file(database))
         super().__init__(f"sqlite:///{copy}", Place.of_file(database), _FILE_ENGINE)
 
 
-def is_begun(database: Path) -> bool:
-    """Is ``database`` a sound file with Optuna's tables? False if it is missing or empty.
+def file_has_tables(database: Path) -> bool:
+    """Returns whether ``database`` contains Optuna's tables; False if it is missing or empty.
 
-    DatabaseError if it is damaged or somebody else's; nothing is written to it.
+    Raises DatabaseError if it is damaged or not Optuna's. Writes nothing to it.
     """
-    return database.exists() and _require_sound(database, Place.of_file(database))
+    return database.exists() and _check_sqlite_file(database, Place.of_file(database))
 
 
-def _require_sound(database: Path, place: Place) -> bool:
-    """Are there tables in it? DatabaseError, as of ``place``, if it is damaged or not Optuna's."""
+def _check_sqlite_file(database: Path, place: Place) -> bool:
+    """Returns whether an existing file contains tables.
+
+    Raises DatabaseError, with a message about ``place``, if it is damaged or not Optuna's.
+    """
     uri = f"{database.absolute().as_uri()}?mode=rw"
     with (
-        _told(place),
+        _translated_errors(place),
         contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection,
     ):
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        if tables and not tables & _TABLES:
+        if tables and not tables & _OPTUNA_TABLES:
             raise sqlite3.DatabaseError("it is not Optuna's")
     return bool(tables)
 
 
-def is_begun_at(url: str) -> bool:
-    """Is there a database with Optuna's tables at ``url``? Nothing is made where there is none.
+def url_has_tables(url: str) -> bool:
+    """Returns whether the database at ``url`` exists and contains Optuna's tables; creates nothing.
 
-    InputError if ``url`` is none, DatabaseError if it is out of reach.
+    Raises InputError if ``url`` is not a database URL, DatabaseError if it cannot be reached.
     """
     place = Place.of_url(url)
     if is_proxy(url):
         from .proxy import require_proxy
 
         require_proxy(url)
-        return True  # the tables are made where it begins
+        return True  # the proxy creates the tables when it starts
     if make_url(url).get_backend_name() == "sqlite":
         if place.file is None:
-            return False  # in memory, and nobody else's
+            return False  # a new database in memory
         if not place.file.parent.is_dir():
             raise place.failure(f"there is no folder {place.file.parent}")
         if not place.file.exists():
             return False
     with (
-        _reached(place),
-        _alone_at(url),
-        create_engine(url, poolclass=NullPool).connect() as opened,
+        _translated_first_use_errors(place),
+        _unretried_database_lock(url),
+        create_engine(url, poolclass=NullPool).connect() as connection,
     ):
-        return set(inspect(opened).get_table_names()) >= _TABLES
+        return set(inspect(connection).get_table_names()) >= _OPTUNA_TABLES
 
 
 def open_file(database: Path) -> RDBStorage:
-    """The SQLite database of one machine's workers, made if it is missing."""
+    """Opens the SQLite database of one machine's workers; creates it if it is missing."""
     place = Place.of_file(database)
-    # Of two who change a file's mode or make Optuna's tables at once, one fails.
-    with _told(place), _alone_in(database.parent):
-        # The mode is a property of the file: readers never wait for the writer.
+    # If two processes set the journal mode or create the tables at the same time, one fails.
+    with _translated_errors(place), _folder_lock(database.parent):
+        # With a write-ahead log readers never wait for the writer. The file stores this mode.
         with contextlib.closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        return _Storage(f"sqlite:///{database}", place, _FILE_ENGINE)
+        return _DatabaseStorage(f"sqlite:///{database}", place, _FILE_ENGINE)
 
 
 def open_to_read(database: Path) -> RDBStorage | None:
-    """What is at hand of a file, though its disk be full or take no writing; None if it is missing.
+    """Opens a database file for reading; returns None if it is missing.
 
-    SQLite itself would write: a journal beside the file.
+    If its disk is full or read-only, it opens a copy: SQLite needs to write a journal even to read.
     """
     if not database.exists():
         return None
     if can_be_written(database):
         with contextlib.suppress(DiskFullError):
-            return open_file(database) if is_begun(database) else None
-    with _told(Place.of_file(database)):
-        return _Snapshot(database)
+            return open_file(database) if file_has_tables(database) else None
+    with _translated_errors(Place.of_file(database)):
+        return _SnapshotStorage(database)
 
 
 def can_be_written(database: Path) -> bool:
-    """May the file be changed, and others be made beside it?"""
+    """Returns whether this user may write the file and create files in its folder."""
     return os.access(database, os.W_OK) and os.access(database.parent, os.W_OK)
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Within, nobody else on this machine is so in ``folder``."""
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """Holds an exclusive lock on ``folder`` among the processes of this machine."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # a network's disk may know no such locks
+        with contextlib.suppress(OSError):  # some network file systems do not support locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -183,9 +193,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def open_url(url: str, connections: int | None = None) -> BaseStorage:
-    """A database that machines share, made if it is missing; InputError if ``url`` is none.
+    """Opens a database that machines share; creates its tables if they are missing.
 
-    Of a server, at most so many ``connections`` are held; SQLAlchemy's default otherwise.
+    ``connections`` is the maximum number of connections to a database server; None means
+    SQLAlchemy's default. Raises InputError if ``url`` is not a database URL.
     """
     if is_proxy(url):
         from .proxy import open_proxy
@@ -194,91 +205,108 @@ def open_url(url: str, connections: int | None = None) -> BaseStorage:
     place = Place.of_url(url)
     pooled = connections is not None and place.file is None
     engine = {"pool_size": connections, "max_overflow": 0} if pooled else {}
-    with _reached(place), _alone_at(url):
-        return _SharedStorage(_Storage(url, place, engine))
+    with _translated_first_use_errors(place), _unretried_database_lock(url):
+        return _RetryingStorage(_DatabaseStorage(url, place, engine))
 
 
 @contextlib.contextmanager
-def _reached(place: Place) -> Iterator[None]:
-    """Within, a URL is used for the first time."""
+def _translated_first_use_errors(place: Place) -> Iterator[None]:
+    """Converts errors of the first use of a URL to messages about the option ``--storage``.
+
+    Raises InputError for a wrong URL, NasError for a missing driver, else as
+    ``_translated_errors``.
+    """
     try:
-        with _told(place):
+        with _translated_errors(place):
             yield
     except ArgumentError as error:
-        raise InputError(f"--storage {place.shown!r}: {error}; write {EXAMPLE}") from None
+        raise InputError(f"--storage {place.shown!r}: {error}; write {URL_EXAMPLE}") from None
     except ImportError:
         raise NasError(
             f"--storage {place.shown}: its driver is not installed; "
-            f"pip install 'npu-nas[postgres]' and write {EXAMPLE}"
+            f"pip install 'npu-nas[postgres]' and write {URL_EXAMPLE}"
         ) from None
 
 
 @contextlib.contextmanager
-def alone(database: Path, url: str | None) -> Iterator[None]:
-    """Within, nobody else that works on the same study is so: on any machine, of PostgreSQL.
+def study_lock(database: Path, url: str | None) -> Iterator[None]:
+    """Holds an exclusive lock among all processes that work on the same study.
 
-    ``database`` is the file of a study without a ``url``. Not to be nested.
+    In PostgreSQL the lock excludes other machines too; for a file only processes of this machine.
+    ``database`` is the study's own file, used if there is no ``url``. The lock is not reentrant.
     """
-    with _alone_in(database.parent) if url is None else alone_at(url):
+    with _folder_lock(database.parent) if url is None else database_lock(url):
         yield
 
 
 @contextlib.contextmanager
-def alone_at(url: str) -> Iterator[None]:
-    """The same in a database that was opened before; a server that is away is waited for."""
+def database_lock(url: str) -> Iterator[None]:
+    """Holds an exclusive lock on a shared database; retries while its server is unreachable.
+
+    Meant for a database that this process has opened before.
+    """
     place = Place.of_url(url)
 
-    def enter() -> None:
-        with _told(place):
-            held.enter_context(_alone_at(url))
+    def acquire() -> None:
+        with _translated_errors(place):
+            lock.enter_context(_unretried_database_lock(url))
 
-    with contextlib.ExitStack() as held:
-        persistently(enter)
+    with contextlib.ExitStack() as lock:
+        retry_while_unreachable(acquire)
         yield
 
 
 @contextlib.contextmanager
-def _alone_at(url: str) -> Iterator[None]:
-    """Within, nobody else is so at ``url``; of PostgreSQL on any machine, of a file on this one."""
-    if is_proxy(url):
-        from .proxy import alone_at_proxy
+def _unretried_database_lock(url: str) -> Iterator[None]:
+    """Like ``database_lock``, but fails at once if the server is unreachable.
 
-        with alone_at_proxy(url):
+    Excludes all machines in PostgreSQL, other processes of this machine for a SQLite file.
+    """
+    if is_proxy(url):
+        from .proxy import proxy_lock
+
+        with proxy_lock(url):
             yield
         return
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         connection = create_engine(url, poolclass=NullPool).connect()
         try:
-            # Held until the connection ends, whatever ends it.
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            # PostgreSQL releases the lock when the connection ends, even by a crash.
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK_KEY})
             yield
         finally:
-            with contextlib.suppress(SQLAlchemyError):  # lost, and the lock with it
+            with contextlib.suppress(SQLAlchemyError):  # already broken, so the lock is released
                 connection.close()
         return
     folder = Path(parsed.database or "").parent
-    with _alone_in(folder) if folder.is_dir() else contextlib.nullcontext():
+    with _folder_lock(folder) if folder.is_dir() else contextlib.nullcontext():
         yield
 
 
 @contextlib.contextmanager
-def _told(place: Place) -> Iterator[None]:
+def _translated_errors(place: Place) -> Iterator[None]:
+    """Converts database errors inside the block to DatabaseError; ArgumentError is left alone."""
     try:
         yield
     except ArgumentError:
         raise
-    # Optuna's RuntimeError: tables of another version.
+    # Optuna raises RuntimeError if the tables are those of another version.
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
         if isinstance(error, DatabaseError):
             raise
-        raise _failure(place, error.__cause__ or error, error) from None
+        raise _database_error(place, error.__cause__ or error, error) from None
 
 
-def _failure(place: Place, cause: BaseException, error: BaseException | None) -> DatabaseError:
-    """What is told of ``cause``, by which a server's ``error`` came; another try may mend some."""
+def _database_error(
+    place: Place, cause: BaseException, error: BaseException | None
+) -> DatabaseError:
+    """Returns the DatabaseError for ``cause``, the driver's exception behind ``error``.
+
+    It is an UnreachableError if the operation may succeed later, when the server is back.
+    """
     failure = place.failure(cause)
-    may_pass = isinstance(error, OperationalError | InterfaceError) and place.file is None
-    if may_pass and type(failure) is DatabaseError:
+    is_transient = isinstance(error, OperationalError | InterfaceError) and place.file is None
+    if is_transient and type(failure) is DatabaseError:
         return UnreachableError(str(failure))
     return failure

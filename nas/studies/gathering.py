@@ -1,4 +1,7 @@
-"""What a worker writes to its trial, written at once: a transaction takes longer than its rows."""
+"""Collects a worker's writes to its trial and commits them in one transaction.
+
+To commit a transaction takes longer than to write its rows.
+"""
 
 from __future__ import annotations
 
@@ -24,42 +27,53 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..system.files import json_text
 from .heartbeat import HeartbeatStorage
-from .persistence import Operation, around_operations
+from .persistence import Operation, wrap_operations
 from .place import DatabaseError
 
-#: Plain tables, and statements made once: most of a small write's time goes into making both.
+# SQLAlchemy's ORM objects and the construction of statements would take most of a small write's
+# time. So this module uses plain tables and constructs each statement once.
 _TRIALS: Any = models.TrialModel.__table__
 _PARAMETERS: Any = models.TrialParamModel.__table__
 _ATTRIBUTES: Any = models.TrialUserAttributeModel.__table__
-_STATE = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == bindparam("trial_id"))
+_SELECT_STATE = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == bindparam("trial_id"))
 
 
-def _upsert(insertion: Any) -> Any:
-    """Of attributes: it replaces what is there."""
-    statement = insertion(_ATTRIBUTES)
+def _attribute_upsert(insert_into: Any) -> Any:
+    """Returns a statement that inserts trial attributes and replaces existing ones.
+
+    ``insert_into`` is the ``insert`` function of the database's SQLAlchemy dialect.
+    """
+    statement = insert_into(_ATTRIBUTES)
     return statement.on_conflict_do_update(
         index_elements=[_ATTRIBUTES.c.trial_id, _ATTRIBUTES.c.key],
         set_={"value_json": statement.excluded.value_json},
     )
 
 
-#: Of the databases that know one.
-_UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
-#: Operations whose writes may wait.
-_GATHERED = ("set_trial_param", "set_trial_user_attr")
+#: Upsert statement by SQLAlchemy's name of the database, for those that support one.
+_UPSERT_OF_DATABASE = {
+    "sqlite": _attribute_upsert(sqlite.insert),
+    "postgresql": _attribute_upsert(postgresql.insert),
+}
+#: Names of the storage operations whose writes may be deferred.
+_DEFERRED_OPERATIONS = ("set_trial_param", "set_trial_user_attr")
 
 
 @dataclass
-class _Writes:
-    """Of one trial: parameters, in Optuna's inner form, and attributes by name."""
+class _PendingWrites:
+    """Deferred writes of one trial: parameters and user attributes by name.
+
+    A parameter's value is in Optuna's internal representation.
+    """
 
     trial_id: int
     parameters: dict[str, tuple[float, BaseDistribution]] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def _after_writing(operation: Operation) -> Operation:
-    if operation.__name__ in _GATHERED:
+def _write_pending_first(operation: Operation) -> Operation:
+    """Returns ``operation`` preceded by the pending writes, unless it may be deferred itself."""
+    if operation.__name__ in _DEFERRED_OPERATIONS:
         return operation
 
     @functools.wraps(operation)
@@ -71,35 +85,35 @@ def _after_writing(operation: Operation) -> Operation:
 
 
 class GatheringStorage(_CachedStorage, HeartbeatStorage):
-    """Optuna's storage in front of a database; within ``gathering`` it writes less often.
+    """Optuna's cached storage, which defers and combines a trial's writes within ``gathering``.
 
-    Optuna asks of it that what is written to a trial is there once the trial's state is written.
-    Here it is there before a thread that has written does anything else with the storage.
+    Optuna requires that a trial's writes are stored before its state is. Here a thread's deferred
+    writes are stored before the thread's next operation of any other kind.
     """
 
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
-        self._threads = threading.local()
+        self._thread_state = threading.local()
 
     @contextlib.contextmanager
     def gathering(self, trial_id: int) -> Iterator[None]:
-        """Within, and in this thread, writes to that trial wait for each other."""
-        if self._backend.engine.name in _UPSERTS:
-            self._threads.writes = _Writes(trial_id)
+        """Defers this thread's writes to the trial until its next other operation or the end."""
+        if self._backend.engine.name in _UPSERT_OF_DATABASE:
+            self._thread_state.writes = _PendingWrites(trial_id)
         try:
             yield
         finally:
             try:
                 self.write_gathered()
             finally:
-                self._threads.writes = None
+                self._thread_state.writes = None
 
     def write_gathered(self) -> None:
-        """Now; what could not be written is kept."""
-        writes: _Writes | None = getattr(self._threads, "writes", None)
+        """Stores this thread's pending writes; keeps them pending if that fails."""
+        writes: _PendingWrites | None = getattr(self._thread_state, "writes", None)
         if writes is not None and (writes.parameters or writes.attributes):
-            _write(self._backend, writes)
-            self._threads.writes = _Writes(writes.trial_id)
+            _write_in_one_transaction(self._backend, writes)
+            self._thread_state.writes = _PendingWrites(writes.trial_id)
 
     def set_trial_param(
         self,
@@ -108,20 +122,23 @@ class GatheringStorage(_CachedStorage, HeartbeatStorage):
         param_value_internal: float,
         distribution: BaseDistribution,
     ) -> None:
-        writes, known = self._gathered(trial_id), self._known_distribution(trial_id, param_name)
-        if writes is None or known is None:  # the database may know what it was chosen from before
-            self.write_gathered()  # parameters keep their order
+        writes = self._pending_writes(trial_id)
+        known = self._known_distribution(trial_id, param_name)
+        if writes is None or known is None:  # then Optuna checks the distribution in the database
+            self.write_gathered()  # first, to keep the order of the parameters
             super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
             return
         check_distribution_compatibility(known, distribution)
         writes.parameters[param_name] = param_value_internal, distribution
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        writes = self._gathered(trial_id)
+        writes = self._pending_writes(trial_id)
         if writes is not None:
             writes.attributes[key] = value
-        elif self._backend.engine.name in _UPSERTS:
-            _write(self._backend, _Writes(trial_id, attributes={key: value}))
+        elif self._backend.engine.name in _UPSERT_OF_DATABASE:
+            _write_in_one_transaction(
+                self._backend, _PendingWrites(trial_id, attributes={key: value})
+            )
         else:
             super().set_trial_user_attr(trial_id, key, value)
 
@@ -133,39 +150,49 @@ class GatheringStorage(_CachedStorage, HeartbeatStorage):
             super().record_heartbeat(trial_id)
 
     def _known_distribution(self, trial_id: int, name: str) -> BaseDistribution | None:
-        """What the parameter was chosen from in a trial that this process has run or read."""
+        """Returns the parameter's distribution in any trial that this process has run or read.
+
+        None if no such trial has the parameter.
+        """
         with self._lock:
             study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
             study = self._studies[study_id]
             if name not in study.param_distribution:
-                read = (trial.distributions.get(name) for trial in study.trials.values())
-                known = next(filter(None, read), None)
+                candidates = (trial.distributions.get(name) for trial in study.trials.values())
+                known = next(filter(None, candidates), None)
                 if known is None:
                     return None
                 study.param_distribution[name] = known
             return study.param_distribution[name]
 
-    def _gathered(self, trial_id: int) -> _Writes | None:
-        """What waits of that trial; None if its writes do not wait."""
-        writes: _Writes | None = getattr(self._threads, "writes", None)
+    def _pending_writes(self, trial_id: int) -> _PendingWrites | None:
+        """Returns the trial's pending writes; None if its writes are not deferred."""
+        writes: _PendingWrites | None = getattr(self._thread_state, "writes", None)
         return writes if writes is not None and writes.trial_id == trial_id else None
 
 
 def writing_together(storage: BaseStorage, trial_id: int) -> AbstractContextManager[None]:
-    """As ``gathering`` says, where ``storage`` can; a proxy writes each by itself."""
+    """Defers writes as ``GatheringStorage.gathering`` does, if ``storage`` supports it.
+
+    A storage proxy does not: it sends each write separately.
+    """
     if isinstance(storage, GatheringStorage):
         return storage.gathering(trial_id)
     return contextlib.nullcontext()
 
 
-around_operations(GatheringStorage, _after_writing)
+wrap_operations(GatheringStorage, _write_pending_first)
 
 
-def _write(database: RDBStorage, writes: _Writes) -> None:
-    """In one transaction; UpdateFinishedTrialError if the trial is over."""
-    # What is there already: it was committed, and the server went before it said so.
+def _write_in_one_transaction(database: RDBStorage, writes: _PendingWrites) -> None:
+    """Stores ``writes`` in one transaction.
+
+    Raises UpdateFinishedTrialError if the trial has ended.
+    """
+    # True ignores the error of duplicate rows: an earlier attempt has committed all of them, and
+    # the server became unreachable before it replied.
     with _create_scoped_session(database.scoped_session, True) as session:
-        state = session.execute(_STATE, {"trial_id": writes.trial_id}).scalar()
+        state = session.execute(_SELECT_STATE, {"trial_id": writes.trial_id}).scalar()
         if state is None:
             raise KeyError(models.NOT_FOUND_MSG)
         database.check_trial_is_updatable(writes.trial_id, state)
@@ -185,4 +212,4 @@ def _write(database: RDBStorage, writes: _Writes) -> None:
                 {"trial_id": writes.trial_id, "key": name, "value_json": json_text(value)}
                 for name, value in writes.attributes.items()
             ]
-            session.execute(_UPSERTS[database.engine.name], values)
+            session.execute(_UPSERT_OF_DATABASE[database.engine.name], values)

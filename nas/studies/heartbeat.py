@@ -1,4 +1,4 @@
-"""When a worker of another machine counts as dead: Optuna's heartbeat, and how long it may fail."""
+"""Heartbeats by which workers of other machines are recognized as alive or dead."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import abc
 from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat
 
+#: Interval between the heartbeats of a running trial.
 HEARTBEAT_SECONDS = 10
-#: After so long without one a trial is run again: within a minute of its worker's death, then.
+#: A trial without a heartbeat for this time is run again, so within a minute of its worker's death.
 GRACE_SECONDS = 45
 
 
 class HeartbeatStorage(BaseStorage, BaseHeartbeat):
-    """A storage whose ``record_heartbeat``, in a thread of Optuna's, raises nothing.
+    """A storage with heartbeats, whose ``record_heartbeat`` raises no error.
 
-    One missed beat does no harm, and the trial's writes tell. A trial's first must not be missed:
-    one without any is never taken for dead.
+    Optuna calls ``record_heartbeat`` in a background thread. One missed heartbeat does no harm, and
+    a lasting failure is reported by the trial's own writes. The first heartbeat of a trial must
+    succeed: a trial that never had one is never considered dead.
     """
 
     @abc.abstractmethod
     def record_first_heartbeat(self, trial_id: int) -> None:
-        """An operation like any other: done when this returns, or it raises."""
+        """Records a trial's first heartbeat; raises DatabaseError if that fails."""

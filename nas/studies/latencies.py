@@ -1,6 +1,7 @@
-"""What is known of trials' latencies better than when they ran: measured, or told anew.
+"""Latencies of a study's trials that were measured, predicted or compiled after the trials ran.
 
-A file in the study's folder. Optuna's trials keep what their proposals were judged by.
+They are stored in a file in the study's folder and replace the trials' original latencies. Optuna's
+trials keep the latencies that were known when they ran.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .record import TrialRecord
 
 @dataclass(frozen=True)
 class TrialLatency:
-    """A trial's latency, and the device that it is of: a name or a folder."""
+    """A trial's latency on a device, which is given by its name or its folder."""
 
     trial: int
     device: str
@@ -30,15 +31,15 @@ class TrialLatency:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Of one study. No trial is both measured and predicted."""
+    """The newer latencies of one study's trials; no trial is both measured and predicted."""
 
-    #: the name of the device that measured
+    #: Name of the device that measured.
     measured_on: str = ""
     measured: tuple[TrialLatency, ...] = ()
-    #: trials whose measurements the predictions rest on
+    #: Numbers of the trials whose measurements the predictions are based on.
     fitted: frozenset[int] = frozenset()
     predicted: tuple[TrialLatency, ...] = ()
-    #: by another version of the compiler than the trials themselves
+    #: Latencies computed by another compiler version than when the trials ran.
     compiled: tuple[TrialLatency, ...] = ()
 
     @property
@@ -47,16 +48,16 @@ class Latencies:
         return frozenset(row.trial for row in self.measured)
 
     def applied_to(self, record: TrialRecord) -> TrialRecord:
-        """``record`` with what is known better of it."""
-        row = self._by_trial.get(record.number)
+        """Returns ``record`` with the trial's newer latency, if there is one."""
+        row = self._latency_of_trial.get(record.number)
         return record if row is None else record.timed(row.latency, row.device)
 
     @cached_property
-    def _by_trial(self) -> dict[int, TrialLatency]:
+    def _latency_of_trial(self) -> dict[int, TrialLatency]:
         return {row.trial: row for row in (*self.compiled, *self.measured, *self.predicted)}
 
     def with_measured(self, device: str, row: TrialLatency) -> Latencies:
-        """With one trial's latency measured on ``device``; its prediction is forgotten."""
+        """Returns a copy with one trial's latency measured on ``device``; drops its prediction."""
         return replace(
             self,
             measured_on=device,
@@ -65,11 +66,11 @@ class Latencies:
         )
 
     def with_predicted(self, rows: tuple[TrialLatency, ...]) -> Latencies:
-        """With the others' latencies predicted by a model that all measurements have gone into."""
+        """Returns a copy with predictions by a model that was fitted to all measured trials."""
         return replace(self, fitted=self.measured_trials, predicted=rows)
 
     def with_compiled(self, rows: tuple[TrialLatency, ...]) -> Latencies:
-        """With these trials compiled anew, whatever was compiled before."""
+        """Returns a copy with new compiled latencies; they replace these trials' earlier ones."""
         new = {row.trial for row in rows}
         return replace(
             self, compiled=(*(old for old in self.compiled if old.trial not in new), *rows)
@@ -77,16 +78,19 @@ class Latencies:
 
 
 def read_latencies(file: Path) -> Latencies:
-    """What ``file`` holds, nothing if it is not there; NasError if it is damaged."""
+    """Reads the latencies in ``file``; empty if it does not exist.
+
+    Raises NasError if it is damaged.
+    """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         return Latencies(
             measured_on=values["measured_on"],
-            measured=tuple(_row(row) for row in values["measured"]),
+            measured=tuple(_row_from_json(row) for row in values["measured"]),
             fitted=frozenset(values["fitted"]),
-            predicted=tuple(_row(row) for row in values["predicted"]),
-            # not known to earlier versions
-            compiled=tuple(_row(row) for row in values.get("compiled", ())),
+            predicted=tuple(_row_from_json(row) for row in values["predicted"]),
+            # missing in files of earlier versions
+            compiled=tuple(_row_from_json(row) for row in values.get("compiled", ())),
         )
     except FileNotFoundError:
         return Latencies()
@@ -98,23 +102,23 @@ def read_latencies(file: Path) -> Latencies:
 
 
 def write_latencies(file: Path, latencies: Latencies) -> None:
-    """Brings ``file`` up to date."""
+    """Writes ``latencies`` to ``file`` in place of its old content."""
     values = {
         "measured_on": latencies.measured_on,
-        "measured": [_plain(row) for row in latencies.measured],
+        "measured": [_row_to_json(row) for row in latencies.measured],
         "fitted": sorted(latencies.fitted),
-        "predicted": [_plain(row) for row in latencies.predicted],
-        "compiled": [_plain(row) for row in latencies.compiled],
+        "predicted": [_row_to_json(row) for row in latencies.predicted],
+        "compiled": [_row_to_json(row) for row in latencies.compiled],
     }
     write_json(file, values)
 
 
-def _plain(row: TrialLatency) -> dict[str, Any]:
+def _row_to_json(row: TrialLatency) -> dict[str, Any]:
     return {
         "trial": row.trial, "device": row.device, "latency": latency_to_json(row.latency),
     }  # fmt: skip
 
 
-def _row(values: dict[str, Any]) -> TrialLatency:
+def _row_from_json(values: dict[str, Any]) -> TrialLatency:
     latency = latency_from_json(values["latency"])
     return TrialLatency(int(values["trial"]), str(values["device"]), latency)

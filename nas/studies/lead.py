@@ -1,4 +1,4 @@
-"""By how much one network beats another, and how much of that is doubt of predicted latencies."""
+"""The ratio of two networks' scores, and its uncertainty where latencies are predicted."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from .record import Result
 
 @dataclass(frozen=True)
 class Lead:
-    """How many times better a network scores than another, by the times that both may take.
+    """Ratios of a network's score to another's, for different values of predicted latencies.
 
-    Without a predicted latency all are the same.
+    If neither latency is predicted, all ratios are the same.
     """
 
-    #: as the study counts
+    #: Ratio at the latencies that the study's scores use (its setting ``risk``).
     counted: float
-    #: at the predictions, and at the means over their intervals
+    #: Ratio at the predicted latencies.
     predicted: float
+    #: Ratio at the means of the latencies over their prediction intervals.
     mean: float
-    #: at the ends of the intervals: the network slow and the other fast, and the other way round
+    #: Ratio with the network at the slow end of its interval, the other at its fast end.
     least: float
+    #: Ratio with the network at the fast end of its interval, the other at its slow end.
     most: float
-    #: is one of the latencies a prediction?
+    #: Whether at least one of the latencies is a prediction.
     is_predicted: bool
 
     @classmethod
     def of(cls, network: Result, other: Result) -> Self:
-        """That of ``network`` over ``other``."""
+        """Returns the lead of ``network`` over ``other``."""
         own, others = network.latency, other.latency
 
-        def at(own_ms: float, other_ms: float) -> float:
+        def ratio_at(own_ms: float, other_ms: float) -> float:
             return score_ratio(
                 log2_score(network.expected.psnr_db, own_ms),
                 log2_score(other.expected.psnr_db, other_ms),
@@ -41,21 +43,24 @@ class Lead:
 
         return cls(
             counted=score_ratio(network.log2_score, other.log2_score),
-            predicted=at(own.ms, others.ms),
-            mean=at(scored_ms(own, Risk.MEAN), scored_ms(others, Risk.MEAN)),
-            least=at(own.promised_ms, others.least_ms),
-            most=at(own.least_ms, others.promised_ms),
+            predicted=ratio_at(own.ms, others.ms),
+            mean=ratio_at(scored_ms(own, Risk.MEAN), scored_ms(others, Risk.MEAN)),
+            least=ratio_at(own.promised_ms, others.least_ms),
+            most=ratio_at(own.least_ms, others.promised_ms),
             is_predicted=own.is_predicted or others.is_predicted,
         )
 
     @property
     def from_doubt(self) -> float:
-        """What the predictions have above the means; below 0 where the other loses more by them."""
+        """The part of ``predicted`` that is due to uncertainty: ``predicted`` minus ``mean``.
+
+        It is negative where taking the means lowers the other network's score more.
+        """
         return self.predicted - self.mean
 
     @property
     def text(self) -> str:
-        """For people."""
+        """One line of text for display."""
         if not self.is_predicted:
             return f"{self.counted:.2f} x"
         return (

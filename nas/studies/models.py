@@ -1,4 +1,4 @@
-"""The files of a study's trained networks: on this machine, and where every machine finds them."""
+"""Files of a study's trained networks: upload to the artifact store, and download from it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .study import Study
 
 
 def share_model(study: Study, trial: optuna.Trial, candidate: str) -> None:
-    """Puts the files of ``trial``'s network where all machines find them, if the study says where.
+    """Uploads the model files of ``trial`` to the study's artifact store, if it has one.
 
-    ArtifactError if it takes nothing.
+    ``candidate`` is the name of the trial's candidate. Raises ArtifactError if the upload fails.
     """
     artifacts = study.artifacts()
     if artifacts is None:
@@ -29,35 +29,36 @@ def share_model(study: Study, trial: optuna.Trial, candidate: str) -> None:
 
 
 def is_shared(study: Study, number: int) -> bool:
-    """Has trial ``number`` left its files where other machines find them?"""
-    return bool(_shared_files(study, number))
+    """Returns whether the model files of trial ``number`` were uploaded to an artifact store."""
+    return bool(_artifact_ids(study, number))
 
 
 def bring_model(study: Study, record: TrialRecord) -> Path:
-    """The folder of the network of ``record``, with its files if they are to be had.
+    """Returns the folder of the model files of ``record``; downloads them if they are missing.
 
-    What this machine lacks is fetched. ArtifactError if its place is out of reach.
+    Files that exist neither here nor in the artifact store stay missing. Raises ArtifactError if
+    the store cannot be reached.
     """
     folder = study.folder.model(record.candidate or "")
     if record.complete and not all((folder / name).is_file() for name in (MODEL, WEIGHTS)):
         artifacts = study.artifacts()
         if artifacts is not None and study.folder.takes_files:
-            _fetch(study, record, artifacts, folder)
+            _fetch_files(study, record, artifacts, folder)
     return folder
 
 
-def _fetch(study: Study, record: TrialRecord, artifacts: Artifacts, folder: Path) -> None:
-    for name, artifact in _shared_files(study, record.number).items():
+def _fetch_files(study: Study, record: TrialRecord, artifacts: Artifacts, folder: Path) -> None:
+    for name, artifact in _artifact_ids(study, record.number).items():
         try:
             content = artifacts.read(artifact)
         except ArtifactNotFound:
-            continue  # removed there: as if it never was
+            continue  # it was removed from the store
         study.folder.create()
         write_whole(folder / name, content)
 
 
-def _shared_files(study: Study, number: int) -> dict[str, str]:
-    """Names of files, and of the artifacts that they are."""
+def _artifact_ids(study: Study, number: int) -> dict[str, str]:
+    """Returns the artifact id of each uploaded model file of a trial, by file name."""
     trials = study.optuna.get_trials(deepcopy=False)
     metas = get_all_artifact_meta(trials[number], storage=study.optuna._storage)
     return {meta.filename: meta.artifact_id for meta in metas if meta.filename in (MODEL, WEIGHTS)}

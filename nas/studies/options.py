@@ -1,4 +1,4 @@
-"""The options of a search: what its command, its configuration file and ``nas.search`` take."""
+"""The options of a search, shared by ``nas search``, its configuration file and ``nas.search``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .settings import StudyRequest
 if TYPE_CHECKING:
     from .study import Study
 
-#: Texts with a grammar of their own.
-_GRAMMARS = {"budget": Budget.parse, "input": InputSpec.parse}
+#: Parsers that validate options whose text has a syntax of its own.
+_PARSERS = {"budget": Budget.parse, "input": InputSpec.parse}
 
 
 class OptionError(InputError):
-    """The value of an option is wrong; ``field`` is the option's field."""
+    """An option has an invalid value; ``field`` is the name of its field in ``SearchOptions``."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class OptionError(InputError):
 
 @dataclass(frozen=True)
 class SearchOptions(StudyRequest):
-    """A request, and how far and by whom it is to be worked on."""
+    """All options of a search: the study's conditions, its budget, workers and storage."""
 
     budget: Annotated[str | None, Doc("30m, or 50 trained trials, or 50,2h.")] = None
     study: Annotated[str | None, Doc("Name [SPACE-DEVICE-xSCALE].")] = None
@@ -51,16 +51,18 @@ class SearchOptions(StudyRequest):
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """Options by the names of fields; OptionError if one is of a wrong type or out of range.
+        """Creates options from values by field name.
 
-        Words may stand for members of enumerations; an empty list says nothing.
+        Members of enumerations may be given as strings; None and empty lists count as not given.
+        Raises OptionError if a value has a wrong type or is out of range.
         """
         from pydantic import TypeAdapter, ValidationError
 
         values = {name: value for name, value in values.items() if is_said(value)}
         try:
-            # By way of JSON: its strict rules take a word for an enumeration, but no 5 for "5".
-            text = json.dumps(values, default=_no_value)
+            # Pydantic's strict mode accepts a string for an enumeration only in JSON input; like
+            # this it still rejects 5 for "5".
+            text = json.dumps(values, default=_invalid_value)
             options = TypeAdapter(cls).validate_json(text, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
@@ -70,7 +72,7 @@ class SearchOptions(StudyRequest):
             ) from None
         if options.steps is not None and options.trial_seconds is not None:
             raise OptionError("steps", "steps and trial-seconds: leave one of them out")
-        for name, parse in _GRAMMARS.items():
+        for name, parse in _PARSERS.items():
             text = getattr(options, name)
             try:
                 if text is not None:
@@ -81,50 +83,54 @@ class SearchOptions(StudyRequest):
 
     @classmethod
     def repeating(cls, study: Study) -> Self:
-        """What makes ``study`` again, or goes on with it: every value as it was really used.
+        """Returns the options that repeat or continue ``study``, with the values actually used.
 
-        Without objects of Python, which options cannot name.
+        Values that were Python objects are left out: no option can represent them.
         """
         conditions = {
             field.name: getattr(study.settings, field.name) for field in fields(StudyRequest)
         }
-        conditions["trial_seconds"] = None  # of another machine: the steps are said
+        # On another machine the same time would give other steps; ``steps`` is given instead.
+        conditions["trial_seconds"] = None
         conditions |= dict.fromkeys(study.settings.objects)
         return cls(**conditions, budget=study.budget().option or None, study=study.folder.word)
 
     @property
     def given(self) -> Iterator[tuple[str, Any]]:
-        """Options by name that have a value: the study and its budget first."""
-        run = ("study", "budget")
-        names = [*run, *(field.name for field in fields(self) if field.name not in run)]
+        """Name and value of each option that is given, ``study`` and ``budget`` first."""
+        first = ("study", "budget")
+        names = [*first, *(field.name for field in fields(self) if field.name not in first)]
         for name in names:
             if is_said(getattr(self, name)):
                 yield option_name(name), getattr(self, name)
 
     @property
     def command(self) -> str:
-        """The ``nas search`` of these options."""
+        """The ``nas search`` command line with these options."""
         words = ["nas", "search"]
         for name, value in self.given:
             if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
             elif isinstance(value, tuple):
-                words += [word for one in value for word in (f"--{name}", one)]
+                words += [word for item in value for word in (f"--{name}", item)]
             else:
                 words += [f"--{name}", str(value)]
         return shlex.join(words)
 
 
 def is_said(value: object) -> bool:
-    """Is it the value of an option that somebody gave?"""
+    """Returns whether ``value`` means a given option: neither None nor an empty list or tuple."""
     return value is not None and value not in ([], ())
 
 
 def option_name(field: str) -> str:
-    """``max_latency_ms`` -> ``max-latency``, as the command line and the file call it."""
+    """Returns a field's name on the command line and in the file: max_latency_ms -> max-latency."""
     return field.removesuffix("_ms").replace("_", "-")
 
 
-def _no_value(thing: object) -> list[None]:
-    """For what JSON has no word for, as a date: it is of a wrong type, whatever the option."""
+def _invalid_value(thing: object) -> list[None]:
+    """Replaces a value that JSON cannot represent, as a date, by an empty list.
+
+    No option with a single value accepts a list.
+    """
     return []

@@ -1,4 +1,4 @@
-"""Storages that outlast a server's restart: what it could not answer is asked again."""
+"""Retries storage operations while a database server or storage proxy is unreachable."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from optuna.storages import BaseStorage
 from .heartbeat import HeartbeatStorage
 from .place import DatabaseError, UnreachableError
 
-#: A server that is away for longer is not coming back by itself.
-PATIENCE_SECONDS = 300.0
+#: Operations are retried for this time; a longer outage will hardly end by itself.
+MAX_RETRY_SECONDS = 300.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
 _LOG = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 Operation = Callable[..., Any]
-#: Of a storage: Optuna's own, and what a worker's loop asks of heartbeats. That later ones are
-#: recorded is none: they may be missed.
-_OPERATIONS = (
+#: Names of the storage operations that wrappers apply to: all of Optuna's, and those on heartbeats
+#: that a worker depends on. ``record_heartbeat`` is not one: a missed heartbeat does no harm.
+_WRAPPED_OPERATIONS = (
     *BaseStorage.__abstractmethods__,
     "record_first_heartbeat",
     "_get_stale_trial_ids",
@@ -32,54 +32,52 @@ _OPERATIONS = (
 Storage = TypeVar("Storage", bound=HeartbeatStorage)
 
 
-def persistently(attempt: Callable[[], Answer]) -> Answer:
-    """What ``attempt`` returns, tried again for as long as it raises UnreachableError.
+def retry_while_unreachable(attempt: Callable[[], Answer]) -> Answer:
+    """Calls ``attempt`` until it raises no UnreachableError, and returns its result.
 
-    DatabaseError, the last one, after PATIENCE_SECONDS.
+    After MAX_RETRY_SECONDS it raises a DatabaseError with the message of the last error.
     """
-    began, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
+    started, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
     while True:
         try:
             return attempt()
         except UnreachableError as error:
-            if time.monotonic() - began > PATIENCE_SECONDS:
+            if time.monotonic() - started > MAX_RETRY_SECONDS:
                 raise DatabaseError(str(error)) from None
             if pause == _FIRST_PAUSE_SECONDS:
-                what = " ".join(str(error).split())
-                _LOG.error("%s; waiting for it, %.0f minutes at most", what, PATIENCE_SECONDS / 60)
-        # Not all of a server's clients at the same moment.
+                text = " ".join(str(error).split())
+                _LOG.error("%s; waiting for it, %.0f minutes at most", text, MAX_RETRY_SECONDS / 60)
+        # The random factor keeps the server's clients from retrying all at the same moment.
         time.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def around_operations(
-    kind: type[Storage], wrapped: Callable[[Operation], Operation]
-) -> type[Storage]:
-    """``kind`` with each operation of a storage replaced by what ``wrapped`` makes of it."""
-    for name in _OPERATIONS:
-        setattr(kind, name, wrapped(getattr(kind, name)))
+def wrap_operations(kind: type[Storage], wrap: Callable[[Operation], Operation]) -> type[Storage]:
+    """Replaces each storage operation of the class ``kind`` by ``wrap(operation)``; returns it."""
+    for name in _WRAPPED_OPERATIONS:
+        setattr(kind, name, wrap(getattr(kind, name)))
     return kind
 
 
-def persistent(kind: type[Storage]) -> type[Storage]:
-    """``kind``, whose operations are tried again while their server is away."""
-    around_operations(kind, _persistent)
-    kind.set_trial_state_values = _ending_once(kind.set_trial_state_values)  # type: ignore[method-assign]
+def with_retries(kind: type[Storage]) -> type[Storage]:
+    """Class decorator: operations of ``kind`` are retried while their server is unreachable."""
+    wrap_operations(kind, _with_retries)
+    kind.set_trial_state_values = _accept_repeated_end(kind.set_trial_state_values)  # type: ignore[method-assign]
     return kind
 
 
-def _persistent(operation: Operation) -> Operation:
+def _with_retries(operation: Operation) -> Operation:
     @functools.wraps(operation)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return persistently(functools.partial(operation, *args, **kwargs))
+        return retry_while_unreachable(functools.partial(operation, *args, **kwargs))
 
     return call
 
 
-def _ending_once(operation: Operation) -> Operation:
-    """To end a trial again as it has ended is no error.
+def _accept_repeated_end(operation: Operation) -> Operation:
+    """Wraps ``set_trial_state_values`` so that repeating the same end of a trial is no error.
 
-    The server may have gone after it ended the trial and before it said so.
+    A retry repeats it if the server stored the state but became unreachable before it replied.
     """
 
     @functools.wraps(operation)

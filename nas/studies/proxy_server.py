@@ -1,8 +1,8 @@
 """The storage proxy: one process between a database and the workers of many machines.
 
-It speaks Optuna's protocol, so that any version of its client reads a study, and beside it the few
-calls of ours that ``proxy`` lists. It holds the database's password, a few of its connections, and
-every trial in memory; workers hold nothing but its address.
+It serves Optuna's protocol, so that Optuna's own clients can read a study, and the few additional
+calls that ``proxy`` lists. Only the proxy needs the database's password. It uses a few connections
+and keeps all trials in memory; workers only need its address.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from optuna.storages._grpc.servicer import OptunaStorageProxyService
 from search_spaces import InputError
 
 from ..system.signals import terminable
-from .database import alone_at, open_url
+from .database import database_lock, open_url
 from .place import Place, UnreachableError, is_proxy
 from .proxy import ABOUT, BEAT, BUSY, HELD, HOLD, SERVICE, STALE, decode, encode
 
-#: Calls at the same time; each may hold a connection to the database.
+#: Maximum number of simultaneous calls; each may use a connection to the database.
 _THREADS = 16
-_GOODBYE_SECONDS = 5.0
-_OPTIONS = (
-    # A second proxy on the same port is told that it is taken.
+_SHUTDOWN_SECONDS = 5.0
+_SERVER_OPTIONS = (
+    # A second proxy on the same port fails instead of sharing it.
     ("grpc.so_reuseport", 0),
-    # A machine that is switched off lets go of what it holds.
+    # Calls of a machine that was switched off are cancelled, which releases its lock.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.max_receive_message_length", -1),
@@ -43,8 +43,9 @@ _OPTIONS = (
 def serve_storage(url: str, host: str, port: int, announce: Callable[[str], None]) -> None:
     """Serves the database at ``url`` until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
 
-    ``announce`` is given the proxy's own URL once it answers; port 0 is any free one. The database
-    gets its tables if it has none. InputError if the address is taken or not this machine's.
+    ``announce`` is called with the proxy's own URL once it answers. Port 0 means any free port. The
+    database's tables are created if missing. Raises InputError if the address is taken or is not
+    this machine's.
     """
     with serving(url, host, port) as (server, address), terminable():
         announce(f"grpc://{address}")
@@ -53,75 +54,78 @@ def serve_storage(url: str, host: str, port: int, announce: Callable[[str], None
 
 @contextlib.contextmanager
 def serving(url: str, host: str, port: int) -> Iterator[tuple[grpc.Server, str]]:
-    """Within, a proxy serves the database at ``url``: it, and its HOST:PORT."""
+    """Serves the database at ``url`` during the block; yields the server and its HOST:PORT."""
     if is_proxy(url):
         raise InputError(f"--storage {Place.of_url(url).shown}: a proxy needs a database's own URL")
     storage = open_url(url, connections=_THREADS + 1)
-    server = grpc.server(ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=_SERVER_OPTIONS)
     service = OptunaStorageProxyService(storage)
     api_pb2_grpc.add_StorageServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    server.add_generic_rpc_handlers((_Calls(storage, url).handler(),))
-    place = f"[{host}]" if ":" in host else host
+    server.add_generic_rpc_handlers((_AdditionalCalls(storage, url).handler(),))
+    address = f"[{host}]" if ":" in host else host
     try:
-        bound = server.add_insecure_port(f"{place}:{port}")
+        bound_port = server.add_insecure_port(f"{address}:{port}")
     except RuntimeError:
         raise InputError(
-            f"{place}:{port}: taken, or no address of this machine; choose another by --host and "
+            f"{address}:{port}: taken, or no address of this machine; choose another by --host and "
             "--port"
         ) from None
     server.start()
     try:
-        yield server, f"{place}:{bound}"
+        yield server, f"{address}:{bound_port}"
     finally:
-        server.stop(_GOODBYE_SECONDS).wait()
+        server.stop(_SHUTDOWN_SECONDS).wait()
 
 
-class _Calls:
-    """What Optuna's protocol lacks. Used from many threads."""
+class _AdditionalCalls:
+    """Serves the calls that Optuna's protocol lacks. Its methods run in many threads."""
 
     def __init__(self, storage: BaseStorage, url: str) -> None:
-        assert isinstance(storage, _CachedStorage)  # what Optuna puts before any database
+        assert isinstance(storage, _CachedStorage)  # ``open_url`` returns one for a database
         self._storage = storage
         self._url = url
-        self._hold = threading.Lock()
+        #: Held by the one ``hold`` call that waits for the database's lock or holds it.
+        self._hold_lock = threading.Lock()
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """All of them, by name."""
-        plain = {
+        """Returns the handler of all additional calls."""
+        functions = {
             ABOUT: lambda _: {"optuna": version("optuna")},
             BEAT: self._storage._backend.record_heartbeat,
             STALE: self._storage._get_stale_trial_ids,
         }
-        handlers = {name: _answering(function) for name, function in plain.items()}
+        handlers = {name: _unary_handler(function) for name, function in functions.items()}
         handlers[HOLD] = grpc.unary_stream_rpc_method_handler(self.hold)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     def hold(self, _: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        """The database's lock, for as long as the caller lives and listens.
+        """Holds the database's lock until the caller cancels the call or dies.
 
-        Only one call waits within: a thread for each that wants it would leave none for the one
-        that has it.
+        Only one call at a time waits for the lock or holds it; others get BUSY and try again. If
+        each caller waited in a thread, none would be left to serve the holder of the lock.
         """
         ended = threading.Event()
-        if not self._hold.acquire(blocking=False):
+        if not self._hold_lock.acquire(blocking=False):
             yield BUSY
             return
         try:
-            if context.add_callback(ended.set):  # False: the caller has gone
-                with alone_at(self._url):
+            if context.add_callback(ended.set):  # False: the call has already ended
+                with database_lock(self._url):
                     yield HELD
                     ended.wait()
         finally:
-            self._hold.release()
+            self._hold_lock.release()
 
 
-def _answering(function: Callable[[Any], object]) -> grpc.RpcMethodHandler:
+def _unary_handler(function: Callable[[Any], object]) -> grpc.RpcMethodHandler:
+    """Returns a handler that calls ``function`` with the decoded argument."""
+
     def answer(arguments: list[Any], context: grpc.ServicerContext) -> list[object]:
         try:
             return [function(*arguments)]
-        except UnreachableError as error:  # the caller may ask again
+        except UnreachableError as error:  # UNAVAILABLE tells the caller to retry
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            raise  # abort has raised
+            raise  # never reached, since abort raises
 
     return grpc.unary_unary_rpc_method_handler(
         answer, request_deserializer=decode, response_serializer=encode

@@ -1,4 +1,4 @@
-"""What a trial remembers: Optuna keeps it as user attributes, this module gives it types."""
+"""Typed access to what a trial stores in its Optuna user attributes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REASON_KEY = "reason"
 CANDIDATE_KEY = "candidate"
 ARCHITECTURE_KEY = "architecture"
 WORKER_KEY = "worker"
-#: seconds of the epoch: Optuna's own times are those of each machine's clock on the wall
+#: Seconds of the epoch. (Optuna's own times are local times of each machine, without a time zone.)
 BEGUN_KEY, ENDED_KEY = "begun_at", "ended_at"
 RETRY_OF_KEY = "retry_of"
 ATTEMPT_KEY = "attempt"
@@ -35,12 +35,15 @@ Item = TypeVar("Item")
 
 
 def is_baseline(trial: Trial | FrozenTrial) -> bool:
-    """Is it a reference and no candidate? It has no parameters."""
+    """Returns whether the trial is a reference network instead of a candidate of the search.
+
+    A reference trial has no parameters.
+    """
     return BASELINE_KEY in trial.user_attrs
 
 
 class Outcome(StrEnum):
-    """How a trial ended; a trial without one was interrupted, and is run again."""
+    """How a trial ended; a trial that ended without an outcome was interrupted and is run again."""
 
     TRAINED = "trained"
     INFEASIBLE = "infeasible"
@@ -52,44 +55,44 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """Everything measured of one trained candidate, and what is expected of it."""
+    """All measurements of one trained network, and its expected PSNR after a full training."""
 
     quality: ModelQuality
-    #: after a full training: what the search goes by
+    #: Expected PSNR after a full training, which the search optimizes.
     expected: ExpectedPsnr
     latency: Latency
     macs: int
     parameters: int
     tflite_kb: float
     seed: int
-    #: of the study: what of a predicted latency the score counts
+    #: The study's setting: which value of a predicted latency the score uses.
     risk: Risk
-    #: seconds by stage: latency, training, gradient (part of training), conversion, quality, total
+    #: Seconds by stage: latency, training, gradient (part of training), conversion, quality, total.
     seconds: dict[str, float]
 
-    # Proposals read these three of hundreds of results each.
+    # Cached, because each proposal reads these values of hundreds of results.
     @cached_property
     def psnr_db(self) -> float:
-        """Of the INT8 file, after the study's short training."""
+        """PSNR of the INT8 file in dB, after the study's short training."""
         return self.quality.psnr_db
 
     @property
     def drop_db(self) -> float:
-        """What INT8 cost, positive for a loss."""
+        """PSNR lost by INT8 quantization in dB; positive for a loss."""
         return self.quality.drop_db
 
     @cached_property
     def scored_ms(self) -> float:
-        """The time that counts: that of the score, of the front, and of an objective."""
+        """The latency in ms that the score, the Pareto front and the objective use."""
         return scored_ms(self.latency, self.risk)
 
     @cached_property
     def log2_score(self) -> float:
-        """Binary logarithm of the challenge's score, as a full training would have it."""
+        """Binary logarithm of the challenge's score expected after a full training."""
         return log2_score(self.expected.psnr_db, self.scored_ms)
 
     def to_attributes(self) -> dict[str, Any]:
-        """Plain values, each under a name of its own, as the dashboard shows them."""
+        """Returns JSON values by attribute name, which Optuna's dashboard can show."""
         names = [field.name for field in fields(self) if field.name != "quality"]
         return {
             **{name: getattr(self, name) for name in names},
@@ -102,13 +105,13 @@ class Result:
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> Result:
-        """The result that ``to_attributes`` described."""
+        """Reads the attributes that ``to_attributes`` returned."""
         names = ("macs", "parameters", "tflite_kb", "seed", "seconds")
         return cls(
             quality=ModelQuality.from_json(attributes),
             expected=ExpectedPsnr(**attributes["expected"]),
             latency=latency_from_json(attributes["latency"]),
-            # earlier versions knew nothing else
+            # trials of earlier versions lack it; their scores used the predicted latency itself
             risk=Risk(attributes.get("risk", Risk.POINT)),
             **{name: attributes[name] for name in names},
         )
@@ -116,30 +119,31 @@ class Result:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial of a study, as far as it went."""
+    """One trial of a study, with what it has stored so far."""
 
     number: int
     running: bool
     waiting: bool
     complete: bool
-    #: name of the zoo network, for a reference trial
+    #: Name of the network of a reference trial; None for a candidate.
     baseline: str | None
     outcome: Outcome | None
     reason: str
     candidate: str | None
     architecture: dict[str, Any] | None
     result: Result | None
-    #: the device that its latency is of, where that is not the study's (see ``latencies``)
+    #: Device of its latency if that is not the study's device (see ``latencies``).
     timed_on: str | None = None
-    #: is its latency, as it is known now, within the study's limit?
+    #: Whether its latency, as now known, is within the study's limit.
     within_limit: bool = True
-    #: when it was begun and ended, seconds of the epoch; None: not yet, or it never was
+    #: Start and end time in seconds of the epoch; None if it has not started or ended, or if that
+    #: was not recorded.
     begun: float | None = None
     ended: float | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
-        """What ``trial`` remembers."""
+        """Reads the record of ``trial``."""
         from optuna.trial import TrialState
 
         attributes = trial.user_attrs
@@ -163,19 +167,19 @@ class TrialRecord:
         )
 
     def timed(self, latency: Latency, device: str) -> TrialRecord:
-        """The same trial with a truer latency, from ``device``; what was not trained has none."""
+        """Returns a copy with another ``latency`` on ``device``; unchanged without a result."""
         if self.result is None:
             return self
         return replace(self, result=replace(self.result, latency=latency), timed_on=device)
 
     def expecting(self, expected: ExpectedPsnr) -> TrialRecord:
-        """The same trial, of which something else is expected by now."""
+        """Returns a copy with another expected PSNR; unchanged without a result."""
         if self.result is None:
             return self
         return replace(self, result=replace(self.result, expected=expected))
 
     def held_to(self, limit_ms: float | None) -> TrialRecord:
-        """The same trial; where it is slower than ``limit_ms`` by now, its reason says so."""
+        """Returns a copy marked as over the limit if its latency, as now known, exceeds it."""
         if limit_ms is None or self.result is None:
             return self
         latency = self.result.latency
@@ -186,24 +190,28 @@ class TrialRecord:
 
     @cached_property
     def network(self) -> Candidate:
-        """The sampled architecture; GraphError if the trial never got that far."""
+        """The sampled network; raises GraphError if the trial ended before it had one."""
         return Candidate.from_json(self.architecture)
 
     @property
     def has_ended(self) -> bool:
-        """With an outcome; one that was interrupted ends when it is run again, as another trial."""
+        """Whether the trial ended with an outcome; an interrupted trial did not.
+
+        An interrupted trial is run again under another number.
+        """
         return self.complete or self.outcome not in (None, Outcome.TRAINED)
 
     @property
     def is_trained_candidate(self) -> bool:
-        """Trained by the search, not put in as a reference."""
+        """Whether this is a complete trial of a candidate, not of a reference network."""
         return self.complete and self.baseline is None
 
 
 def _times_of(trial: FrozenTrial) -> tuple[float | None, float | None]:
-    """When it was begun and ended, as its worker wrote it down.
+    """Returns the trial's start and end times, as its worker recorded them.
 
-    Studies of earlier versions know Optuna's times alone, and those of one machine are right.
+    For trials of earlier versions, which recorded none, it returns Optuna's times once the trial
+    has ended. They are right if all machines have the same time zone.
     """
     attributes = trial.user_attrs
     if BEGUN_KEY in attributes:
@@ -214,9 +222,10 @@ def _times_of(trial: FrozenTrial) -> tuple[float | None, float | None]:
 
 
 def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Findings within the limit that no other beats in expected PSNR and time, fastest first.
+    """Returns the trained candidates within the limit that no other dominates, fastest first.
 
-    Time is the one that the score counts, so that the best score is among them.
+    Candidates are compared in expected PSNR and in the latency that the score uses. The candidate
+    with the best score is therefore among them.
     """
     found = [
         (r, r.result) for r in records if r.is_trained_candidate and r.within_limit and r.result
@@ -228,7 +237,10 @@ def pareto_front(records: list[TrialRecord]) -> list[TrialRecord]:
 def undominated(
     items: Iterable[Item], figures: Callable[[Item], tuple[float, float]]
 ) -> list[Item]:
-    """Items that no other beats in both of their ``figures``, time and PSNR; the fastest first."""
+    """Returns the items that no other item dominates, fastest first.
+
+    ``figures`` returns an item's time and PSNR; less time and more PSNR are better.
+    """
     front: list[Item] = []
     best_db = float("-inf")
     timed = [(*figures(item), item) for item in items]
@@ -240,5 +252,5 @@ def undominated(
 
 
 def reference_result(records: Iterable[TrialRecord], name: str) -> Result | None:
-    """The result of the reference of that name; None until it is trained."""
+    """Returns the result of the reference network ``name``; None until it is trained."""
     return next((r.result for r in records if r.baseline == name and r.result), None)

@@ -1,4 +1,4 @@
-"""What a search found: a study's ``pareto`` folder, an INT8 file and a card for each point."""
+"""The Pareto front of a study, and its folder ``pareto`` with an INT8 file and a card per point."""
 
 from __future__ import annotations
 
@@ -30,31 +30,33 @@ class ParetoPoint:
     candidate: str
     network: Candidate
     result: Result
-    #: over ABPN of the same study; None where ABPN was left out
+    #: Score compared with ABPN's in the same study; None if ABPN was left out.
     lead: Lead | None
-    #: the device that its latency is of
+    #: Device of its latency.
     device: str
-    #: the INT8 model, on the machine that trained it
+    #: The INT8 model file, on the machine that trained it.
     path: Path
-    #: references of the same study with at least its PSNR in less time, or more in the same
+    #: Names of the study's reference networks that dominate it: better in expected PSNR or in
+    #: time, and no worse in the other.
     beaten_by: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
+        """Name of its INT8 file in the folder ``pareto``."""
         return f"rank{self.rank:02d}-trial{self.trial:04d}.tflite"
 
     @property
     def ratio_to_abpn(self) -> float | None:
-        """Challenge score over ABPN's of the same study; None where ABPN was left out."""
+        """Ratio of its challenge score to ABPN's in the same study; None if ABPN was left out."""
         return None if self.lead is None else self.lead.counted
 
     @property
     def score(self) -> float:
-        """2^(2 PSNR) / (C ms), with the PSNR expected on the study's own images."""
+        """Challenge score 2^(2 PSNR) / (C ms), with the PSNR expected on the study's images."""
         return 2**self.result.log2_score
 
     def row(self) -> dict[str, Any]:
-        """One line of the table."""
+        """Returns its row of ``pareto.csv``, by column name."""
         result, latency, lead = self.result, self.result.latency, self.lead
         return {
             "rank": self.rank,
@@ -84,11 +86,11 @@ class ParetoPoint:
 
 
 def findings(study: Study) -> tuple[ParetoPoint, ...]:
-    """The study's Pareto front, best score first."""
-    return _findings(study, study.records())
+    """Returns the study's Pareto front, best score first."""
+    return _ranked_front(study, study.records())
 
 
-def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ...]:
+def _ranked_front(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ...]:
     abpn = reference_result(records, "ABPN")
     front = [(record, record.result) for record in pareto_front(records) if record.result]
     ranked = sorted(front, key=lambda pair: pair[1].log2_score, reverse=True)
@@ -105,7 +107,7 @@ def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ..
             beaten_by=tuple(
                 reference.baseline
                 for reference in records
-                if reference.baseline and reference.result and _beats(reference.result, result)
+                if reference.baseline and reference.result and _dominates(reference.result, result)
             ),
         )
         for index, (record, result) in enumerate(ranked)
@@ -113,7 +115,7 @@ def _findings(study: Study, records: list[TrialRecord]) -> tuple[ParetoPoint, ..
 
 
 def nothing_found(study: Study) -> str:
-    """Why ``findings`` are none."""
+    """Returns a message that says why ``findings`` is empty."""
     trained = len(study.trained())
     if not trained:
         return f"study {study.name}: no trained trial yet"
@@ -122,12 +124,13 @@ def nothing_found(study: Study) -> str:
 
 
 def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
-    """Brings ``pareto/`` up to date; returns what stands in it.
+    """Updates the folder ``pareto`` and returns the study's Pareto front.
 
-    A model that only another machine has is left out of the folder, not of the returned findings.
+    A model file that only another machine has is missing in the folder; its point is still returned
+    and listed in the tables.
     """
     records = study.records()
-    found, by_number = _findings(study, records), {record.number: record for record in records}
+    found, by_number = _ranked_front(study, records), {record.number: record for record in records}
     command = SearchOptions.repeating(study).command
     study.folder.create()
     folder = study.folder.pareto
@@ -154,8 +157,8 @@ def write_pareto(study: Study) -> tuple[ParetoPoint, ...]:
     return found
 
 
-def _beats(one: Result, other: Result) -> bool:
-    """Better in one of expected PSNR and time, and no worse in the other."""
+def _dominates(one: Result, other: Result) -> bool:
+    """Returns whether ``one`` is better in expected PSNR or time, and no worse in the other."""
     gain_db = one.expected.psnr_db - other.expected.psnr_db
     saved_ms = other.scored_ms - one.scored_ms
     return min(gain_db, saved_ms) >= 0 and max(gain_db, saved_ms) > 0

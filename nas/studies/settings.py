@@ -1,4 +1,4 @@
-"""What a study is: fixed when it is made, stored with it, and held against every later command."""
+"""A study's settings: fixed and stored when it is created, and compared with later commands."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ..training.recipe import MIN_SEARCH_STEPS, Recipe
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What a command asks for; None: whatever the study has, or the default in brackets.
+    """The conditions of a study that a command requests.
 
-    Types and bounds are told here alone: the command line, configuration files and ``nas.search``
-    take theirs from the fields (see ``options``).
+    None means the value of the existing study, or for a new study the default given in brackets.
+    The command line, configuration files and ``nas.search`` take the options' types and bounds from
+    these fields (see ``options``).
     """
 
     space: Annotated[str | None, Doc("Space or FILE.py [mobile].")] = None
@@ -62,13 +63,13 @@ class StudyRequest:
     ] = None
 
 
-#: What studies were made with before there was a choice.
-_UNSAID = {"risk": Risk.POINT}
+#: Values of settings that studies of earlier versions did not store.
+_EARLIER_DEFAULTS = {"risk": Risk.POINT}
 
 
 @dataclass(frozen=True)
 class References:
-    """PSNR of plain enlargement on the study's validation images."""
+    """PSNR of interpolation without a network on the study's validation images."""
 
     bicubic_psnr_db: float
     nearest_psnr_db: float
@@ -76,7 +77,7 @@ class References:
 
 @dataclass(frozen=True)
 class Settings:
-    """One study's conditions. Two studies can be compared where these agree."""
+    """The conditions of one study; studies with equal conditions are comparable."""
 
     space: str
     space_version: int
@@ -89,18 +90,18 @@ class Settings:
     scale: int
     objective: Objective
     risk: Risk
-    #: or the word for an object of a Python program
+    #: A string names a sampler object that a Python program passed.
     sampler: SamplerKind | str
     quantize: Quantization
     max_latency_ms: float | None
     seed: int
-    #: None where the number of steps was not chosen by it
+    #: Training time from which the number of steps was derived; None if it was not.
     trial_seconds: float | None
     baselines: bool
     recipe: Recipe
     references: References
     versions: dict[str, str]
-    #: studies whose trainings this one knows (see ``warm_start``)
+    #: Names of the studies whose trained networks this one started with (see ``warm_start``).
     warm_from: tuple[str, ...] = ()
 
     @property
@@ -110,28 +111,31 @@ class Settings:
 
     @property
     def precision(self) -> Precision:
-        """What convolutions are trained in."""
+        """Number format in which convolutions are trained."""
         return self.recipe.precision
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """Names of the values that a Python program had as objects: no command can name them."""
+        """Names of the settings that were Python objects, which no command line can specify."""
         words = {field.name: getattr(self, field.name) for field in fields(StudyRequest)}
         return tuple(name for name, word in words.items() if is_object_word(str(word)))
 
     def refuse_other(self, name: str, request: StudyRequest) -> None:
-        """InputError if ``request`` names a value that study ``name`` was not made with."""
+        """Raises InputError if a value of ``request`` differs from these settings.
+
+        ``name`` is the study's name, for the message.
+        """
         for field in fields(StudyRequest):
             wanted, made_with = getattr(request, field.name), getattr(self, field.name)
             if wanted is not None and wanted != made_with:
                 raise InputError(
-                    f"study {name!r} was made with {field.name} {_said(made_with)}, "
-                    f"not {_said(wanted)}; "
+                    f"study {name!r} was made with {field.name} {_value_text(made_with)}, "
+                    f"not {_value_text(wanted)}; "
                     "leave the option out, or start another study by --study"
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that ``from_json`` reads back."""
+        """Returns JSON values that ``from_json`` reads back."""
         from pydantic import TypeAdapter
 
         values: dict[str, Any] = TypeAdapter(Settings).dump_python(self, mode="json")
@@ -139,11 +143,11 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """NasError if ``data`` is not what this version writes."""
+        """Reads the values that ``to_json`` returned; raises NasError if they are invalid."""
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            known = {**_UNSAID, **data} if isinstance(data, dict) else data
+            known = {**_EARLIER_DEFAULTS, **data} if isinstance(data, dict) else data
             return TypeAdapter(cls).validate_python(known)
         except ValidationError as error:
             first = error.errors()[0]
@@ -153,6 +157,6 @@ class Settings:
             ) from None
 
 
-def _said(value: object) -> str:
-    """As a person says it."""
+def _value_text(value: object) -> str:
+    """Formats a setting's value for a message."""
     return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)

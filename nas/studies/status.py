@@ -1,4 +1,4 @@
-"""How far a study has come."""
+"""The progress of a study: counts, times, and the best network so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .study import Study
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study in figures."""
+    """A summary of a study's progress."""
 
     name: str
     budget: Budget
@@ -22,16 +22,16 @@ class StudyStatus:
     records: tuple[TrialRecord, ...]
     best_ratio: float | None
     best_trial: int | None
-    #: before anything was trained
+    #: The Pareto front predicted before any training.
     expected_front: ExpectedFront | None = None
 
     @property
     def trained(self) -> int:
-        """Trained candidates, without the reference trials."""
+        """Number of trained candidates, without the reference trials."""
         return sum(record.is_trained_candidate for record in self.records)
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, times, and a row for each trial."""
+        """Returns counts, times, and an object for each trial, as JSON values."""
         return {
             "study": self.name,
             "budget": {"trials": self.budget.trials, "seconds": self.budget.seconds},
@@ -47,7 +47,7 @@ class StudyStatus:
                 {
                     "trial": record.number,
                     "baseline": record.baseline,
-                    "outcome": _outcome(record),
+                    "outcome": _outcome_name(record),
                     "reason": record.reason,
                     "candidate": record.candidate,
                     "psnr_db": record.result.psnr_db if record.result else None,
@@ -59,7 +59,7 @@ class StudyStatus:
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Returns lines of text for display."""
         counts = ", ".join(f"{count} {name}" for name, count in self._counts().items())
         lines = [
             f"study {self.name}: {self.trained} trained trials in "
@@ -72,7 +72,7 @@ class StudyStatus:
         elif self.expected_front is not None:
             lines.append(self.expected_front.text)
         lines += [
-            f"trial {record.number}: {_outcome(record)}: {record.reason}"
+            f"trial {record.number}: {_outcome_name(record)}: {record.reason}"
             for record in self.records
             if record.outcome is Outcome.FAILED or not record.within_limit
         ]
@@ -81,12 +81,13 @@ class StudyStatus:
     def _counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}
         for record in self.records:
-            name = _outcome(record)
+            name = _outcome_name(record)
             counts[name] = counts.get(name, 0) + 1
         return counts
 
 
-def _outcome(record: TrialRecord) -> str:
+def _outcome_name(record: TrialRecord) -> str:
+    """Returns the word by which the status names the state or outcome of a trial."""
     if record.running:
         return "running"
     if record.waiting:
@@ -99,7 +100,7 @@ def _outcome(record: TrialRecord) -> str:
 
 
 def summarize(study: Study) -> StudyStatus:
-    """The state of ``study`` now."""
+    """Returns the current progress of ``study``."""
     best = next(iter(findings(study)), None)
     return StudyStatus(
         name=study.name,

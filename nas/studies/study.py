@@ -1,4 +1,4 @@
-"""A study on disk: an Optuna database and, beside it, the models that its trials left."""
+"""A study: an Optuna database, and a folder with the models that its trials trained."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ..system.passwords import shown_url
 from .artifacts import ArtifactPlace, Artifacts
 from .budget import Budget, covered_seconds
 from .database import (
-    alone,
     can_be_written,
-    is_begun,
-    is_begun_at,
+    file_has_tables,
     open_file,
     open_to_read,
     open_url,
+    study_lock,
+    url_has_tables,
 )
 from .expectations import Expectations, KnownPsnr, add_known, read_known
 from .expected_front import ExpectedFront
@@ -57,15 +57,15 @@ _BUDGET_KEY = "budget"
 _ARTIFACTS_KEY = "artifacts"
 _EXPECTED_FRONT_KEY = "expected_front"
 _SESSION_PREFIX = "session:"
-#: Among Optuna's own attributes: large, never changed, and seldom read.
+#: A system attribute of Optuna, so that this large text is not read with the user attributes.
 _WARM_STARTS_KEY = "nas:warm_starts"
 _MAX_ATTEMPTS = 6
 
 
 class Study:
-    """One study's trials and settings, in whatever database they are.
+    """One study's settings and trials.
 
-    With a ``storage_url`` other machines may share it; without, it is the folder's own file.
+    The database is at ``storage_url``, for machines to share, or else a file in ``folder``.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class Study:
         self.folder = folder
         self.optuna = study
         self._storage_url = storage_url
-        #: running trials without a worker's name, and when this process first saw them
-        self._nameless: dict[int, float] = {}
+        #: When this process first saw each running trial that has no worker's name (monotonic s).
+        self._unnamed_since: dict[int, float] = {}
         self.settings = Settings.from_json(study.user_attrs.get(_SETTINGS_KEY))
-        #: of trials that are over, which stay as they are
-        self._ended: dict[int, TrialRecord] = {}
+        #: Records of finished trials, which no longer change, by trial number.
+        self._finished_records: dict[int, TrialRecord] = {}
         self._stopped = False
         self._artifacts: Artifacts | None = None
 
@@ -88,100 +88,99 @@ class Study:
 
     @property
     def is_shared(self) -> bool:
-        """May workers of other machines have part in it?"""
+        """Whether workers of other machines may take part in the study."""
         return self._storage_url is not None
 
     def stop(self) -> None:
-        """Ends the search that this was handed to a callback of: no other trial is begun.
+        """Ends the running search from one of its callbacks: no further trial is started.
 
-        The study may be gone on with later.
+        The study can be continued later.
         """
         self._stopped = True
 
     @property
     def is_stopped(self) -> bool:
-        """Was ``stop`` called?"""
+        """Whether ``stop`` was called."""
         return self._stopped
 
     def records(self) -> list[TrialRecord]:
-        """All trials in the order in which they were begun.
+        """Returns all trials in the order of their numbers.
 
-        Each with its truest latency, held to the study's limit by that, and with what is expected
-        of it by all that is known.
+        Each has its newest latency, compared with the study's limit, and its newest expected PSNR.
         """
         return self.records_of(self.optuna.get_trials(deepcopy=False))
 
     def records_of(self, trials: Iterable[FrozenTrial]) -> list[TrialRecord]:
-        """The same of ``trials`` that were got from Optuna before."""
+        """Returns the records of ``trials`` of this study, as ``records`` does."""
         latencies = read_latencies(self.folder.latencies)
         limit_ms = self.settings.max_latency_ms
-        records = self.expectations().applied_to([self._record_of(trial) for trial in trials])
+        records = self.expectations().applied_to([self._cached_record(trial) for trial in trials])
         return [latencies.applied_to(record).held_to(limit_ms) for record in records]
 
-    def _record_of(self, trial: FrozenTrial) -> TrialRecord:
-        """What it remembers; read once if it is over."""
-        record = self._ended.get(trial.number)
+    def _cached_record(self, trial: FrozenTrial) -> TrialRecord:
+        """Returns the record of ``trial`` as stored; caches those of finished trials."""
+        record = self._finished_records.get(trial.number)
         if record is None:
             record = TrialRecord.of(trial)
             if trial.state.is_finished():
-                self._ended[trial.number] = record
+                self._finished_records[trial.number] = record
         return record
 
     def expected(self, graph: Graph, macs: int, psnr_db: float) -> ExpectedPsnr:
-        """What is expected after a full training of a network with ``psnr_db`` after a trial's.
+        """Predicts a network's PSNR after a full training from ``psnr_db`` after a short one.
 
-        ``graph`` is the trained one, ``macs`` are the deployed one's at the study's input.
+        ``graph`` is the trained graph; ``macs`` are of the deployed one at the study's input size.
         """
         expectations = self.expectations()
         records = self.records() if expectations.known else []
         return expectations.of(graph, macs, psnr_db, records)
 
     def note_full_training(self, known: KnownPsnr) -> None:
-        """Writes down what a full training of a candidate gave; expectations learn from it."""
+        """Stores the result of a candidate's full training, to which predictions are adapted."""
         add_known(self.folder.full_trainings, known)
 
     def expectations(self) -> Expectations:
-        """What is known of full trainings by now."""
+        """Returns the predictor of full-training PSNR, with all full trainings known now."""
         return Expectations(self.settings, read_known(self.folder.full_trainings))
 
     def trained(self) -> list[TrialRecord]:
-        """Trained candidates: what a budget of trials counts."""
+        """Returns the trained candidates, which a budget of trials counts."""
         return [record for record in self.records() if record.is_trained_candidate]
 
     def elapsed_seconds(self) -> float:
-        """Wall-clock time with a worker alive, over all runs."""
+        """Returns the wall-clock time with at least one worker alive, over all runs."""
         attributes = self.optuna.user_attrs
         return covered_seconds(
             tuple(value) for key, value in attributes.items() if key.startswith(_SESSION_PREFIX)
         )
 
     def budget(self) -> Budget:
-        """What the last ``nas search`` asked for."""
+        """Returns the budget that the last ``nas search`` set."""
         return Budget(**self.optuna.user_attrs.get(_BUDGET_KEY, {}))
 
     def set_budget(self, budget: Budget) -> None:
-        """Tells workers how far to go."""
+        """Stores the budget, which all workers of the study read."""
         self.optuna.set_user_attr(_BUDGET_KEY, vars(budget))
 
     def expected_front(self) -> ExpectedFront | None:
-        """What was expected before anything was trained; None if nobody said so."""
+        """Returns the Pareto front predicted before any training; None if none was stored."""
         rows = self.optuna.user_attrs.get(_EXPECTED_FRONT_KEY)
         return None if rows is None else ExpectedFront.from_json(rows)
 
     def note_expected_front(self, front: ExpectedFront) -> None:
-        """Writes it down."""
+        """Stores the Pareto front predicted before any training."""
         self.optuna.set_user_attr(_EXPECTED_FRONT_KEY, front.to_json())
 
     def warm_starts(self) -> tuple[WarmStart, ...]:
-        """What was known of other studies when this one was made."""
+        """Returns the trained networks of other studies that this one was created with."""
         storage = self.optuna._storage
         texts = storage.get_study_system_attrs(self.optuna._study_id).get(_WARM_STARTS_KEY, ())
         return tuple(map(WarmStart.from_text, texts))
 
     def artifacts(self) -> Artifacts | None:
-        """Where models go that every machine may export; None if they stay where they were trained.
+        """Returns the store of the model files; None if they stay where they were trained.
 
-        NasError if that is out of reach.
+        Raises NasError if the store cannot be reached.
         """
         word = self.optuna.user_attrs.get(_ARTIFACTS_KEY)
         if word is not None and (self._artifacts is None or str(self._artifacts.place) != word):
@@ -189,45 +188,45 @@ class Study:
         return self._artifacts
 
     def set_artifacts(self, place: ArtifactPlace) -> None:
-        """Has every worker put there what it trains from now on."""
+        """Makes all workers upload the models they train from now on to the store at ``place``."""
         self.optuna.set_user_attr(_ARTIFACTS_KEY, str(place))
 
     def note_session(self, worker: str, started: float) -> None:
-        """Writes down that ``worker`` has been alive since ``started`` (seconds of the epoch)."""
+        """Stores that ``worker`` was alive from ``started`` (seconds of the epoch) until now."""
         self.optuna.set_user_attr(f"{_SESSION_PREFIX}{worker}", [started, time.time()])
 
     def name_worker(self, trial: optuna.Trial, worker: str) -> None:
-        """Writes on ``trial`` who runs it.
+        """Stores the name of the ``worker`` that runs ``trial``, after a first heartbeat.
 
-        A heartbeat first: from the name on, other machines judge by that alone.
+        Other machines recognize a dead worker of a named trial only by missing heartbeats.
         """
         if isinstance(trial.storage, HeartbeatStorage):
             trial.storage.record_first_heartbeat(trial._trial_id)
         trial.set_user_attr(WORKER_KEY, worker)
 
     def writing_together(self, trial: optuna.Trial) -> contextlib.AbstractContextManager[None]:
-        """Within, what is written to ``trial`` waits until anything else is asked of the study."""
+        """Defers this thread's writes to ``trial`` until its next other operation or the end."""
         return writing_together(self.optuna._storage, trial._trial_id)
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
-        """Held by a local worker from before it begins a trial until its name is on it."""
+        """Lock that a local worker holds from before it starts a trial until the trial is named."""
         with (self.folder.path / "locks" / "begin").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def recover(self) -> list[FrozenTrial]:
-        """Fails the running trials of dead workers and queues each interrupted one again, once.
+        """Fails running trials of dead workers and queues each interrupted trial again, once.
 
-        Called within ``beginning``. Safe to be killed at any moment. Returns all trials by then.
+        Returns all trials afterwards. Call it within ``beginning``. Safe to be killed at any time.
         """
         self._fail_stale()
         trials = self.optuna.get_trials(deepcopy=False)
-        if not self._lost(trials):
+        if not self._interrupted(trials):
             return trials
-        with alone(self.folder.database, self._storage_url):
+        with study_lock(self.folder.database, self._storage_url):
             trials = self.optuna.get_trials(deepcopy=False)
-            for trial in self._lost(trials):  # another machine may have been faster
+            for trial in self._interrupted(trials):  # without those that another machine recovered
                 if not self.is_queued_again(trial.number):
                     self._retry(trial)
                 if trial.state is TrialState.RUNNING:
@@ -236,29 +235,30 @@ class Study:
         return self.optuna.get_trials(deepcopy=False)
 
     def _fail_stale(self) -> None:
-        """Fails what has had no heartbeat for long; Optuna does so only where a trial begins."""
+        """Fails trials without recent heartbeats; Optuna itself does so only when it starts one."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.optuna)
 
-    def _lost(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those of all ``trials`` that run no more, or were broken off, and not queued again."""
+    def _interrupted(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Returns running trials of dead workers, and interrupted ones not yet queued again."""
         retried = {trial.user_attrs.get(RETRY_OF_KEY) for trial in trials}
 
-        def is_lost(trial: FrozenTrial) -> bool:
+        def is_interrupted(trial: FrozenTrial) -> bool:
             if trial.state is TrialState.RUNNING:
                 return self._is_dead(trial)
             unfinished = trial.user_attrs.get(OUTCOME_KEY) in (None, Outcome.TRAINED)
             return trial.state is TrialState.FAIL and unfinished and trial.number not in retried
 
-        return list(filter(is_lost, trials))
+        return list(filter(is_interrupted, trials))
 
     def is_queued_again(self, number: int) -> bool:
-        """Has trial ``number`` been given up for dead and queued under another number?"""
+        """Returns whether trial ``number`` was given up and queued again under another number."""
         trials = self.optuna.get_trials(deepcopy=False)
         return any(trial.user_attrs.get(RETRY_OF_KEY) == number for trial in trials)
 
     def _retry(self, trial: FrozenTrial) -> None:
+        """Queues ``trial`` again; after _MAX_ATTEMPTS attempts adds a failed trial instead."""
         attempt = trial.user_attrs.get(ATTEMPT_KEY, 1) + 1
         kept = {BASELINE_KEY: trial.user_attrs[BASELINE_KEY]} if is_baseline(trial) else {}
         if attempt > _MAX_ATTEMPTS:
@@ -277,18 +277,18 @@ class Study:
         )
 
     def _is_dead(self, trial: FrozenTrial) -> bool:
-        """Was the trial begun on this machine by a worker that holds its lock no more?
+        """Returns whether a running trial's worker is dead, as far as this machine can tell.
 
-        One without a worker's name was cut off while it began: nobody here is beginning one now. In
-        a shared database it may be another machine's, and counts as dead when it has been seen so
-        for long: its time is that of another clock. Named trials of other machines are left to
-        Optuna's heartbeat.
+        A worker of this machine is dead if its lock is free; Optuna's heartbeat detects those of
+        other machines. A trial without a worker's name was interrupted at its start: ``beginning``
+        excludes that a local worker is starting it. In a shared database another machine may be, so
+        that it counts as dead only after GRACE_SECONDS, measured by this machine's clock.
         """
         place, _, worker = trial.user_attrs.get(WORKER_KEY, "").rpartition("/")
         if worker:
             return place == self.folder.place and is_free(self.folder.lock(worker))
         now = time.monotonic()
-        seen = self._nameless.setdefault(trial.number, now)
+        seen = self._unnamed_since.setdefault(trial.number, now)
         return not self.is_shared or now - seen > GRACE_SECONDS
 
 
@@ -298,24 +298,24 @@ def create_study(
     settings: Settings,
     warm_starts: Sequence[WarmStart] = (),
 ) -> Study:
-    """A new study with its reference trials queued; whole, or not there at all.
+    """Creates a study with ``warm_starts`` and queued reference trials, completely or not at all.
 
-    It keeps ``warm_starts``. If somebody has made one of that name in the meantime, that one, with
-    settings of its own. InputError if it cannot be made.
+    If another process has created a study of this name meanwhile, returns that one, whose settings
+    may differ. Raises InputError if the study cannot be created.
     """
     folder.create()
-    storage = _open(folder, storage_url)
+    storage = _open_storage(folder, storage_url)
     directions = [StudyDirection.MAXIMIZE]
     if settings.objective is Objective.PARETO:
         directions.append(StudyDirection.MINIMIZE)
-    with alone(folder.database, storage_url):
-        made = _whole_study(folder, storage, storage_url)
-        if made is not None:
-            return made
+    with study_lock(folder.database, storage_url):
+        existing = _load_if_complete(folder, storage, storage_url)
+        if existing is not None:
+            return existing
         study = optuna.create_study(
             study_name=folder.name, storage=storage, directions=directions, load_if_exists=True
         )
-        if study.directions != directions:  # killed while it was made, for another objective
+        if study.directions != directions:  # its creation, for another objective, was interrupted
             raise InputError(
                 f"an empty study {folder.name!r} with another objective is in this database; "
                 "choose another name by --study"
@@ -326,27 +326,27 @@ def create_study(
                 study.enqueue_trial({}, user_attrs={BASELINE_KEY: network.name})
         texts = [warm_start.to_text() for warm_start in warm_starts]
         storage.set_study_system_attr(study._study_id, _WARM_STARTS_KEY, texts)
-        study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: now it is whole
+        study.set_user_attr(_SETTINGS_KEY, settings.to_json())  # last: marks it as complete
         return Study(folder, study, storage_url)
 
 
 def find_study(folder: StudyFolder, storage_url: str | None) -> Study | None:
-    """The study of that name, to be gone on with, or None; no database is made.
+    """Opens an existing study to continue it; returns None if there is none. Creates no database.
 
-    NasError if its database is damaged or out of reach, or nothing can be written to it.
+    Raises NasError if its database is damaged or cannot be reached or written.
     """
     if folder.database.exists() and not can_be_written(folder.database):
         raise NasError(f"{folder.path}: cannot be written to; copy the study to another disk")
-    begun = is_begun(folder.database) if storage_url is None else is_begun_at(storage_url)
-    if not begun:
+    found = file_has_tables(folder.database) if storage_url is None else url_has_tables(storage_url)
+    if not found:
         return None
-    return _whole_study(folder, _open(folder, storage_url), storage_url)
+    return _load_if_complete(folder, _open_storage(folder, storage_url), storage_url)
 
 
-def _whole_study(
+def _load_if_complete(
     folder: StudyFolder, storage: BaseStorage, storage_url: str | None
 ) -> Study | None:
-    """None if it is not there, or was killed while it was made; InputError if it is another's."""
+    """Returns the study, None if it is missing or incomplete; InputError if nas did not make it."""
     if folder.name not in optuna.get_all_study_names(storage):
         return None
     study = optuna.load_study(study_name=folder.name, storage=storage)
@@ -360,26 +360,26 @@ def _whole_study(
 
 
 def load_study(name: str, storage_url: str | None = None) -> Study:
-    """The study of that name, to be read; InputError lists the known ones.
+    """Opens an existing study to read it; raises InputError with the known studies if missing.
 
-    Nothing is made, and where its disk takes no writing it is read from a copy.
+    Creates nothing. If the disk is full or read-only, the study is read from a copy.
     """
     folder = StudyFolder.found(name)
     storage: BaseStorage | None
     if storage_url is None:
         storage = open_to_read(folder.database)
     else:
-        storage = open_url(storage_url) if is_begun_at(storage_url) else None
-    study = None if storage is None else _whole_study(folder, storage, storage_url)
-    return _required(name, storage_url, study)
+        storage = open_url(storage_url) if url_has_tables(storage_url) else None
+    study = None if storage is None else _load_if_complete(folder, storage, storage_url)
+    return _require_found(name, storage_url, study)
 
 
 def join_study(name: str, storage_url: str | None = None) -> Study:
-    """The study of that name, to be gone on with; InputError lists the known ones."""
-    return _required(name, storage_url, find_study(StudyFolder.found(name), storage_url))
+    """Opens an existing study to continue it; raises InputError with the known ones if missing."""
+    return _require_found(name, storage_url, find_study(StudyFolder.found(name), storage_url))
 
 
-def _required(name: str, storage_url: str | None, study: Study | None) -> Study:
+def _require_found(name: str, storage_url: str | None, study: Study | None) -> Study:
     if study is not None:
         return study
     if storage_url is None:
@@ -387,12 +387,12 @@ def _required(name: str, storage_url: str | None, study: Study | None) -> Study:
         known = ", ".join(sorted(others)) or "none"
         raise InputError(f"no study {name!r} here; known: {known}")
     place = shown_url(storage_url)
-    if is_begun_at(storage_url):
+    if url_has_tables(storage_url):
         raise InputError(f"no study {name!r} in the database {place}")
     raise InputError(f"no such database: {place}; `nas search` with this --storage makes it")
 
 
-def _open(folder: StudyFolder, url: str | None) -> BaseStorage:
+def _open_storage(folder: StudyFolder, url: str | None) -> BaseStorage:
     return GatheringStorage(open_file(folder.database)) if url is None else open_url(url)
 
 

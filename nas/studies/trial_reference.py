@@ -1,4 +1,4 @@
-"""A trial as a person names it: ``STUDY#TRIAL``."""
+"""Parses references to a study's trial, written ``STUDY#TRIAL``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from search_spaces import InputError
 
 @dataclass(frozen=True)
 class TrialReference:
-    """A study by its name, and one of its trials; or the study alone."""
+    """A study's name and the number of one of its trials; ``trial`` is None for the study alone."""
 
     study: str
     trial: int | None = None
 
     @classmethod
     def parse(cls, what: str) -> TrialReference:
-        """InputError if something else than a number follows the #."""
+        """Parses ``STUDY`` or ``STUDY#TRIAL``; raises InputError if no number follows the #."""
         study, separator, number = what.partition("#")
         if not separator:
             return cls(study)

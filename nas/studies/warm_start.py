@@ -1,7 +1,7 @@
-"""What a study knows of another at its start: its trained networks, their PSNR and their choices.
+"""Trained networks of another study with which a study starts: their choices and their PSNR.
 
-Copied when the study is made, and kept with it: wherever it is gone on with, it knows the same,
-though the other study may have grown, or be gone.
+They are copied when the study is created and stored in its database. So a continued study has the
+same data on every machine, even if the other study has grown or been deleted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Trained networks of another study, its references among them."""
+    """The trained networks of another study, including its reference networks."""
 
     study: str
     settings: Settings
@@ -30,21 +30,24 @@ class WarmStart:
 
     @property
     def bicubic_psnr_db(self) -> float:
-        """Of bicubic enlargement of its validation images."""
+        """PSNR in dB of bicubic enlargement on the other study's validation images."""
         return self.settings.references.bicubic_psnr_db
 
     @property
     def known(self) -> KnownNetworks:
-        """Its networks, without the study."""
+        """The networks in the form that the quality model takes."""
         return KnownNetworks(self.networks, self.bicubic_psnr_db)
 
     def is_comparable(self, settings: Settings) -> bool:
-        """Would a study of these settings train a network to the same PSNR?"""
+        """Returns whether a study with ``settings`` would train a network to the same PSNR.
+
+        That is so if its images and its training recipe are the same.
+        """
         own = self.settings
         return (own.data_fingerprint, own.recipe) == (settings.data_fingerprint, settings.recipe)
 
     def to_text(self) -> str:
-        """Compressed, in letters that any database takes."""
+        """Returns the data as compressed, base64-encoded text that any database can store."""
         rows = [
             {"study": self.study, "settings": self.settings.to_json()},
             *(network.to_json() for network in self.networks),
@@ -54,7 +57,7 @@ class WarmStart:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """What ``to_text`` wrote; NasError if it is damaged."""
+        """Reads the text that ``to_text`` returned; raises NasError if it is damaged."""
         try:
             first, *others = gzip.decompress(base64.b64decode(text)).decode().splitlines()
             about = json.loads(first)
@@ -62,5 +65,5 @@ class WarmStart:
             return cls(about["study"], Settings.from_json(about["settings"]), tuple(networks))
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise NasError(
-                f"what the study knows of another cannot be read ({error!r}); it is damaged"
+                f"the study's copy of another study cannot be read ({error!r}); it is damaged"
             ) from None

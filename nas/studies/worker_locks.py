@@ -1,4 +1,7 @@
-"""Which workers of this machine are alive: each holds a lock that the system frees at its end."""
+"""Locks that show which workers of this machine are alive.
+
+Each worker holds a lock on a file, which the operating system releases when the worker ends.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_free(lock: Path) -> bool:
-    """Has the process ended that made the file ``lock``?"""
+    """Returns whether no process holds the file ``lock``, so its worker has ended."""
     try:
         with lock.open("r") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,7 +30,7 @@ def is_free(lock: Path) -> bool:
 
 @contextlib.contextmanager
 def worker_lock(folder: StudyFolder) -> Iterator[str]:
-    """Gives a worker its name, and a lock that the system frees when this process ends."""
+    """Yields a new worker's name and holds its lock; the lock is released if the process dies."""
     worker = uuid.uuid4().hex[:12]
     path = folder.lock(worker)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,5 +43,5 @@ def worker_lock(folder: StudyFolder) -> Iterator[str]:
 
 
 def worker_label(folder: StudyFolder, worker: str) -> str:
-    """How a trial names the worker that runs it."""
+    """Returns the text by which a trial names its worker: the folder's place and ``worker``."""
     return f"{folder.place}/{worker}"

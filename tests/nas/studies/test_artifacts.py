@@ -157,7 +157,7 @@ def test_a_full_store_is_no_fault_of_the_candidate(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nas.studies.artifacts._WholeFiles.write", full)
+    monkeypatch.setattr("nas.studies.artifacts._AtomicFolderStore.write", full)
     with pytest.raises(ArtifactError, match=r"kept: cannot be used \(No space left on device\)"):
         trained(study, "a")
     (trial,) = study.optuna.get_trials()

@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import BaseStorage
 from sqlalchemy import create_engine, event, inspect, text
 
-from nas.studies.database import is_begun_at, open_file, open_url
+from nas.studies.database import open_file, open_url, url_has_tables
 from nas.studies.place import DatabaseError, Place
 from nas.studies.study import load_study
 from search_spaces import InputError
@@ -78,15 +78,15 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
         f"sqlite:///file:{tmp_path}/typo.db?mode=rwc&uri=true",
         "sqlite://",
     ):
-        assert not is_begun_at(url)
+        assert not url_has_tables(url)
         with pytest.raises(InputError, match=r"no such database: sqlite"):
             load_study("s", url)
     (tmp_path / "empty.db").touch()
-    assert not is_begun_at(f"sqlite:///{tmp_path}/empty.db")
+    assert not url_has_tables(f"sqlite:///{tmp_path}/empty.db")
     assert [path.name for path in tmp_path.iterdir()] == ["empty.db"]
     assert (tmp_path / "empty.db").stat().st_size == 0
     with pytest.raises(DatabaseError, match="no folder /no/such"):
-        is_begun_at("sqlite:////no/such/x.db")
+        url_has_tables("sqlite:////no/such/x.db")
 
 
 def test_reading_makes_no_tables(postgres: str) -> None:

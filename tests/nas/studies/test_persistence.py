@@ -10,9 +10,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from nas.studies.database import alone_at, open_url
+from nas.studies.database import database_lock, open_url
 from nas.studies.folder import StudyFolder
-from nas.studies.persistence import persistently
+from nas.studies.persistence import retry_while_unreachable
 from nas.studies.place import DatabaseError, UnreachableError
 from nas.studies.proxy_server import serving
 from nas.studies.study import Study, create_study, join_study
@@ -34,7 +34,7 @@ def test_studies_go_on_after_a_restart_of_postgresql(
     with serving(url, "127.0.0.1", 0) as (_, address), ThreadPoolExecutor(6) as pool:
         by_proxy = join_study("restarted", f"grpc://{address}")
         begun = [(worker, worker.optuna.ask()) for worker in (ours, by_proxy)]
-        with alone_at(url):
+        with database_lock(url):
             postgres_server.stop()
             looked = pool.submit(optuna.storages.fail_stale_trials, study)
             told = pool.submit(study.tell, trial, 1.0)
@@ -62,7 +62,7 @@ def states(study: Study) -> list[TrialState]:
 
 
 def enter(url: str) -> None:
-    with alone_at(url):
+    with database_lock(url):
         pass
 
 
@@ -72,7 +72,7 @@ def test_a_server_that_stays_away_is_told_in_the_end(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("nas.studies.persistence.time.monotonic", lambda: next(clock))
     monkeypatch.setattr("nas.studies.persistence.time.sleep", pauses.append)
     with pytest.raises(DatabaseError, match="gone") as error:
-        persistently(gone)
+        retry_while_unreachable(gone)
     assert type(error.value) is DatabaseError
     assert len(pauses) == 30
     assert pauses[0] <= 0.2
@@ -89,7 +89,7 @@ def test_what_another_try_does_not_mend_is_told_at_once(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("nas.studies.persistence.time.sleep", pytest.fail)
     with pytest.raises(DatabaseError, match="full"):
-        persistently(fail)
+        retry_while_unreachable(fail)
 
 
 def test_a_trial_may_be_ended_again_as_it_has_ended(tmp_path: Path) -> None:

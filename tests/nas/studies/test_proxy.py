@@ -16,7 +16,7 @@ from optuna.storages import InMemoryStorage
 from optuna.storages._grpc.server import make_server
 from optuna.trial import TrialState
 
-from nas.studies.database import alone_at, is_begun_at, open_url
+from nas.studies.database import database_lock, open_url, url_has_tables
 from nas.studies.folder import StudyFolder
 from nas.studies.place import DatabaseError
 from nas.studies.proxy import ProxyAddress
@@ -60,7 +60,7 @@ def test_only_one_at_a_time_is_alone_with_and_without_it(
 ) -> None:
     inside = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        with alone_at(proxy):
+        with database_lock(proxy):
             waiting = pool.submit(enter, proxy if other == "proxy" else database, inside)
             assert not inside.wait(0.5)
         waiting.result(timeout=30)
@@ -68,24 +68,24 @@ def test_only_one_at_a_time_is_alone_with_and_without_it(
 
 
 def enter(url: str, inside: threading.Event) -> None:
-    with alone_at(url):
+    with database_lock(url):
         inside.set()
 
 
 def test_many_may_wait_for_one(proxy: str) -> None:
     """More than the proxy has threads; the one that is alone still gets its answers."""
     with ThreadPoolExecutor(40) as pool:
-        with alone_at(proxy):
+        with database_lock(proxy):
             waiting = [pool.submit(enter, proxy, threading.Event()) for _ in range(40)]
-            assert is_begun_at(proxy)
+            assert url_has_tables(proxy)
         for one in waiting:
             one.result(timeout=60)
 
 
 def test_one_that_is_killed_lets_go(proxy: str) -> None:
     script = (
-        "import sys; from nas.studies.database import alone_at\n"
-        "with alone_at(sys.argv[1]): print('in', flush=True); sys.stdin.read()"
+        "import sys; from nas.studies.database import database_lock\n"
+        "with database_lock(sys.argv[1]): print('in', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", script, proxy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -156,7 +156,7 @@ def test_addresses(url: str, address: str) -> None:
 )
 def test_no_addresses(url: str) -> None:
     with pytest.raises(InputError) as error:
-        is_begun_at(url)
+        url_has_tables(url)
     assert "SECRET" not in str(error.value)
 
 

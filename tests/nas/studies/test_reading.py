@@ -51,7 +51,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def study(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[optuna.Study]:
     """Of trials of every state, more than are read at once, beside another study's."""
-    monkeypatch.setattr(reading, "_MOST_TRIALS_AT_ONCE", 2)
+    monkeypatch.setattr(reading, "_MAX_TRIALS_PER_STATEMENT", 2)
     storage = RDBStorage(url)
     directions = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
     studies = [
