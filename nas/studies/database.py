@@ -279,8 +279,9 @@ def _unretried_database_lock(url: str) -> Iterator[None]:
             with contextlib.suppress(SQLAlchemyError):  # already broken, so the lock is released
                 connection.close()
         return
-    folder = Path(parsed.database or "").parent
-    with _folder_lock(folder) if folder.is_dir() else contextlib.nullcontext():
+    file = Place.of_url(url).file
+    folder = None if file is None else file.parent
+    with _folder_lock(folder) if folder and folder.is_dir() else contextlib.nullcontext():
         yield
 
 

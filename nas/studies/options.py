@@ -128,9 +128,6 @@ def option_name(field: str) -> str:
     return field.removesuffix("_ms").replace("_", "-")
 
 
-def _invalid_value(thing: object) -> list[None]:
-    """Replaces a value that JSON cannot represent, as a date, by an empty list.
-
-    No option with a single value accepts a list.
-    """
-    return []
+def _invalid_value(thing: object) -> dict[str, None]:
+    """Replaces a value that JSON cannot represent, as a date, by one that no option accepts."""
+    return {}

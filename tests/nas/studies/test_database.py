@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
@@ -13,7 +15,7 @@ import pytest
 from optuna.storages import BaseStorage
 from sqlalchemy import create_engine, event, inspect, text
 
-from nas.studies.database import open_file, open_url, url_has_tables
+from nas.studies.database import database_lock, open_file, open_url, url_has_tables
 from nas.studies.place import DatabaseError, Place
 from nas.studies.study import load_study
 from search_spaces import InputError
@@ -116,3 +118,15 @@ def test_what_is_told_of_a_failure(cause: str, told: str) -> None:
     failure = Place.of_url("postgresql+psycopg://user:SECRET@host/db").failure(cause)
     assert str(failure).startswith("postgresql+psycopg://user:***@host/db: ")
     assert re.search(told, str(failure))
+
+
+@pytest.mark.parametrize("prefix", ["sqlite:///", "sqlite:///file:"])
+def test_a_file_s_lock_excludes_other_processes(tmp_path: Path, prefix: str) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    url = f"{prefix}{tmp_path / 'study.db'}?uri=true"
+    try:
+        with database_lock(url), pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)

@@ -110,6 +110,7 @@ def test_a_wrong_value_is_told_with_its_option(message: str, values: dict[str, o
         (3, "space datetime.date(2026, 1, 1)", "seed = 1\n\nspace = 2026-01-01\nscale = 3\n"),
         (2, "budget '9x'", "seed = 1\nbudget = '9x'\n"),
         (1, "warm-from 'first'", "warm-from = 'first'\n"),
+        (1, "warm-from datetime.date(2026, 1, 1)", "warm-from = 2026-01-01\n"),
         (2, "no TOML", "seed = 1\nscale =\n"),
         (2, "no TOML", "seed = 1\nseed = 2\n"),
     ],
