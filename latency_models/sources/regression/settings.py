@@ -101,11 +101,11 @@ class RegressionSettings(SourceSettings):
         return self
 
     @property
-    def beside(self) -> dict[str, Any]:
-        """Settings in device.toml that change no latency."""
+    def non_latency_settings(self) -> dict[str, Any]:
+        """Settings in device.toml that do not change any latency."""
         interval = None if self.interval is None else self.interval.model_dump()
-        beside = {"confirm": self.confirm, "interval": interval}
-        return {name: value for name, value in beside.items() if value is not None}
+        settings = {"confirm": self.confirm, "interval": interval}
+        return {name: value for name, value in settings.items() if value is not None}
 
     @property
     def tables(self) -> tuple[str, ...]:
