@@ -13,7 +13,7 @@ from search_spaces import CandidateError, Graph, InputSpec, LoweredOperator, low
 
 
 class WeightGranularity(StrEnum):
-    """How a device takes INT8 weights: a scale for each output channel, or one for all."""
+    """Scales of INT8 weights that a device supports: one per output channel, or one per tensor."""
 
     CHANNEL = "channel"
     TENSOR = "tensor"

@@ -32,6 +32,7 @@ from .processor import bind
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Environment variable that keeps Python from importing modules of the current folder.
 _SAFE_PATH = "PYTHONSAFEPATH"
 #: Interval at which a followed call is checked for messages and for its end.
 _POLL_SECONDS = 0.05
@@ -218,6 +219,7 @@ class Worker:
             self._receiver.recv()
 
     def _running_pool(self) -> ProcessPoolExecutor:
+        """Returns the pool of the child process; starts it if necessary."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 1,

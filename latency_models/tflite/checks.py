@@ -26,7 +26,7 @@ _SCALE_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Levels:
-    """How levels 0 to 255 are stored in input and output: level g is the value g + ``black``."""
+    """Storage of grey levels 0 to 255 in input and output: level g has the value g + ``black``."""
 
     #: "int8" or "uint8"
     dtype: str

@@ -60,7 +60,7 @@ class TfliteTensor:
 
     @property
     def shape_text(self) -> str:
-        """For messages: (1, ?, ?, 3)."""
+        """The shape for messages, with open sides as question marks: (1, ?, ?, 3)."""
         known = zip(self.shape, self.open_sides, strict=True)
         return f"({', '.join('?' if is_open else str(side) for side, is_open in known)})"
 

@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DriftPolicy:
-    """What to do if the time of the reference changes by more than ``limit`` (0.03: 3 %).
+    """Limits of drift: how far the time of the reference may change (0.03: 3 %).
 
-    The device rests, and the model is measured again, ``attempts`` times at most.
+    After a larger change the device rests, and the model is measured again, ``attempts`` times at
+    most.
     """
 
     limit: float = 0.03
