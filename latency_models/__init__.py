@@ -1,4 +1,4 @@
-"""Latency of models on devices: the contract of sources, and the sources."""
+"""Latency of models on devices: the interface of latency sources, and its implementations."""
 
 from .source import (
     Latency,

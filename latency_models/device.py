@@ -1,4 +1,4 @@
-"""A device: a folder with device.toml, which says how its latencies are known, and a card."""
+"""Devices: folders with a device.toml, which says where latencies come from, and a device card."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from .sources.table import CsvSettings
 from .sources.vela import VelaSettings
 from .worker import Worker
 
-_FILE = "device.toml"
-#: Ends the name of a regression of the device whose name it begins with.
-_REGRESSION = "-regression"
-#: Tables that are one of several kinds.
-_TAGGED = ("settings", "runner", "delegate")
+_DEVICE_FILE = "device.toml"
+#: Suffix of the name of a packaged regression; the part before it is the name of its device.
+_REGRESSION_SUFFIX = "-regression"
+#: Keys whose tables are discriminated unions; pydantic puts the tag after them in locations.
+_UNION_KEYS = ("settings", "runner", "delegate")
 
 
 def _input_spec(value: object) -> InputSpec:
@@ -58,31 +58,31 @@ def _allowed_operators(value: object) -> frozenset[str] | None:
 
 
 class Device(SettingsTable):
-    """A device as its folder describes it."""
+    """The contents of a device.toml."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     title: str
-    #: the software that a latency holds for: compiler or runtime with its version
+    #: the software that the latencies are valid for: compiler or runtime, with its version
     stack: str
-    #: TFLite's operators that the device takes at all; None, in the file "any": all of them
+    #: TFLite operators that the device supports; None (in the file: "any") means all of them
     operators: Annotated[frozenset[str] | None, BeforeValidator(_allowed_operators)]
     weights: Annotated[WeightGranularity, Field(strict=False)]
     input: Annotated[InputSpec, BeforeValidator(_input_spec)]
-    #: how a search writes depth_to_space for it
+    #: how a search expresses the pixel shuffle (depth_to_space) for this device
     pixel_shuffle: Annotated[PixelShuffle, Field(strict=False)] = PixelShuffle.OPERATOR
     settings: Annotated[
         VelaSettings | HostSettings | AdbSettings | CsvSettings | RegressionSettings | RknnSettings,
         Field(discriminator="source"),
     ]
-    #: where device.toml lies, and tables beside it
+    #: the folder that contains device.toml and the tables that it names
     folder: Annotated[InstanceOf[Traversable], Field(exclude=True, repr=False)]
 
     @property
     def reference(self) -> str:
-        """The word that ``load_device`` takes for it in any folder of this machine."""
+        """The argument with which ``load_device`` finds this device from any working directory."""
         if self.settings.source == "adb" and self.folder == Path():
             return f"{SHORTHAND}{self.settings.serial}"
-        if self.folder == _shipped() / self.name:
+        if self.folder == _packaged_devices() / self.name:
             return self.name
         return str(Path(str(self.folder)).resolve())
 
@@ -93,10 +93,10 @@ class Device(SettingsTable):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that change with any value that the file sets, and with its tables.
+        """16 hex digits that change with any value set in device.toml, and with the tables.
 
-        Not with what is left at its default: a setting that comes with a new version of this
-        package leaves every device that does not know it as it is.
+        Settings left at their defaults do not count, so that a setting added by a new version of
+        this package does not change the fingerprint of existing devices.
         """
         values = self.model_dump(mode="json", exclude={"operators"}, exclude_defaults=True)
         values["operators"] = sorted(self.operators or ())
@@ -105,7 +105,7 @@ class Device(SettingsTable):
 
     @property
     def conditions(self) -> str:
-        """16 hex digits that change with what its times are taken under: software and settings."""
+        """16 hex digits that change with the measurement conditions: software and settings."""
         values = self.model_dump(
             mode="json", include={"stack", "weights", "settings"}, exclude_defaults=True
         )
@@ -125,44 +125,48 @@ class Device(SettingsTable):
 
 def device_names() -> tuple[str, ...]:
     """Names of the devices that come with the package."""
-    return tuple(sorted(f.name for f in _shipped().iterdir() if (f / _FILE).is_file()))
+    return tuple(
+        sorted(f.name for f in _packaged_devices().iterdir() if (f / _DEVICE_FILE).is_file())
+    )
 
 
 def load_device(name_or_folder: str | Path) -> Device:
-    """The device of that name or in that folder, or of adb:SERIAL; a ``Path`` is a folder.
+    """Loads a device by its name, its folder, or as adb:SERIAL; a ``Path`` is always a folder.
 
-    InputError says what is known or wrong.
+    Raises InputError, which lists the known devices or says what is wrong in the file.
     """
     name = str(name_or_folder)
     path = name_or_folder if isinstance(name_or_folder, Path) else device_path(name)
     if path is None and name.startswith(SHORTHAND):
         return _adb_device(name.removeprefix(SHORTHAND))
-    folder: Traversable = _shipped() / name if path is None else path
-    if not (name and (folder / _FILE).is_file()):
+    folder: Traversable = _packaged_devices() / name if path is None else path
+    if not (name and (folder / _DEVICE_FILE).is_file()):
         raise InputError(
-            f"{unknown('device', name, device_names())}; give a folder with a {_FILE} "
+            f"{unknown('device', name, device_names())}; give a folder with a {_DEVICE_FILE} "
             f"or one of: {', '.join(device_names())}"
         )
-    file = folder / _FILE
+    file = folder / _DEVICE_FILE
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         return Device.model_validate(values | {"folder": folder})
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{file}: {_key(first['loc'])}: {message}") from None
-    except (OSError, ValueError, RecursionError) as error:  # TOML's own names the line
+        raise InputError(f"{file}: {_toml_key(first['loc'])}: {message}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        # The message of the TOML parser names the line.
         raise InputError(f"{file}: {error}") from None
 
 
 def open_regression(device: Device) -> RegressionSource | None:
-    """The device's regression, or one of its compiler that comes with the package; None: neither.
+    """Opens a regression for the device; returns None if there is none.
 
-    It answers in a fraction of a millisecond, without a file or a worker, and leaves it to its
-    caller which operators the device takes.
+    This is the device's own source if that is a regression, or else the regression of its compiler
+    that comes with the package. It answers in a fraction of a millisecond, without a TFLite file or
+    a worker. It does not check whether the device supports the operators: the caller does that.
     """
-    name = f"{device.name}{_REGRESSION}"
-    if device.folder == _shipped() / device.name and name in device_names():
+    name = f"{device.name}{_REGRESSION_SUFFIX}"
+    if device.folder == _packaged_devices() / device.name and name in device_names():
         device = load_device(name)
     if not isinstance(device.settings, RegressionSettings):
         return None
@@ -170,12 +174,12 @@ def open_regression(device: Device) -> RegressionSource | None:
 
 
 def device_path(name: str) -> Path | None:
-    """The folder that ``name`` means; None for a device of the package, or adb:SERIAL."""
+    """Returns the folder that ``name`` refers to; None for a packaged device or adb:SERIAL."""
     return None if name.startswith(SHORTHAND) else path_of(name, device_names())
 
 
 def find_device(reference: str, name: str | None = None) -> Device | None:
-    """The device of an earlier ``reference``, if it is still there, and of that ``name``."""
+    """Loads the device of a stored ``reference``; None if it is gone or not named ``name``."""
     try:
         device = load_device(reference)
     except InputError:
@@ -184,13 +188,13 @@ def find_device(reference: str, name: str | None = None) -> Device | None:
 
 
 def device_label(reference: str) -> str:
-    """What people call the device of ``reference``, be it still there or not: no path of a disk."""
+    """Returns a display name for the device of ``reference``, even if the device is gone."""
     device = find_device(reference)
     return device.name if device is not None else Path(reference).name
 
 
 def _adb_device(serial: str) -> Device:
-    """A device without a folder: its processor, by a benchmark_model that is on it."""
+    """Returns a device without a folder: the CPU of SERIAL, timed by the benchmark_model on it."""
     if not serial:
         raise InputError(f"{SHORTHAND} lacks a serial; `adb devices` lists them")
     return Device(
@@ -206,29 +210,29 @@ def _adb_device(serial: str) -> Device:
 
 
 def open_source(device: Device, worker: Worker) -> LatencySource:
-    """The device's source, its work done in ``worker``; NasError if it cannot start."""
+    """Opens the device's latency source, which works in ``worker``; NasError if it cannot start."""
     source = device.settings.open(SourcePlace(device.name, device.folder, worker))
     if device.operators is None:
         return source
-    return _Limited(source, device.name, device.operators)
+    return _OperatorCheckingSource(source, device.name, device.operators)
 
 
-def _key(location: tuple[str | int, ...]) -> str:
-    """The key at fault as it stands in the file: without the tags that choose a kind of table."""
+def _toml_key(location: tuple[str | int, ...]) -> str:
+    """Returns the invalid key as written in device.toml, without pydantic's tags of unions."""
     parts = [
         part
         for before, part in zip(("", *location), location, strict=False)
-        if before not in _TAGGED
+        if before not in _UNION_KEYS
     ]
     return ".".join(map(str, parts)) or "the file"
 
 
-def _shipped() -> Traversable:
+def _packaged_devices() -> Traversable:
     return files("latency_models") / "devices"
 
 
-class _Limited(LatencySource):
-    """A source that refuses operators that its device does not support."""
+class _OperatorCheckingSource(LatencySource):
+    """Wraps a source; raises UnsupportedOperators for operators that the device lacks."""
 
     def __init__(self, source: LatencySource, device: str, operators: frozenset[str]) -> None:
         self._source = source
@@ -243,7 +247,7 @@ class _Limited(LatencySource):
         return self._source.run(request, image)
 
     def measure(self, request: LatencyRequest) -> Latency:
-        refused = {k.kind: k.name for k in request.operators if k.kind not in self._operators}
+        refused = {op.kind: op.name for op in request.operators if op.kind not in self._operators}
         if refused:
             named = ", ".join(f"{kind} ({shortened(name)!r})" for kind, name in refused.items())
             raise UnsupportedOperators(

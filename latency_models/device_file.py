@@ -1,4 +1,4 @@
-"""A device written down: the text of a device.toml that reads back as the device."""
+"""Writes a device as the text of a device.toml."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from .sources.regression.settings import RegressionSettings
 
 
 def device_toml(device: Device) -> str:
-    """What ``load_device`` reads; tables beside the file are the caller's to write.
+    """Returns the text of a device.toml that ``load_device`` reads as ``device``.
 
-    A regression's ``confirm`` and ``interval`` are kept.
+    It includes a regression's ``confirm`` and ``interval``. The caller writes the tables that the
+    file names.
     """
     import tomlkit
 
@@ -17,5 +18,5 @@ def device_toml(device: Device) -> str:
     values["operators"] = "any" if device.operators is None else sorted(device.operators)
     values["input"] = str(device.input)
     if isinstance(device.settings, RegressionSettings):
-        values["settings"] |= device.settings.beside
+        values["settings"] |= device.settings.non_latency_settings
     return tomlkit.dumps(values)

@@ -1,6 +1,7 @@
-"""Imported by the process that workers fork from, after all else: it ends at once when it ends.
+"""Makes the fork server of the workers exit at once, without Python's finalization.
 
-To take down what it has imported would cost it seconds, for nobody.
+The server imports this module last. Finalizing the heavy modules that it imported before would
+take seconds, and serves no purpose.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""A latency as plain values for JSON, and back."""
+"""Converts latencies to and from JSON values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .source import Latency, OperatorLatency
 
 
 def latency_to_json(latency: Latency) -> dict[str, Any]:
-    """Plain values that ``latency_from_json`` reads back."""
+    """Returns JSON values that ``latency_from_json`` converts back."""
     return {
         **vars(latency),
         "operators": [vars(row) for row in latency.operators],
@@ -18,7 +18,7 @@ def latency_to_json(latency: Latency) -> dict[str, Any]:
 
 
 def latency_from_json(values: dict[str, Any]) -> Latency:
-    """The latency that ``latency_to_json`` described; KeyError or TypeError of anything else."""
+    """Restores the result of ``latency_to_json``; KeyError or TypeError for other values."""
     return Latency(
         **{
             **values,

@@ -1,4 +1,4 @@
-"""The cores of a process, and no more threads for its linear algebra than that."""
+"""Binds a process to cores, and limits its BLAS and OpenMP threads to their number."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import threadpoolctl
 def bind(cores: Collection[int]) -> None:
     """Binds this process and its future children to ``cores``.
 
-    A BLAS that is loaded already began with a thread for each core of then. They wait for each
-    other without sleeping, which on one core takes many times as long as one thread.
+    A BLAS library that was loaded before started one thread for each core available then. Such
+    threads wait for each other by spinning, so that several on one core take many times as long as
+    a single thread. Their number is therefore limited, too.
     """
     os.sched_setaffinity(0, cores)
-    threadpoolctl.threadpool_limits(_at_most(len(cores)))
+    threadpoolctl.threadpool_limits(_thread_limits(len(cores)))
 
 
 @contextlib.contextmanager
 def bound(cores: Collection[int]) -> Iterator[None]:
-    """Within, this process is bound to ``cores``; children started there remain so."""
+    """Binds this process to ``cores`` within the context; children started in it stay bound."""
     before = os.sched_getaffinity(0)
-    with threadpoolctl.threadpool_limits(_at_most(len(cores))):
+    with threadpoolctl.threadpool_limits(_thread_limits(len(cores))):
         os.sched_setaffinity(0, cores)
         try:
             yield
@@ -31,7 +32,7 @@ def bound(cores: Collection[int]) -> Iterator[None]:
             os.sched_setaffinity(0, before)
 
 
-def _at_most(threads: int) -> dict[str, int]:
-    """Of each library that is loaded; one that was told to take fewer keeps to that."""
+def _thread_limits(threads: int) -> dict[str, int]:
+    """Returns the thread limit for each loaded library; lower limits set before are kept."""
     pools = threadpoolctl.threadpool_info()
     return {pool["prefix"]: min(threads, pool["num_threads"]) for pool in pools}

@@ -1,4 +1,4 @@
-"""The contract of latency sources: measurements, compilers, and models of either."""
+"""The interface of latency sources: measurements, compilers, and models of either."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from search_spaces import CandidateError, Graph, InputSpec, LoweredOperator, low
 
 
 class WeightGranularity(StrEnum):
-    """How a device takes INT8 weights: a scale for each output channel, or one for all."""
+    """Scales of INT8 weights that a device supports: one per output channel, or one per tensor."""
 
     CHANNEL = "channel"
     TENSOR = "tensor"
 
 
 class LatencyError(CandidateError):
-    """No trustworthy latency for this model from this source, and why."""
+    """A source cannot give a trustworthy latency for a model; the message says why."""
 
 
 class NeverTaken(LatencyError):
-    """The device does not support the network, so that asking again is useless."""
+    """The device does not support the network; another attempt would fail, too."""
 
-    #: what it has too much of, for a search that learns from it
+    #: name of the violated constraint, from which a search learns
     constraint: ClassVar[str]
 
     @property
     @abc.abstractmethod
     def excess(self) -> float:
-        """By how much, more than 0."""
+        """By how much the network violates the constraint; more than 0."""
 
 
 class UnsupportedOperators(NeverTaken):
@@ -65,25 +65,25 @@ class DoesNotFit(NeverTaken):
 
 @dataclass(frozen=True)
 class OperatorLatency:
-    """One operator of the deployed model: its engine, and its time in ms."""
+    """The engine and the time, in ms, of one operator of the deployed model."""
 
     name: str
-    #: TFLite's name, CONV_2D
+    #: name of the operator in TFLite, such as CONV_2D
     kind: str
     #: "npu", "cpu", or what the device calls its engine
     engine: str
     ms: float
 
 
-#: The condition that says what the interval is.
+#: Name of the condition that describes the interval.
 INTERVAL = "interval"
-#: The source of what a regression says.
+#: ``Latency.source`` of predictions by a regression.
 PREDICTED = "regression"
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one inference and its interval in ms, and where they come from."""
+    """Time of one inference and its interval in ms, and their origin."""
 
     ms: float
     low_ms: float
@@ -93,9 +93,9 @@ class Latency:
     on_cpu: tuple[str, ...]
     #: "vela 5.2.0", "host", PREDICTED
     source: str
-    #: what the figure was taken under: clocks, threads, versions
+    #: measurement conditions, as (name, value): clocks, threads, versions
     conditions: tuple[tuple[str, str], ...] = ()
-    #: are the operators' times the total shared out, since the source knows no more?
+    #: whether the times of operators are only estimated, by apportioning the total among them
     operators_shared: bool = False
 
     def __post_init__(self) -> None:
@@ -107,12 +107,12 @@ class Latency:
 
     @property
     def interval(self) -> str:
-        """What the interval is, in words; every source says it in its conditions."""
+        """Description of the interval; every source gives it in its conditions."""
         return dict(self.conditions).get(INTERVAL, "")
 
     @property
     def operator_ms(self) -> tuple[float, ...]:
-        """Each operator's time, or nothing where the source knows that of the whole alone."""
+        """The time of each operator; empty if the source only knows the time of the whole model."""
         return () if self.operators_shared else tuple(row.ms for row in self.operators)
 
     @property
@@ -132,7 +132,7 @@ class Latency:
 
     @property
     def text(self) -> str:
-        """Text for people; of a prediction with its interval."""
+        """The time as text for users; predictions include their interval."""
         if not self.is_predicted:
             return f"{self.ms:.2f} ms"
         return f"{self.ms:.2f} ms predicted ({self.low_ms:.2f} to {self.high_ms:.2f})"
@@ -140,20 +140,20 @@ class Latency:
 
 @dataclass(frozen=True)
 class LatencyRequest:
-    """A model to be timed: its operators, and the file itself, made only if the source needs it.
+    """A model to be timed: its operators, and its file, which is made only if the source needs it.
 
-    From a graph by ``of_graph``; from anybody's file by
-    ``latency_models.tflite.requests.request_of_file``.
+    ``of_graph`` makes a request from a graph, and
+    ``latency_models.tflite.requests.request_of_file`` makes one from any TFLite file.
     """
 
-    #: what people call it, for messages
+    #: name of the model in messages
     name: str
     operators: tuple[LoweredOperator, ...]
     input: InputSpec
     make_tflite: Callable[[], bytes] = field(repr=False, compare=False)
-    #: what the file is made of; None if only the file is known
+    #: the graph that the file is made from; None if only the file is known
     graph: Graph | None = field(default=None, repr=False)
-    #: SHA-256 of the file that was given, if ``make_tflite`` is that with its open sizes fixed
+    #: SHA-256 of the user's file, if ``make_tflite`` returns that file with fixed sizes; else empty
     given_sha256: str = ""
 
     @property
@@ -165,35 +165,35 @@ class LatencyRequest:
     def of_graph(
         cls, graph: Graph, spec: InputSpec, make_tflite: Callable[[], bytes], name: str = ""
     ) -> LatencyRequest:
-        """For the deployed ``graph``; its weights need only be like trained ones.
+        """Returns a request for the deployed ``graph``; random weights like trained ones suffice.
 
-        Of a graph with a ``name`` no hash is computed here.
+        If a ``name`` is given, the graph's hash is not computed here.
         """
-        called = name or f"network {graph.hash}"
-        return cls(called, lower(graph, spec), spec, make_tflite, graph)
+        title = name or f"network {graph.hash}"
+        return cls(title, lower(graph, spec), spec, make_tflite, graph)
 
 
 class LatencySource(abc.ABC):
-    """Answers requests for one device.
+    """Gives latencies of models on one device.
 
-    A latency covers every operator of the request: those that leave the NPU are in ``on_cpu``, and
-    costed. A source that cannot answer raises LatencyError, UnsupportedOperators where the
-    network's own operators are why; it never returns 0 or leaves an operator out. Sources are used
-    from one thread, and own no files.
+    A latency covers every operator of the request: operators that fall back to the CPU are listed
+    in ``on_cpu``, and their cost is included. A source that cannot give a latency raises
+    LatencyError (UnsupportedOperators if the network's operators are the reason); it never returns
+    0 or leaves an operator out. A source is used from one thread only, and owns no files.
     """
 
     @property
     def reads_weights(self) -> bool:
-        """Whether the time depends on the weights, so that a trained file is timed again."""
+        """Whether times depend on the weights, so that a trained model must be timed again."""
         return False
 
     @abc.abstractmethod
     def measure(self, request: LatencyRequest) -> Latency:
-        """The latency of one inference."""
+        """Returns the latency of one inference."""
 
     def run(self, request: LatencyRequest, image: bytes) -> bytes:
         """Runs the model on the device itself; returns the bytes of its outputs, in order.
 
-        ``image`` is the input tensor as the file has it. LatencyError if the source runs nothing.
+        ``image`` holds the bytes of the input tensor. LatencyError if the source cannot run models.
         """
         raise LatencyError(f"{request.name}: there is no device here to run it; it has times alone")

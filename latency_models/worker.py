@@ -1,8 +1,9 @@
 """A long-lived child process for code that may crash or hang: trainings, converters, compilers.
 
-It forks from a server, a process without threads that may have the heavy imports behind it. A
-segmentation fault or a time-out costs one fork and becomes a ``WorkerError`` in the parent. The
-script of the parent is not run again in the child: what a child does is importable without it.
+The child is forked from a fork server, a process without threads that may have imported heavy
+modules already. A segmentation fault or a timeout costs one fork and becomes a ``WorkerError`` in
+the parent. The child does not run the parent's main script: the functions that it calls must be
+importable without that script.
 """
 
 from __future__ import annotations
@@ -31,20 +32,21 @@ from .processor import bind
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Environment variable that keeps Python from importing modules of the current folder.
 _SAFE_PATH = "PYTHONSAFEPATH"
-#: For so long may what a followed call says, or its end, go unnoticed.
+#: Interval at which a followed call is checked for messages and for its end.
 _POLL_SECONDS = 0.05
 
 
 class _Process(ForkServerProcess):
-    """A child that does not import the parent's script, as multiprocessing's own do.
+    """A child that does not import the parent's main script, unlike those of multiprocessing.
 
-    So a script or a notebook needs no ``if __name__ == "__main__":`` around what it does.
+    Scripts and notebooks therefore need no ``if __name__ == "__main__":`` guard.
     """
 
     @staticmethod
     def _Popen(process: BaseProcess) -> Popen:  # noqa: N802 (its name in multiprocessing)
-        with _as_main(ModuleType("__main__")):
+        with _main_module(ModuleType("__main__")):
             return Popen(process)
 
 
@@ -53,8 +55,8 @@ class _Context(ForkServerContext):
 
 
 @contextlib.contextmanager
-def _as_main(module: ModuleType) -> Iterator[None]:
-    """Within, ``module`` is taken for the script."""
+def _main_module(module: ModuleType) -> Iterator[None]:
+    """Makes ``module`` the ``__main__`` module within the context."""
     script = sys.modules["__main__"]
     sys.modules["__main__"] = module
     try:
@@ -67,32 +69,35 @@ _SERVER = _Context()
 
 
 def import_for_workers(*modules: str) -> None:
-    """Workers of this process begin with ``modules`` imported: once for all of them.
+    """Imports ``modules`` in the fork server, once for all workers of this process.
 
-    Call it before the first worker begins; it does not wait for the imports. What they import may
-    start no threads: a fork leaves those behind.
+    Call it before the first worker starts; it does not wait for the imports. The modules must not
+    start threads when they are imported, since threads do not survive a fork.
     """
     _SERVER.set_forkserver_preload([*modules, "latency_models.fork_server"])
-    with _deaf(), _safe_path():
+    with _ignoring_interrupts(), _safe_path():
         forkserver.ensure_running()
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Within, a process that begins ignores Ctrl-C; Python can see to it in the main thread."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Makes processes that start within the context ignore Ctrl-C.
+
+    It has no effect outside the main thread, where Python cannot set signal handlers.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, heeded)
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
-    """Within, a Python that begins imports nothing from the current folder."""
+    """Keeps Python processes that start within the context from importing the current folder."""
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
     try:
@@ -105,11 +110,11 @@ def _safe_path() -> Iterator[None]:
 
 
 class WorkerError(CandidateError):
-    """The worker died or ran out of time over one call; it has been restarted."""
+    """The worker process died or timed out during a call; the next call starts a new one."""
 
 
 class Worker:
-    """One child process, started with its first call. Not thread-safe; close it after use."""
+    """One child process, started by the first call. Not thread-safe; close it after use."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
@@ -118,18 +123,19 @@ class Worker:
 
     @property
     def followed(self) -> int:
-        """Calls of ``follow`` that the present child was given, however they ended."""
+        """Number of ``follow`` calls that the present child has got, including failed ones."""
         return self._followed
 
     def call(
         self, timeout_seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """``function(*args, **kwargs)`` in the child: importable by name, with picklable values.
+        """Returns ``function(*args, **kwargs)``, computed in the child process.
 
-        Raises what the function raises, and WorkerError if the child dies or takes longer.
+        The function must be importable by name, and its arguments and result picklable. Raises
+        what the function raises, and WorkerError if the child dies or exceeds the timeout.
         """
-        with self._guarded(function):
-            future = self._started().submit(function, *args, **kwargs)
+        with self._translated_errors(function):
+            future = self._running_pool().submit(function, *args, **kwargs)
             try:
                 return future.result(timeout_seconds)
             except TimeoutError:
@@ -148,14 +154,14 @@ class Worker:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """As ``call``, as long as the function goes on sending messages.
+        """Like ``call``, but without a timeout as long as the function keeps sending messages.
 
-        ``on_message`` gets what the function gives to ``send``. ``patience`` says how many seconds
-        it may now be silent; then the child is stopped, and WorkerError raised. What ``on_message``
-        raises ends the child, too.
+        ``on_message`` is called with each message that the function passes to ``send``.
+        ``patience`` returns for how many seconds the function may be silent now; after that, the
+        child is stopped and WorkerError raised. Exceptions of ``on_message`` stop the child, too.
         """
-        with self._guarded(function):
-            future = self._started().submit(function, *args, **kwargs)
+        with self._translated_errors(function):
+            future = self._running_pool().submit(function, *args, **kwargs)
             self._followed += 1
             silent_seconds = 0.0
             try:
@@ -164,8 +170,8 @@ class Worker:
                         on_message(self._receiver.recv())
                         silent_seconds = 0.0
                         continue
-                    # Counted, not read off a clock: while both sleep, or wait for the processor,
-                    # the child misses nothing.
+                    # Waits are counted instead of reading a clock: while the whole machine is
+                    # suspended or overloaded, a clock would go on, but the child could not.
                     silent_seconds += _POLL_SECONDS
                     if silent_seconds > patience():
                         raise WorkerError(
@@ -178,7 +184,8 @@ class Worker:
             return future.result()
 
     @contextlib.contextmanager
-    def _guarded(self, function: Callable[..., object]) -> Iterator[None]:
+    def _translated_errors(self, function: Callable[..., object]) -> Iterator[None]:
+        """Converts the death of the child to WorkerError; an interrupt stops the child."""
         try:
             yield
         except BrokenProcessPool:
@@ -188,34 +195,36 @@ class Worker:
                 "a crash in native code, or out of memory"
             ) from None
         except KeyboardInterrupt:
-            self.close()  # else Python waits for the child before it exits
+            self.close()  # otherwise Python would wait for the child before it exits
             raise
 
     def begin(self, function: Callable[[], object]) -> None:
-        """Starts the child with ``function``, and does not wait: the next call finds it done.
+        """Starts the child, runs ``function`` in it, and does not wait for the result.
 
-        What goes wrong in it goes wrong in that call. A server that still imports is waited for.
+        The next call runs after ``function``; if the child dies, the next call raises the error.
+        Blocks only while the fork server still imports its modules.
         """
         with contextlib.suppress(BrokenProcessPool):
-            self._started().submit(function)
+            self._running_pool().submit(function)
 
     def close(self) -> None:
-        """Ends the child at once; the next call starts another."""
+        """Kills the child process at once; the next call starts a new one."""
         pool, self._pool = self._pool, None
         self._followed = 0
         if pool is not None:
             for process in list((pool._processes or {}).values()):
                 process.kill()
             pool.shutdown(wait=True, cancel_futures=True)
-        while self._receiver.poll():  # nobody follows the call any more
+        while self._receiver.poll():  # drop messages of the stopped call
             self._receiver.recv()
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _running_pool(self) -> ProcessPoolExecutor:
+        """Returns the pool of the child process; starts it if necessary."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 1,
                 mp_context=_SERVER,
-                initializer=_settle,
+                initializer=_initialize_child,
                 initargs=(self._sender, os.sched_getaffinity(0)),
             )
         return self._pool
@@ -227,33 +236,34 @@ class Worker:
         self.close()
 
 
-#: In a worker process: to whom it says what a followed call has to say.
-_listeners: list[Connection] = []
+#: In a worker process: the connection, once it is set, for messages of followed calls.
+_message_connections: list[Connection] = []
 
 
 def send(message: object) -> None:
-    """Within a worker: gives ``message``, small and picklable, to who follows this call."""
-    assert _listeners, "send: this is no worker process"
-    _listeners[0].send(message)
+    """Sends ``message``, small and picklable, from a worker to the caller of ``follow``."""
+    assert _message_connections, "send: this is no worker process"
+    _message_connections[0].send(message)
 
 
-def _settle(listener: Connection, cores: set[int]) -> None:
-    """Quiet, deaf to Ctrl-C (the parent decides), and gone as soon as the parent is.
+def _initialize_child(sender: Connection, cores: set[int]) -> None:
+    """Initializes the child process.
 
-    ``cores`` are the parent's: the server may have begun with others.
+    The child discards its output, ignores Ctrl-C (the parent handles it), and exits as soon as the
+    parent does. ``cores`` are those of the parent; the fork server may have started on others.
     """
-    _listeners.append(listener)
+    _message_connections.append(sender)
     bind(cores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Compilers print from C++ straight to these descriptors.
+    # Compilers print from C++ directly to file descriptors 1 and 2.
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
     parent = multiprocessing.parent_process()
 
-    def follow() -> None:
+    def exit_with_parent() -> None:
         if parent is not None:
             parent.join()
         os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()

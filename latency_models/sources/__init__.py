@@ -1,1 +1,1 @@
-"""Latency sources, a package or module each."""
+"""The latency sources; each is a module or a package."""

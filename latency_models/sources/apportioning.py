@@ -8,16 +8,16 @@ from search_spaces import LoweredOperator
 
 from ..source import OperatorLatency
 
-#: How it is done, for ``Latency.conditions``.
+#: Describes how times are apportioned, in ``Latency.conditions``.
 SHARING_RULE = "the total, shared out by bytes and MACs"
 
 
 def shared_out(
     ms: float, operators: Sequence[LoweredOperator], engine: str
 ) -> tuple[OperatorLatency, ...]:
-    """``ms`` in proportion to the bytes and MACs of each operator: a rough estimate."""
-    work = [operator.bytes_moved + operator.macs for operator in operators]
+    """Divides ``ms`` among operators in proportion to bytes plus MACs; a rough estimate."""
+    amounts = [operator.bytes_moved + operator.macs for operator in operators]
     return tuple(
-        OperatorLatency(operator.name, operator.kind, engine, ms * part / sum(work))
-        for operator, part in zip(operators, work, strict=True)
+        OperatorLatency(operator.name, operator.kind, engine, ms * amount / sum(amounts))
+        for operator, amount in zip(operators, amounts, strict=True)
     )

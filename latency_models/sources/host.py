@@ -1,4 +1,4 @@
-"""The processor of this machine: the model timed with LiteRT and its XNNPACK operators."""
+"""Times models on the CPU of this machine, with LiteRT and its XNNPACK kernels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .settings import PositiveSeconds, SourcePlace, SourceSettings
 
 @dataclass(frozen=True)
 class HostTiming:
-    """How long to measure: until both the runs and the seconds are reached."""
+    """How long to measure: until both the minimum runs and the minimum seconds are reached."""
 
     threads: int = 1
     warmup_runs: int = 3
@@ -34,7 +34,7 @@ class HostTiming:
 
 @dataclass(frozen=True)
 class HostRuns:
-    """Milliseconds of each run, and the processors that it was pinned to (none: it was not)."""
+    """Milliseconds of each run, and the processors that the threads were pinned to, if any."""
 
     ms: tuple[float, ...]
     processors: tuple[int, ...]
@@ -44,9 +44,9 @@ class HostRuns:
 class HostSource(LatencySource):
     """Times each model in ``worker``.
 
-    The latency is the fastest run: others on the machine only ever add to it. The interval reaches
-    up to the median. LiteRT gives no times of operators in Python; the total is shared out by their
-    bytes and multiply-accumulates.
+    The latency is that of the fastest run, since other processes can only make a run longer. The
+    interval extends to the median. LiteRT's Python interface gives no times of operators: the total
+    is apportioned by their bytes and multiply-accumulates.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class HostSource(LatencySource):
         )
 
     def run(self, request: LatencyRequest, image: bytes) -> bytes:
-        """By XNNPACK, as it is timed."""
+        """Runs the model with XNNPACK, as in the measurement."""
         data = request.make_tflite()
         try:
             require_same_operators(request, read_tflite(data))
@@ -96,7 +96,7 @@ class HostSource(LatencySource):
 
 
 class HostSettings(SourceSettings):
-    """The processor of this machine."""
+    """Settings of the CPU of this machine."""
 
     measures: ClassVar[bool] = True
 
@@ -108,13 +108,13 @@ class HostSettings(SourceSettings):
     timeout_seconds: PositiveSeconds = 300.0
 
     def open(self, place: SourcePlace) -> HostSource:
-        """LiteRT, in the worker."""
+        """Returns the latency source, which runs LiteRT in the worker."""
         timing = HostTiming(self.threads, self.warmup_runs, self.minimum_runs, self.minimum_seconds)
         return HostSource(timing, place.worker, timeout_seconds=self.timeout_seconds)
 
 
 def time_runs(data: bytes, timing: HostTiming) -> HostRuns:
-    """Runs the model on noise. In the worker: the interpreter may crash on a file it misreads."""
+    """Times the model on noise. Runs in the worker, since a bad file may crash the interpreter."""
     import ai_edge_litert
     from ai_edge_litert.interpreter import Interpreter
 
@@ -154,7 +154,10 @@ def _timed_runs(interpreter: Any, timing: HostTiming) -> tuple[float, ...]:
 
 @contextmanager
 def _pinned(threads: int) -> Iterator[tuple[int, ...]]:
-    """Holds this thread and those it starts on as many processors, where the system can."""
+    """Pins this thread and those it starts to ``threads`` processors, if the system supports it.
+
+    Yields the processors; InputError if there are too few.
+    """
     if not hasattr(os, "sched_setaffinity"):
         yield ()
         return
@@ -163,7 +166,7 @@ def _pinned(threads: int) -> Iterator[tuple[int, ...]]:
         raise InputError(
             f"{threads} threads on {len(before)} processors; lower threads in device.toml"
         )
-    # The last ones: the operating system's own work gathers on the first.
+    # The last processors, since the operating system mostly works on the first ones.
     processors = tuple(sorted(before)[-threads:])
     os.sched_setaffinity(0, processors)
     try:

@@ -1,4 +1,4 @@
-"""Base classes of the tables of a device.toml, and of a source's settings."""
+"""Base classes for the tables of a device.toml and for the settings of a latency source."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..source import LatencySource
 from ..worker import Worker
 
-#: Eleven days, and no infinity: the system's clocks and timers take no more than some years.
-_MOST_SECONDS = 1e6
-PositiveSeconds = Annotated[float, Field(gt=0, le=_MOST_SECONDS)]
-NonNegativeSeconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS)]
+#: Eleven days; a finite limit, since timers of the system cannot wait for more than some years.
+_MAX_SECONDS = 1e6
+PositiveSeconds = Annotated[float, Field(gt=0, le=_MAX_SECONDS)]
+NonNegativeSeconds = Annotated[float, Field(ge=0, le=_MAX_SECONDS)]
 
 
 class SettingsTable(BaseModel):
-    """A table as written: no unknown key, no value of another type, never changed afterwards."""
+    """A table of a device.toml: immutable, with strict types and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -28,9 +28,9 @@ class SettingsTable(BaseModel):
 class SourcePlace:
     """What a source needs to be opened, in addition to its settings."""
 
-    #: of the device
+    #: name of the device
     name: str
-    #: where device.toml lies, and tables beside it
+    #: the folder that contains device.toml and the tables that it names
     folder: Traversable
     #: the process in which compilers and interpreters run
     worker: Worker
@@ -39,23 +39,23 @@ class SourcePlace:
 class SourceSettings(SettingsTable):
     """Settings of a latency source: the table ``[settings]`` of a device.toml."""
 
-    #: its times are those of the device itself, not of a compiler or a model of it
+    #: whether times are measured on the device itself, rather than estimated
     measures: ClassVar[bool] = False
-    #: its times are those of a regression
+    #: whether times are predicted by a regression
     predicts: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Files beside device.toml that latencies rest on."""
+        """Names of the files beside device.toml that latencies depend on."""
         return ()
 
     def compiler(self) -> str | None:
-        """The compiler that tells the times, with its version, as each latency's ``source``.
+        """Returns name and version of the estimating compiler, as in ``Latency.source``.
 
-        Nothing is compiled to know it. None where no compiler does; NasError if it is missing.
+        Returns None if no compiler is used; NasError if it is missing. Nothing is compiled.
         """
         return None
 
     @abstractmethod
     def open(self, place: SourcePlace) -> LatencySource:
-        """The source; NasError if it cannot start. No device is asked for anything yet."""
+        """Returns the source; NasError if it cannot start. It does not contact the device yet."""

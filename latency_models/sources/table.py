@@ -1,7 +1,7 @@
-"""Times taken by hand, as off AI Benchmark's screen, from a CSV.
+"""Reads times that were measured by hand, for instance with the AI Benchmark app, from a CSV file.
 
-Its first line is ``model,input,device,ms`` and, if wanted, ``low_ms``, ``high_ms`` and ``note``. A
-model is named by its graph's hash, or by the SHA-256 of its file (12 digits of it are enough).
+The columns are ``model,input,device,ms`` and optionally ``low_ms``, ``high_ms`` and ``note``. A
+model is identified by its graph's hash, or by the SHA-256 of its file (12 digits are enough).
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from ..source import INTERVAL, Latency, LatencyError, LatencyRequest, LatencySou
 from .apportioning import SHARING_RULE, shared_out
 from .settings import SourcePlace, SourceSettings
 
+#: Required and optional columns of the table.
 _REQUIRED = ("model", "input", "device", "ms")
 _OPTIONAL = ("low_ms", "high_ms", "note")
-_HASH = re.compile(r"[0-9a-f]{12,64}")
+_HASH_PATTERN = re.compile(r"[0-9a-f]{12,64}")
 
 
 class CsvSettings(SourceSettings):
-    """A table of times in the device's folder."""
+    """Settings of a device whose times are in a table in its folder."""
 
     measures: ClassVar[bool] = True
 
@@ -39,17 +40,17 @@ class CsvSettings(SourceSettings):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The one with the times."""
+        """The name of the table of times."""
         return (self.table,)
 
     def open(self, place: SourcePlace) -> TableSource:
-        """The table; InputError names the line at fault."""
+        """Returns the latency source; InputError names an invalid line of the table."""
         return TableSource(place.folder / self.table, place.name)
 
 
 @dataclass(frozen=True)
-class HandTime:
-    """A line of the table; milliseconds, the interval as far as they were written down."""
+class TimeEntry:
+    """A line of the table: the time of a model in ms, with its interval."""
 
     model: str
     input: InputSpec
@@ -61,7 +62,7 @@ class HandTime:
     line: int
 
     def __post_init__(self) -> None:
-        if not _HASH.fullmatch(self.model):
+        if not _HASH_PATTERN.fullmatch(self.model):
             raise InputError(
                 f"model {self.model!r} is no hash; give the 16 digits of its graph's hash, or 12 "
                 "to 64 of its file's SHA-256, in small letters"
@@ -72,35 +73,35 @@ class HandTime:
                 "high_ms, in order and above 0"
             )
 
-    def is_of(self, key: str) -> bool:
-        """Whether ``key``, a graph's hash or a whole SHA-256, is this model's."""
+    def matches(self, key: str) -> bool:
+        """Whether ``key``, a graph's hash or a whole SHA-256, identifies this model."""
         return key.startswith(self.model)
 
 
 class TableSource(LatencySource):
-    """Looks latencies up in a table; nothing is run or converted."""
+    """Looks up latencies in a table; no model is run or converted."""
 
     def __init__(self, file: Traversable, device: str) -> None:
-        """InputError names the line of ``file`` that is at fault."""
+        """Reads the rows of ``device`` from ``file``; InputError names an invalid line."""
         self._file = file
         self._device = device
         self._times = [time for time in read_times(file) if time.device == device]
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """Looks the model up; LatencyError, with the line to be added, if that lacks it."""
+        """Looks up the model; LatencyError, with the line to add, if the table lacks it."""
         key = request.graph_hash or request.given_sha256
         if not key:
             key = hashlib.sha256(request.make_tflite()).hexdigest()
-        found = [time for time in self._times if time.is_of(key) and time.input == request.input]
+        found = [time for time in self._times if time.matches(key) and time.input == request.input]
         if not found:
             raise LatencyError(
                 f"{request.name}: {self._file.name} has no time of it on {self._device}; take it, "
                 f"and add the line {key[:16]},{request.input},{self._device},MILLISECONDS"
             )
-        return _latency(found[0], request, self._file.name)
+        return _latency_of(found[0], request, self._file.name)
 
 
-def _latency(time: HandTime, request: LatencyRequest, table: str) -> Latency:
+def _latency_of(time: TimeEntry, request: LatencyRequest, table: str) -> Latency:
     return Latency(
         ms=time.ms,
         low_ms=time.low_ms,
@@ -118,9 +119,9 @@ def _latency(time: HandTime, request: LatencyRequest, table: str) -> Latency:
     )
 
 
-def read_times(file: Traversable) -> tuple[HandTime, ...]:
-    """The lines of a table; InputError names the file and the line."""
-    times: list[HandTime] = []
+def read_times(file: Traversable) -> tuple[TimeEntry, ...]:
+    """Reads the lines of a table; InputError names the file and the line."""
+    times: list[TimeEntry] = []
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -130,7 +131,7 @@ def read_times(file: Traversable) -> tuple[HandTime, ...]:
         header = _header(next(reader, []))
         for cells in reader:
             if any(map(str.strip, cells)):
-                time = _time(_row(header, cells), reader.line_num)
+                time = _time_entry(_row(header, cells), reader.line_num)
                 _require_new(time, times)
                 times.append(time)
     except (InputError, csv.Error) as error:
@@ -154,24 +155,24 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
     return dict(zip(header, map(str.strip, cells), strict=True))
 
 
-def _require_new(time: HandTime, times: Sequence[HandTime]) -> None:
+def _require_new(time: TimeEntry, times: Sequence[TimeEntry]) -> None:
     for other in times:
-        same_model = other.is_of(time.model) or time.is_of(other.model)
+        same_model = other.matches(time.model) or time.matches(other.model)
         if same_model and (other.input, other.device) == (time.input, time.device):
             raise InputError(f"the same model as in line {other.line}; keep one of them")
 
 
-def _time(row: Mapping[str, str], line: int) -> HandTime:
+def _time_entry(row: Mapping[str, str], line: int) -> TimeEntry:
     ms = _number(row["ms"], "ms")
-    half_a_digit = Decimal((0, (5,), _exponent(ms) - 1))
+    half_digit = Decimal((0, (5,), _last_digit_exponent(ms) - 1))
     low, high = (_number(row[key], key) if row.get(key) else None for key in ("low_ms", "high_ms"))
-    return HandTime(
+    return TimeEntry(
         model=row["model"],
         input=InputSpec.parse(row["input"]),
         device=row["device"],
         ms=float(ms),
-        low_ms=float(ms - half_a_digit if low is None else low),
-        high_ms=float(ms + half_a_digit if high is None else high),
+        low_ms=float(ms - half_digit if low is None else low),
+        high_ms=float(ms + half_digit if high is None else high),
         note=row.get("note", ""),
         line=line,
     )
@@ -187,8 +188,8 @@ def _number(text: str, column: str) -> Decimal:
     return number
 
 
-def _exponent(number: Decimal) -> int:
-    """Of its last digit: -1 for 36.9."""
+def _last_digit_exponent(number: Decimal) -> int:
+    """Returns the decimal exponent of the last digit: -1 for 36.9."""
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
     return exponent

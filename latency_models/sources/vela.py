@@ -1,7 +1,7 @@
-"""Arm Ethos-U: cycles as estimated by Arm's compiler, Vela, without an NPU.
+"""Latency of Arm Ethos-U NPUs, as estimated by Arm's compiler Vela; no NPU is needed.
 
-Vela estimates the operators on the NPU. Those that it leaves to the CPU are estimated by
-``CpuFallback``, from the speed of the CPU in the device's settings.
+Vela estimates the cycles of operators on the NPU. ``CpuFallback`` estimates those that it leaves to
+the CPU, from the speed of the CPU in the device's settings.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .vela_config import VelaConfig
 #: The supported version: Vela's internal interface may change with every minor version.
 SUPPORTED = "5.2"
 _NPU_OPERATOR = "CUSTOM:ethos-u"
-#: Smallest plausible clock: Vela takes a configuration without core_clock as 1 Hz.
+#: Smallest plausible clock: Vela assumes 1 Hz for a configuration without core_clock.
 _MIN_CLOCK_HZ = 1e6
 
 
@@ -47,7 +47,7 @@ Accelerator: TypeAlias = Literal[
 
 
 def accelerator_named(name: str) -> Accelerator:
-    """The accelerator ``name``, in any case of letters; InputError lists those of Vela."""
+    """Returns the accelerator ``name``, ignoring case; InputError lists those that Vela knows."""
     known: tuple[Accelerator, ...] = get_args(Accelerator)
     for accelerator in known:
         if accelerator == name.lower():
@@ -57,18 +57,18 @@ def accelerator_named(name: str) -> Accelerator:
 
 @dataclass(frozen=True)
 class VelaTarget:
-    """The target of a compilation, by the names of Vela and of sections of a configuration file."""
+    """The target of a compilation: Vela's accelerator, and sections of a configuration file."""
 
     accelerator: str
     system_config: str
     memory_mode: str
-    #: the configuration file; None: Arm's
+    #: the configuration file; None: the one of Arm
     config: VelaConfig | None = None
 
 
 @dataclass(frozen=True)
 class CompiledCycles:
-    """NPU cycles of each operator of the TFLite file, and indices of those left to the CPU."""
+    """NPU cycles of each operator of the TFLite file, and indices of operators left to the CPU."""
 
     cycles: tuple[int, ...]
     on_cpu: frozenset[int]
@@ -80,7 +80,7 @@ class CompiledCycles:
 class VelaSource(LatencySource):
     """Compiles each model in ``worker``; deterministic, about 20 ms per model.
 
-    An operator that Vela fuses into another has 0 ms: its cycles are in those of the other. The
+    An operator that Vela fuses into another has 0 ms: its cycles belong to the other. The
     interval covers the estimate of the CPU's time only, not Vela's deviation from real devices.
     """
 
@@ -93,12 +93,12 @@ class VelaSource(LatencySource):
         sram_kb: int | None = None,
         timeout_seconds: float = 120.0,
     ) -> None:
-        """Networks that need more SRAM than ``sram_kb``, in units of 1024 bytes, are refused.
+        """Opens the source; it refuses networks that need more SRAM than ``sram_kb`` (1024 bytes).
 
-        NasError if a supported Vela is not installed, InputError if it has no such target.
+        NasError if no supported Vela is installed, InputError if it does not know the target.
         """
         self._compiler = installed_compiler()
-        _require_known(target)
+        _require_known_target(target)
         if target.config is not None:
             worker.call(timeout_seconds, clock_hz_of, target)
         self._target = target
@@ -109,7 +109,7 @@ class VelaSource(LatencySource):
 
     @property
     def reads_weights(self) -> bool:
-        """True: zeros are packed, and PReLUs of equal slopes become leaky ReLUs."""
+        """True: Vela compresses zeros, and converts PReLUs of equal slopes to leaky ReLUs."""
         return True
 
     def measure(self, request: LatencyRequest) -> Latency:
@@ -126,7 +126,8 @@ class VelaSource(LatencySource):
             raise LatencyError(f"{request.name} on {self._target.accelerator}: {error}") from error
         self._require_fitting(request, compiled)
         rows = tuple(
-            self._row(operator, index, compiled) for index, operator in enumerate(request.operators)
+            self._operator_latency(operator, index, compiled)
+            for index, operator in enumerate(request.operators)
         )
         return self._latency(rows, compiled)
 
@@ -141,7 +142,7 @@ class VelaSource(LatencySource):
             needed_kb / self._sram_kb - 1,
         )
 
-    def _row(
+    def _operator_latency(
         self, operator: LoweredOperator, index: int, compiled: CompiledCycles
     ) -> OperatorLatency:
         if index in compiled.on_cpu:
@@ -210,7 +211,7 @@ class VelaSettings(SourceSettings):
 
 
 def installed_compiler() -> str:
-    """Name and version, "vela 5.2.0"; NasError if no supported Vela is installed."""
+    """Returns name and version, "vela 5.2.0"; NasError if no supported Vela is installed."""
     try:
         version = importlib.metadata.version("ethos-u-vela")
     except importlib.metadata.PackageNotFoundError:
@@ -223,20 +224,20 @@ def installed_compiler() -> str:
     return f"vela {version}"
 
 
-def _require_known(target: VelaTarget) -> None:
-    config = target.config or VelaConfig.of_arm()
+def _require_known_target(target: VelaTarget) -> None:
+    config = target.config or VelaConfig.read_packaged()
     config.system(target.system_config)
     config.memory_mode(target.memory_mode)
 
 
 def clock_hz_of(target: VelaTarget) -> float:
-    """The NPU's clock; InputError if Vela refuses the configuration. Runs in the worker."""
+    """Returns the NPU's clock; InputError if Vela refuses the configuration. Runs in the worker."""
     architecture, _, _ = _configuration(target)
     return float(architecture.core_clock)
 
 
 def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledCycles:
-    """Compiles the TFLite file ``data`` of so many operators; LatencyError if that fails.
+    """Compiles the TFLite file ``data``, with ``operators`` operators; LatencyError on failure.
 
     Runs in the worker, since a damaged file may crash the compiler.
     """
@@ -249,26 +250,26 @@ def compile_cycles(data: bytes, operators: int, target: VelaTarget) -> CompiledC
     except Exception as error:
         message = " ".join(str(error).split())
         raise LatencyError(f"Vela cannot compile it: {message}") from None
-    cycles, on_cpu = _by_operator(compiled.opt_database.tables, operators)
+    cycles, on_cpu = _cycles_by_operator(compiled.opt_database.tables, operators)
     if sum(cycles) != compiled.perf_report.totalCycles:
         raise LatencyError(
             f"Vela's operators take {sum(cycles)} cycles and its model "
             f"{compiled.perf_report.totalCycles}: its interface has changed"
         )
-    _require_all_seen(read_tflite(data), read_tflite(bytes(compiled.model)), on_cpu)
+    _require_consistent_fallback(read_tflite(data), read_tflite(bytes(compiled.model)), on_cpu)
     used = compiled.perf_report.memories.get("Sram")
     sram_bytes = 0 if used is None else int(used.peakUsage)
     return CompiledCycles(cycles, on_cpu, float(architecture.core_clock), sram_bytes)
 
 
 def _configuration(target: VelaTarget) -> tuple[Any, str, str]:
-    """Vela's architecture, its text for the compiler, and the compiler's default options.
+    """Returns Vela's architecture, its text for the compiler, and the compiler's default options.
 
     InputError if Vela refuses the target's configuration.
     """
     from ethosu.vela.vela import get_compiler_config
 
-    config_text = (target.config or VelaConfig.of_arm()).plain_text
+    config_text = (target.config or VelaConfig.read_packaged()).plain_text
     architecture = _architecture(target, config_text)
     config = (
         f"[architecture]\nmacs={architecture.num_macs_per_cycle}\ncores={architecture.ncores}\n"
@@ -323,7 +324,7 @@ def _architecture(target: VelaTarget, config_text: str) -> Any:
                 arena_cache_size=None,
             )
         except (VelaError, KeyError, ValueError) as error:
-            reason = _reason(error)
+            reason = _refusal_reason(error)
             raise InputError(
                 f"{where}: Vela does not take System_Config.{target.system_config} with "
                 f"Memory_Mode.{target.memory_mode} for {target.accelerator}: {reason}"
@@ -343,17 +344,17 @@ def _architecture(target: VelaTarget, config_text: str) -> Any:
     return architecture
 
 
-def _reason(error: Exception) -> str:
-    """What Vela says of a configuration; of a name that it looked up in vain, no more than that."""
+def _refusal_reason(error: Exception) -> str:
+    """Returns why Vela refuses a configuration; a KeyError only has the missing name."""
     if isinstance(error, KeyError):
         return f"it knows no {error.args[0]}"
     return " ".join(str(getattr(error, "error_msg", error)).split())
 
 
-def _by_operator(tables: Any, operators: int) -> tuple[tuple[int, ...], frozenset[int]]:
-    """Cycles of each operator of the file, summed over the compiler's operators made from it."""
+def _cycles_by_operator(tables: Any, operators: int) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Returns the cycles of each operator, all its parts, and the indices of those on the CPU."""
     try:
-        # ext_key: the operator's index in the file
+        # The key ext_key is the operator's index in the file.
         index_of = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
         cycles, on_cpu = [0] * operators, set()
         for row in _rows(tables["perf"]):
@@ -372,8 +373,10 @@ def _rows(table: Any) -> list[dict[str, str]]:
     return [dict(zip(table.header, row, strict=True)) for row in table.data]
 
 
-def _require_all_seen(source: TfliteModel, compiled: TfliteModel, on_cpu: frozenset[int]) -> None:
-    """LatencyError unless file and table of the compiler leave the same operators to the CPU."""
+def _require_consistent_fallback(
+    source: TfliteModel, compiled: TfliteModel, on_cpu: frozenset[int]
+) -> None:
+    """Raises LatencyError unless the compiled file and the table agree on operators on the CPU."""
     left = Counter(op.kind for op in compiled.operators if op.kind != _NPU_OPERATOR)
     listed = Counter(source.operators[index].kind for index in on_cpu)
     if left != listed:

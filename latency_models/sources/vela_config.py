@@ -1,6 +1,6 @@
-"""Configuration files of Arm's compiler: systems and their memory, under names.
+"""Configuration files of Arm's compiler Vela: named system configurations and memory modes.
 
-Arm's own, vela.ini, holds its reference systems; makers of chips have files of their own.
+Arm's vela.ini describes its reference systems; chip vendors provide files of their own.
 """
 
 from __future__ import annotations
@@ -13,62 +13,62 @@ from importlib.resources.abc import Traversable
 
 from search_spaces import InputError
 
-_SYSTEM, _MEMORY = "System_Config.", "Memory_Mode."
-_OF_MEMORIES = (
+_SYSTEM_PREFIX, _MEMORY_PREFIX = "System_Config.", "Memory_Mode."
+_MEMORY_KEYS = (
     "clock_scale", "ports_used", "burst_length", "read_latency", "write_latency", "max_reads",
     "max_writes",
 )  # fmt: skip
-#: Vela's keys, by their small letters.
-_KEYS = {
+#: Key in lower case -> the key as Vela spells it.
+_VELA_KEYS = {
     f"{memory}_{key}".lower(): f"{memory}_{key}"
     for memory in ("Sram", "Dram", "OnChipFlash", "OffChipFlash")
-    for key in _OF_MEMORIES
+    for key in _MEMORY_KEYS
 }
 
 
 @dataclass(frozen=True)
 class VelaConfig:
-    """A configuration file, once it can be read; ``where`` names it in messages."""
+    """A valid configuration file; ``where`` names it in messages."""
 
     where: str
     text: str = field(repr=False)
-    #: the same in a form that all of Vela reads alike, for the compiler
+    #: the normalized text, which both of Vela's parsers read alike
     plain_text: str = field(repr=False)
     systems: tuple[str, ...]
     memory_modes: tuple[str, ...]
 
     @classmethod
-    def of_arm(cls) -> VelaConfig:
-        """Arm's description of its reference systems, as Vela ships it."""
+    def read_packaged(cls) -> VelaConfig:
+        """Reads Arm's description of its reference systems, which comes with Vela."""
         return cls.read(files("ethosu") / "config_files" / "Arm" / "vela.ini", "Vela")
 
     @classmethod
     def read(cls, file: Traversable, where: str = "") -> VelaConfig:
-        """InputError if ``file`` is missing, or is no such file."""
+        """Reads ``file``; InputError if it is missing or not a configuration file of Vela."""
         where = where or str(file)
         try:
             text = file.read_text(encoding="utf-8-sig")
             ini = configparser.ConfigParser()
             ini.read_string(text)
-            plain_text = _plain(ini)
+            plain_text = _normalized_text(ini)
         except OSError as error:
             raise InputError(f"{where}: cannot be read ({error.strerror})") from None
         except (UnicodeDecodeError, configparser.Error) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{where}: no configuration file of Vela: {reason}") from None
 
-        def named(prefix: str) -> tuple[str, ...]:
+        def names_with(prefix: str) -> tuple[str, ...]:
             return tuple(s.removeprefix(prefix) for s in ini.sections() if s.startswith(prefix))
 
-        return cls(where, text, plain_text, named(_SYSTEM), named(_MEMORY))
+        return cls(where, text, plain_text, names_with(_SYSTEM_PREFIX), names_with(_MEMORY_PREFIX))
 
     def system(self, name: str | None) -> str:
-        """The system of that ``name``, without one the only one; InputError lists those it has."""
-        return self._chosen(_SYSTEM, name, self.systems)
+        """Returns the system ``name``; None: the only one. InputError lists the existing ones."""
+        return self._chosen(_SYSTEM_PREFIX, name, self.systems)
 
     def memory_mode(self, name: str | None) -> str:
-        """The memory mode of that ``name``, as ``system``."""
-        return self._chosen(_MEMORY, name, self.memory_modes)
+        """Returns the memory mode ``name``, like ``system``."""
+        return self._chosen(_MEMORY_PREFIX, name, self.memory_modes)
 
     def _chosen(self, prefix: str, name: str | None, known: Sequence[str]) -> str:
         if name is None and len(known) == 1:
@@ -83,17 +83,17 @@ class VelaConfig:
         return name
 
 
-def _plain(ini: configparser.ConfigParser) -> str:
-    """The systems and memory modes of ``ini``, written with ``key=value`` alone.
+def _normalized_text(ini: configparser.ConfigParser) -> str:
+    """Returns the systems and memory modes of ``ini``, written with ``key=value`` lines only.
 
-    Vela reads a file twice: its Python part as configparser does, its compiler more narrowly. That
-    one takes a key in other letters, or of a section DEFAULT, for missing and the memory for a fast
-    one, and stumbles over ``#`` and ``:``.
+    Vela parses a file twice: its Python part with configparser, and its compiler with a stricter
+    parser. The latter ignores keys in another case or in a section DEFAULT, and then assumes fast
+    memory; it also fails on ``#`` and ``:``.
     """
     lines: list[str] = []
     for section in ini.sections():
-        if section.startswith((_SYSTEM, _MEMORY)):
+        if section.startswith((_SYSTEM_PREFIX, _MEMORY_PREFIX)):
             lines.append(f"[{section}]")
             for key, value in ini.items(section):
-                lines.append(f"{_KEYS.get(key, key)}={' '.join(value.split())}")
+                lines.append(f"{_VELA_KEYS.get(key, key)}={' '.join(value.split())}")
     return "\n".join([*lines, ""])

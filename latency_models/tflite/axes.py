@@ -25,10 +25,10 @@ class Pieces:
 
 
 @dataclass(frozen=True)
-class Along:
-    """A dimension along one side of the image: 0 for its rows, 1 for its columns.
+class ImageDimension:
+    """A dimension of a tensor that runs along the rows (``side`` 0) or columns (1) of the image.
 
-    With ``pieces``, it consists of several concatenated ones, and ``axis`` is that of each.
+    With ``pieces``, it consists of several concatenated dimensions; ``axis`` is that of each one.
     """
 
     side: int
@@ -37,7 +37,7 @@ class Along:
 
     @property
     def count(self) -> int:
-        """Number of pieces, 1 without."""
+        """Number of pieces; 1 if the dimension is not concatenated."""
         return self.pieces.count if self.pieces else 1
 
     @property
@@ -45,25 +45,25 @@ class Along:
         """Length of the dimension."""
         return self.count * self.axis.size
 
-    def through(self, reads: Reads, size: int) -> Along:
-        """``Axis.through`` of each piece: after an operator that reads ``reads``, ``size`` long."""
+    def after_operator(self, reads: Reads, size: int) -> ImageDimension:
+        """Returns the dimension after an operator with ``reads``; each piece is ``size`` long."""
         return replace(self, axis=self.axis.through(reads, size))
 
 
-#: For each dimension of a tensor, what it runs along; None: neither rows nor columns.
-Dimensions: TypeAlias = tuple[Along | None, ...]
+#: For each dimension of a tensor: its relation to the image; None: neither rows nor columns.
+Dimensions: TypeAlias = tuple[ImageDimension | None, ...]
 
 
 def refusal(operator: TfliteOperator, reason: str) -> InputError:
-    """The error that ``operator`` cannot be tiled, for ``reason``."""
+    """Returns the error for an operator that prevents tiling or resizing for ``reason``."""
     return InputError(f"{operator.label} {reason}")
 
 
 def require_no_pieces(dimensions: Dimensions, reader: str) -> None:
     """InputError if ``reader``, an operator or the output, would read pieces as one image."""
-    for along in dimensions:
-        if along is not None and along.pieces is not None:
+    for dimension in dimensions:
+        if dimension is not None and dimension.pieces is not None:
             raise InputError(
-                f"{along.pieces.joined_by} puts rows or columns beside each other, "
+                f"{dimension.pieces.joined_by} puts rows or columns beside each other, "
                 f"and {reader} takes them for one image"
             )

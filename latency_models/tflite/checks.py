@@ -1,4 +1,4 @@
-"""Requirements on TFLite files, each with its own message."""
+"""Checks of TFLite files; each raises InputError with its own message."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .file import TfliteModel, TfliteOperator, TfliteTensor
 _QUANTIZED = frozenset({"int4", "int8", "uint8"})
 #: Types of tensors in integer-only models: values, biases, sizes and indices.
 _INTEGERS = _QUANTIZED | {"int32", "uint32", "int64", "bool"}
-#: Operators that stand for compiled models, with their compiler.
+#: Operators that mark compiled models -> their compiler.
 _COMPILED = {
     "CUSTOM:ethos-u": "Vela, for an Arm Ethos-U",
     "CUSTOM:edgetpu-custom-op": "the Edge TPU's compiler",
     "CUSTOM:DISPATCH_OP": "LiteRT, ahead of time",
 }
-#: dtype -> the value that stands for level 0
-_BLACK = {"uint8": 0, "int8": -128}
-#: Largest relative difference of input and output scale: a quarter of a level at level 255.
+#: dtype -> the value that stores grey level 0
+_BLACK_VALUES = {"uint8": 0, "int8": -128}
+#: Largest relative difference between input and output scale: a quarter of a level at level 255.
 _SCALE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Levels:
-    """How levels 0 to 255 are stored in input and output: level g is the value g + ``black``."""
+    """Storage of grey levels 0 to 255 in input and output: level g has the value g + ``black``."""
 
     #: "int8" or "uint8"
     dtype: str
@@ -42,11 +42,11 @@ class SuperResolution:
     levels: Levels
 
 
-_STATIC = "export it at one static size, or say one to `nas latency`: --input HxW"
+_STATIC_SIZE_HINT = "export it at one static size, or say one to `nas latency`: --input HxW"
 
 
 def require_uncompiled(model: TfliteModel) -> None:
-    """InputError if the file was compiled for a device."""
+    """Raises InputError if the file was compiled for a device."""
     for operator in model.operators:
         if operator.kind in _COMPILED:
             raise InputError(
@@ -56,23 +56,23 @@ def require_uncompiled(model: TfliteModel) -> None:
 
 
 def require_static(model: TfliteModel) -> None:
-    """InputError names the first activation with a shape that is not fixed."""
+    """Raises InputError for the first activation whose shape is not fixed."""
     for tensor in model.inputs:
         if tensor.dynamic:
             raise InputError(
-                f"input {tensor.title} has the open shape {tensor.shape_text}; {_STATIC}"
+                f"input {tensor.title} has the open shape {tensor.shape_text}; {_STATIC_SIZE_HINT}"
             )
     for operator in model.operators:
         for tensor in _activations(operator):
             if tensor.dynamic:
                 raise InputError(
                     f"{operator.label}: tensor {tensor.title} has the open shape "
-                    f"{tensor.shape_text}; {_STATIC}"
+                    f"{tensor.shape_text}; {_STATIC_SIZE_HINT}"
                 )
 
 
 def require_integer_only(model: TfliteModel) -> None:
-    """InputError names operator and tensor if anything is not INT8 (or another integer type)."""
+    """Raises InputError for the first tensor that is not INT8 (or another integer type)."""
     require_uncompiled(model)
     for operator in model.operators:
         for tensor in (*filter(None, operator.inputs), *operator.outputs):
@@ -90,16 +90,16 @@ def require_integer_only(model: TfliteModel) -> None:
 
 
 def require_one_image(model: TfliteModel) -> InputSpec:
-    """The size of the only input, one image (1, H, W, C) of fixed size; InputError otherwise."""
+    """Returns the size of the only input; InputError unless it is one image (1, H, W, C)."""
     require_static(model)
-    height, width, _ = _image_shape(_only(model.inputs, "input"), "input")
+    height, width, _ = _image_shape(_single(model.inputs, "input"), "input")
     return InputSpec(height, width)
 
 
 def require_super_resolution(model: TfliteModel) -> SuperResolution:
-    """InputError unless the model maps one RGB image to an enlarged one, both in levels."""
+    """Raises InputError unless the model enlarges one RGB image, and both images are in levels."""
     spec = require_one_image(model)
-    result = _only(model.outputs, "output")
+    result = _single(model.outputs, "output")
     height, width, _ = _image_shape(result, "output")
     require_rgb(model)
     scale = height // spec.height
@@ -109,8 +109,8 @@ def require_super_resolution(model: TfliteModel) -> SuperResolution:
 
 
 def require_rgb(model: TfliteModel) -> None:
-    """InputError unless the last dimension of input and output has three channels."""
-    ends = (_only(model.inputs, "input"), "input"), (_only(model.outputs, "output"), "output")
+    """Raises InputError unless the last dimension of input and output has three channels."""
+    ends = (_single(model.inputs, "input"), "input"), (_single(model.outputs, "output"), "output")
     for tensor, end in ends:
         if len(tensor.shape) != 4 or tensor.shape[3] == 3:
             continue
@@ -127,19 +127,19 @@ def require_rgb(model: TfliteModel) -> None:
 
 
 def require_levels(model: TfliteModel) -> Levels:
-    """The levels of the only input and the only output; InputError if they have none, or differ."""
-    source, result = _only(model.inputs, "input"), _only(model.outputs, "output")
+    """Returns the levels of input and output; InputError if they have none, or differ."""
+    source, result = _single(model.inputs, "input"), _single(model.outputs, "output")
     for tensor, end in ((source, "input"), (result, "output")):
-        if tensor.dtype not in _BLACK:
+        if tensor.dtype not in _BLACK_VALUES:
             raise InputError(f"{end} {tensor.title} is {tensor.dtype}; it must be int8 or uint8")
         scales = tensor.scales
         if not (len(scales) == 1 and 0 < scales[0] < math.inf):
             raise InputError(f"{end} {tensor.title} has scales {scales}; it needs a positive one")
-        if tensor.zero_points != (_BLACK[tensor.dtype],):
+        if tensor.zero_points != (_BLACK_VALUES[tensor.dtype],):
             raise InputError(
-                f"{end} {tensor.title} has zero points {tensor.zero_points}{_range(tensor)}; grey "
-                f"levels begin at 0, zero point {_BLACK[tensor.dtype]}: quantize both ends to the "
-                "range 0 to 255 or 0 to 1, and let the model itself subtract and divide"
+                f"{end} {tensor.title} has zero points {tensor.zero_points}{_range_text(tensor)}; "
+                f"grey levels begin at 0, zero point {_BLACK_VALUES[tensor.dtype]}: quantize both "
+                "ends to the range 0 to 255 or 0 to 1, and let the model itself subtract and divide"
             )
     if source.dtype != result.dtype:
         raise InputError(f"input is {source.dtype} and output {result.dtype}; make them the same")
@@ -148,21 +148,21 @@ def require_levels(model: TfliteModel) -> Levels:
             f"input scale {source.scales[0]:g} and output scale {result.scales[0]:g} differ: "
             "a level does not stay a level; quantize both to the same range"
         )
-    return Levels(source.dtype, _BLACK[source.dtype])
+    return Levels(source.dtype, _BLACK_VALUES[source.dtype])
 
 
-def _range(tensor: TfliteTensor) -> str:
+def _range_text(tensor: TfliteTensor) -> str:
     """The range of real values of a tensor, for messages; empty without a single zero point."""
     if len(tensor.zero_points) != 1:
         return ""
     low, high = (
-        (_BLACK[tensor.dtype] + byte - tensor.zero_points[0]) * tensor.scales[0]
+        (_BLACK_VALUES[tensor.dtype] + byte - tensor.zero_points[0]) * tensor.scales[0]
         for byte in (0, 255)
     )
     return f", the range {low:.4g} to {high:.4g}"
 
 
-def _only(tensors: tuple[TfliteTensor, ...], end: str) -> TfliteTensor:
+def _single(tensors: tuple[TfliteTensor, ...], end: str) -> TfliteTensor:
     if len(tensors) != 1:
         raise InputError(f"the model has {len(tensors)} {end}s; it must have exactly one")
     return tensors[0]

@@ -1,4 +1,4 @@
-"""Reads TFLite files into immutable values; in Python only, so that damaged files crash nothing."""
+"""Reads TFLite files into immutable values; in pure Python, so that damaged files crash nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from search_spaces.naming import shortened
 _IDENTIFIER = b"TFL3"
 #: More dimensions than TFLite supports; a limit for damaged files.
 _MAX_RANK = 8
-#: Integer constants up to this length are read: they may be parameters, as of a slice.
-_MAX_VALUES = 4 * _MAX_RANK
-#: Other files that users pass for models: their first bytes, what they are, and what to do.
-_NO_MODELS = (
+#: Integer constants up to this length are read: they may be parameters, such as those of a slice.
+_MAX_CONSTANT_VALUES = 4 * _MAX_RANK
+#: Other file types that users mistake for models: first bytes, description and remedy.
+_OTHER_FILE_TYPES = (
     (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull` to fetch the model itself"),
     (b"/annex/objects/", "a git-annex pointer; run `git annex get` to fetch the model itself"),
     (b"<", "a web page or XML; download the model itself (on GitHub: 'raw')"),
@@ -28,7 +28,7 @@ _NO_MODELS = (
     (b"\x89HDF", "an HDF5 file, such as Keras weights; convert the model to .tflite"),
 )
 
-Pair: TypeAlias = tuple[int, int]
+RowsColumns: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TfliteTensor:
     zero_points: tuple[int, ...]
     #: whether its values are in the file
     constant: bool
-    #: whether a side is open until the model runs
+    #: whether a side is open, that is, unknown until the model runs
     dynamic: bool
     #: ``shape`` with -1 for open sides; empty if it is the same
     signature: tuple[int, ...] = ()
@@ -60,7 +60,7 @@ class TfliteTensor:
 
     @property
     def shape_text(self) -> str:
-        """For messages: (1, ?, ?, 3)."""
+        """The shape for messages, with open sides as question marks: (1, ?, ?, 3)."""
         known = zip(self.shape, self.open_sides, strict=True)
         return f"({', '.join('?' if is_open else str(side) for side, is_open in known)})"
 
@@ -87,9 +87,9 @@ class TfliteOperator:
     kind: str
     inputs: tuple[TfliteTensor | None, ...]
     outputs: tuple[TfliteTensor, ...]
-    strides: Pair = (1, 1)
-    dilations: Pair = (1, 1)
-    sizes: Pair = (1, 1)
+    strides: RowsColumns = (1, 1)
+    dilations: RowsColumns = (1, 1)
+    sizes: RowsColumns = (1, 1)
     axis: int = 0
     align_corners: bool = False
     half_pixel_centers: bool = False
@@ -98,17 +98,17 @@ class TfliteOperator:
 
     @property
     def stride(self) -> int:
-        """The larger one of both directions."""
+        """The larger of the vertical and the horizontal stride."""
         return max(self.strides)
 
     @property
     def dilation(self) -> int:
-        """The larger one of both directions."""
+        """The larger of the vertical and the horizontal dilation."""
         return max(self.dilations)
 
     @property
     def size(self) -> int:
-        """The larger one of both directions."""
+        """The larger side of the window or block."""
         return max(self.sizes)
 
     @property
@@ -130,7 +130,7 @@ def read_tflite(data: bytes) -> TfliteModel:
     """Reads a TFLite file; InputError says what is wrong with ``data``."""
     if not data:
         raise InputError("the TFLite file is empty; export or download it again")
-    for beginning, what in _NO_MODELS:
+    for beginning, what in _OTHER_FILE_TYPES:
         if data.startswith(beginning):
             raise InputError(f"not a TFLite file but {what}")
     if data[4:8] != _IDENTIFIER:
@@ -149,7 +149,7 @@ def read_tflite(data: bytes) -> TfliteModel:
 
 
 def open_tflite(data: bytes | bytearray) -> Any:
-    """The flatbuffer of a file that ``read_tflite`` takes; of a bytearray, views may be written."""
+    """Opens the flatbuffer of a valid TFLite file; views of a bytearray are writable."""
     return _schema().Model.GetRootAs(data, 0)
 
 
@@ -159,12 +159,13 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._schema = _schema()
         self._model = open_tflite(data)
-        # In a damaged file many offsets may lead to one long list. In a valid one each entry of a
-        # list takes at least a byte, so that there are no more entries than bytes.
+        # Many offsets of a damaged file may refer to the same long list, so that reading takes very
+        # long. In a valid file each entry of a list takes at least one byte: there are not more
+        # entries than bytes.
         self._entries_left = len(data)
 
     def model(self) -> TfliteModel:
-        graphs = self._counted(self._model.SubgraphsLength())
+        graphs = self._checked_length(self._model.SubgraphsLength())
         if graphs == 0:
             raise ValueError("it holds no graph")
         if graphs > 1:
@@ -176,20 +177,20 @@ class _Reader:
         tensors = self._tensors(graph)
         operators = tuple(
             self._operator(graph.Operators(index), tensors)
-            for index in range(self._counted(graph.OperatorsLength()))
+            for index in range(self._checked_length(graph.OperatorsLength()))
         )
         if not operators:
             raise ValueError("it has no operator")
         return TfliteModel(
-            inputs=_picked(tensors, self._integers(graph, "Inputs")),
-            outputs=_picked(tensors, self._integers(graph, "Outputs")),
+            inputs=_tensors_at(tensors, self._integers(graph, "Inputs")),
+            outputs=_tensors_at(tensors, self._integers(graph, "Outputs")),
             operators=operators,
         )
 
     def _tensors(self, graph: Any) -> list[TfliteTensor]:
         tensors: list[TfliteTensor] = []
         names: set[str] = set()
-        for index in range(self._counted(graph.TensorsLength())):
+        for index in range(self._checked_length(graph.TensorsLength())):
             tensor = self._tensor(graph.Tensors(index), index, names)
             names.add(tensor.name)
             tensors.append(tensor)
@@ -201,7 +202,9 @@ class _Reader:
         shape, signature = self._integers(table, "Shape"), self._integers(table, "ShapeSignature")
         if len(shape) > _MAX_RANK:
             raise ValueError(f"tensor {name!r} has {len(shape)} dimensions")
-        dtype = _names(self._schema.TensorType).get(table.Type(), f"type {table.Type()}").lower()
+        dtype = (
+            _enum_names(self._schema.TensorType).get(table.Type(), f"type {table.Type()}").lower()
+        )
         return TfliteTensor(
             name=name if name and name not in taken else f"{name}#{index}",
             shape=shape,
@@ -211,7 +214,7 @@ class _Reader:
             constant=self._is_constant(table.Buffer()),
             dynamic=any(side < 1 for side in (*shape, *signature)),
             signature=signature if len(signature) == len(shape) else (),
-            values=self._values(table.Buffer(), dtype),
+            values=self._short_constant(table.Buffer(), dtype),
         )
 
     def _is_constant(self, buffer: int) -> bool:
@@ -220,13 +223,13 @@ class _Reader:
         table = self._model.Buffers(buffer)
         return bool(table.DataLength() or table.Size())
 
-    def _values(self, buffer: int, dtype: str) -> tuple[int, ...]:
+    def _short_constant(self, buffer: int, dtype: str) -> tuple[int, ...]:
         if dtype not in _INTEGER_BYTES:
             return ()
         table = self._model.Buffers(buffer)
-        if not 0 < table.DataLength() <= _MAX_VALUES * _INTEGER_BYTES[dtype]:
+        if not 0 < table.DataLength() <= _MAX_CONSTANT_VALUES * _INTEGER_BYTES[dtype]:
             return ()
-        self._counted(table.DataLength())
+        self._checked_length(table.DataLength())
         data = bytes(table.DataAsNumpy())
         width = _INTEGER_BYTES[dtype]
         return tuple(
@@ -239,14 +242,14 @@ class _Reader:
             raise ValueError(f"operator code {table.OpcodeIndex()} does not exist")
         code = self._model.OperatorCodes(table.OpcodeIndex())
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        kind = _names(self._schema.BuiltinOperator).get(number, f"BUILTIN_{number}")
+        kind = _enum_names(self._schema.BuiltinOperator).get(number, f"BUILTIN_{number}")
         if kind == "CUSTOM":
             kind = f"CUSTOM:{self._text(code.CustomCode())}"
         inputs = self._integers(table, "Inputs")
         return TfliteOperator(
             kind=kind,
-            inputs=tuple(None if i == -1 else _picked(tensors, (i,))[0] for i in inputs),
-            outputs=_picked(tensors, self._integers(table, "Outputs")),
+            inputs=tuple(None if i == -1 else _tensors_at(tensors, (i,))[0] for i in inputs),
+            outputs=_tensors_at(tensors, self._integers(table, "Outputs")),
             **self._options(kind, table),
         )
 
@@ -265,15 +268,15 @@ class _Reader:
         values: dict[str, Any] = {}
         for field, getters in fields.items():
             read = tuple(getattr(options, getter)() for getter in getters)
-            if field in _POSITIVE and min(read) < 1:
+            if field in _PAIR_FIELDS and min(read) < 1:
                 raise ValueError(f"{kind} has {field} {read}")
-            values[field] = read if field in _POSITIVE else functools.reduce(operator.or_, read)
+            values[field] = read if field in _PAIR_FIELDS else functools.reduce(operator.or_, read)
         return values
 
     def _text(self, raw: bytes | None) -> str:
         """A string of the file; unprintable characters become question marks."""
         raw = raw or b""
-        self._counted(len(raw))
+        self._checked_length(len(raw))
         text = raw.decode("utf-8", "replace")
         return "".join(letter if letter.isprintable() else "?" for letter in text)
 
@@ -281,11 +284,12 @@ class _Reader:
         return tuple(map(int, self._list(table, field)))
 
     def _list(self, table: Any, field: str) -> tuple[Any, ...]:
-        if not self._counted(getattr(table, f"{field}Length")()):
+        if not self._checked_length(getattr(table, f"{field}Length")()):
             return ()
         return tuple(getattr(table, f"{field}AsNumpy")().tolist())
 
-    def _counted(self, entries: int) -> int:
+    def _checked_length(self, entries: int) -> int:
+        """Returns ``entries``; ValueError if the file cannot hold that many more entries."""
         if entries > self._entries_left:
             raise ValueError(f"a list of {entries} entries does not fit")
         self._entries_left -= entries
@@ -293,18 +297,18 @@ class _Reader:
 
 
 _INTEGER_BYTES = {"int32": 4, "int64": 8}
-#: Fields of positive values for rows and columns; of others the bitwise or of all values.
-_POSITIVE = frozenset({"strides", "dilations", "sizes"})
+#: Fields that hold a pair of positive values; other fields are the bitwise or of their values.
+_PAIR_FIELDS = frozenset({"strides", "dilations", "sizes"})
 _STRIDES = {"strides": ("StrideH", "StrideW")}
-_WINDOW = {**_STRIDES, "dilations": ("DilationHFactor", "DilationWFactor")}
+_CONVOLUTION = {**_STRIDES, "dilations": ("DilationHFactor", "DilationWFactor")}
 _POOL = {**_STRIDES, "sizes": ("FilterHeight", "FilterWidth")}
 _BLOCK = {"sizes": ("BlockSize", "BlockSize")}
 _RESIZE = {"align_corners": ("AlignCorners",), "half_pixel_centers": ("HalfPixelCenters",)}
 _AXIS = {"axis": ("Axis",)}
 #: kind -> (its table of options, field of TfliteOperator -> the table's getters)
 _OPTIONS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
-    "CONV_2D": ("Conv2DOptions", _WINDOW),
-    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _WINDOW),
+    "CONV_2D": ("Conv2DOptions", _CONVOLUTION),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _CONVOLUTION),
     "TRANSPOSE_CONV": ("TransposeConvOptions", _STRIDES),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
@@ -325,7 +329,7 @@ _OPTIONS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
 }
 
 
-def _picked(tensors: list[TfliteTensor], indices: tuple[int, ...]) -> tuple[TfliteTensor, ...]:
+def _tensors_at(tensors: list[TfliteTensor], indices: tuple[int, ...]) -> tuple[TfliteTensor, ...]:
     for index in indices:
         if not 0 <= index < len(tensors):
             raise ValueError(f"tensor {index} does not exist")
@@ -339,5 +343,5 @@ def _schema() -> Any:
 
 
 @functools.cache
-def _names(enumeration: type) -> dict[int, str]:
+def _enum_names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}

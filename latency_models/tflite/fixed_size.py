@@ -17,13 +17,14 @@ _SIZE_TYPES = ("INT32", "INT64")
 
 
 def with_fixed_sizes(data: bytes, worker: Worker, spec: InputSpec | None = None) -> bytes:
-    """The model with fixed sizes, for one image; of size ``spec`` if rows or columns are open.
+    """Fixes all sizes for one image; it has the size ``spec`` if rows or columns are open.
 
-    ``data`` itself, if nothing is open, or if rows or columns are open and ``spec`` is None.
-    InputError if the model cannot run at that size, or at one size only though it is open.
+    Returns ``data`` itself if nothing is open, or if rows or columns are open and ``spec`` is None.
+    InputError if the model cannot run at that size, or if its input is open although the model
+    works for only one size.
     """
     model = read_tflite(data)
-    size = _size(model, spec)
+    size = _size_to_fix(model, spec)
     if size is None:
         _require_no_fixed_reshape(model)
         return data
@@ -35,7 +36,7 @@ def with_fixed_sizes(data: bytes, worker: Worker, spec: InputSpec | None = None)
 
 
 def _require_no_fixed_reshape(model: TfliteModel) -> None:
-    """InputError names a RESHAPE to a constant shape in a model of open size."""
+    """Raises InputError for a RESHAPE to a constant shape in a model of open size."""
     for operator in model.operators:
         if operator.kind != "RESHAPE" or len(operator.inputs) < 2:
             continue
@@ -50,8 +51,8 @@ def _require_no_fixed_reshape(model: TfliteModel) -> None:
             )
 
 
-def _size(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:
-    """The size to be fixed; None if nothing is open, or ``spec`` is needed and missing."""
+def _size_to_fix(model: TfliteModel, spec: InputSpec | None) -> InputSpec | None:
+    """Returns the size to fix; None if nothing is open, or if ``spec`` is needed but missing."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         return None
     (image,) = model.inputs
@@ -66,8 +67,8 @@ def fix_sizes(data: bytes, size: InputSpec, *, strict: bool = True) -> bytes:
     """Writes the shapes that the interpreter finds at ``size`` into the file. Runs in the worker.
 
     Results of operators that compute only sizes become constants, as in a static export. If
-    ``strict``, sides that are not open must be those of ``size`` already. InputError if the
-    interpreter refuses.
+    ``strict``, sides that are not open must already be those of ``size``. InputError if the
+    interpreter refuses the size.
     """
     schema = importlib.import_module("ai_edge_litert.schema_py_generated")
     model = schema.ModelT.InitFromPackedBuf(data, 0)
@@ -91,7 +92,7 @@ def fix_sizes(data: bytes, size: InputSpec, *, strict: bool = True) -> bytes:
         model.buffers.append(buffer)
         graph.tensors[index].buffer = len(model.buffers) - 1
     graph.operators = [row for row in graph.operators if not set(row.outputs) <= set(values)]
-    return _packed(model)
+    return _serialized(model)
 
 
 def _interpreter_at(data: bytes, size: InputSpec, *, strict: bool) -> Any:
@@ -133,7 +134,7 @@ def _is_constant(model: Any, tensor: Any) -> bool:
     return data is not None and len(data) > 0
 
 
-def _packed(model: Any) -> bytes:
+def _serialized(model: Any) -> bytes:
     import flatbuffers  # type: ignore[import-untyped]
 
     builder = flatbuffers.Builder()

@@ -1,4 +1,4 @@
-"""Lowered operators and latency requests of TFLite files."""
+"""Makes lowered operators and latency requests from TFLite files."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def operators_of(data: bytes) -> tuple[LoweredOperator, ...]:
 
 
 def operators_of_model(model: TfliteModel) -> tuple[LoweredOperator, ...]:
-    """``operators_of`` for a file that has been read."""
+    """Like ``operators_of``, for a file that has been read."""
     require_static(model)
-    return tuple(map(_lowered, model.operators))
+    return tuple(map(_lowered_operator, model.operators))
 
 
 def request_of_file(
@@ -80,7 +80,7 @@ def request_of_file(
 ) -> LatencyRequest:
     """A request for an INT8 file with one input image; InputError if ``spec`` is another size.
 
-    ``given`` is the file on the disk, if open sizes of it were fixed in ``data``.
+    ``given`` is the user's file, if ``data`` is a copy of it with fixed sizes.
     """
     model = read_tflite(data)
     require_integer_only(model)
@@ -106,22 +106,24 @@ def weight_granularity(model: TfliteModel) -> WeightGranularity:
 def require_same_operators(request: LatencyRequest, model: TfliteModel) -> None:
     """LatencyError unless ``model`` has the operators of the request in their order."""
     made = operators_of_model(model)
-    if list(map(_figures, made)) != list(map(_figures, request.operators)):
+    if list(map(_compared_properties, made)) != list(map(_compared_properties, request.operators)):
         raise LatencyError(
-            f"the converted file runs {_kinds(made)}, its graph {_kinds(request.operators)}"
+            f"the converted file runs {_kinds_text(made)}, "
+            f"its graph {_kinds_text(request.operators)}"
         )
 
 
-def _figures(operator: LoweredOperator) -> tuple[object, ...]:
+def _compared_properties(operator: LoweredOperator) -> tuple[object, ...]:
+    """Returns the properties in which two equal operators must agree; names may differ."""
     shapes = tuple(tensor.shape for tensor in operator.inputs + operator.outputs)
     return operator.kind, shapes, operator.macs, operator.window, operator.stride
 
 
-def _kinds(operators: tuple[LoweredOperator, ...]) -> str:
+def _kinds_text(operators: tuple[LoweredOperator, ...]) -> str:
     return " ".join(operator.kind for operator in operators)
 
 
-def _lowered(operator: TfliteOperator) -> LoweredOperator:
+def _lowered_operator(operator: TfliteOperator) -> LoweredOperator:
     if not operator.outputs:
         raise InputError(
             f"{operator.label} has no output, so that its cost is unknown; "
@@ -131,8 +133,8 @@ def _lowered(operator: TfliteOperator) -> LoweredOperator:
     return LoweredOperator(
         kind=operator.kind,
         name=operator.outputs[0].name,
-        inputs=tuple(map(_activation, inputs)),
-        outputs=tuple(map(_activation, operator.outputs)),
+        inputs=tuple(map(_activation_tensor, inputs)),
+        outputs=tuple(map(_activation_tensor, operator.outputs)),
         macs=_macs(operator),
         window=_window(operator),
         stride=operator.stride,
@@ -141,8 +143,8 @@ def _lowered(operator: TfliteOperator) -> LoweredOperator:
     )
 
 
-def _activation(tensor: TfliteTensor) -> Tensor:
-    """A tensor as (height, width, channels); outer dimensions of more than three are joined."""
+def _activation_tensor(tensor: TfliteTensor) -> Tensor:
+    """Converts a tensor to (height, width, channels); further outer dimensions join the height."""
     shape: Shape = (
         math.prod(tensor.shape[:-2]),
         math.prod(tensor.shape[-2:-1]),
@@ -151,7 +153,7 @@ def _activation(tensor: TfliteTensor) -> Tensor:
     return Tensor(tensor.name, shape)
 
 
-def _weights(operator: TfliteOperator) -> tuple[int, ...]:
+def _weights_shape(operator: TfliteOperator) -> tuple[int, ...]:
     position, dimensions = _WEIGHTS[operator.kind]
     tensor = operator.inputs[position] if len(operator.inputs) > position else None
     if tensor is None or len(tensor.shape) != dimensions or min(tensor.shape) < 1:
@@ -163,7 +165,7 @@ def _weights(operator: TfliteOperator) -> tuple[int, ...]:
 def _macs(operator: TfliteOperator) -> int:
     if operator.kind not in _WEIGHTS:
         return 0
-    weights, output = _weights(operator), operator.outputs[0]
+    weights, output = _weights_shape(operator), operator.outputs[0]
     match operator.kind:
         case "DEPTHWISE_CONV_2D":
             return output.elements * weights[1] * weights[2]
@@ -179,9 +181,9 @@ def _macs(operator: TfliteOperator) -> int:
 def _window(operator: TfliteOperator) -> int:
     match operator.kind:
         case "CONV_2D" | "DEPTHWISE_CONV_2D":
-            return (max(_weights(operator)[1:3]) - 1) * operator.dilation + 1
+            return (max(_weights_shape(operator)[1:3]) - 1) * operator.dilation + 1
         case "TRANSPOSE_CONV":
-            return transposed_window(max(_weights(operator)[1:3]), operator.stride)
+            return transposed_window(max(_weights_shape(operator)[1:3]), operator.stride)
         case "MAX_POOL_2D" | "AVERAGE_POOL_2D":
             return operator.size
         case "SPACE_TO_DEPTH":
@@ -194,11 +196,11 @@ def _window(operator: TfliteOperator) -> int:
 def _groups(operator: TfliteOperator, inputs: tuple[TfliteTensor, ...]) -> int:
     if operator.kind != "CONV_2D" or not inputs:
         return 1
-    return max(1, _activation(inputs[0]).shape[2] // _weights(operator)[3])
+    return max(1, _activation_tensor(inputs[0]).shape[2] // _weights_shape(operator)[3])
 
 
 def _weight_bytes(operator: TfliteOperator) -> int:
-    """Number of parameters, with biases, a byte each, as ``search_spaces.lower`` counts them."""
+    """Counts parameters and biases as one byte each, like ``search_spaces.lower``."""
     positions = _PARAMETERS.get(operator.kind, ())
     tensors = [operator.inputs[i] for i in positions if i < len(operator.inputs)]
     return sum(t.elements for t in tensors if t is not None and t.constant)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_models.tflite.axes import Along, Dimensions
+from latency_models.tflite.axes import Dimensions, ImageDimension
 from latency_models.tflite.file import TfliteOperator
 from latency_models.tflite.reshaping import reshaped
 from search_spaces import InputError
@@ -32,7 +32,7 @@ def cuts(draw: st.DrawFn, total: int) -> tuple[int, ...]:
 @given(st.data(), st.tuples(SIZES, SIZES, SIZES, SIZES, SIZES))
 def test_numbers_of_rows_and_columns(data: st.DataObject, shape: tuple[int, ...]) -> None:
     """In two steps, so that the second one meets pieces."""
-    rows, columns = (Along(side, Axis.of_image(shape[1 + 2 * side])) for side in (0, 1))
+    rows, columns = (ImageDimension(side, Axis.of_image(shape[1 + 2 * side])) for side in (0, 1))
     dimensions: Dimensions = (None, rows, None, columns, None)
     numbers = np.indices(shape)[[1, 3]]
     for _ in range(2):
@@ -50,7 +50,7 @@ def test_numbers_of_rows_and_columns(data: st.DataObject, shape: tuple[int, ...]
                     assert set(np.unique(found)) == pixels_of(along, index % along.axis.size)
 
 
-def pixels_of(along: Along, index: int) -> set[int]:
+def pixels_of(along: ImageDimension, index: int) -> set[int]:
     """Those of the image that make pixel ``index``."""
     first, end = (math.floor(at / along.axis.rate) for at in (index, index + 1))
     return set(range(first, max(first + 1, end)))
@@ -59,7 +59,7 @@ def pixels_of(along: Along, index: int) -> set[int]:
 @given(st.data(), st.tuples(SIZES, SIZES, SIZES, SIZES, SIZES))
 def test_there_and_back(data: st.DataObject, shape: tuple[int, ...]) -> None:
     """Pieces are taken apart as they were put together."""
-    columns = Along(1, Axis.of_image(shape[3] + 1))
+    columns = ImageDimension(1, Axis.of_image(shape[3] + 1))
     shape = (*shape[:3], shape[3] + 1, shape[4])
     dimensions: Dimensions = (None, None, None, columns, None)
     outer, inner = math.prod(shape[:3]), shape[4]

@@ -1,4 +1,4 @@
-"""Real devices over adb: a program on the device times the model, and its output is checked."""
+"""Times models on real devices over adb, by a program on the device whose output is checked."""
 
 from .errors import DeviceError, DeviceLost
 from .server import Attached, attached, server_runs

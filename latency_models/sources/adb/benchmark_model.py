@@ -1,4 +1,4 @@
-"""TFLite's benchmark_model: NNAPI, external delegates, GPU or XNNPACK."""
+"""Runs TFLite's benchmark_model with NNAPI, an external delegate, the GPU or XNNPACK."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .profile import read_profile
 from .runner import Program, Runner, TimedRun
 
 #: The tool's warning about unknown flags, which it ignores.
-_UNKNOWN = re.compile(r"Unconsumed cmdline flags: (.*)")
+_UNKNOWN_FLAGS = re.compile(r"Unconsumed cmdline flags: (.*)")
 
 
 @dataclass(frozen=True)
 class BenchmarkModel(Runner):
     """Times a model with TFLite's benchmark_model.
 
-    The profiler slows a model down: ``profile_runs`` are separate from the timed ``runs``; 0: no
-    profile.
+    The profiler slows a model down; its ``profile_runs`` are therefore separate from the timed
+    ``runs``. 0 means no profile.
     """
 
     program: Program
@@ -78,7 +78,9 @@ class BenchmarkModel(Runner):
             f"--output_filepath={made}",
         )
         text = self.program.call(connection, arguments).text
-        unknown = [match[1] for line in complete_lines(text) if (match := _UNKNOWN.search(line))]
+        unknown = [
+            match[1] for line in complete_lines(text) if (match := _UNKNOWN_FLAGS.search(line))
+        ]
         if unknown:
             raise DeviceError(
                 f"{self.program.path} is too old to write its outputs: it does not know "

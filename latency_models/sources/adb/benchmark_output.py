@@ -17,21 +17,21 @@ from .errors import DeviceError
 from .printed import complete_lines
 from .statistics import RunStatistics
 
-_N = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-_ANNOUNCED = "Running benchmark for "
-_EMPTY = re.compile(r"count=0")
-_SAME = re.compile(rf"count=(\d{{1,9}}) curr={_N}(?:\(all same\))?")
-_VARIED = re.compile(
-    rf"count=(\d{{1,9}}) first={_N} curr={_N} min={_N} max={_N} avg={_N} std={_N}"
-    rf"(?: p5={_N} median={_N} p95={_N})?"
+_NUM = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_SERIES_START = "Running benchmark for "
+_NO_RUNS = re.compile(r"count=0")
+_EQUAL_RUNS = re.compile(rf"count=(\d{{1,9}}) curr={_NUM}(?:\(all same\))?")
+_VARYING_RUNS = re.compile(
+    rf"count=(\d{{1,9}}) first={_NUM} curr={_NUM} min={_NUM} max={_NUM} avg={_NUM} std={_NUM}"
+    rf"(?: p5={_NUM} median={_NUM} p95={_NUM})?"
 )
 #: Rounding of printed means: relative, of 6 digits; in ms, of the 2 decimals of LiteRT's summary.
-_ROUNDED, _ROUNDED_MS = 1e-3, 0.0051
+_ROUNDING, _ROUNDING_MS = 1e-3, 0.0051
 
 
 @dataclass(frozen=True)
 class _Summary:
-    """The line after all runs: its last group is the mean, in units of ``1 / per_ms`` ms."""
+    """A format of the line after all runs; its last group is the mean, ``per_ms`` units to a ms."""
 
     pattern: re.Pattern[str]
     per_ms: float
@@ -41,57 +41,57 @@ class _Summary:
 _SUMMARIES = (
     _Summary(
         re.compile(
-            rf"Inference timings in us: Init: {_N}, First inference: {_N}, "
-            rf"Warmup \(avg\): {_N}, Inference \(avg\): {_N}"
+            rf"Inference timings in us: Init: {_NUM}, First inference: {_NUM}, "
+            rf"Warmup \(avg\): {_NUM}, Inference \(avg\): {_NUM}"
         ),
         1e3,
         0.0,
     ),
     _Summary(
         re.compile(
-            rf"Average inference timings in us: Warmup: {_N}, Init: {_N}, "
-            rf"(?:no stats|Inference): {_N}(?:\s*Overall.*)?"
+            rf"Average inference timings in us: Warmup: {_NUM}, Init: {_NUM}, "
+            rf"(?:no stats|Inference): {_NUM}(?:\s*Overall.*)?"
         ),
         1e3,
         0.0,
     ),
-    _Summary(re.compile(rf"Inference \(avg\):\s+{_N} ms \(\d+ runs\)"), 1.0, _ROUNDED_MS),
+    _Summary(re.compile(rf"Inference \(avg\):\s+{_NUM} ms \(\d+ runs\)"), 1.0, _ROUNDING_MS),
 )
 
 
 @dataclass(frozen=True)
 class _Mean:
-    """The mean of the timed runs by the summary line, and its rounding error."""
+    """The mean of the timed runs according to the summary line, and its rounding error."""
 
     ms: float
     tolerance_ms: float
 
-    def require(self, mean_ms: float) -> None:
-        """LatencyError unless ``mean_ms``, which is printed in another line, agrees with it."""
-        if not math.isclose(mean_ms, self.ms, rel_tol=_ROUNDED, abs_tol=self.tolerance_ms):
+    def require_equal(self, mean_ms: float) -> None:
+        """Raises LatencyError unless ``mean_ms``, printed on another line, equals this mean."""
+        if not math.isclose(mean_ms, self.ms, rel_tol=_ROUNDING, abs_tol=self.tolerance_ms):
             raise LatencyError(f"a mean of {mean_ms:g} ms is summed up as {self.ms:g} ms")
 
 
 def read_timings(text: str) -> RunStatistics:
-    """Statistics of the timed runs, without the warm-up, of one call of the tool.
+    """Parses statistics of the timed runs, without the warm-up, of one call of the tool.
 
-    The median with the 5th and 95th percentile if the version prints them, else the mean and two
-    standard deviations. DeviceError if anything is missing, cut off or contradictory.
+    These are the median with the 5th and 95th percentile if the tool prints them, else the mean and
+    two standard deviations. DeviceError if anything is missing, cut off or contradictory.
     """
     lines = complete_lines(text)
     try:
-        end, mean = _summary(lines)
+        end, mean = _find_summary(lines)
         counts = [line for line in lines[:end] if line.startswith("count=")]
-        announced = sum(line.startswith(_ANNOUNCED) for line in lines[:end])
+        announced = sum(line.startswith(_SERIES_START) for line in lines[:end])
         if not counts or announced != len(counts):
             raise LatencyError(f"{announced} series of runs announced and {len(counts)} reported")
-        return _series(counts[-1], mean)
+        return _series_statistics(counts[-1], mean)
     except LatencyError as error:
         raise DeviceError(f"no usable times from benchmark_model: {error}", text) from None
 
 
-def _summary(lines: Sequence[str]) -> tuple[int, _Mean]:
-    """The index of the summary line, and the mean."""
+def _find_summary(lines: Sequence[str]) -> tuple[int, _Mean]:
+    """Returns the index of the summary line, and the mean."""
     for index, line in reversed(tuple(enumerate(lines))):
         for summary in _SUMMARIES:
             if match := summary.pattern.fullmatch(line):
@@ -100,24 +100,24 @@ def _summary(lines: Sequence[str]) -> tuple[int, _Mean]:
     raise LatencyError("the line with its inference timings is not there")
 
 
-def _series(line: str, summed_up: _Mean) -> RunStatistics:
-    if _EMPTY.fullmatch(line):
+def _series_statistics(line: str, summary_mean: _Mean) -> RunStatistics:
+    if _NO_RUNS.fullmatch(line):
         raise LatencyError("a count of 0: the model was never run")
-    if match := _SAME.fullmatch(line):
+    if match := _EQUAL_RUNS.fullmatch(line):
         runs, ms = int(match[1]), float(match[2]) / 1e3
-        summed_up.require(ms)
+        summary_mean.require_equal(ms)
         return RunStatistics(runs, ms, ms, ms)
-    if match := _VARIED.fullmatch(line):
+    if match := _VARYING_RUNS.fullmatch(line):
         times = tuple(float(group) / 1e3 for group in match.groups()[1:] if group is not None)
-        return _statistics(int(match[1]), times, summed_up)
+        return _statistics(int(match[1]), times, summary_mean)
     raise LatencyError(f"garbled: {line!r}")
 
 
-def _statistics(runs: int, times: tuple[float, ...], summed_up: _Mean) -> RunStatistics:
+def _statistics(runs: int, times: tuple[float, ...], summary_mean: _Mean) -> RunStatistics:
     """``times`` in ms, in the order in which the tool prints them."""
     first, last, least, most, mean, deviation, *percentiles = times
-    summed_up.require(mean)
-    lower, upper = least * (1 - _ROUNDED), most * (1 + _ROUNDED)
+    summary_mean.require_equal(mean)
+    lower, upper = least * (1 - _ROUNDING), most * (1 + _ROUNDING)
     if not all(lower <= ms <= upper for ms in (first, last, mean)):
         raise LatencyError(f"{first:g}, {last:g} and {mean:g} ms are not {least:g} to {most:g}")
     if not percentiles:

@@ -1,4 +1,4 @@
-"""The conditions of a measurement, as far as they can be read from the device."""
+"""Reads the conditions of a measurement from the device, as far as possible."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ for zone in /sys/class/thermal/thermal_zone*; do echo "zone=$(cat $zone/temp)"; 
 _FACT = re.compile(r"(\w+)=(\S.*)")
 #: Kernels report thousandths of a degree or degrees; unused sensors report impossible values.
 _MILLIDEGREES_FROM = 1000.0
-_POSSIBLE_C = (-40.0, 150.0)
+_PLAUSIBLE_CELSIUS = (-40.0, 150.0)
 
 
 def read_conditions(connection: Connection, tool: str) -> tuple[tuple[str, str], ...]:
-    """Model, build, kernel, governors, the tool's checksum, ``temperature_c`` of the hottest zone.
+    """Reads model, build, kernel, governors, the tool's checksum, and the temperature.
 
-    Pairs (name, value) of those that can be read.
+    Returns pairs (name, value) of those that can be read. ``temperature_c`` is that of the hottest
+    thermal zone, in degrees Celsius.
     """
     script = _SCRIPT.format(tool=shlex.quote(tool))
     text = connection.run(f"{{ {script} }} 2>/dev/null", PROMPT_SECONDS).text
@@ -40,7 +41,7 @@ def read_conditions(connection: Connection, tool: str) -> tuple[tuple[str, str],
 
 
 def read_temperature_c(connection: Connection, tool: str) -> str | None:
-    """Temperature of the hottest zone in degrees Celsius, None if it cannot be read."""
+    """Reads the temperature of the hottest zone in degrees Celsius; None if that is impossible."""
     try:
         return dict(read_conditions(connection, tool)).get("temperature_c")
     except DeviceError:
@@ -48,9 +49,10 @@ def read_temperature_c(connection: Connection, tool: str) -> str | None:
 
 
 def _degrees(value: str) -> tuple[float, ...]:
+    """Returns the temperature in degrees Celsius, or nothing if ``value`` is implausible."""
     try:
         number = float(value)
     except ValueError:
         return ()
     celsius = number / 1000 if abs(number) >= _MILLIDEGREES_FROM else number
-    return (celsius,) if _POSSIBLE_C[0] <= celsius <= _POSSIBLE_C[1] else ()
+    return (celsius,) if _PLAUSIBLE_CELSIUS[0] <= celsius <= _PLAUSIBLE_CELSIUS[1] else ()

@@ -11,33 +11,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import DeviceError, DeviceLost
-from .server import PROMPT_SECONDS, READY, adb_errors, attached, client, reason, within
+from .server import PROMPT_SECONDS, READY, adb_errors, attached, call_within, client, error_text
 
 if TYPE_CHECKING:
     from adbutils import AdbConnection, AdbDevice  # type: ignore[import-untyped]
 
 _POLL_SECONDS = 0.25
-#: Wait for a device that was never seen, so that a wrong serial is reported soon.
+#: Longest wait for a device that was never seen; short, so that a wrong serial is reported soon.
 _FIRST_SECONDS = 5.0
+#: Packet types of adb's shell protocol, version 2.
 _STDOUT, _STDERR, _EXIT = 1, 2, 3
-#: Timeout for a file of the device, whose size is unknown.
+#: Timeout for reading a file of the device, whose size is unknown.
 _TRANSFER_SECONDS = 300.0
-#: Ends the output of a device whose adb daemon does not tell exit codes (before Android 7).
+#: Precedes the exit code in the output of adb daemons that do not report it (before Android 7).
 _EXIT_MARK = "\nNAS-EXIT:"
 
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """Output of a command, with standard error, and its exit code."""
+    """Output of a command, including standard error, and its exit code."""
 
     text: str
     code: int
 
 
 class Connection:
-    """A connection to the device ``serial``, None: the only one attached. Not thread-safe.
+    """A connection to the device ``serial``; None: the only one attached. Not thread-safe.
 
-    A device that has vanished is waited for up to ``reconnect_seconds``.
+    If the device vanishes, the connection waits up to ``reconnect_seconds`` for its return.
     """
 
     def __init__(self, serial: str | None, reconnect_seconds: float) -> None:
@@ -47,7 +48,7 @@ class Connection:
 
     @property
     def serial(self) -> str:
-        """The serial number; DeviceLost if none was given and not just one device is attached."""
+        """The serial number; DeviceLost if none was given and not one single device is attached."""
         if self._serial is None:
             devices = attached()
             if len(devices) != 1:
@@ -60,7 +61,7 @@ class Connection:
         return self._serial
 
     def wait(self) -> float:
-        """Waits until the device answers; the seconds that took. DeviceLost if it does not."""
+        """Waits until the device answers; returns the seconds. DeviceLost if it does not answer."""
         start = time.monotonic()
         patience = self._reconnect_seconds
         if not self._seen:
@@ -72,7 +73,7 @@ class Connection:
                     "this computer's key on its screen, until `adb devices` lists it as 'device'"
                 )
             if ":" in self.serial and state != READY:
-                self._dial()
+                self._reconnect()
             time.sleep(_POLL_SECONDS)
         self._seen = True
         return time.monotonic() - start
@@ -92,7 +93,7 @@ class Connection:
             if time.monotonic() >= deadline:
                 raise DeviceError(f"no end within {timeout_seconds:g} s; stopped", text) from None
             raise DeviceLost(
-                f"device {self.serial} vanished over a command ({reason(error)})", text
+                f"device {self.serial} vanished over a command ({error_text(error)})", text
             ) from None
         text = output.decode(errors="replace")
         if code is not None:
@@ -103,10 +104,11 @@ class Connection:
         return ToolOutput(text, int(digits))
 
     @contextlib.contextmanager
-    def holding(self, data: bytes, folder: str, suffix: str) -> Iterator[str]:
-        """Within, a file on the device with ``data``, in a new folder that is removed afterwards.
+    def temporary_file(self, data: bytes, folder: str, suffix: str) -> Iterator[str]:
+        """Writes ``data`` to a file in a new folder on the device, and removes both afterwards.
 
-        Yields its path. If the device vanishes meanwhile, waits until it is back for the next file.
+        Yields the path. If the device vanishes meanwhile, waits until it is back, so that the next
+        file can be written, and raises DeviceLost.
         """
         own_folder = f"{folder}/nas-{uuid.uuid4().hex}"
         path = f"{own_folder}/model{suffix}"
@@ -127,42 +129,45 @@ class Connection:
         """Reads a file of the device; DeviceError if there is none."""
         seconds = PROMPT_SECONDS + _TRANSFER_SECONDS
         try:
-            return bytes(within(seconds, lambda: self._device().sync.read_bytes(path)))
+            return bytes(call_within(seconds, lambda: self._device().sync.read_bytes(path)))
         except adb_errors() as error:
             if self._state() == READY and self._answers():
                 raise DeviceError(
-                    f"{path} cannot be read from device {self.serial} ({reason(error)})"
+                    f"{path} cannot be read from device {self.serial} ({error_text(error)})"
                 ) from None
             raise DeviceLost(
-                f"device {self.serial} vanished over the transfer of a file ({reason(error)})"
+                f"device {self.serial} vanished over the transfer of a file ({error_text(error)})"
             ) from None
 
     def push(self, data: bytes, path: str) -> None:
         """Writes a file on the device; DeviceError if it cannot be written."""
         seconds = PROMPT_SECONDS + len(data) / 1e5
         try:
-            within(seconds, lambda: self._device().sync.push(data, path, 0o644, check=True))
+            call_within(seconds, lambda: self._device().sync.push(data, path, 0o644, check=True))
         except adb_errors() as error:
             if self._state() == READY and self._answers():
                 raise DeviceError(
-                    f"{path} cannot be written to device {self.serial} ({reason(error)}); "
+                    f"{path} cannot be written to device {self.serial} ({error_text(error)}); "
                     "make room there, or name another folder in device.toml"
                 ) from None
             raise DeviceLost(
-                f"device {self.serial} vanished over the transfer of a model ({reason(error)})"
+                f"device {self.serial} vanished over the transfer of a model ({error_text(error)})"
             ) from None
 
     def _shell(self, command: str, output: bytearray, deadline: float) -> int | None:
-        """Appends to ``output``; the exit code, None if the device's daemon does not report it."""
-        features = within(PROMPT_SECONDS, self._device().get_features).split(",")
+        """Runs a command, appends to ``output``, and returns the exit code.
+
+        Returns None if the device's daemon does not report it.
+        """
+        features = call_within(PROMPT_SECONDS, self._device().get_features).split(",")
         if "shell_v2" not in features:
             service = f"shell:( {command}\n) 2>&1; echo {shlex.quote(_EXIT_MARK)}$?"
-            with self._opened(service, deadline) as stream:
+            with self._open_service(service, deadline) as stream:
                 while chunk := stream.conn.recv(65536):
                     output += chunk
-                    stream.conn.settimeout(_left(deadline))
+                    stream.conn.settimeout(_seconds_left(deadline))
             return None
-        with self._opened(f"shell,v2:{command}", deadline) as stream:
+        with self._open_service(f"shell,v2:{command}", deadline) as stream:
             while True:
                 header = stream.read_exact(5)
                 data = stream.read_exact(int.from_bytes(header[1:], "little"))
@@ -170,13 +175,13 @@ class Connection:
                     output += data
                 elif header[0] == _EXIT:
                     return int(data[0])
-                stream.conn.settimeout(_left(deadline))
+                stream.conn.settimeout(_seconds_left(deadline))
 
     @contextlib.contextmanager
-    def _opened(self, service: str, deadline: float) -> Iterator[AdbConnection]:
-        stream = within(PROMPT_SECONDS, self._device().open_transport)
+    def _open_service(self, service: str, deadline: float) -> Iterator[AdbConnection]:
+        stream = call_within(PROMPT_SECONDS, self._device().open_transport)
         try:
-            stream.conn.settimeout(_left(deadline))
+            stream.conn.settimeout(_seconds_left(deadline))
             stream.send_command(service)
             stream.check_okay()
             yield stream
@@ -188,22 +193,22 @@ class Connection:
         return states.get(self.serial, "not attached")
 
     def _answers(self) -> bool:
-        """Whether a command runs: a device that has just vanished may still be listed."""
+        """Whether the device runs a command; one that has just vanished may still be listed."""
         try:
             return self.run("true", PROMPT_SECONDS).code == 0
         except DeviceError:
             return False
 
-    def _dial(self) -> None:
+    def _reconnect(self) -> None:
         """Reconnects a device on the network, which adb does not do by itself."""
         with contextlib.suppress(*adb_errors()):
-            within(PROMPT_SECONDS, lambda: client().disconnect(self.serial))
-            within(PROMPT_SECONDS, lambda: client().connect(self.serial, timeout=2.0))
+            call_within(PROMPT_SECONDS, lambda: client().disconnect(self.serial))
+            call_within(PROMPT_SECONDS, lambda: client().connect(self.serial, timeout=2.0))
 
     def _device(self) -> AdbDevice:
         return client().device(self.serial)
 
 
-def _left(deadline: float) -> float:
-    """Seconds until ``deadline``, for a socket: 0 would mean not to wait at all."""
+def _seconds_left(deadline: float) -> float:
+    """Returns the seconds until ``deadline``, for a socket timeout; never 0 (non-blocking)."""
     return max(0.001, deadline - time.monotonic())

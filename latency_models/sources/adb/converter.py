@@ -1,4 +1,4 @@
-"""A vendor's command on this machine that converts TFLite files for a device."""
+"""Runs a vendor's command on this machine that converts TFLite files for a device."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 
 from .errors import DeviceError
 
-_PLACE = re.compile(r"\{model\}|\{folder\}")
+_PLACEHOLDER = re.compile(r"\{model\}|\{folder\}")
 
 
 def filled_in(convert: Sequence[str], model: str, folder: str) -> list[str]:
-    """Replaces {model} and {folder} in the words of a command; other braces stay."""
+    """Replaces {model} and {folder} in the words of a command; other braces are kept."""
     values = {"{model}": model, "{folder}": folder}
-    return [_PLACE.sub(lambda match: values[match[0]], word) for word in convert]
+    return [_PLACEHOLDER.sub(lambda match: values[match[0]], word) for word in convert]
 
 
 @dataclass(frozen=True)
 class Converter:
-    """``words`` are the command, with {model} and {folder}; it writes ``made`` into the folder."""
+    """A command, ``words`` with {model} and {folder}, that writes the file ``made`` there."""
 
     words: tuple[str, ...]
     made: str
@@ -31,7 +31,7 @@ class Converter:
     timeout_seconds: float
 
     def convert(self, tflite: bytes) -> bytes:
-        """The bytes of the converted file; DeviceError, with the command's output, if it fails."""
+        """Returns the converted file; DeviceError, with the command's output, on failure."""
         with tempfile.TemporaryDirectory(prefix="nas-convert-") as name:
             folder = Path(name)
             model = folder / "model.tflite"

@@ -1,7 +1,7 @@
-"""How many operators a delegate took, according to the output of benchmark_model.
+"""Reads from the output of benchmark_model how many operators a delegate took.
 
-benchmark_model prints a time even if its delegate did nothing. A time is therefore accepted only
-with the statements about the delegate. Their texts:
+benchmark_model prints a time even if its delegate did nothing. A time is therefore accepted only if
+the output also states what the delegate did. Sources of these statements:
 tensorflow/lite/tools/benchmark/benchmark_tflite_model.cc,
 lite/core/subgraph.cc, lite/delegates/utils/simple_delegate.cc.
 """
@@ -75,21 +75,21 @@ class Delegation:
 
 
 def read_delegation(text: str, delegate: Delegate, nodes: int) -> Delegation:
-    """How much the delegate took of a model of ``nodes`` operators, according to the output.
+    """Reads how much of a model of ``nodes`` operators the delegate took.
 
     DeviceError if it was not created, took nothing, or if the output does not say how much.
     """
-    return Delegation(delegate, _taken(text, delegate, nodes), nodes, text)
+    return Delegation(delegate, _taken_nodes(text, delegate, nodes), nodes, text)
 
 
-def _taken(text: str, delegate: Delegate, nodes: int) -> int:
+def _taken_nodes(text: str, delegate: Delegate, nodes: int) -> int:
     lines = complete_lines(text)
     if failure := _failure(lines, delegate):
         raise DeviceError(f"the {delegate.label} delegate could not be used: {failure}", text)
     extent = _extent(lines, delegate)
     if extent is _Extent.NOTHING:
         raise DeviceError(f"the {delegate.label} delegate took no operator", text)
-    replaced = _replaced(lines, delegate)
+    replaced = _replaced_nodes(lines, delegate)
     if extent is None and replaced is None:
         raise DeviceError(f"no statement that the {delegate.label} delegate was applied", text)
     if replaced is None:
@@ -110,7 +110,7 @@ def _taken(text: str, delegate: Delegate, nodes: int) -> int:
 
 
 def _failure(lines: Sequence[str], delegate: Delegate) -> str | None:
-    """The line about a failure of this delegate; XNNPACK's beside it do not count."""
+    """Returns the line about a failure of this delegate; XNNPACK's do not count for others."""
     for line in lines:
         if _FAILURE.search(line) and (delegate.on_processor or _XNNPACK not in line):
             return line
@@ -118,7 +118,7 @@ def _failure(lines: Sequence[str], delegate: Delegate) -> str | None:
 
 
 def _extent(lines: Sequence[str], delegate: Delegate) -> _Extent | None:
-    """The extent that the output states, None if it states none."""
+    """Returns the extent that the output states; None if it states none."""
     for line in lines:
         if (match := _APPLIED.fullmatch(line)) and match[1] == delegate.label:
             return _Extent(match[2])
@@ -127,8 +127,8 @@ def _extent(lines: Sequence[str], delegate: Delegate) -> _Extent | None:
     return None
 
 
-def _replaced(lines: Sequence[str], delegate: Delegate) -> int | None:
-    """Number of nodes replaced, by the interpreter's statement or else the delegate's own."""
+def _replaced_nodes(lines: Sequence[str], delegate: Delegate) -> int | None:
+    """Returns the number of nodes replaced, as stated by the interpreter or else the delegate."""
     for line in reversed(lines):
         if match := _REPLACED.fullmatch(line):
             by_processor = _XNNPACK in match[2].upper()

@@ -1,4 +1,4 @@
-"""Detects drift, as by heat: a reference model is timed again after each measurement."""
+"""Detects drift, caused for instance by heat: a reference model is timed after each measurement."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DriftPolicy:
-    """If the reference's time changes by more than ``limit`` (0.03: 3 %), the device rests.
+    """Limits of drift: how far the time of the reference may change (0.03: 3 %).
 
-    The model is then measured again, ``attempts`` times at most.
+    After a larger change the device rests, and the model is measured again, ``attempts`` times at
+    most.
     """
 
     limit: float = 0.03
@@ -31,19 +32,19 @@ class DriftWatch:
     def __init__(self, policy: DriftPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
         self._policy = policy
         self._sleep = sleep
-        #: its file, and its first time in milliseconds
+        #: file of the reference model, and its first time in milliseconds
         self._reference: tuple[bytes, float] | None = None
 
-    def steady(
+    def measure_steadily(
         self,
         model: bytes,
         measure: Callable[[], tuple[RunStatistics, T]],
         probe: Callable[[bytes], RunStatistics],
     ) -> tuple[RunStatistics, T, float]:
-        """The result of ``measure()`` of ``model``, and the drift after it (0.01: 1 % slower).
+        """Returns the result of ``measure()`` for ``model``, and the drift after it (0.01 is 1 %).
 
-        ``probe`` times the reference. Measures again after a rest while the drift exceeds the
-        limit; DeviceError after the last attempt.
+        ``probe`` times the reference. While the drift exceeds the limit, the device rests and the
+        model is measured again; DeviceError after the last attempt.
         """
         established, drift = self._reference, 0.0
         for attempt in range(self._policy.attempts):

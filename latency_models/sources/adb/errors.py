@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 from ...source import LatencyError, UnsupportedOperators
 
-_QUOTED = 160
+_MAX_QUOTED_CHARACTERS = 160
 
 
 class DeviceError(LatencyError):
-    """A failed measurement; ``text`` is the tool's output, of which the message quotes a line."""
+    """A failed measurement; ``text`` is the tool's output, and the message quotes a line of it."""
 
     def __init__(self, message: str, text: str = "") -> None:
-        quoted = _telling_line(text)
+        quoted = _informative_line(text)
         super().__init__(f"{message}; the tool said {quoted!r}" if quoted else message)
         self.text = text
 
-    def about(self, what: str) -> None:
-        """Puts the model or the device before the message."""
+    def prepend_subject(self, what: str) -> None:
+        """Prepends the name of the model or the device to the message."""
         self.args = (f"{what}: {self}",)
 
 
@@ -27,16 +27,16 @@ class DeviceLost(DeviceError):
 
 
 class OperatorsOnCpu(DeviceError, UnsupportedOperators):
-    """The accelerator left essential operators to the CPU, so that the time is not its own."""
+    """The accelerator left essential operators to the CPU: the time is not the accelerator's."""
 
     def __init__(self, message: str, text: str, kinds: Iterable[str]) -> None:
         super().__init__(message, text)
         self.kinds = tuple(sorted(kinds))
 
 
-def _telling_line(text: str) -> str:
-    """The last line with the word error, or else the last line; shortened."""
+def _informative_line(text: str) -> str:
+    """Returns the last line with the word error, or else the last line; shortened."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     line = (errors or lines or [""])[-1]
-    return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}..."
+    return line if len(line) <= _MAX_QUOTED_CHARACTERS else f"{line[:_MAX_QUOTED_CHARACTERS]}..."

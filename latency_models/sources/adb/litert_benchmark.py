@@ -1,4 +1,4 @@
-"""LiteRT's benchmark_model: NPUs by their vendor's dispatch library and compiler plugin.
+"""Runs LiteRT's benchmark_model on NPUs, with the vendor's dispatch library and compiler plugin.
 
 It replaces NNAPI, which is deprecated from Android 15 on.
 """
@@ -21,7 +21,7 @@ from .litert_npu import read_npu_delegation
 from .placement import ESSENTIAL, Placement, placed_unprofiled
 from .runner import Program, Runner, TimedRun
 
-#: The operator that stands for a compiled part of a model.
+#: The operator that represents a compiled part of a model.
 _COMPILED = "CUSTOM:DISPATCH_OP"
 
 
@@ -30,8 +30,8 @@ class LitertBenchmark(Runner):
     """Times a model with LiteRT's benchmark_model.
 
     The model is compiled on the device by the plugin in ``plugin_folder``, or on this machine by
-    ``converter``. LiteRT does not report which operators it left to the CPU: only QUANTIZE and
-    DEQUANTIZE at the ends are accepted there.
+    ``converter``. LiteRT does not report which operators it left to the CPU. Therefore only
+    QUANTIZE and DEQUANTIZE at the ends of the model are accepted on the CPU.
     """
 
     program: Program
@@ -64,9 +64,9 @@ class LitertBenchmark(Runner):
         )
 
     def prepare(self, tflite: bytes) -> bytes:
-        """The model, compiled if there is a converter.
+        """Returns the model, compiled if there is a converter.
 
-        DeviceError if it fails, OperatorsOnCpu if it leaves essential operators to the CPU.
+        DeviceError if that fails, OperatorsOnCpu if it leaves essential operators to the CPU.
         """
         if self.converter is None:
             return tflite
@@ -105,6 +105,7 @@ class LitertBenchmark(Runner):
 
 
 def _require_compiled(model: TfliteModel) -> None:
+    """Raises DeviceError or OperatorsOnCpu unless all essential operators were compiled."""
     left = [operator for operator in model.operators if operator.kind != _COMPILED]
     if len(left) == len(model.operators):
         raise DeviceError(

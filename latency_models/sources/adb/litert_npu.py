@@ -1,8 +1,8 @@
-"""How many operators an NPU took by LiteRT, according to the log of its runtime.
+"""Reads from the log of LiteRT's runtime how many operators an NPU took.
 
 A vendor's plugin compiles parts of the graph into DISPATCH_OPs, which the dispatch delegate runs.
 If a library is missing or the plugin fails, the runtime continues on the CPU, with a warning at
-most. A time is therefore accepted only with the lines about the NPU. Their texts:
+most. A time is therefore accepted only if the log has the lines about the NPU. Their sources:
 litert/compiler/plugin/compiler_plugin.cc, litert/runtime/compiled_model.cc,
 litert/runtime/dispatch/dispatch_delegate.cc and tflite/core/subgraph.cc of google-ai-edge/LiteRT.
 """
@@ -33,7 +33,7 @@ _DISPATCHED = re.compile(
 
 
 def read_npu_delegation(text: str, npu: Delegate, operators: int) -> Delegation:
-    """How much ``npu`` took of a model of so many ``operators``, according to the log.
+    """Reads how many of the model's ``operators`` operators ``npu`` took.
 
     DeviceError if it took nothing, if a step failed, or if the log does not say.
     """
@@ -57,5 +57,5 @@ def read_npu_delegation(text: str, npu: Delegate, operators: int) -> Delegation:
 
 
 def _counts(lines: Sequence[str], pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-    """(taken, total) of each line that matches."""
+    """Returns (taken, total) of each line that matches ``pattern``."""
     return [(int(match[1]), int(match[2])) for line in lines if (match := pattern.fullmatch(line))]

@@ -1,4 +1,4 @@
-"""The engine and the time of each operator; refuses times that are not the accelerator's."""
+"""Determines engine and time of each operator; refuses times that are not the accelerator's."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ _CPU = "cpu"
 ESSENTIAL = frozenset({
     "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "ADD", "CONCATENATION",
 })  # fmt: skip
-_PROFILED = "the tool's profile; the delegate's time shared out by bytes and MACs"
-_AT_THE_ENDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+_PROFILE_RULE = "the tool's profile; the delegate's time shared out by bytes and MACs"
+#: Conversions that may stay on the CPU, at the ends of a model.
+_END_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 #: Largest part of the time on the CPU that is accepted, by the profile.
 MAX_CPU_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A row for each operator, the names of those on the CPU, and the rule for their times."""
+    """A row for each operator, the names of operators on the CPU, and how times were determined."""
 
     operators: tuple[OperatorLatency, ...]
     on_cpu: tuple[str, ...]
@@ -35,7 +36,7 @@ class Placement:
 
 
 def placed_whole(operators: Sequence[LoweredOperator], engine: str, ms: float) -> Placement:
-    """All operators on one engine; ``ms`` is apportioned among them."""
+    """Places all operators on one engine, and apportions ``ms`` among them."""
     return Placement(shared_out(ms, operators, engine), (), SHARING_RULE)
 
 
@@ -45,14 +46,15 @@ def placed_unprofiled(
     ms: float,
     remedy: str = "set profile_runs, with a tool that can profile",
 ) -> Placement:
-    """Without a profile: only the conversions at the ends may be on the CPU.
+    """Places operators without a profile: only the conversions at the ends may be on the CPU.
 
-    ``ms`` is apportioned among the operators. DeviceError, with ``remedy``, otherwise.
+    ``ms`` is apportioned among the operators. Raises DeviceError, which mentions ``remedy``, if
+    other operators may be on the CPU.
     """
     delegate, left = delegation.delegate, delegation.nodes - delegation.taken
     if left == 0 or delegate.on_processor:
         return placed_whole(operators, delegate.engine, ms)
-    ends = [operator for operator in operators if operator.kind in _AT_THE_ENDS]
+    ends = [operator for operator in operators if operator.kind in _END_CONVERSIONS]
     if left != len(ends):
         raise DeviceError(
             f"the {delegate.label} delegate left {left} of {len(operators)} operators to the CPU "
@@ -72,12 +74,12 @@ def placed_by_profile(
     profile: Sequence[ProfileRow],
     ms: float,
 ) -> Placement:
-    """Operators in the profile have their time by it; that of the delegate is apportioned.
+    """Places operators by a profile; the delegate's time is apportioned among its operators.
 
     DeviceError if an essential operator, or more than 5 % of the time, is on the CPU.
     """
     delegate = delegation.delegate
-    named = _named(operators, profile, delegation.text)
+    named = _profiled_shares(operators, profile, delegation.text)
     rest = [operator for index, operator in enumerate(operators) if index not in named]
     rest_share = math.fsum(row.share for row in profile) - math.fsum(named.values())
     if len(rest) != delegation.taken or (rest and rest_share <= 0):
@@ -96,13 +98,15 @@ def placed_by_profile(
         for index, operator in enumerate(operators)
     )
     on_cpu = () if delegate.on_processor else tuple(operators[index].name for index in named)
-    return Placement(_adding_up(rows, ms), on_cpu, _PROFILED if rest else "the tool's profile")
+    return Placement(
+        _scaled_to_total(rows, ms), on_cpu, _PROFILE_RULE if rest else "the tool's profile"
+    )
 
 
-def _named(
+def _profiled_shares(
     operators: Sequence[LoweredOperator], profile: Sequence[ProfileRow], text: str
 ) -> Mapping[int, float]:
-    """Index of each operator with a profile row -> its share of the time, 0 to 1."""
+    """Returns index of each operator with a profile row -> its share of the time, 0 to 1."""
     kinds = [operator.kind.removeprefix("CUSTOM:") for operator in operators]
     shares: dict[int, float] = {}
     for row in profile:
@@ -141,7 +145,7 @@ def _require_accelerated(
         )
 
 
-def _adding_up(rows: tuple[OperatorLatency, ...], ms: float) -> tuple[OperatorLatency, ...]:
-    """Rows scaled to add up to ``ms``, since the shares of a profile are rounded."""
+def _scaled_to_total(rows: tuple[OperatorLatency, ...], ms: float) -> tuple[OperatorLatency, ...]:
+    """Scales the rows to add up to ``ms``, since the shares of a profile are rounded."""
     factor = ms / math.fsum(row.ms for row in rows)
     return tuple(replace(row, ms=row.ms * factor) for row in rows)

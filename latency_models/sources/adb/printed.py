@@ -1,4 +1,4 @@
-"""The lines of a tool's output, without the prefixes of loggers and logcat."""
+"""Splits a tool's output into lines, without the prefixes of loggers and logcat."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PREFIX = re.compile(
 
 
 def complete_lines(text: str) -> tuple[str, ...]:
-    """The complete lines of ``text``, without their prefixes.
+    """Returns the complete lines of ``text``, without their prefixes.
 
-    A last line without a line end is cut off, and left out.
+    A last line without a line end was cut off, and is omitted.
     """
     *whole, _ = text.replace("\r\n", "\n").split("\n")
-    return tuple(map(_bare, whole))
+    return tuple(map(_without_prefixes, whole))
 
 
-def _bare(line: str) -> str:
+def _without_prefixes(line: str) -> str:
     line = line.strip()
     while match := _PREFIX.match(line):
         line = line[match.end() :]

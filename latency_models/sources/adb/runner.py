@@ -20,7 +20,7 @@ _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 
 @dataclass(frozen=True)
 class TimedRun:
-    """Times of one call of the tool, and its output."""
+    """Statistics of one call of the tool, and its output."""
 
     statistics: RunStatistics
     text: str
@@ -30,8 +30,8 @@ class TimedRun:
 class Program:
     """A program on the device.
 
-    ``prefix`` is put before it in the command, as ``LD_LIBRARY_PATH=/vendor/lib64 taskset f0``;
-    ``folder`` is the folder for models.
+    ``prefix`` precedes it in the command, such as ``LD_LIBRARY_PATH=/vendor/lib64 taskset f0``;
+    ``folder`` is the folder on the device for models.
     """
 
     path: str
@@ -40,7 +40,7 @@ class Program:
     timeout_seconds: float
 
     def call(self, connection: Connection, arguments: str) -> ToolOutput:
-        """Runs it with ``arguments``; DeviceError, with its output, if it fails."""
+        """Runs the program with ``arguments``; DeviceError, with its output, if it fails."""
         command = " ".join(part for part in (self.prefix, self.path, arguments) if part)
         output = connection.run(command, self.timeout_seconds)
         if output.code in (_NOT_EXECUTABLE, _NOT_FOUND):
@@ -57,18 +57,18 @@ class Program:
 class Runner(abc.ABC):
     """Times models with one program, in one configuration."""
 
-    #: suffix of its model files
+    #: suffix of the model files that the program reads
     suffix: str
     program: Program
 
     @property
     @abc.abstractmethod
     def title(self) -> str:
-        """For ``Latency.source``: the program and its engine."""
+        """The program and its engine, for ``Latency.source``."""
 
     @abc.abstractmethod
     def prepare(self, tflite: bytes) -> bytes:
-        """The file for the device, made from a TFLite file."""
+        """Makes the file for the device from a TFLite file."""
 
     @abc.abstractmethod
     def time(self, connection: Connection, path: str) -> TimedRun:
@@ -78,16 +78,16 @@ class Runner(abc.ABC):
     def place(
         self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
-        """Engine and time of each operator; the times add up to that of the run.
+        """Returns engine and time of each operator; the times add up to that of the run.
 
         DeviceError if the time is not that of the accelerator.
         """
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
-        """Runs the model at ``path`` on ``image``; the bytes of its outputs in order.
+        """Runs the model at ``path`` on ``image``; returns the bytes of its outputs in order.
 
-        ``model`` describes the file at ``path``. Files that it leaves beside ``path`` are removed
-        with it. DeviceError if the program cannot read an image or write outputs, or if the outputs
-        are not those of the accelerator.
+        ``model`` describes the file at ``path``. The program may leave files in the folder of
+        ``path``, which is removed afterwards. DeviceError if the program cannot read an image or
+        write outputs, or if the outputs are not those of the accelerator.
         """
         raise DeviceError(f"{self.title} can neither read an image nor write its outputs")

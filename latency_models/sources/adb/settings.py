@@ -45,27 +45,27 @@ from .runner import Program, Runner
 from .source import AdbSource
 from .synap_cli import SynapCli
 
-#: Prefix of a device that is given by its serial number alone: adb:SERIAL.
+#: Prefix of the name of a device that is given only by its serial number: adb:SERIAL.
 SHORTHAND = "adb:"
-#: Else operators that the accelerator leaves go to XNNPACK, which a profile does not name.
+#: Keeps operators that the accelerator leaves from XNNPACK, which a profile does not list.
 _NO_XNNPACK = "--use_xnnpack=false"
 Words = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 DevicePath = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
 VendorFlag = Annotated[str, Field(pattern=r"^--[\w.-]+=.*$")]
 
 
-def _no_reference_accelerator(name: str) -> str:
+def _require_real_accelerator(name: str) -> str:
     if name == "nnapi-reference":
         raise ValueError("nnapi-reference is the CPU; name what the tool lists as available")
     return name
 
 
 class NnapiDelegate(SettingsTable):
-    """Android's NNAPI on one accelerator, as ``vsi-npu``."""
+    """Android's NNAPI on one accelerator, such as ``vsi-npu``."""
 
     kind: Literal["nnapi"]
     accelerator: Annotated[
-        str, Field(pattern=r"^[\w.,+-]+$"), AfterValidator(_no_reference_accelerator)
+        str, Field(pattern=r"^[\w.,+-]+$"), AfterValidator(_require_real_accelerator)
     ]
 
     def delegate(self) -> Delegate:
@@ -119,7 +119,7 @@ class XnnpackDelegate(SettingsTable):
 
 
 class _ProgramSettings(SettingsTable):
-    #: put before the program in its command: LD_LIBRARY_PATH=/vendor/lib64 taskset f0
+    #: text before the program in the command: LD_LIBRARY_PATH=/vendor/lib64 taskset f0
     prefix: str = ""
     #: folder on the device for temporary files
     folder: DevicePath = "/data/local/tmp"
@@ -155,7 +155,7 @@ class BenchmarkModelSettings(_ProgramSettings):
         )
 
 
-def _names_the_model(words: tuple[str, ...]) -> tuple[str, ...]:
+def _require_model_placeholder(words: tuple[str, ...]) -> tuple[str, ...]:
     if not any("{model}" in word for word in words):
         raise ValueError("no word holds {model}, where the file to be converted goes")
     if any("\0" in word for word in words):
@@ -177,16 +177,16 @@ class LitertBenchmarkSettings(_ProgramSettings):
     #: folder on the device with libLiteRtCompilerPlugin_*.so
     plugin_folder: DevicePath | None = None
     #: LiteRT's apply_plugin on this machine, or another command that makes {folder}/compiled.tflite
-    convert: Annotated[Words, AfterValidator(_names_the_model)] | None = None
+    convert: Annotated[Words, AfterValidator(_require_model_placeholder)] | None = None
     convert_timeout_seconds: PositiveSeconds = 600.0
-    #: additional flags of the vendor, as --qualcomm_htp_performance_mode=burst
+    #: additional flags of the vendor, such as --qualcomm_htp_performance_mode=burst
     flags: Annotated[tuple[VendorFlag, ...], Field(strict=False)] = ()
     threads: PositiveInt = 1
     warmup_runs: PositiveInt = 5
     runs: PositiveInt = 50
 
     @model_validator(mode="after")
-    def _one_compiler(self) -> LitertBenchmarkSettings:
+    def _require_one_compiler(self) -> LitertBenchmarkSettings:
         if (self.plugin_folder is None) == (self.convert is None):
             raise ValueError(
                 "name plugin_folder, to compile on the device, or convert, to compile here"
@@ -218,9 +218,9 @@ class SynapCliSettings(_ProgramSettings):
     path: DevicePath = "synap_cli"
     #: program that writes a model's output image, for --verify
     image_path: DevicePath = "synap_cli_ip"
-    #: Synaptics' converter on this machine, as
+    #: command of Synaptics' converter on this machine, such as
     #: ["synap", "convert", "--target", "VS680", "--model", "{model}", "--out-dir", "{folder}"]
-    convert: Annotated[Words, AfterValidator(_names_the_model)]
+    convert: Annotated[Words, AfterValidator(_require_model_placeholder)]
     convert_timeout_seconds: PositiveSeconds = 600.0
     runs: PositiveInt = 50
     #: runs with the NPU's profile, for models converted with --profiling; 0: no profile
@@ -244,20 +244,20 @@ class AdbSettings(SourceSettings):
     measures: ClassVar[bool] = True
 
     source: Literal["adb"]
-    #: as ``adb devices`` prints it; None: the only device attached
+    #: serial number, as ``adb devices`` prints it; None: the only device attached
     serial: Annotated[str, Field(min_length=1)] | None = None
     runner: Annotated[
         BenchmarkModelSettings | LitertBenchmarkSettings | SynapCliSettings,
         Field(discriminator="tool"),
     ]
-    #: how long to wait for a device that vanished, as when it restarts
+    #: how long to wait for a device that vanished, for instance because it restarts
     reconnect_seconds: PositiveSeconds = 120.0
-    #: largest change of the reference model's time, and the rest of the device if it is larger
+    #: largest accepted change of the reference model's time, and the rest after a larger one
     drift_percent: PositiveFloat = 3.0
     cool_down_seconds: NonNegativeSeconds = 30.0
 
     def open(self, place: SourcePlace) -> AdbSource:
-        """The latency source; it does not connect to the device yet."""
+        """Returns the latency source; it does not connect to the device yet."""
         return AdbSource(
             Connection(self.serial, self.reconnect_seconds),
             self.runner.runner(),
@@ -266,7 +266,7 @@ class AdbSettings(SourceSettings):
 
 
 def default_settings(serial: str) -> AdbSettings:
-    """Settings for adb:SERIAL: benchmark_model on the CPU, which works on every device."""
+    """Returns settings for adb:SERIAL: benchmark_model on the CPU, which works on every device."""
     runner = BenchmarkModelSettings(
         tool="benchmark_model", delegate=XnnpackDelegate(kind="xnnpack")
     )

@@ -17,14 +17,14 @@ from .errors import DeviceError
 from .placement import Placement
 from .runner import Runner
 from .statistics import RunStatistics
-from .turn import turn_on
+from .turn import device_lock
 
 
 class AdbSource(LatencySource):
     """Times each model on the device, then the first model again, to detect drift.
 
-    Errors are DeviceErrors, whose ``text`` is the output of the tool. Files on the device are
-    removed. The connection is opened with the first model.
+    Raises DeviceErrors, whose ``text`` is the output of the tool. Files on the device are removed
+    afterwards. The connection is opened for the first model.
     """
 
     def __init__(self, connection: Connection, runner: Runner, drift: DriftPolicy) -> None:
@@ -35,40 +35,40 @@ class AdbSource(LatencySource):
     def measure(self, request: LatencyRequest) -> Latency:
         """Times the model on the device; DeviceError if that fails."""
         data = request.make_tflite()
-        with _naming(request):
+        with _errors_naming_model(request):
             require_same_operators(request, read_tflite(data))
             model = self._runner.prepare(data)
-            with turn_on(self._connection.serial):
-                return self._measured(request, model)
+            with device_lock(self._connection.serial):
+                return self._timed_latency(request, model)
 
     def run(self, request: LatencyRequest, image: bytes) -> bytes:
         """Runs the file that ``measure`` times; DeviceError if that fails."""
         data = request.make_tflite()
-        with _naming(request):
+        with _errors_naming_model(request):
             file = read_tflite(data)
             require_same_operators(request, file)
             model = self._runner.prepare(data)
             connection, runner = self._connection, self._runner
-            with turn_on(connection.serial):
+            with device_lock(connection.serial):
                 connection.wait()
-                with connection.holding(model, runner.program.folder, runner.suffix) as path:
+                with connection.temporary_file(model, runner.program.folder, runner.suffix) as path:
                     return runner.run(connection, path, file, image)
 
-    def _measured(self, request: LatencyRequest, model: bytes) -> Latency:
+    def _timed_latency(self, request: LatencyRequest, model: bytes) -> Latency:
         connection, runner = self._connection, self._runner
         connection.wait()
         before = read_conditions(connection, runner.program.path)
 
         def measure() -> tuple[RunStatistics, Placement]:
-            with connection.holding(model, runner.program.folder, runner.suffix) as path:
+            with connection.temporary_file(model, runner.program.folder, runner.suffix) as path:
                 run = runner.time(connection, path)
                 return run.statistics, runner.place(connection, path, run, request.operators)
 
         def probe(reference: bytes) -> RunStatistics:
-            with connection.holding(reference, runner.program.folder, runner.suffix) as path:
+            with connection.temporary_file(reference, runner.program.folder, runner.suffix) as path:
                 return runner.time(connection, path).statistics
 
-        statistics, placement, drift = self._watch.steady(model, measure, probe)
+        statistics, placement, drift = self._watch.measure_steadily(model, measure, probe)
         after = read_temperature_c(connection, runner.program.path)
         return Latency(
             ms=statistics.ms,
@@ -91,12 +91,12 @@ class AdbSource(LatencySource):
 
 
 @contextlib.contextmanager
-def _naming(request: LatencyRequest) -> Iterator[None]:
-    """Errors within name the model in their message."""
+def _errors_naming_model(request: LatencyRequest) -> Iterator[None]:
+    """Adds the name of the model to the messages of errors within the context."""
     try:
         yield
     except DeviceError as error:
-        error.about(f"{request.name} over adb")
+        error.prepend_subject(f"{request.name} over adb")
         raise
     except NasError as error:
         raise LatencyError(f"{request.name} over adb: {error}") from error

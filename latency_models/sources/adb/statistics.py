@@ -10,7 +10,7 @@ from ...source import LatencyError
 
 @dataclass(frozen=True)
 class RunStatistics:
-    """Time of one inference over ``runs`` timed runs, with the interval of most of them, in ms."""
+    """Time of one inference, in ms, over ``runs`` timed runs; the interval holds most of them."""
 
     runs: int
     ms: float
@@ -28,7 +28,7 @@ class RunStatistics:
     def of_mean(
         cls, runs: int, mean_ms: float, deviation_ms: float, min_ms: float, max_ms: float
     ) -> RunStatistics:
-        """The mean and two standard deviations, within minimum and maximum, without a median."""
+        """Uses the mean and two standard deviations, limited to the range of the runs."""
         return cls(
             runs,
             mean_ms,

@@ -1,6 +1,6 @@
-"""Synaptics' synap_cli, which times models that Synaptics' converter compiled for the NPU.
+"""Runs Synaptics' synap_cli, which times models that Synaptics' converter compiled for the NPU.
 
-The converter has its own license and container: the user gives its command.
+The converter has its own license and container; the user provides its command.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SynapCli(Runner):
         return "synap_cli"
 
     def prepare(self, tflite: bytes) -> bytes:
-        """DeviceError, with what the converter printed, if it fails."""
+        """Converts the model; DeviceError, with the converter's output, if that fails."""
         return self.converter.convert(tflite)
 
     def time(self, connection: Connection, path: str) -> TimedRun:
@@ -47,10 +47,10 @@ class SynapCli(Runner):
     def place(
         self, connection: Connection, path: str, run: TimedRun, operators: Sequence[LoweredOperator]
     ) -> Placement:
-        """All operators on the NPU, since the converter refuses operators that it cannot run.
+        """Places all operators on the NPU, since the converter refuses those that it cannot run.
 
-        The profile has times of fused layers, which cannot be assigned to operators: they are given
-        in the rule.
+        The profile has times of fused layers, which cannot be assigned to operators; the rule of
+        the placement lists them.
         """
         placement = placed_whole(operators, "npu", run.statistics.ms)
         if not self.profile_runs:
@@ -68,20 +68,20 @@ class SynapCli(Runner):
         return replace(placement, rule=f"{placement.rule}; NPU layers: {summed_by_kind(layers)}")
 
     def run(self, connection: Connection, path: str, model: TfliteModel, image: bytes) -> bytes:
-        """Runs synap_cli_ip, whose images are uint8 levels 0 to 255 for int8 models, too.
+        """Runs synap_cli_ip, whose images are uint8 levels 0 to 255, even for int8 models.
 
         The model must have been converted for RGB input and output.
         """
-        form = require_super_resolution(model)
-        low, folder = form.input, posixpath.dirname(path)
-        high = replace(low, height=low.height * form.scale, width=low.width * form.scale)
+        io_format = require_super_resolution(model)
+        low, folder = io_format.input, posixpath.dirname(path)
+        high = replace(low, height=low.height * io_format.scale, width=low.width * io_format.scale)
         given = f"{folder}/image_{low.width}x{low.height}.rgb"
-        connection.push(_xor(image, form.levels.black), given)
+        connection.push(_swap_levels(image, io_format.levels.black), given)
         self.image_program.call(connection, f"-m {path} --out-dir {folder} {given}")
         made = connection.pull(f"{folder}/outimage0_{high.width}x{high.height}.rgb")
-        return _xor(made, form.levels.black)
+        return _swap_levels(made, io_format.levels.black)
 
 
-def _xor(image: bytes, black: int) -> bytes:
-    """A model's bytes from levels 0 to 255, or back: level g is byte g + ``black``, mod 256."""
+def _swap_levels(image: bytes, black: int) -> bytes:
+    """Converts bytes of the model to levels 0 to 255, or back: level g is g + ``black`` mod 256."""
     return image.translate(bytes(byte ^ black % 256 for byte in range(256)))

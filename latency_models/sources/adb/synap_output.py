@@ -16,11 +16,11 @@ from .errors import DeviceError
 from .printed import complete_lines
 from .statistics import RunStatistics
 
-_N = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-_PREDICTED = re.compile(rf"Predict #(\d{{1,9}}): {_N} ms")
+_NUM = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_RUN = re.compile(rf"Predict #(\d{{1,9}}): {_NUM} ms")
 _SUMMARY = re.compile(
-    rf"Inference timings \(ms\):\s+load: {_N}\s+init: {_N}\s+min: {_N}\s+median: {_N}"
-    rf"\s+max: {_N}\s+stddev: {_N}\s+mean: {_N}"
+    rf"Inference timings \(ms\):\s+load: {_NUM}\s+init: {_NUM}\s+min: {_NUM}\s+median: {_NUM}"
+    rf"\s+max: {_NUM}\s+stddev: {_NUM}\s+mean: {_NUM}"
 )
 _HEADER = re.compile(r"pid: \d+, .*\blayers: (\d{1,9})")
 #: layer, cycles, microseconds, bytes read, bytes written [, engine], kind
@@ -28,7 +28,7 @@ _LAYER = re.compile(
     r"\|\s*\d+\s*\|\s*(\d{1,15})\s*\|\s*(\d{1,15})\s*\|\s*\d+\s*\|\s*\d+\s*\|\s*(\S.*)"
 )
 #: Rounding of the summary, 2 decimals.
-_ROUNDED_MS = 0.0051
+_ROUNDING_MS = 0.0051
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class NpuLayer:
 
 
 def read_synap_timings(text: str) -> RunStatistics:
-    """Statistics of one call: the median, which the slow first run hardly changes.
+    """Parses statistics of one call: the median, which the slow first run hardly changes.
 
-    The interval is the mean and two standard deviations. DeviceError if anything is missing, cut
-    off or contradictory.
+    The interval is the mean plus and minus two standard deviations. DeviceError if anything
+    is missing, cut off or contradictory.
     """
     lines = complete_lines(text)
     try:
         summary = next(filter(None, map(_SUMMARY.fullmatch, reversed(lines))), None)
         if not summary:
             raise LatencyError("the line with its inference timings is not there")
-        runs = {int(m[1]): float(m[2]) for m in map(_PREDICTED.fullmatch, lines) if m}
+        runs = {int(m[1]): float(m[2]) for m in map(_RUN.fullmatch, lines) if m}
         if not runs:
             raise LatencyError("a count of 0: the model was never run")
         _, _, *values = map(float, summary.groups())
@@ -70,7 +70,7 @@ def _statistics(
 ) -> RunStatistics:
     """All values in ms, in the order in which the tool prints them."""
     fastest, slowest = min(runs.values()), max(runs.values())
-    if fastest < least - _ROUNDED_MS or slowest > most + _ROUNDED_MS:
+    if fastest < least - _ROUNDING_MS or slowest > most + _ROUNDING_MS:
         raise LatencyError(f"runs of {fastest} to {slowest} ms are summed up as {least} to {most}")
     if not least <= median <= most:
         raise LatencyError(f"a median of {median} ms is not within {least} to {most}")
@@ -80,7 +80,7 @@ def _statistics(
 
 
 def read_npu_layers(text: str) -> tuple[NpuLayer, ...]:
-    """The layers of a model that was converted with ``--profiling``; empty for others.
+    """Parses the layers of a model that was converted with ``--profiling``; empty for others.
 
     DeviceError if their number is not that in the table's header.
     """
@@ -98,7 +98,7 @@ def read_npu_layers(text: str) -> tuple[NpuLayer, ...]:
 
 
 def summed_by_kind(layers: tuple[NpuLayer, ...]) -> str:
-    """Kinds with their total ms in one line, the longest first."""
+    """Returns kinds with their total ms on one line, the longest first."""
     times: dict[str, float] = defaultdict(float)
     for layer in layers:
         times[layer.kind] += layer.ms

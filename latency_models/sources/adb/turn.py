@@ -1,4 +1,4 @@
-"""A lock for a device: one measurement at a time by all processes of this machine."""
+"""Locks a device: the processes of this machine measure on it one at a time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def turn_on(serial: str) -> Iterator[None]:
-    """Within, no other process or thread of this machine measures on the device; waits for them.
+def device_lock(serial: str) -> Iterator[None]:
+    """Waits for other processes and threads of this machine, then locks the device ``serial``.
 
     The operating system releases the lock of a process that dies.
     """

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 #: Bytes of the SRAM of an Ethos-U65 or U85 as Arm describes it.
 SRAM = 384 * 1024
-#: Operators that can be part of a cascade, and those that are fused into the convolution before.
-_BY_TURNS = CONVOLUTIONS | {"MINIMUM", "MUL", "QUANTIZE"}
-_TAKEN_IN = frozenset({"LEAKY_RELU", "LOGISTIC", "RELU", "TANH"})
+#: Operators that can be part of a cascade, and those fused into the convolution before them.
+_CASCADABLE = CONVOLUTIONS | {"MINIMUM", "MUL", "QUANTIZE"}
+_FUSED_ACTIVATIONS = frozenset({"LEAKY_RELU", "LOGISTIC", "RELU", "TANH"})
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,18 @@ class Cascades:
     length: Floats
     first: Mask
     last: Mask
-    #: bytes of the smallest rolling buffers; and with that of the operator after the cascade, or 0
+    #: bytes of the smallest rolling buffers; and the same with the buffer of the operator after the
+    #: cascade, 0 if there is none
     held: Floats
     held_with_next: Floats
     #: rows that fit into SRAM at a time; 0 for an operator by itself
     rows: Floats
 
     @classmethod
-    def of(cls, table: OperatorTable, *, takes_in_additions: bool) -> Cascades:
-        """``takes_in_additions``: additions are fused into the convolution before them, which then
+    def of(cls, table: OperatorTable, *, fuses_additions: bool) -> Cascades:
+        """Finds the cascades of all networks in ``table``.
+
+        With ``fuses_additions``, additions are fused into the convolution before them, which then
         cannot be in a cascade with the operator before it.
         """
         import numpy as np
@@ -51,15 +54,15 @@ class Cascades:
         # A rolling buffer holds each row twice, for the operator that writes it and its reader.
         row = 2 * table.width_in * padded_channels(table.channels_in)
         held = row * table.window
-        linked, taken_in = _links(table, takes_in_additions=takes_in_additions)
-        row, held = (np.where(taken_in, 0.0, column) for column in (row, held))
+        linked, is_fused = _links(table, fuses_additions=fuses_additions)
+        row, held = (np.where(is_fused, 0.0, column) for column in (row, held))
         whole = table.padded_bytes_in + table.padded_bytes_out
-        begins = _begins(linked, taken_in, held, whole <= SRAM)
+        begins = _begins(linked, is_fused, held, whole <= SRAM)
         number = np.cumsum(begins) - 1
-        buffered = ~begins & ~taken_in
+        buffered = ~begins & ~is_fused
         buffers, rows_bytes, weights, length = (
             np.bincount(number, values)[number] if len(number) else np.zeros(0)
-            for values in (held * buffered, row * buffered, table.weight_bytes, 1.0 * ~taken_in)
+            for values in (held * buffered, row * buffered, table.weight_bytes, 1.0 * ~is_fused)
         )
         ends = np.append(begins[1:], True)
         next_held = np.append((held * linked)[1:], 0.0)
@@ -76,33 +79,35 @@ class Cascades:
         )
 
 
-def _links(table: OperatorTable, *, takes_in_additions: bool) -> tuple[Mask, Mask]:
-    """Two masks (operators,): the operator is the only reader of the one before it, so that both
-    can be in one cascade; and it is fused into that one.
+def _links(table: OperatorTable, *, fuses_additions: bool) -> tuple[Mask, Mask]:
+    """Returns two masks (operators,).
+
+    The first says whether the operator is the only reader of the one before it, so that both can be
+    in one cascade; the second, whether it is fused into the one before it.
     """
     import numpy as np
 
-    fused = table.is_one_of(_TAKEN_IN)
-    able = table.is_one_of(_BY_TURNS | _TAKEN_IN) & (table.inputs == 1)
+    fused = table.is_one_of(_FUSED_ACTIVATIONS)
+    able = table.is_one_of(_CASCADABLE | _FUSED_ACTIVATIONS) & (table.inputs == 1)
     alone = (table.readers == 1) & (table.reach == 1)
     begin = np.diff(table.network, prepend=-1) != 0
     before = np.append(False, (alone & able)[:-1]) & ~begin
     linked = able & before
     is_convolution = table.is_one_of(CONVOLUTIONS)
-    taken_in = linked & fused & np.append(False, is_convolution[:-1])
-    if takes_in_additions:
+    is_fused = linked & fused & np.append(False, is_convolution[:-1])
+    if fuses_additions:
         added = np.append((table.is_one_of({"ADD", "SUB"}) & ~begin)[1:], False)
         linked &= ~(added & alone & is_convolution)
-    return linked, taken_in
+    return linked, is_fused
 
 
-def _begins(linked: Mask, taken_in: Mask, held: Floats, fits: Mask) -> Mask:
-    """Mask (operators,): the operator is the first of its cascade."""
+def _begins(linked: Mask, is_fused: Mask, held: Floats, fits: Mask) -> Mask:
+    """Returns the mask (operators,) of operators that are the first of their cascade."""
     import numpy as np
 
     begins, total = [], 0.0
     for link, inside, own, whole in zip(
-        linked.tolist(), taken_in.tolist(), held.tolist(), fits.tolist(), strict=True
+        linked.tolist(), is_fused.tolist(), held.tolist(), fits.tolist(), strict=True
     ):
         total += own
         begin = not inside and (not link or whole or total > SRAM)

@@ -29,27 +29,29 @@ if TYPE_CHECKING:
 
 #: Draws of prices for each structure and padding that the device may have.
 _DRAWS = 3
-_ROUNDS = 10
+_MAX_EXCHANGE_ROUNDS = 10
 
 
 @dataclass(frozen=True)
 class PossiblePrices:
-    """One draw of prices, as logarithms: their prior ``precision``, (constants, constants), and
-    ``slopes``, (networks, constants), derivatives of the log times in units of the noise.
+    """One draw of the prices.
+
+    ``precision``, (constants, constants), is that of the prior of their logarithms; ``slopes``,
+    (networks, constants), are derivatives of log times, in units of the noise.
     """
 
     precision: Floats
     slopes: Floats
 
     def information(self, networks: Sequence[int]) -> float:
-        """Log determinant of the posterior precision once ``networks`` are measured."""
+        """Returns the log determinant of the posterior precision once ``networks`` are measured."""
         import numpy as np
 
         measured = self.slopes[list(networks)]
         return float(np.linalg.slogdet(self.precision + measured.T @ measured)[1])
 
     def gains(self, networks: Sequence[int]) -> Floats:
-        """(networks,): increase of ``information`` by each network in addition to ``networks``."""
+        """Returns (networks,): increase of ``information`` by measuring each network, too."""
         import numpy as np
 
         measured = self.slopes[list(networks)]
@@ -63,7 +65,7 @@ def possible_prices(
     networks: Sequence[Sequence[LoweredOperator]],
     seed: int = 0,
 ) -> tuple[PossiblePrices, ...]:
-    """Draws from each structure's prior, for each of its paddings.
+    """Draws prices from each structure's prior, for each of its paddings.
 
     Operators are assumed to run one after another, since engines are not known yet.
     """
@@ -87,7 +89,7 @@ def possible_prices(
 
 
 def information(prices: Sequence[PossiblePrices], networks: Sequence[int]) -> float:
-    """Mean of ``PossiblePrices.information`` over ``prices``."""
+    """Returns the mean of ``PossiblePrices.information`` over ``prices``."""
     return sum(one.information(networks) for one in prices) / len(prices)
 
 
@@ -98,11 +100,11 @@ def d_optimal(
     allowed: Sequence[int] | None = None,
     holds: Mask | None = None,
 ) -> tuple[int, ...]:
-    """``count`` networks to measure in addition to ``fixed``, chosen among ``allowed`` (None: all).
+    """Chooses ``count`` networks of ``allowed`` (None: all) to measure in addition to ``fixed``.
 
-    Networks are numbers of rows of ``slopes``; ties go to the lower number. ``holds``, a mask
-    (networks, kinds), says which kinds of operators they hold: where possible, each kind is in a
-    chosen network, since nothing can be predicted of an operator that was never measured.
+    Networks are row numbers of ``slopes``; ties go to the lower number. The mask ``holds``,
+    (networks, kinds), says which kinds of operators they contain: if possible, each kind is in a
+    chosen network, since an operator that was never measured cannot be predicted.
     """
     import numpy as np
 
@@ -122,7 +124,7 @@ def d_optimal(
     chosen: list[int] = []
     while len(chosen) < min(count, int(free.sum()) - len({*fixed} & {*np.flatnonzero(free)})):
         chosen.append(best([*fixed, *chosen]))
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_EXCHANGE_ROUNDS):
         before = list(chosen)
         for index in range(len(chosen)):
             chosen[index] = best([*fixed, *chosen[:index], *chosen[index + 1 :]])

@@ -13,7 +13,7 @@ from .measurements import Measurement
 from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
 from .physical import Charges, Physical, StackFactor, fit_physical
-from .posterior import Weighted, fit_posterior
+from .posterior import WeightedPosterior, fit_posterior
 from .residual import ResidualTrees, fit_residual
 from .structure import CostStructure
 from .work import on_critical_path, work_matrix
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Up to this many networks are left out one by one in cross-validation; more, in parts.
+#: Up to this many networks are left out one by one in cross-validation; more in ``_PARTS`` parts.
 MOST_SINGLY = 24
 _PARTS = 4
 
@@ -32,9 +32,9 @@ _PARTS = 4
 class Fit(Protocol):
     """Predicts times of operators: a fit to a device's table, or a transferred one."""
 
-    #: has it other times for another software stack?
+    #: whether it predicts different times for different software stacks
     tells_stacks_apart: ClassVar[bool]
-    #: is it fitted to the rows of its device's table, and to nothing else?
+    #: whether it is fitted only to the rows of its device's table
     is_of_its_table: ClassVar[bool]
 
     @property
@@ -42,7 +42,7 @@ class Fit(Protocol):
         """The cost structure of the device."""
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,): ms of each operator; ``stack`` is the software, None: the device's."""
+        """Returns (operators,): ms of each operator with ``stack``; None: the device's software."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FitOfPrices:
     tells_stacks_apart: ClassVar[bool] = True
     is_of_its_table: ClassVar[bool] = True
 
-    posteriors: tuple[Weighted, ...]
+    posteriors: tuple[WeightedPosterior, ...]
 
     @property
     def structure(self) -> CostStructure:
@@ -62,7 +62,7 @@ class FitOfPrices:
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
         """(operators,): as the protocol ``Fit`` says."""
         first, *others = (
-            one.weight * one.posterior.of_operators(table, stack) for one in self.posteriors
+            one.weight * one.posterior.operator_ms(table, stack) for one in self.posteriors
         )
         return sum(others, first)
 
@@ -108,7 +108,7 @@ class FitByNetwork:
     def of(
         cls, structure: CostStructure, rows: Sequence[Measurement], network: OperatorNetwork
     ) -> FitByNetwork:
-        """The factor of a stack is the median ratio of its measured to predicted times."""
+        """Sets the factor of each stack to the median ratio of its measured to predicted times."""
         import numpy as np
 
         base = cls(structure, network)
@@ -135,14 +135,14 @@ class FitByNetwork:
 def network_ms(
     fitted: Fit, networks: Sequence[Sequence[LoweredOperator]], stack: str | None = None
 ) -> Floats:
-    """(networks,): predicted ms with the software ``stack``, None: the device's."""
+    """Returns (networks,): predicted ms with the software ``stack``; None: that of the device."""
     table = OperatorTable.of(networks)
     times = fitted.operator_ms(table, stack)
     return table.per_network(times * on_critical_path(fitted.structure, networks, times))
 
 
 def measured_ms(fitted: Fit, rows: Sequence[Measurement]) -> Floats:
-    """(rows,): predicted ms of the networks of ``rows``, each with the row's software."""
+    """Returns (rows,): predicted ms of the networks of ``rows``, each with the row's software."""
     import numpy as np
 
     ms = np.zeros(len(rows))
@@ -152,7 +152,7 @@ def measured_ms(fitted: Fit, rows: Sequence[Measurement]) -> Floats:
 
 
 def by_stack(rows: Sequence[Measurement]) -> dict[str, list[int]]:
-    """Indices of the rows that were measured with each software."""
+    """Returns the indices of the rows that were measured with each software."""
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         places.setdefault(row.stack, []).append(place)
@@ -160,17 +160,17 @@ def by_stack(rows: Sequence[Measurement]) -> dict[str, list[int]]:
 
 
 def fit(structure: CostStructure, rows: Sequence[Measurement]) -> FitOfPrices | FitWithTrees:
-    """Fits prices by Bayes; by least squares and with residual trees if the structure has these."""
+    """Fits prices by Bayes, or by least squares with residual trees if the structure has these."""
     if not structure.residual:
         return FitOfPrices(fit_posterior(structure, rows))
     charged = [Charges.of(structure, rows, padding) for padding in structure.paddings]
-    best = charged[0] if len(charged) == 1 else min(charged, key=_error_unseen)
+    best = charged[0] if len(charged) == 1 else min(charged, key=_cross_validation_error)
     physical = fit_physical(best)
     return FitWithTrees(physical, fit_residual(physical, best))
 
 
-def _error_unseen(charges: Charges) -> float:
-    """Mean relative error of networks in cross-validation."""
+def _cross_validation_error(charges: Charges) -> float:
+    """Returns the mean relative error of networks in cross-validation."""
     import numpy as np
 
     errors = []
@@ -187,7 +187,7 @@ def _error_unseen(charges: Charges) -> float:
 def folds(
     keys: Sequence[Hashable], most_singly: int = MOST_SINGLY
 ) -> list[tuple[list[int], list[int]]]:
-    """Cross-validation folds, as indices (kept, left out); equal keys are left out together.
+    """Returns cross-validation folds, as indices (kept, left out); equal keys stay together.
 
     There is a fold for each key, or ``_PARTS`` folds if there are more than ``most_singly`` keys.
     """

@@ -1,4 +1,4 @@
-"""Networks that were measured themselves: their measured times bound the interval."""
+"""Finds the measurements of a network itself; they bound the interval of its prediction."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _Signature = tuple[tuple[object, ...], ...]
 
 @dataclass(frozen=True)
 class Known:
-    """Rows of a table by their operators, whatever their tensors are called."""
+    """Rows of a table, indexed by their operators; the names of tensors do not matter."""
 
     rows: Mapping[_Signature, tuple[Measurement, ...]]
 
     @classmethod
     def of(cls, rows: Sequence[Measurement]) -> Known:
-        """Rows that were measured with one software."""
-        alike: dict[_Signature, list[Measurement]] = defaultdict(list)
+        """Indexes rows that were measured with the same software."""
+        by_signature: dict[_Signature, list[Measurement]] = defaultdict(list)
         for row in rows:
-            alike[_signature(row.operators)].append(row)
-        return cls({signature: tuple(same) for signature, same in alike.items()})
+            by_signature[_signature(row.operators)].append(row)
+        return cls({signature: tuple(same) for signature, same in by_signature.items()})
 
     def measured(self, operators: Sequence[LoweredOperator]) -> tuple[Measurement, ...]:
-        """The measurements of exactly this network: none, one or several."""
+        """Returns the measurements of exactly this network: none, one or several."""
         return self.rows.get(_signature(operators), ())
 
 
 def networks_of(rows: Sequence[Measurement]) -> list[str]:
-    """The network of each row; rows of equal operators are of one, whatever the table calls them.
+    """Returns the network of each row; rows with equal operators belong to the same network.
 
-    A table made by hand may hold one network several times under as many names.
+    This holds even if the table gives them different names, as a table made by hand may do.
     """
     names = {row.network: row.network for row in rows}
     for same in Known.of(rows).rows.values():
@@ -47,7 +47,7 @@ def networks_of(rows: Sequence[Measurement]) -> list[str]:
 
 
 def _signature(operators: Sequence[LoweredOperator]) -> _Signature:
-    """Equal for networks of equal operators, sizes and connections."""
+    """Returns a key that is equal for networks with equal operators, sizes and connections."""
     numbers: dict[str, int] = {}
     return tuple(
         (

@@ -1,10 +1,10 @@
-"""The table of a device's measurements, a CSV file.
+"""Reads and writes the table of a device's measurements, a CSV file.
 
 Columns:
 
 * ``name`` of the row, unique;
-* ``network``, the same for one network at several scales, and ``family``: rows of one network, and
-  those of one family, are left out together in cross-validation;
+* ``network``, equal for one network at several scales, and ``family``; rows of one network, or of
+  one family, are left out together in cross-validation;
 * ``stack``, the software that it was measured with;
 * ``ms``, the time of one inference;
 * ``operators_ms`` and ``engines``, if known: a value for each operator, separated by spaces;
@@ -36,16 +36,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
-#: A nanosecond, and eleven days: what is beyond is a slip, and ruins every other prediction.
-_LEAST_MS, _MOST_MS = 1e-6, 1e9
+#: A nanosecond and eleven days; times outside are mistakes, which would spoil all predictions.
+_MIN_MS, _MAX_MS = 1e-6, 1e9
 
 
 @dataclass(frozen=True)
 class MeasurementOrigin:
-    """Origin of a row; the rows of a table must agree in it."""
+    """Origin of a row; it must be equal for all rows of a table."""
 
     device: str
-    #: of ``Device.conditions``
+    #: value of ``Device.conditions``
     conditions: str
     #: input size of the device, "360x640"; networks of a probe may have a smaller one
     input: str
@@ -53,7 +53,7 @@ class MeasurementOrigin:
     space: str
 
     def difference(self, other: MeasurementOrigin) -> str:
-        """What differs, for messages; empty if both are equal."""
+        """Describes the difference for messages; empty if both are equal."""
         differences = [
             f"{word} {getattr(self, key)}, not {getattr(other, key)}"
             for key, word in (("device", "device"), ("input", "input"), ("space", "networks of"))
@@ -84,9 +84,9 @@ class Measurement:
     def __post_init__(self) -> None:
         if not self.name or not self.operators:
             raise InputError("a measurement needs a name and at least one operator")
-        if not _LEAST_MS <= self.ms <= _MOST_MS:
+        if not _MIN_MS <= self.ms <= _MAX_MS:
             raise InputError(
-                f"{self.name}: {self.ms} ms is no time; it is from {_LEAST_MS:g} to {_MOST_MS:g} ms"
+                f"{self.name}: {self.ms} ms is no time; it is from {_MIN_MS:g} to {_MAX_MS:g} ms"
             )
         for what, values in (("times", self.operators_ms), ("engines", self.engines)):
             if values and len(values) != len(self.operators):
@@ -100,14 +100,14 @@ class Measurement:
                 object.__setattr__(self, key, self.network or self.name)
 
 
-#: What `csv` takes of a cell otherwise, 131072 characters, holds 900 operators at most.
-_LONGEST_CELL = 1 << 30
+#: Characters of the longest cell; the default of `csv`, 131072, only holds up to 900 operators.
+_MAX_CELL_CHARACTERS = 1 << 30
 _ORIGIN = tuple(item.name for item in fields(MeasurementOrigin))
 
 
 def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
-    """The rows of a table; InputError names ``where``, the line, and what is wrong with it."""
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+    """Reads the rows of a table; InputError names ``where``, the line, and the mistake."""
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL_CHARACTERS))
     lines = csv.DictReader(io.StringIO(text), strict=True)
     rows: list[Measurement] = []
     try:
@@ -137,7 +137,7 @@ def read_measurements(text: str, where: str) -> tuple[Measurement, ...]:
 
 
 def write_measurements(rows: Sequence[Measurement]) -> str:
-    """The text of a table that reads back as ``rows``."""
+    """Returns the text of a table that ``read_measurements`` reads as ``rows``."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     has_origin = any(row.origin for row in rows)

@@ -31,12 +31,12 @@ from .posterior import fit_posterior
 from .spread import (
     COVERAGE,
     LEAST_RADIUS,
+    LeftOutErrorIntervals,
     Logarithms,
-    OfLeftOut,
-    OfPrices,
+    PosteriorIntervals,
     Spread,
     UnseenBound,
-    UsualSize,
+    UsualSizeRadius,
     charged_work,
 )
 from .structure import CostStructure
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: Outside the range of times and image sizes of the table, each end of the interval moves by this
-#: part of the distance, all in logarithms.
-_PER_DISTANCE = 0.5
+#: Extrapolation: each end of the interval moves by this part of the distance from the table's range
+#: of times or image sizes, all in logarithms.
+_WIDENING_PER_DISTANCE = 0.5
 #: Parts of a large table that are left out one after another.
 _PARTS = 8
 
@@ -63,7 +63,7 @@ class Predictions:
     ms: Floats
     low_ms: Floats
     high_ms: Floats
-    #: the time of an operator by itself, and the same, 0 for one that is not on the critical path
+    #: the time of each operator by itself; and the same with 0 for operators off the critical path
     operator_ms: Floats
     waited_ms: Floats
     #: kinds of operators that were never measured on the device
@@ -74,18 +74,18 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Extent:
-    """Smallest and largest value of a table."""
+    """Smallest and largest value in a table."""
 
     least: float
     most: float
 
     @classmethod
     def of(cls, values: Floats) -> Extent:
-        """The extent of positive ``values``."""
+        """Returns the extent of positive ``values``."""
         return cls(float(values.min()), float(values.max()))
 
     def distance(self, values: Floats) -> Floats:
-        """Distance of each value from the extent, in logarithms; 0 inside."""
+        """Returns the distance of each value from the extent, in logarithms; 0 inside."""
         import numpy as np
 
         logarithm = np.log(np.maximum(values, 1e-9))
@@ -95,7 +95,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """A fit to a table; predicts networks of all operators that its structure has an engine for."""
+    """A fit to a table; predicts networks whose operators all have an engine in its structure."""
 
     fitted: Fit
     spread: Spread
@@ -114,7 +114,7 @@ class LatencyModel:
     def predict(
         self, networks: Sequence[Sequence[LoweredOperator]], stack: str | None = None
     ) -> Predictions:
-        """Times of ``networks`` with the software ``stack``, None: the device's.
+        """Predicts times of ``networks`` with the software ``stack``; None: that of the device.
 
         UnsupportedOperators names operators that no engine is known to run.
         """
@@ -130,12 +130,12 @@ class LatencyModel:
         ms = table.per_network(waited_ms)
         limits = self.spread.limits(table, waited, waited_ms, stack)
         distance = np.maximum(self.ms.distance(ms), self.pixels.distance(table.image_pixels))
-        farther = np.exp(_PER_DISTANCE * distance)
+        widening = np.exp(_WIDENING_PER_DISTANCE * distance)
         return Predictions(
             table=table,
             ms=ms,
-            low_ms=limits.low_ms / farther,
-            high_ms=limits.high_ms * farther,
+            low_ms=limits.low_ms / widening,
+            high_ms=limits.high_ms * widening,
             operator_ms=operator_ms,
             waited_ms=waited_ms,
             unseen=frozenset(table.kinds[0]) - self.seen,
@@ -156,7 +156,7 @@ class LatencyModel:
 
 @dataclass(frozen=True)
 class Fold:
-    """A fit to a part of a table; a network is left out at all its scales."""
+    """A fit to a part of a table; a network is left out at all of its scales."""
 
     fitted: FitOfPrices | FitWithTrees
     kept: tuple[Measurement, ...]
@@ -173,7 +173,7 @@ def fit_folds(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Fo
 
 
 def doubt(folds: Sequence[Fold], networks: Sequence[Sequence[LoweredOperator]]) -> Floats:
-    """(networks,): standard deviation of the folds' log predictions; 0.1 is about 10 %."""
+    """Returns (networks,): standard deviation of the folds' log predictions; 0.1 is about 10 %."""
     import numpy as np
 
     times = np.stack([network_ms(fold.fitted, networks) for fold in folds])
@@ -184,18 +184,20 @@ def doubt(folds: Sequence[Fold], networks: Sequence[Sequence[LoweredOperator]]) 
 def fit_model(
     structure: CostStructure, rows: Sequence[Measurement], radius: float | None = None
 ) -> LatencyModel:
-    """A model of ``rows``; ``radius`` is that of its interval, None: found by cross-validation."""
+    """Fits a model to ``rows``; ``radius`` is half of its interval; None: by cross-validation."""
     fitted = fit(structure, rows)
     if isinstance(fitted, FitOfPrices):
-        half_width = deviations_off(structure, rows) if radius is None else radius
-        return _model(fitted, OfPrices(fitted.posteriors, half_width), rows)
-    return model_of(fitted, _radius(structure, rows, fitted) if radius is None else radius, rows)
+        half_width = radius_in_deviations(structure, rows) if radius is None else radius
+        return _model(fitted, PosteriorIntervals(fitted.posteriors, half_width), rows)
+    return model_of(
+        fitted, _cross_validated_radius(structure, rows, fitted) if radius is None else radius, rows
+    )
 
 
 def model_of(fitted: Fit, radius: float, rows: Sequence[Measurement]) -> LatencyModel:
-    """A model of a fit to ``rows``; ``radius`` is half of its interval, in logarithms."""
+    """Makes a model from a fit to ``rows``; ``radius`` is half of its interval, in logarithms."""
     bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
-    return _model(fitted, OfLeftOut(fitted.structure, bound, radius), rows)
+    return _model(fitted, LeftOutErrorIntervals(fitted.structure, bound, radius), rows)
 
 
 def _model(fitted: Fit, spread: Spread, rows: Sequence[Measurement]) -> LatencyModel:
@@ -216,16 +218,16 @@ def _model(fitted: Fit, spread: Spread, rows: Sequence[Measurement]) -> LatencyM
 def network_model(
     structure: CostStructure, rows: Sequence[Measurement], network: OperatorNetwork
 ) -> LatencyModel:
-    """A model of a trained ``network``; ``rows`` are the measurements beside it."""
+    """Makes a model from a trained ``network`` and the measurements beside it."""
     fitted = FitByNetwork.of(structure, rows, network)
     bound = UnseenBound.of_fit(fitted, OperatorTable.of([row.operators for row in rows]))
     return LatencyModel(
         fitted,
-        OfLeftOut(
+        LeftOutErrorIntervals(
             structure,
             replace(bound, seen=bound.seen | network.seen),
             network.radius,
-            UsualSize(network.usual_pixels, network.usual_radius),
+            UsualSizeRadius(network.usual_pixels, network.usual_radius),
         ),
         tuple(rows),
         Extent(*network.ms),
@@ -235,11 +237,11 @@ def network_model(
     )
 
 
-def deviations_off(structure: CostStructure, rows: Sequence[Measurement]) -> float:
-    """Half of the interval, in standard deviations of a prediction, by cross-validation.
+def radius_in_deviations(structure: CostStructure, rows: Sequence[Measurement]) -> float:
+    """Returns half of the interval, in standard deviations of a prediction, by cross-validation.
 
-    Structures of networks are left out, and parts of the networks; the larger result counts, and at
-    least ``LEAST_RADIUS``.
+    Once whole structures of networks are left out, and once parts of the networks. The result is
+    the larger of both, and at least ``LEAST_RADIUS``.
     """
     every = range(len(rows))
     by_structure = [
@@ -252,15 +254,15 @@ def deviations_off(structure: CostStructure, rows: Sequence[Measurement]) -> flo
         distances: list[float] = []
         for kept, left_out in parts:
             if not kept:
-                continue  # all of one network, as a part of a table may be
+                continue  # all rows belong to one network
             part = FitOfPrices(fit_posterior(structure, [rows[place] for place in kept]))
-            distances += _deviations(part, [rows[place] for place in left_out])
+            distances += _errors_in_deviations(part, [rows[place] for place in left_out])
         radii += [conformal(distances)] if distances else []
     return max(radii)
 
 
-def _deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]:
-    """Errors of the predictions of ``rows``, each in standard deviations of its prediction."""
+def _errors_in_deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]:
+    """Returns prediction errors of ``rows``, each in standard deviations of its prediction."""
     import numpy as np
 
     deviations: list[float] = []
@@ -278,10 +280,12 @@ def _deviations(fitted: FitOfPrices, rows: Sequence[Measurement]) -> list[float]
     return deviations
 
 
-def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: FitWithTrees) -> float:
+def _cross_validated_radius(
+    structure: CostStructure, rows: Sequence[Measurement], fitted: FitWithTrees
+) -> float:
     distances: list[float] = []
     for fold in fit_folds(structure, rows):
-        known = _known_to(fold, fitted.physical)
+        known = _predictable_rows(fold, fitted.physical)
         predicted = measured_ms(fold.fitted, fold.left_out).tolist()
         distances += [
             abs(math.log(ms / row.ms))
@@ -291,11 +295,11 @@ def _radius(structure: CostStructure, rows: Sequence[Measurement], fitted: FitWi
     return conformal(distances)
 
 
-def _known_to(fold: Fold, whole: Physical) -> list[bool]:
-    """For each row that ``fold`` leaves out, whether the fold can predict it.
+def _predictable_rows(fold: Fold, whole: Physical) -> list[bool]:
+    """Returns for each row that ``fold`` leaves out whether the fold can predict it.
 
-    It can if it has seen all of its kinds of operators, and if terms to which the fold gives a
-    price of 0 make up less than half of its time. Others are bounded by ``UnseenBound`` instead.
+    It can if the rows kept have all kinds of operators of that row, and if terms to which the fold
+    gives a price of 0 make up less than half of the row's time. ``UnseenBound`` covers other rows.
     """
     import numpy as np
 
@@ -303,17 +307,17 @@ def _known_to(fold: Fold, whole: Physical) -> list[bool]:
     charges = Charges.of(whole.structure, fold.left_out, whole.padding)
     prices = np.array(whole.coefficients)
     assert isinstance(fold.fitted, FitWithTrees)
-    lost = np.array(fold.fitted.physical.coefficients) == 0
-    missed = charges.table.per_network(charges.matrix @ (prices * lost))
+    unpriced = np.array(fold.fitted.physical.coefficients) == 0
+    unpriced_ms = charges.table.per_network(charges.matrix @ (prices * unpriced))
     total = charges.table.per_network(charges.matrix @ prices)
     return [
         seen.issuperset(operator.kind for operator in row.operators) and share < 0.5
-        for row, share in zip(fold.left_out, (missed / total).tolist(), strict=True)
+        for row, share in zip(fold.left_out, (unpriced_ms / total).tolist(), strict=True)
     ]
 
 
 def conformal(distances: Sequence[float]) -> float:
-    """The error within which COVERAGE of further networks stay, by split conformal prediction.
+    """Returns the error that COVERAGE of new networks do not exceed, by split conformal prediction.
 
     ``distances`` are absolute errors of networks left out. The result is the one of rank
     ceil((n + 1) COVERAGE) in rising order (Vovk et al., Algorithmic Learning in a Random World,

@@ -1,7 +1,7 @@
 """Structures of networks: a family, or all networks with a kind of operator or of residual.
 
-A search leaves the networks of a table behind: how well a model predicts then is estimated by
-leaving whole structures out of the fit.
+A search moves away from the networks of a table. The accuracy of a model on such new networks is
+estimated by leaving whole structures out of the fit.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ _JOINS = frozenset({"ADD", "SUB", "MUL"})
 
 
 def network_structures(rows: Sequence[Measurement]) -> dict[str, tuple[int, ...]]:
-    """Indices of the rows of each structure, by its name.
+    """Returns the indices of the rows of each structure, by its name.
 
-    Structures of more than half of the rows are left out, since too little would remain for a fit.
-    Of structures with the same rows, the first is taken.
+    Structures with more than half of the rows are omitted, since too few rows would remain for a
+    fit. Of structures with the same rows, only the first is returned.
     """
     names: dict[tuple[int, ...], str] = {}
-    for name, places in _named(rows):
+    for name, places in _named_structures(rows):
         if 0 < 2 * len(places) <= len(rows):
             names.setdefault(places, name)
     return {name: places for places, name in names.items()}
 
 
-def _named(rows: Sequence[Measurement]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _named_structures(rows: Sequence[Measurement]) -> Iterator[tuple[str, tuple[int, ...]]]:
     families = dict.fromkeys(row.family for row in rows)
     for family in families if len(families) < len(rows) else ():
-        yield f"family {family}", _places(row.family == family for row in rows)
+        yield f"family {family}", _indices(row.family == family for row in rows)
     residuals = [residuals_of(row.operators) for row in rows]
     for residual in sorted({name for names in residuals for name in names}):
-        yield residual, _places(residual in names for names in residuals)
+        yield residual, _indices(residual in names for names in residuals)
     kinds = [{operator.kind for operator in row.operators} for row in rows]
     for kind in sorted({kind for of_row in kinds for kind in of_row}):
-        yield f"with {kind}", _places(kind in of_row for of_row in kinds)
+        yield f"with {kind}", _indices(kind in of_row for of_row in kinds)
 
 
-def _places(which: Iterator[bool]) -> tuple[int, ...]:
+def _indices(which: Iterator[bool]) -> tuple[int, ...]:
     return tuple(index for index, is_one in enumerate(which) if is_one)
 
 
 def residuals_of(operators: Sequence[LoweredOperator]) -> frozenset[str]:
-    """Kinds of residuals: image added, features added (or multiplied), branches concatenated."""
-    #: number of operators with MACs on the longest path from the image to a tensor
+    """Returns kinds of residuals: image added, features added, branches concatenated."""
+    # Tensor -> number of operators with MACs on the longest path from the image.
     depth: dict[str, int] = {}
     residuals = set()
     for operator in operators:

@@ -1,4 +1,4 @@
-"""Lowered operators as JSON: any TFLite operators, also those that a graph cannot express."""
+"""Converts lowered operators to and from JSON; they may be any TFLite operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces import InputError, LoweredOperator, Tensor
 
-_NUMBERS = {
+_NUMBER_DEFAULTS = {
     item.name: item.default
     for item in dataclasses.fields(LoweredOperator)
     if isinstance(item.default, int)
@@ -17,12 +17,12 @@ _NUMBERS = {
 
 
 def operators_to_json(operators: Sequence[LoweredOperator]) -> str:
-    """A JSON list in one line; numbers equal to their default are left out."""
+    """Returns a JSON list on one line; numbers equal to their default are omitted."""
     return json.dumps([_to_json(operator) for operator in operators], separators=(",", ":"))
 
 
 def operators_from_json(data: object) -> tuple[LoweredOperator, ...]:
-    """The operators that ``operators_to_json`` wrote; InputError names the one at fault."""
+    """Reads the result of ``operators_to_json``; InputError names an invalid operator."""
     if not isinstance(data, list):
         raise InputError(f"kernels are a list, not {type(data).__name__}")
     return tuple(_from_json(row, index) for index, row in enumerate(data))
@@ -31,7 +31,7 @@ def operators_from_json(data: object) -> tuple[LoweredOperator, ...]:
 def _to_json(operator: LoweredOperator) -> dict[str, Any]:
     numbers = {
         key: value
-        for key, default in _NUMBERS.items()
+        for key, default in _NUMBER_DEFAULTS.items()
         if (value := getattr(operator, key)) != default
     }
     tensors = {
@@ -42,10 +42,10 @@ def _to_json(operator: LoweredOperator) -> dict[str, Any]:
 
 
 def _from_json(row: object, index: int) -> LoweredOperator:
-    known = {"kind", "name", "inputs", "outputs", *_NUMBERS}
+    known = {"kind", "name", "inputs", "outputs", *_NUMBER_DEFAULTS}
     if not isinstance(row, dict) or not set(row) <= known:
         raise InputError(f"kernel {index} is no object of {', '.join(sorted(known))}")
-    numbers = {key: value for key, value in row.items() if key in _NUMBERS}
+    numbers = {key: value for key, value in row.items() if key in _NUMBER_DEFAULTS}
     if not all(type(value) is int and value >= 0 for value in numbers.values()):
         raise InputError(f"kernel {index}: {numbers} are not whole numbers from 0 on")
     kind, name = row.get("kind"), row.get("name")
@@ -58,7 +58,7 @@ def _from_json(row: object, index: int) -> LoweredOperator:
 
 
 def _tensors(rows: object, index: int) -> tuple[Tensor, ...]:
-    """From ``[["conv_1", 360, 640, 28], ...]``: a name, height, width, channels."""
+    """Reads tensors from ``[["conv_1", 360, 640, 28], ...]``: name, height, width, channels."""
     if not isinstance(rows, list):
         raise InputError(f"kernel {index}: inputs and outputs are lists")
     tensors = []

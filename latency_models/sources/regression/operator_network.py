@@ -1,4 +1,4 @@
-"""A small neural network that predicts each operator's time from it and its neighbors.
+"""A small neural network that predicts an operator's time from the operator and its neighbors.
 
 It approximates a compiler that fuses and interleaves neighboring operators as far as its SRAM
 allows, so that the cost of an operator depends on those before and after it. Its hidden layers are
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 #: Operators per batch, so that their activations stay in the processor's cache.
-_AT_ONCE = 4096
+_BATCH_SIZE = 4096
 #: The reference NPU of ``work_cycles``: its multipliers, its memory bandwidth, and the least cycles
 #: of an operator.
 _MACS_PER_CYCLE = 512
@@ -63,7 +63,7 @@ class OperatorNetwork:
     #: (members, width) and (members,): the output layer, whose softplus is the factor
     factor: Singles
     factor_bias: Singles
-    #: ms of a cycle of ``work_cycles``
+    #: ms per cycle of ``work_cycles``
     cycle_ms: float
     #: smallest and largest input pixels and ms of the training networks, and their number
     pixels: tuple[float, float]
@@ -105,7 +105,7 @@ class OperatorNetwork:
 
     @classmethod
     def read(cls, data: bytes, where: str) -> OperatorNetwork:
-        """Reads what ``write`` wrote; InputError names ``where`` if ``data`` is something else."""
+        """Reads the result of ``write``; InputError, with ``where``, for any other ``data``."""
         import numpy as np
 
         try:
@@ -133,44 +133,44 @@ class OperatorNetwork:
         np.savez_compressed(file, **values)
 
     def operator_ms(self, table: OperatorTable) -> Floats:
-        """(operators,): ms of each operator."""
+        """Returns (operators,): ms of each operator."""
         import numpy as np
 
-        shown = features(table, self.kinds)
-        if shown.shape[1] != self.first.shape[1]:
+        inputs = features(table, self.kinds)
+        if inputs.shape[1] != self.first.shape[1]:
             raise InputError(
-                f"the network was trained on {self.first.shape[1]} features, not {shown.shape[1]}; "
-                "take that of this version"
+                f"the network was trained on {self.first.shape[1]} features, not "
+                f"{inputs.shape[1]}; take that of this version"
             )
         first = np.flatnonzero(np.diff(table.network, prepend=-1))
         ratio = np.empty(len(table))
-        for begin, end in _parts(first, len(table)):
+        for begin, end in _batches(first, len(table)):
             inner = first[(first >= begin) & (first < end)] - begin
-            part = np.ascontiguousarray(shown[begin:end])
+            part = np.ascontiguousarray(inputs[begin:end])
             ratio[begin:end] = self._factors(part, inner)
         return ratio * work_cycles(table) * self.cycle_ms
 
-    def _factors(self, shown: Singles, first: Integers) -> Singles:
-        """(operators,): mean factors of the ensemble; networks begin at ``first``."""
+    def _factors(self, inputs: Singles, first: Integers) -> Singles:
+        """Returns (operators,): mean factors of the ensemble; networks begin at ``first``."""
         import numpy as np
 
         width = self.first_bias.shape[1]
-        factors = np.zeros(len(shown), np.float32)
+        factors = np.zeros(len(inputs), np.float32)
         for member in range(len(self.first)):
-            hidden = _rectified(shown @ self.first[member] + self.first_bias[member])
+            hidden = _relu(inputs @ self.first[member] + self.first_bias[member])
             for weights, bias, step in zip(
                 self.middle[member], self.middle_bias[member], self.steps, strict=True
             ):
-                hidden += _rectified(_convolved(hidden, weights, first, step) + bias)
-            last = hidden @ self.last[member, :width] + shown @ self.last[member, width:]
-            last = _rectified(last + self.last_bias[member])
+                hidden += _relu(_convolved(hidden, weights, first, step) + bias)
+            last = hidden @ self.last[member, :width] + inputs @ self.last[member, width:]
+            last = _relu(last + self.last_bias[member])
             factors += np.logaddexp(0, last @ self.factor[member] + self.factor_bias[member])
         mean: Singles = factors / np.float32(len(self.first))
         return mean
 
 
 def work_cycles(table: OperatorTable) -> Floats:
-    """(operators,): cycles of each operator by itself on a reference NPU, by a roofline model."""
+    """Returns (operators,): cycles of each operator alone on a reference NPU (roofline model)."""
     import numpy as np
 
     inner = table.channels_in / table.groups
@@ -186,17 +186,17 @@ def work_cycles(table: OperatorTable) -> Floats:
     return padded
 
 
-def _parts(first: Integers, operators: int) -> list[tuple[int, int]]:
-    """Batches (begin, end) of about ``_AT_ONCE`` operators; networks begin at ``first``."""
+def _batches(first: Integers, operators: int) -> list[tuple[int, int]]:
+    """Returns batches (begin, end) of about ``_BATCH_SIZE`` operators, of whole networks."""
     begins = [0]
     for place in first.tolist():
-        if place - begins[-1] >= _AT_ONCE:
+        if place - begins[-1] >= _BATCH_SIZE:
             begins.append(place)
     return list(zip(begins, [*begins[1:], operators], strict=True))
 
 
 def _convolved(values: Singles, weights: Singles, first: Integers, step: int) -> Singles:
-    """A convolution of three taps with dilation ``step``, zero-padded at the ends of each network.
+    """Convolves with three taps and dilation ``step``, zero-padded at the ends of each network.
 
     ``values`` are (operators, width), ``weights`` (3, width, width).
     """
@@ -212,7 +212,7 @@ def _convolved(values: Singles, weights: Singles, first: Integers, step: int) ->
     return result
 
 
-def _rectified(values: Singles) -> Singles:
+def _relu(values: Singles) -> Singles:
     import numpy as np
 
     return np.maximum(values, 0)

@@ -55,40 +55,41 @@ class OperatorTable:
     image_live: Floats
     #: number of parts of a concatenation or split that begin inside a block of channels
     offsets: Floats
-    #: 1: the first input, another input, the first output is stored pixel by pixel (NHWC), not in
-    #: blocks of channels, because an operator reads or writes a part of it
+    #: 1 if the first input, another input, or the first output is stored pixel by pixel (NHWC), not
+    #: in blocks of channels, because an operator reads or writes a part of it
     linear_in: Floats
     linear_beside: Floats
     linear_out: Floats
-    #: 1: the only reader of a convolution's result, so that both can be fused
+    #: 1 if the operator is the only reader of a convolution's result, so that both can be fused
     behind_convolution: Floats
-    #: bytes of the other inputs: those that are not a convolution's result read by it alone
+    #: bytes of the other inputs: those that are not the result of a convolution read only here
     bytes_beside: Floats
-    #: 1: a convolution whose result is only added to that of a larger one, and need not be written
+    #: 1 if the operator is a convolution whose result is only added to that of a larger one, and
+    #: need not be written
     joined: Floats
-    #: 1: reads the image or writes the network's output
+    #: 1 if the operator reads the image or writes the network's output
     at_end: Floats
 
     @classmethod
     def of(cls, networks: Iterable[Sequence[LoweredOperator]]) -> OperatorTable:
-        """The operators of ``networks`` one after another."""
+        """Makes a table of the operators of ``networks``, one network after another."""
         import numpy as np
 
         numbers, kinds, count = [], [], 0
-        # One flat list: a million small ones would keep the garbage collector busy.
+        # A single flat list, since a million small lists would burden the garbage collector.
         figures: list[float] = []
         for count, operators in enumerate(networks, 1):
             numbers += [count - 1] * len(operators)
             kinds += [operator.kind for operator in operators]
-            figures += _figures(operators)
-        columns: Any = np.array(figures, dtype=np.float64).reshape(-1, _COLUMNS).T
+            figures += _columns_of(operators)
+        columns: Any = np.array(figures, dtype=np.float64).reshape(-1, _COLUMN_COUNT).T
         return cls(count, np.array(numbers, dtype=np.int64), np.array(kinds, dtype=str), *columns)
 
     def __len__(self) -> int:
         return len(self.network)
 
     def is_one_of(self, kinds: Collection[str]) -> Mask:
-        """Mask (operators,): its kind is one of ``kinds``."""
+        """Returns the mask (operators,) of operators whose kind is one of ``kinds``."""
         import numpy as np
 
         names, places = self.kinds
@@ -96,12 +97,12 @@ class OperatorTable:
 
     @cached_property
     def padded_bytes_in(self) -> Floats:
-        """(operators,): pixels of the first input times all input channels, in whole blocks."""
+        """(operators,): pixels of the first input times all input channels in whole blocks."""
         return self.pixels_in * padded_channels(self.channels_in)
 
     @cached_property
     def padded_bytes_out(self) -> Floats:
-        """(operators,): pixels of the first output times all output channels, in whole blocks."""
+        """(operators,): pixels of the first output times all output channels in whole blocks."""
         return self.pixels_out * padded_channels(self.channels_out)
 
     @cached_property
@@ -115,7 +116,7 @@ class OperatorTable:
         return names, np.fromiter(map(place.__getitem__, kinds), np.int64, len(kinds))
 
     def only(self, networks: Sequence[int]) -> OperatorTable:
-        """The operators of ``networks``, rising numbers, renumbered from 0 on."""
+        """Returns the rows of ``networks``, numbers in ascending order, renumbered from 0."""
         import numpy as np
 
         kept = np.isin(self.network, networks)
@@ -133,7 +134,7 @@ class OperatorTable:
         return self.pixels_in[first]
 
     def per_network(self, values: Floats) -> Floats:
-        """Sums of ``values`` (operators, ...) over each network's operators: (networks, ...)."""
+        """Returns sums of ``values``, (operators, ...), over each network: (networks, ...)."""
         import numpy as np
 
         numbers, first = np.unique(self.network, return_index=True)
@@ -147,25 +148,25 @@ class OperatorTable:
 _BLOCK = 16
 CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 #: Operators that reorder bytes, and those whose parts are written or read in place.
-_RESHAPING = frozenset({"RESHAPE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "STRIDED_SLICE"})
-_PARTED = frozenset({"CONCATENATION", "SPLIT"})
+_REORDERING = frozenset({"RESHAPE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "STRIDED_SLICE"})
+_PART_KINDS = frozenset({"CONCATENATION", "SPLIT"})
 
 
 def padded_channels(channels: Floats) -> Floats:
-    """``channels`` rounded up to whole blocks."""
+    """Returns ``channels`` rounded up to whole blocks."""
     import numpy as np
 
     return np.ceil(channels / _BLOCK) * _BLOCK
 
 
 #: Number of columns from ``macs`` on.
-_COLUMNS = len(dataclasses.fields(OperatorTable)) - 3
+_COLUMN_COUNT = len(dataclasses.fields(OperatorTable)) - 3
 
 
-def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
-    """The columns from ``macs`` on of each operator, one operator after another.
+def _columns_of(operators: Sequence[LoweredOperator]) -> list[float]:
+    """Returns the columns from ``macs`` on of each operator, one operator after another.
 
-    A single pass over the tensors, since thousands of networks are read at once.
+    It makes a single pass over the tensors, since thousands of networks are read at once.
     """
     made: dict[str, int] = {}
     read: dict[str, list[int]] = {}
@@ -181,11 +182,11 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
                 if tensor.name not in made:
                     images[tensor.name] = tensor.bytes
     live, image_live = 0, sum(images.values())
-    #: bytes whose last reader is each operator: of operators' results, and of the image
+    # Bytes that are read last by each operator: of operators' results, and of the image.
     done, image_done = [0] * len(operators), [0] * len(operators)
     for name, size in images.items():
         image_done[read[name][-1]] += size
-    #: results of convolutions with one reader, with the convolution's index
+    # Results of convolutions with exactly one reader -> index of the convolution.
     alone = {
         tensor.name: index
         for index, operator in enumerate(operators)
@@ -193,13 +194,13 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
         for tensor in operator.outputs
         if len(read.get(tensor.name, ())) == 1
     }
-    joined = _joined(operators, alone)
-    linear = _linear(operators, images, read)
+    joined = _unwritten_convolutions(operators, alone)
+    linear = _linear_tensors(operators, images, read)
     figures: list[float] = []
     for index, operator in enumerate(operators):
         live -= done[index]
         image_live -= image_done[index]
-        inner, bytes_in, repeated, beside, oldest = _of_inputs(operator, index, made, alone)
+        inner, bytes_in, repeated, beside, oldest = _input_properties(operator, index, made, alone)
         outer = bytes_out = readers = 0
         last = index
         for tensor in operator.outputs:
@@ -215,7 +216,7 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
             operator.macs, operator.window, operator.groups, first[0] * first[1], out[0] * out[1],
             first[1], out[1], inner, outer, len(operator.inputs), bytes_in, bytes_out, repeated,
             operator.weight_bytes, operator.stride, readers, last - index, index - oldest,
-            live, image_live, _offsets(operator),
+            live, image_live, _unaligned_parts(operator),
             bool(operator.inputs) and operator.inputs[0].name in linear,
             any(tensor.name in linear for tensor in operator.inputs[1:]),
             operator.outputs[0].name in linear, beside < bytes_in, beside, index in joined,
@@ -227,11 +228,13 @@ def _figures(operators: Sequence[LoweredOperator]) -> list[float]:
     return figures
 
 
-def _of_inputs(
+def _input_properties(
     operator: LoweredOperator, index: int, made: dict[str, int], alone: dict[str, int]
 ) -> tuple[int, int, int, int, int]:
-    """Channels, bytes, ``bytes_repeated``, ``bytes_beside``, and the index of the operator that
-    made the oldest input, -1 for the image.
+    """Returns properties of the operator's inputs.
+
+    These are channels, bytes, ``bytes_repeated``, ``bytes_beside``, and the index of the operator
+    that made the oldest input, -1 for the image.
     """
     channels = size = repeated = beside = 0
     oldest = index
@@ -251,8 +254,10 @@ def _of_inputs(
     return channels, size, repeated, beside, oldest
 
 
-def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[int]:
-    """Indices of convolutions whose results are added; not the one with the most MACs."""
+def _unwritten_convolutions(
+    operators: Sequence[LoweredOperator], alone: dict[str, int]
+) -> set[int]:
+    """Returns the convolutions whose results are added, except the one with the most MACs."""
     joined: set[int] = set()
     for operator in operators:
         if operator.kind in ("ADD", "SUB"):
@@ -262,20 +267,22 @@ def _joined(operators: Sequence[LoweredOperator], alone: dict[str, int]) -> set[
     return joined
 
 
-def _linear(
+def _linear_tensors(
     operators: Sequence[LoweredOperator], images: Collection[str], read: Collection[str]
 ) -> set[str]:
-    """Tensors that cannot be stored in blocks of channels.
+    """Returns the tensors that cannot be stored in blocks of channels.
 
     These are the network's input and outputs, tensors with parts that begin inside a block, and
-    reshaped ones. Parts are stored as the whole.
+    reshaped tensors. Parts are stored in the same way as the whole tensor.
     """
     linear = {*images, *(t.name for o in operators for t in o.outputs if t.name not in read)}
-    telling = [o for o in operators if o.groups > 1 or o.kind in _RESHAPING or o.kind in _PARTED]
+    relevant = [
+        o for o in operators if o.groups > 1 or o.kind in _REORDERING or o.kind in _PART_KINDS
+    ]
     # Backwards from a concatenation's result to its parts, then forwards from a split to its parts.
-    for operator in reversed(telling):
+    for operator in reversed(relevant):
         kind = operator.kind
-        if kind in _RESHAPING or (kind in _PARTED and _offsets(operator)):
+        if kind in _REORDERING or (kind in _PART_KINDS and _unaligned_parts(operator)):
             linear.update(tensor.name for tensor in operator.inputs + operator.outputs)
         elif operator.groups > 1:
             for tensors in (operator.inputs, operator.outputs):
@@ -283,15 +290,15 @@ def _linear(
                     linear.add(tensors[0].name)
         elif kind == "CONCATENATION" and operator.outputs[0].name in linear:
             linear.update(tensor.name for tensor in operator.inputs)
-    for operator in telling:
-        if operator.kind in _PARTED and any(t.name in linear for t in operator.inputs):
+    for operator in relevant:
+        if operator.kind in _PART_KINDS and any(t.name in linear for t in operator.inputs):
             linear.update(tensor.name for tensor in operator.outputs)
     return linear
 
 
-def _offsets(operator: LoweredOperator) -> int:
-    """Number of parts that do not begin at a multiple of ``_BLOCK`` channels."""
-    if operator.kind not in _PARTED:
+def _unaligned_parts(operator: LoweredOperator) -> int:
+    """Counts the parts that do not begin at a multiple of ``_BLOCK`` channels."""
+    if operator.kind not in _PART_KINDS:
         return 0
     parts = operator.inputs if len(operator.inputs) > 1 else operator.outputs
     begins = itertools.accumulate(tensor.shape[2] for tensor in parts[:-1])

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-#: Weight of the expected noise against the rows, in rows.
-_ROWS_OF_NOISE = 6
-#: Most iterations: the critical path depends on the prices, and they on it.
-_ROUNDS = 30
-#: Most updates of the noise, and most Levenberg-Marquardt steps for each.
-_NOISES, _STEPS = 20, 100
+#: Weight of the expected noise in its estimate, as a number of rows.
+_NOISE_PRIOR_ROWS = 6
+#: Maximum number of iterations; the critical path and the prices depend on each other.
+_MAX_ROUNDS = 30
+#: Maximum number of noise updates, and of Levenberg-Marquardt steps for each.
+_MAX_NOISE_UPDATES, _MAX_STEPS = 20, 100
 #: Paddings with less than this part of the best one's evidence are left out.
 _NEGLIGIBLE = 0.02
 #: Relative change of the cost at which the steps have converged.
-_SETTLED = 1e-9
+_CONVERGED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Posterior:
     #: logarithm of the probability density of the measurements, up to a constant
     evidence: float
 
-    def of_operators(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,): ms of each operator by the mean; ``stack`` None: the device's software."""
+    def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
+        """Returns (operators,): ms by the mean; ``stack`` None means the device's software."""
         import numpy as np
 
         prices = self.prices
@@ -75,14 +75,15 @@ class Posterior:
         return ms
 
     def of_charges(self, stack: str | None) -> Floats:
-        """``Prices.of_charges``; for None, of the device's software."""
+        """Returns ``Prices.of_charges`` for ``stack``; None: the device's software."""
         return self.prices.of_charges(self.prices.structure.stack if stack is None else stack)
 
 
 @dataclass(frozen=True)
-class Weighted:
-    """The posterior for one padding with the padding's probability, and ``expected``: the prior,
-    shifted to the speed that the device was measured to have.
+class WeightedPosterior:
+    """The posterior for one padding, and the probability of that padding, ``weight``.
+
+    ``expected`` is the prior, shifted to the measured speed of the device.
     """
 
     weight: float
@@ -90,44 +91,48 @@ class Weighted:
     expected: Posterior
 
 
-def fit_posterior(structure: CostStructure, rows: Sequence[Measurement]) -> tuple[Weighted, ...]:
-    """Posteriors given ``rows`` for the device's paddings, the most probable first."""
+def fit_posterior(
+    structure: CostStructure, rows: Sequence[Measurement]
+) -> tuple[WeightedPosterior, ...]:
+    """Returns the posteriors given ``rows`` for the device's paddings, the most probable first."""
     import numpy as np
 
     prices = Prices(structure, tuple(sorted({row.stack for row in rows} - {structure.stack})))
     table = OperatorTable.of([row.operators for row in rows])
-    found = [_fitted(prices, rows, table, padding) for padding in structure.paddings]
+    found = [_fit_padding(prices, rows, table, padding) for padding in structure.paddings]
     found.sort(key=lambda fitted: -fitted[0].evidence)
     odds = np.exp([posterior.evidence - found[0][0].evidence for posterior, _ in found])
     odds[odds < _NEGLIGIBLE] = 0.0
     weights = (odds / odds.sum()).tolist()
-    return tuple(Weighted(odd, *pair) for odd, pair in zip(weights, found, strict=True) if odd)
+    return tuple(
+        WeightedPosterior(odd, *pair) for odd, pair in zip(weights, found, strict=True) if odd
+    )
 
 
-def _fitted(
+def _fit_padding(
     prices: Prices, rows: Sequence[Measurement], table: OperatorTable, padding: ChannelPadding
 ) -> tuple[Posterior, Posterior]:
-    """The posterior for one padding, and the prior at the measured speed."""
+    """Returns the posterior for one padding, and the prior at the measured speed."""
     import numpy as np
 
     networks, prior = [row.operators for row in rows], prior_of(prices)
     stacks = np.array([row.stack for row in rows])[table.network]
     waited = np.ones(len(table))
     best: Posterior | None = None
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         times = _Times.of(prices, rows, table, padding, waited)
-        posterior = _most_probable(times, prior, padding, best)
+        posterior = _mode_and_noise(times, prior, padding, best)
         before, operator_ms = waited, np.zeros(len(table))
         for stack in set(stacks.tolist()):
             of_stack = stacks == stack
-            operator_ms[of_stack] = posterior.of_operators(table, stack)[of_stack]
+            operator_ms[of_stack] = posterior.operator_ms(table, stack)[of_stack]
         waited = on_critical_path(prices.structure, networks, operator_ms).astype(float)
         if best is None or posterior.evidence > best.evidence:
             best = posterior
         if np.array_equal(before, waited):
             break
     assert best is not None
-    mean, covariance = _at_seen_speed(times, prior)
+    mean, covariance = _prior_at_measured_speed(times, prior)
     return best, replace(best, mean=mean, covariance=covariance, noise=prices.structure.scatter)
 
 
@@ -158,44 +163,44 @@ class _Times:
         )
 
     def at(self, constants: Floats) -> tuple[Floats, Floats]:
-        """Residuals, (rows,), and derivatives of the predicted log times, (rows, constants)."""
+        """Returns residuals, (rows,), and derivatives of predicted log times, (rows, constants)."""
         import numpy as np
 
-        left = np.empty_like(self.measured)
-        slopes = np.empty((len(left), len(constants)))
+        residuals = np.empty_like(self.measured)
+        slopes = np.empty((len(residuals), len(constants)))
         for rows, which in self.software:
             paid = self.work[rows] * np.exp(which @ constants)
             ms = np.maximum(self.known_ms[rows] + paid.sum(axis=1), 1e-12)
-            left[rows] = self.measured[rows] - np.log(ms)
+            residuals[rows] = self.measured[rows] - np.log(ms)
             slopes[rows] = paid @ which / ms[:, None]
-        return left, slopes
+        return residuals, slopes
 
 
-def _most_probable(
+def _mode_and_noise(
     times: _Times, prior: Prior, padding: ChannelPadding, start: Posterior | None
 ) -> Posterior:
-    """Mode and noise, alternately until the noise converges."""
+    """Finds mode and noise alternately until the noise converges."""
     import numpy as np
 
     precision = np.asarray(np.linalg.inv(prior.covariance), dtype=np.float64)
-    constants = _at_seen_speed(times, prior)[0] if start is None else start.mean
+    constants = _prior_at_measured_speed(times, prior)[0] if start is None else start.mean
     expected, rows = times.prices.structure.scatter**2, len(times.measured)
     variance = expected if start is None else start.noise**2
     covariance: Floats = prior.covariance
-    for _ in range(_NOISES):
-        constants = _climbed(times, prior.mean, precision, constants, variance)
-        left, slopes = times.at(constants)
+    for _ in range(_MAX_NOISE_UPDATES):
+        constants = _maximize_density(times, prior.mean, precision, constants, variance)
+        residuals, slopes = times.at(constants)
         covariance = np.asarray(np.linalg.inv(slopes.T @ slopes / variance + precision))
-        taken = float(np.einsum("rc,cd,rd->", slopes, covariance, slopes)) / variance
+        fitted_constants = float(np.einsum("rc,cd,rd->", slopes, covariance, slopes)) / variance
         before = variance
-        variance = float(left @ left) + _ROWS_OF_NOISE * expected
-        variance /= max(rows - taken, 0.0) + _ROWS_OF_NOISE
+        variance = float(residuals @ residuals) + _NOISE_PRIOR_ROWS * expected
+        variance /= max(rows - fitted_constants, 0.0) + _NOISE_PRIOR_ROWS
         if abs(variance / before - 1) < 1e-3:
             break
     away = constants - prior.mean
     evidence = (
-        -(rows + _ROWS_OF_NOISE) * np.log(variance)
-        - (float(left @ left) + _ROWS_OF_NOISE * expected) / variance
+        -(rows + _NOISE_PRIOR_ROWS) * np.log(variance)
+        - (float(residuals @ residuals) + _NOISE_PRIOR_ROWS * expected) / variance
         - float(away @ precision @ away)
         + np.linalg.slogdet(covariance)[1]
         - np.linalg.slogdet(prior.covariance)[1]
@@ -205,42 +210,42 @@ def _most_probable(
     )
 
 
-def _at_seen_speed(times: _Times, prior: Prior) -> tuple[Floats, Floats]:
-    """Mean and covariance of the prior at the speed given by the median residual of the rows."""
+def _prior_at_measured_speed(times: _Times, prior: Prior) -> tuple[Floats, Floats]:
+    """Returns mean and covariance of the prior at the speed of the median residual."""
     import numpy as np
 
-    left = times.at(prior.mean)[0]
-    return prior.at_speed(float(np.median(left)), len(left))
+    residuals = times.at(prior.mean)[0]
+    return prior.at_speed(float(np.median(residuals)), len(residuals))
 
 
-def _climbed(
+def _maximize_density(
     times: _Times, mean: Floats, precision: Floats, constants: Floats, variance: float
 ) -> Floats:
-    """The constants of the highest posterior density, by Levenberg-Marquardt steps."""
+    """Finds the constants of the highest posterior density by Levenberg-Marquardt steps."""
     import numpy as np
 
-    def cost(left: Floats, constants: Floats) -> float:
+    def cost(residuals: Floats, constants: Floats) -> float:
         away = constants - mean
-        return float(left @ left / variance + away @ precision @ away)
+        return float(residuals @ residuals / variance + away @ precision @ away)
 
     damping = 1e-3
-    left, slopes = times.at(constants)
-    before = cost(left, constants)
-    for _ in range(_STEPS):
+    residuals, slopes = times.at(constants)
+    before = cost(residuals, constants)
+    for _ in range(_MAX_STEPS):
         curvature = slopes.T @ slopes / variance + precision
-        uphill = slopes.T @ left / variance - precision @ (constants - mean)
-        step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), uphill)
+        gradient = slopes.T @ residuals / variance - precision @ (constants - mean)
+        step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
         tried = constants + np.clip(step, -2.0, 2.0)
-        new_left, new_slopes = times.at(tried)
-        after = cost(new_left, tried)
+        new_residuals, new_slopes = times.at(tried)
+        after = cost(new_residuals, tried)
         if after > before:
             damping *= 4
             if damping > 1e8:
                 break
             continue
-        settled = before - after < _SETTLED * max(before, 1.0)
-        constants, left, slopes, before = tried, new_left, new_slopes, after
+        converged = before - after < _CONVERGED * max(before, 1.0)
+        constants, residuals, slopes, before = tried, new_residuals, new_slopes, after
         damping = max(damping / 4, 1e-9)
-        if settled:
+        if converged:
             break
     return constants

@@ -1,8 +1,8 @@
 """The free constants of a cost structure, and how prices and times depend on them.
 
 The logarithm of a price is a constant of its term, plus a deviation of its kind of operator, plus
-one of the software. Prices are thus positive, and what is learned of a term applies to all of its
-kinds, which may still differ.
+one of the software. Prices are thus positive, and what is learned about a term applies to all of
+its kinds, which may still differ.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Prices:
         )
 
     def of_charges(self, stack: str) -> Floats:
-        """(charges, constants): 1 for the constants that add up to the logarithm of each price."""
+        """Returns (charges, constants): 1 for the constants that add up to a price's logarithm."""
         return self._of_charges.get(stack, self._of_charges[self.structure.stack])
 
     @cached_property
     def _of_charges(self) -> dict[str, Floats]:
-        """``of_charges`` by software."""
+        """Software -> the result of ``of_charges``."""
         import numpy as np
 
         which = np.zeros((len(self.charges), self.count))
@@ -84,7 +84,7 @@ class Prices:
     def work(
         self, table: OperatorTable, padding: ChannelPadding, waited: Floats
     ) -> tuple[Floats, Floats]:
-        """Work at each price, (networks, charges), and ms of terms with known prices, (networks,).
+        """Returns work for each price, (networks, charges), and ms by known prices, (networks,).
 
         ``waited``, (operators,), is 1 for operators on the critical path; others do not count.
         """
@@ -109,7 +109,7 @@ class Prices:
 
     @cached_property
     def known(self) -> Floats:
-        """(terms of the structure,): known prices, 0 for the others."""
+        """Known prices, (terms of the structure,); 0 for the others."""
         import numpy as np
 
         return np.array([term.known_ms or 0.0 for term in self.structure.terms])

@@ -41,14 +41,14 @@ _EXPECTED_MS = {
     Quantity.OPERANDS: 0.05,
     Quantity.FUSED: 0.01,
 }
-#: Standard deviations of logarithms: of a price relative to other devices' (a factor of 2.7), of a
-#: kind of operator relative to its term (1.6), of another software of the same device (1.6), of a
-#: price with ``expected_ms`` (2), and of the device's speed (20: almost unknown).
-_OF_PRICE = 1.0
-_OF_KIND = 0.5
-_OF_STACK = 0.5
-_OF_EXPECTED = 0.7
-_OF_SPEED = 3.0
+#: Standard deviations of logarithms (as factors): of a price relative to those of other devices
+#: (2.7), of a kind of operator relative to its term (1.6), of another software of the same device
+#: (1.6), of a price with ``expected_ms`` (2), and of the device's speed (20: almost unknown).
+_PRICE_DEVIATION = 1.0
+_KIND_DEVIATION = 0.5
+_STACK_DEVIATION = 0.5
+_EXPECTED_DEVIATION = 0.7
+_SPEED_DEVIATION = 3.0
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,18 @@ class Prior:
 
     @cached_property
     def covariance(self) -> Floats:
-        """(constants, constants), with unknown speed."""
-        return self._covariance(_OF_SPEED**2)
+        """Covariance, (constants, constants), if the speed is unknown."""
+        return self._covariance(_SPEED_DEVIATION**2)
 
     def at_speed(self, logarithm: float, networks: int) -> tuple[Floats, Floats]:
-        """Mean, (constants,), and covariance, (constants, constants), at a measured speed.
+        """Returns mean, (constants,), and covariance, (constants, constants), at a measured speed.
 
-        ``logarithm`` is that of the speed, estimated from so many ``networks``: its variance is
-        that of a price divided by their number.
+        ``logarithm`` is that of the speed. It is estimated from ``networks`` networks, and its
+        variance is therefore that of a price divided by their number.
         """
-        return self.mean + logarithm * self.by_speed, self._covariance(_OF_PRICE**2 / networks)
+        return self.mean + logarithm * self.by_speed, self._covariance(
+            _PRICE_DEVIATION**2 / networks
+        )
 
     def _covariance(self, variance_of_speed: float) -> Floats:
         import numpy as np
@@ -84,13 +86,15 @@ class Prior:
 
 
 def prior_of(prices: Prices) -> Prior:
-    """The prior of ``prices``."""
+    """Returns the prior of ``prices``."""
     import numpy as np
 
     terms = [prices.structure.terms[place] for place in prices.terms]
-    others = [_OF_KIND] * len(prices.kinds) + [_OF_STACK] * len(prices.stacks)
+    others = [_KIND_DEVIATION] * len(prices.kinds) + [_STACK_DEVIATION] * len(prices.stacks)
     mean = [math.log(_expected_ms(term)) for term in terms] + [0.0] * len(others)
-    deviation = [_OF_PRICE if term.expected_ms is None else _OF_EXPECTED for term in terms]
+    deviation = [
+        _PRICE_DEVIATION if term.expected_ms is None else _EXPECTED_DEVIATION for term in terms
+    ]
     by_speed = [float(term.expected_ms is None) for term in terms] + [0.0] * len(others)
     return Prior(np.array(mean), np.array([*deviation, *others]), np.array(by_speed))
 

@@ -1,4 +1,4 @@
-"""Quantities of work that operators can be charged for; a price is ms for a unit of one."""
+"""Quantities of work that operators can be charged for; a price is in ms per unit of one."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ class ChannelPadding:
 
 
 def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> Floats:
-    """(operators,): ``quantity`` of each operator, in its unit."""
+    """Returns (operators,): ``quantity`` of each operator, in its unit."""
     import numpy as np
 
-    written = table.pixels_out * _up(table.channels_out, padding.memory_channels)
+    written = table.pixels_out * _rounded_up(table.channels_out, padding.memory_channels)
     match quantity:
         case Quantity.INFERENCE:
             column = 1.0 / np.bincount(table.network, minlength=table.networks)[table.network]
@@ -84,7 +84,7 @@ def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> F
         case Quantity.ARITHMETIC:
             column = table.macs / 1e9
         case Quantity.TRAFFIC:
-            read = table.pixels_in * _up(table.channels_in, padding.memory_channels)
+            read = table.pixels_in * _rounded_up(table.channels_in, padding.memory_channels)
             column = (read + written) / 1e6
         case Quantity.OUTPUT | Quantity.FUSED:
             column = table.bytes_out / 1e6
@@ -97,7 +97,9 @@ def work(table: OperatorTable, quantity: Quantity, padding: ChannelPadding) -> F
             every = table.bytes_in + table.bytes_out
             column = np.where(joined, 2 * table.bytes_repeated, every) / 1e6
         case Quantity.SPREAD:
-            column = table.pixels_out * _up(table.channels_in, padding.compute_channels) / 1e6
+            column = (
+                table.pixels_out * _rounded_up(table.channels_in, padding.compute_channels) / 1e6
+            )
         case Quantity.MISALIGNED:
             column = _misaligned(table)
         case Quantity.OPERANDS:
@@ -114,18 +116,18 @@ def _misaligned(table: OperatorTable) -> Floats:
 
 
 def _padded_macs(table: OperatorTable, multiple: int) -> Floats:
-    """MACs with the input and output channels of each group padded to ``multiple``."""
+    """Returns MACs with the input and output channels of each group padded to ``multiple``."""
     import numpy as np
 
     inner, outer = table.channels_in / table.groups, table.channels_out / table.groups
     depthwise = table.kind == "DEPTHWISE_CONV_2D"
-    waste = _up(inner, multiple) / np.maximum(inner, 1) * _up(outer, multiple)
+    waste = _rounded_up(inner, multiple) / np.maximum(inner, 1) * _rounded_up(outer, multiple)
     waste = waste / np.maximum(outer, 1)
-    whole = _up(table.channels_out, multiple) / table.channels_out
+    whole = _rounded_up(table.channels_out, multiple) / table.channels_out
     return np.where(depthwise, table.macs * whole, table.macs * waste)
 
 
-def _up(values: Floats, multiple: int) -> Floats:
+def _rounded_up(values: Floats, multiple: int) -> Floats:
     import numpy as np
 
     return np.ceil(values / multiple) * multiple

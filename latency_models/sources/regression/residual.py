@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-#: More trees predict unseen networks no better, and they are fitted whenever a device is loaded.
+#: Number of trees; more do not improve predictions, and they are fitted when a device is loaded.
 _TREES = 25
 #: Multiples to which most devices pad channels.
 _BLOCKS = (8, 16, 32)
 #: Kinds of operators with fewer measurements than this share their trees.
-_FEWEST = 30
+_MIN_MEASUREMENTS = 30
 #: Part of the mean operator time that is added to both times of a ratio, against tiny ones.
 _NEGLIGIBLE = 0.01
 #: Decimals of features and targets. The last digits differ between processors, and would decide
@@ -47,7 +47,7 @@ class ResidualTrees:
     kinds: tuple[str, ...]
 
     def correct(self, table: OperatorTable, physical_ms: Floats) -> Floats:
-        """(operators,): corrected ms."""
+        """Returns (operators,): corrected ms."""
         import numpy as np
 
         features = _features(table, physical_ms, self.kinds)
@@ -88,7 +88,7 @@ def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
     ratio, weight = ratio.round(_DECIMALS), weight.round(_DECIMALS)
     features = _features(table, expected, kinds)
     trees = []
-    for alike in _learned_together(table.kind[learned].tolist()):
+    for alike in _kind_groups(table.kind[learned].tolist()):
         own = np.isin(table.kind, sorted(alike))
         forest = ExtraTreesRegressor(_TREES, random_state=0)
         forest.fit(features[own], ratio[own], sample_weight=weight[own])
@@ -96,16 +96,16 @@ def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
     return ResidualTrees(tuple(trees), offset_ms, kinds)
 
 
-def _learned_together(kinds: Iterable[str]) -> list[frozenset[str]]:
-    """Groups of kinds with common trees: each frequent kind by itself, and all the others."""
+def _kind_groups(kinds: Iterable[str]) -> list[frozenset[str]]:
+    """Returns groups of kinds with common trees: each frequent kind alone, and all others."""
     counts = Counter(kinds)
-    common = sorted(kind for kind, count in counts.items() if count >= _FEWEST)
+    common = sorted(kind for kind, count in counts.items() if count >= _MIN_MEASUREMENTS)
     others = frozenset(counts.keys() - set(common))
     return [frozenset({kind}) for kind in common] + [others] * bool(others)
 
 
 def _features(table: OperatorTable, physical_ms: Floats, kinds: tuple[str, ...]) -> Floats:
-    """(operators, features): figures of each operator, then of those before and after it."""
+    """Returns (operators, features): properties of each operator and of its neighbors."""
     import numpy as np
 
     inner, outer = table.channels_in / table.groups, table.channels_out / table.groups
@@ -132,7 +132,7 @@ def _features(table: OperatorTable, physical_ms: Floats, kinds: tuple[str, ...])
 
 
 def _shifted(table: OperatorTable, column: Floats, step: int) -> Floats:
-    """The column's value ``step`` operators earlier in the same network, 0 where there is none."""
+    """Returns the column's value ``step`` operators earlier in the same network; 0 if none."""
     import numpy as np
 
     same = np.roll(table.network, step) == table.network

@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 
-def critical(
+def critical_path(
     operators: Sequence[LoweredOperator], engines: Sequence[str], ms: Sequence[float]
 ) -> list[bool]:
-    """Which operators are on the critical path: their times add up to that of the network.
+    """Returns for each operator whether it is on the critical path.
+
+    The times on the critical path add up to that of the network.
 
     Each engine runs its operators in order, each as soon as its inputs are ready.
     """
     end: list[float] = []
-    #: the predecessor that ends last, None for an operator that starts at once
+    # For each operator: the predecessor that ends last; None if it starts at once.
     awaited: list[int | None] = []
     maker: dict[str, int] = {}
     last_on: dict[str, int] = {}

@@ -29,13 +29,13 @@ Kinds = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class TermSettings(SettingsTable):
-    """A quantity of work that operators are charged for; ``kinds`` empty: of all operators."""
+    """A quantity of work that operators are charged for; empty ``kinds`` means all operators."""
 
     quantity: Annotated[Quantity, Field(strict=False)]
     kinds: Kinds = ()
-    #: published price, ms for a unit of the quantity; without it, the price is fitted
+    #: published price in ms per unit of the quantity; None: the price is fitted
     known_ms: NonNegativeFloat | None = None
-    #: expected price; without it, that of other devices times this device's speed
+    #: expected price in ms per unit; None: that of other devices times this device's speed
     expected_ms: PositiveFloat | None = None
 
 
@@ -47,10 +47,11 @@ class PaddingSettings(SettingsTable):
 
 
 class IntervalSettings(SettingsTable):
-    """The width of the interval, stored since finding it by cross-validation takes many fits.
+    """The width of the interval, stored because its cross-validation takes many fits.
 
-    ``radius`` is half of it, in logarithms; of a fit of prices alone, in standard deviations of a
-    prediction. ``of`` is a digest of table and settings: if these have changed, it is found again.
+    ``radius`` is half of the width, in logarithms, or in standard deviations of a prediction for a
+    fit of prices alone. ``of`` is a digest of table and settings: if these have changed, the width
+    is determined again.
     """
 
     radius: PositiveFloat
@@ -77,7 +78,7 @@ class RegressionSettings(SourceSettings):
     fused: Kinds = ()
     #: operators that cost nothing if they read the image or write the output
     free_at_ends: Kinds = ()
-    #: operators that never cost anything, as RESHAPE
+    #: operators that never cost anything, such as RESHAPE
     free: Kinds = ()
     #: the software, among those of the table, that predictions are for
     stack: str = ""
@@ -88,24 +89,24 @@ class RegressionSettings(SourceSettings):
     transfer_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
     #: an ``OperatorNetwork`` beside the table, which predicts instead of a fit to the table
     network: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.npz$")] | None = None
-    #: the device that these predictions are of, on which a search measures its best networks: a
-    #: name, a folder or adb:SERIAL; not part of the device's fingerprint
+    #: the device that is predicted, on which a search measures its best networks: a name, a folder
+    #: or adb:SERIAL; not part of the device's fingerprint
     confirm: Annotated[str | None, Field(exclude=True)] = None
     #: added by ``with_interval``; not part of the device's fingerprint
     interval: Annotated[IntervalSettings | None, Field(exclude=True)] = None
 
     @model_validator(mode="after")
-    def _from_one(self) -> Self:
+    def _require_one_model_origin(self) -> Self:
         if self.network is not None and self.transfer_from is not None:
             raise ValueError("transfer_from and network: a model comes from one of them")
         return self
 
     @property
-    def beside(self) -> dict[str, Any]:
-        """Settings in device.toml that change no latency."""
+    def non_latency_settings(self) -> dict[str, Any]:
+        """Settings in device.toml that do not change any latency."""
         interval = None if self.interval is None else self.interval.model_dump()
-        beside = {"confirm": self.confirm, "interval": interval}
-        return {name: value for name, value in beside.items() if value is not None}
+        settings = {"confirm": self.confirm, "interval": interval}
+        return {name: value for name, value in settings.items() if value is not None}
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -118,45 +119,45 @@ class RegressionSettings(SourceSettings):
         rows = read_table(folder / self.table)
         if self.network is not None:
             file = folder / self.network
-            return learned_model(self.structure, rows, _bytes_of(file), str(file))
+            return learned_model(self.structure, rows, _read_bytes(file), str(file))
         if self.transfer_from is None:
             return fitted_model(self.structure, rows, self.known_radius(folder))
         return transferred_model(self.structure, read_table(folder / self.transfer_from), rows)
 
     def open(self, place: SourcePlace) -> RegressionSource:
-        """The latency source; InputError as for ``fit``."""
+        """Returns the latency source; InputError as in ``fit``."""
         if self.transfer_from is None:
             return RegressionSource(self.fit(place.folder))
-        brought = f"the model of {self.transfer_from}, brought here by these measurements"
-        return RegressionSource(self.fit(place.folder), (("transfer", brought),))
+        origin = f"the model of {self.transfer_from}, brought here by these measurements"
+        return RegressionSource(self.fit(place.folder), (("transfer", origin),))
 
     def with_interval(self, folder: Traversable) -> Self:
-        """These settings with the interval of the table in ``folder``, by cross-validation."""
+        """Returns these settings with the interval that cross-validation in ``folder`` gives."""
         radius = self.model_copy(update={"interval": None}).fit(folder).spread.radius
         interval = IntervalSettings(radius=round(radius, 6), of=self._digest(folder))
         return self.model_copy(update={"interval": interval})
 
     def known_radius(self, folder: Traversable) -> float | None:
-        """``interval.radius``, if it was found for the present table and settings; else None."""
+        """Returns ``interval.radius`` if table and settings have not changed since; else None."""
         if self.interval is None or self.interval.of != self._digest(folder):
             return None
         return self.interval.radius
 
     def _digest(self, folder: Traversable) -> str:
-        """16 hex digits of the table and the settings."""
+        """Returns 16 hex digits that identify the contents of the table and the settings."""
         settings = self.model_dump_json(exclude={"table"}, exclude_defaults=True).encode()
         return hashlib.sha256(settings + (folder / self.table).read_bytes()).hexdigest()[:16]
 
     @property
     def structure(self) -> CostStructure:
         """The cost structure; InputError if the settings contradict each other."""
-        every = {kind for kinds in self.engines.values() for kind in kinds}
+        all_kinds = {kind for kinds in self.engines.values() for kind in kinds}
         return CostStructure(
             engines=tuple(Engine(name, frozenset(kinds)) for name, kinds in self.engines.items()),
             terms=tuple(
                 Term(
                     term.quantity,
-                    frozenset(term.kinds or every),
+                    frozenset(term.kinds or all_kinds),
                     term.known_ms,
                     term.expected_ms,
                 )
@@ -176,7 +177,7 @@ class RegressionSettings(SourceSettings):
         )
 
 
-def _bytes_of(file: Traversable) -> bytes:
+def _read_bytes(file: Traversable) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:

@@ -30,23 +30,23 @@ from .transfer import transfer_model
 
 
 class RegressionSource(LatencySource):
-    """Predicts by a model of a device's measurements.
+    """Predicts latencies by a model fitted to a device's measurements.
 
-    A network in the table is predicted, too, and not looked up: predictions share their errors, so
-    that they rank networks better among each other. Its interval reaches from the prediction to
-    the measured times.
+    A network that is in the table is also predicted, not looked up: the errors of predictions are
+    correlated, so that predictions rank networks better than a mixture with measured times. The
+    interval of such a network reaches from the prediction to the measured times.
     """
 
     def __init__(self, model: LatencyModel, conditions: tuple[tuple[str, str], ...] = ()) -> None:
         """``conditions`` are added to those of every latency."""
         self.model = model
         self._structure = model.structure
-        apart, stack = model.fitted.tells_stacks_apart, model.structure.stack
-        self._known = Known.of([row for row in model.rows if row.stack == stack or not apart])
+        by_stack, stack = model.fitted.tells_stacks_apart, model.structure.stack
+        self._known = Known.of([row for row in model.rows if row.stack == stack or not by_stack])
         self._own_conditions = conditions
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """Predicts; UnsupportedOperators for operators that no engine is known to run."""
+        """Predicts the latency; UnsupportedOperators if no engine is known to run an operator."""
         return self.measure_all([request])[0]
 
     def measure_all(self, requests: Sequence[LatencyRequest]) -> list[Latency]:
@@ -93,7 +93,7 @@ class RegressionSource(LatencySource):
         index: int,
         measured: Sequence[Measurement],
     ) -> tuple[tuple[str, str], ...]:
-        """Origin and interval of a prediction, and how its total is made of the operators."""
+        """Describes the origin, interval and composition of a prediction."""
         busy = {
             engine.name: sum(
                 ms for row, ms in zip(rows, own_ms, strict=True) if row.engine == engine.name
@@ -111,7 +111,7 @@ class RegressionSource(LatencySource):
             + ", ".join(f"{row.ms:g} ms" for row in measured)
             if measured
             else f"{COVERAGE:.0%} of networks left out of the fit were within"
-            + _because(predicted.reasons[index])
+            + _reasons_text(predicted.reasons[index])
         )
         return (
             ("measurements", str(self.model.networks)),
@@ -121,21 +121,21 @@ class RegressionSource(LatencySource):
             ("busy", ", ".join(f"{name} {ms:.2f} ms" for name, ms in busy.items() if ms)),
             *((("stack", self._structure.stack),) if self._structure.stack else ()),
             *(
-                (("never measured", f"{', '.join(never)}: {self.model.spread.of_unseen}"),)
+                (("never measured", f"{', '.join(never)}: {self.model.spread.unseen_method}"),)
                 * bool(never)
             ),
         )
 
 
-def _because(reasons: Sequence[str]) -> str:
-    """The part of a message about operators that widen an interval."""
+def _reasons_text(reasons: Sequence[str]) -> str:
+    """Returns the part of a message about operators that widen the interval, or nothing."""
     if not reasons:
         return ""
     return f"; wide for {', '.join(reasons)}, whose price the measurements do not settle"
 
 
 def read_table(file: Traversable) -> tuple[Measurement, ...]:
-    """The measurements of a CSV file, or CSV.gz file; InputError if it cannot be read."""
+    """Reads the measurements of a CSV or CSV.gz file; InputError if it cannot be read."""
     try:
         data = file.read_bytes()
         text = (gzip.decompress(data) if file.name.endswith(".gz") else data).decode("utf-8-sig")
@@ -149,7 +149,7 @@ def read_table(file: Traversable) -> tuple[Measurement, ...]:
 def fitted_model(
     structure: CostStructure, rows: tuple[Measurement, ...], radius: float | None = None
 ) -> LatencyModel:
-    """``fit_model``, cached within the process; InputError if the rows are too few."""
+    """Returns ``fit_model``, cached within the process; InputError if there are too few rows."""
     require_enough(structure, rows)
     return fit_model(structure, rows, radius)
 
@@ -158,13 +158,13 @@ def fitted_model(
 def learned_model(
     structure: CostStructure, rows: tuple[Measurement, ...], network: bytes, where: str
 ) -> LatencyModel:
-    """``network_model`` of the bytes of an ``OperatorNetwork`` in the file ``where``, cached."""
+    """Returns ``network_model`` for the bytes of an ``OperatorNetwork`` file ``where``, cached."""
     return network_model(structure, rows, OperatorNetwork.read(network, where))
 
 
 @functools.lru_cache(maxsize=2)
 def fitted_folds(structure: CostStructure, rows: tuple[Measurement, ...]) -> tuple[Fold, ...]:
-    """``fit_folds``, cached; InputError if the rows are too few."""
+    """Returns ``fit_folds``, cached; InputError if there are too few rows."""
     require_enough(structure, rows)
     return fit_folds(structure, rows)
 
@@ -173,6 +173,6 @@ def fitted_folds(structure: CostStructure, rows: tuple[Measurement, ...]) -> tup
 def transferred_model(
     structure: CostStructure, donor: tuple[Measurement, ...], rows: tuple[Measurement, ...]
 ) -> LatencyModel:
-    """``transfer_model`` from the table ``donor`` to the device of ``rows``, cached."""
+    """Returns ``transfer_model`` from the table ``donor`` to the device of ``rows``, cached."""
     require_enough(structure, donor)
     return transfer_model(fit(structure, donor), rows)

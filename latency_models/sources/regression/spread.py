@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..cpu_fallback import COST_FACTOR
 from .fitted import Fit
 from .operator_table import OperatorTable
-from .posterior import Weighted
+from .posterior import WeightedPosterior
 from .structure import CostStructure
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 #: Part of all networks whose time should lie within the interval.
 COVERAGE = 0.9
-#: Unsettled prices are given as reason for a wide interval if they make up the first part of its
-#: variance, and kinds of operators are named if they make up the second.
-_MOSTLY, _WORTH_NAMING = 0.5, 0.25
+#: Uncertain prices are reported as the reason for a wide interval if they contribute at least the
+#: first share of its variance; kinds of operators are named that contribute at least the second.
+_MIN_PRICE_SHARE, _MIN_NAMED_SHARE = 0.5, 0.25
 #: Half of the interval of a normal distribution, in standard deviations: the smallest radius.
 LEAST_RADIUS = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 
@@ -54,17 +54,17 @@ class Logarithms:
     @classmethod
     def of(
         cls,
-        posteriors: Sequence[Weighted],
+        posteriors: Sequence[WeightedPosterior],
         charged: Sequence[tuple[Floats, Floats]],
         stack: str | None = None,
     ) -> Logarithms:
-        """Mixture of the ``posteriors``, with the software ``stack``, None: the device's.
+        """Returns the mixture of ``posteriors`` with the software ``stack``; None: the device's.
 
-        ``charged``: what ``charged_work`` says of the networks.
+        ``charged`` is the result of ``charged_work`` for the networks.
         """
         import numpy as np
 
-        sums = [_Sum.of(*pair, stack) for pair in zip(posteriors, charged, strict=True)]
+        sums = [_PriceSum.of(*pair, stack) for pair in zip(posteriors, charged, strict=True)]
         weights = np.array([[one.weight] for one in posteriors])
         mean, median = (
             (weights * [s.mean for s in sums]).sum(0),
@@ -83,9 +83,9 @@ class Logarithms:
 
 
 def charged_work(
-    posteriors: Sequence[Weighted], table: OperatorTable, waited: Floats
+    posteriors: Sequence[WeightedPosterior], table: OperatorTable, waited: Floats
 ) -> list[tuple[Floats, Floats]]:
-    """``Prices.work`` for the padding of each posterior.
+    """Returns ``Prices.work`` for the padding of each posterior.
 
     ``waited``, (operators,), is 1 for operators on the critical path.
     """
@@ -100,16 +100,16 @@ class Spread(Protocol):
         """Half of the interval, found by cross-validation; its unit depends on the class."""
 
     @property
-    def of_unseen(self) -> str:
+    def unseen_method(self) -> str:
         """How times of operators that were never measured are estimated, for messages."""
 
     def least_ms(self, table: OperatorTable) -> Floats:
-        """(operators,): lower bounds of the times of operators."""
+        """Returns (operators,): lower bounds of the times of operators."""
 
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """Intervals of networks, with the software ``stack``, None: the device's.
+        """Returns intervals of networks with the software ``stack``; None: that of the device.
 
         ``waited``, (operators,), is 1 for operators on the critical path; ``waited_ms`` are their
         predicted times, 0 for the others.
@@ -117,7 +117,7 @@ class Spread(Protocol):
 
 
 @dataclass(frozen=True)
-class OfPrices:
+class PosteriorIntervals:
     """Intervals by the covariance of the prices and the noise; ``radius`` in standard deviations.
 
     Prices are log-normal, and their sum is approximated by a log-normal distribution of equal mean
@@ -128,16 +128,16 @@ class OfPrices:
     because the model fits its table badly.
     """
 
-    posteriors: tuple[Weighted, ...]
+    posteriors: tuple[WeightedPosterior, ...]
     radius: float
 
     @property
-    def of_unseen(self) -> str:
-        """By the prices of other kinds of operators of the same terms."""
+    def unseen_method(self) -> str:
+        """They are estimated by the prices of other kinds of operators in the same terms."""
         return "expected to cost what its like do"
 
     def least_ms(self, table: OperatorTable) -> Floats:
-        """Zeros: the prior excludes impossible times."""
+        """Returns zeros, since the prior already excludes impossible times."""
         import numpy as np
 
         return np.zeros(len(table))
@@ -145,7 +145,7 @@ class OfPrices:
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """Intervals by the distribution of log times."""
+        """Returns intervals by the distribution of log times."""
         import numpy as np
 
         charged = charged_work(self.posteriors, table, waited)
@@ -162,9 +162,9 @@ class OfPrices:
         )
 
     def _reasons(self, shares: Floats) -> tuple[tuple[str, ...], ...]:
-        """For each network the kinds whose prices contribute most to the variance, worst first.
+        """Returns for each network the kinds that contribute most to the variance, worst first.
 
-        None if less than ``_MOSTLY`` of the variance is of prices.
+        No kinds are named if prices contribute less than ``_MIN_PRICE_SHARE`` of the variance.
         """
         import numpy as np
 
@@ -172,7 +172,7 @@ class OfPrices:
         kinds = sorted({kind for _, kind in charges if kind})
         column = [np.array([kind == own for _, kind in charges]) for own in kinds]
         by_kind = shares @ np.stack(column, axis=1)
-        named = (by_kind >= _WORTH_NAMING) & (shares.sum(axis=1) >= _MOSTLY)[:, None]
+        named = (by_kind >= _MIN_NAMED_SHARE) & (shares.sum(axis=1) >= _MIN_PRICE_SHARE)[:, None]
         reasons: list[tuple[str, ...]] = [()] * len(shares)
         for network in np.flatnonzero(named.any(axis=1)).tolist():
             worst = np.argsort(-by_kind[network], kind="stable").tolist()
@@ -181,7 +181,7 @@ class OfPrices:
 
 
 @dataclass(frozen=True)
-class _Sum:
+class _PriceSum:
     """Times of networks as sums of log-normal prices.
 
     ``median`` and ``mean``, (networks,): ms by the medians and the means of the prices. ``parts``,
@@ -193,8 +193,10 @@ class _Sum:
     parts: Floats
 
     @classmethod
-    def of(cls, one: Weighted, charged: tuple[Floats, Floats], stack: str | None) -> _Sum:
-        """The sums by the posterior of one padding, of networks ``charged`` for that padding."""
+    def of(
+        cls, one: WeightedPosterior, charged: tuple[Floats, Floats], stack: str | None
+    ) -> _PriceSum:
+        """Returns the sums by the posterior of one padding; ``charged`` belongs to that padding."""
         import numpy as np
 
         posterior, (work, known) = one.posterior, charged
@@ -210,7 +212,7 @@ class _Sum:
 
 @dataclass(frozen=True)
 class Rates:
-    """Range of an engine's times relative to the bytes of operators, in ms per MB."""
+    """Range of an engine's times per MB that operators read and write, in ms."""
 
     engine: str
     fastest: float
@@ -219,14 +221,14 @@ class Rates:
 
 @dataclass(frozen=True)
 class UnseenBound:
-    """Bounds of operators that were never measured: their bytes at the rates of measured ones."""
+    """Bounds the times of operators never measured: their bytes at the rates of measured ones."""
 
     seen: frozenset[str]
     rates: tuple[Rates, ...]
 
     @classmethod
     def of_fit(cls, fitted: Fit, table: OperatorTable) -> UnseenBound:
-        """The rates of each engine by the fitted times of the operators in ``table``."""
+        """Derives the rates of each engine from the fitted times of the operators in ``table``."""
         rates = fitted.operator_ms(table) / (table.bytes_in + table.bytes_out) * 1e6
         bounds = []
         for engine in fitted.structure.engines:
@@ -235,23 +237,23 @@ class UnseenBound:
                 bounds.append(Rates(engine.name, float(paid.min()), float(paid.max())))
         return cls(frozenset(table.kind.tolist()), tuple(bounds))
 
-    def of(self, engine: str | None) -> Rates:
-        """Fastest rate of all engines, slowest of ``engine``; of all if it has no measurement."""
+    def rates_for(self, engine: str | None) -> Rates:
+        """Returns the fastest rate of all engines, and the slowest of ``engine`` or else of all."""
         alike = [rates for rates in self.rates if rates.engine == engine] or self.rates
         fastest = min(rates.fastest for rates in self.rates)
         return Rates(engine or "", fastest, max(rates.slowest for rates in alike))
 
 
 @dataclass(frozen=True)
-class UsualSize:
-    """A radius that holds for images of so many pixels only."""
+class UsualSizeRadius:
+    """A radius that applies only to images of ``pixels`` pixels, the usual size."""
 
     pixels: int
     radius: float
 
 
 @dataclass(frozen=True)
-class OfLeftOut:
+class LeftOutErrorIntervals:
     """Intervals by the errors of networks left out of the fit; ``radius`` in logarithms.
 
     Operators that were never measured widen the interval to their ``bound``.
@@ -260,21 +262,21 @@ class OfLeftOut:
     structure: CostStructure
     bound: UnseenBound
     radius: float
-    usual: UsualSize | None = None
+    usual: UsualSizeRadius | None = None
 
     @property
-    def of_unseen(self) -> str:
-        """By the bytes that they move, see ``UnseenBound``."""
+    def unseen_method(self) -> str:
+        """They are bounded by the bytes that operators move, see ``UnseenBound``."""
         return "bounded by bytes"
 
     def least_ms(self, table: OperatorTable) -> Floats:
-        """(operators,): bytes at the fastest rate for operators never measured; 0 for others."""
+        """Returns (operators,): bytes at the fastest rate if never measured; 0 for others."""
         return self._unseen_ms(table)[0]
 
     def limits(
         self, table: OperatorTable, waited: Floats, waited_ms: Floats, stack: str | None = None
     ) -> Limits:
-        """Intervals by ``radius``, widened by operators that were never measured."""
+        """Returns intervals by ``radius``, widened by operators that were never measured."""
         import numpy as np
 
         _, most_ms = self._unseen_ms(table)
@@ -289,7 +291,7 @@ class OfLeftOut:
         )
 
     def _radii(self, table: OperatorTable) -> Floats:
-        """(networks,): radius of each network."""
+        """Returns (networks,): the radius of each network."""
         import numpy as np
 
         radii = np.full(table.networks, self.radius)
@@ -298,14 +300,14 @@ class OfLeftOut:
         return radii
 
     def _unseen_ms(self, table: OperatorTable) -> tuple[Floats, Floats]:
-        """Two arrays (operators,): bounds of operators never measured; 0 for the others."""
+        """Returns lower and upper bounds (operators,) of operators never measured; 0 for others."""
         import numpy as np
 
         unseen = ~table.is_one_of(self.bound.seen)
         moved_mb = np.where(unseen, table.bytes_in + table.bytes_out, 0.0) / 1e6
         least_ms, most_ms = np.zeros(len(table)), np.zeros(len(table))
         for kind in set(table.kind[unseen].tolist()):
-            rates = self.bound.of(self.structure.engine_of(kind))
+            rates = self.bound.rates_for(self.structure.engine_of(kind))
             of_kind = table.kind == kind
             least_ms[of_kind] = moved_mb[of_kind] * rates.fastest
             most_ms[of_kind] = moved_mb[of_kind] * rates.slowest * COST_FACTOR
@@ -315,7 +317,7 @@ class OfLeftOut:
 def _kinds_by_network(
     table: OperatorTable, which: npt.NDArray[np.bool_]
 ) -> tuple[tuple[str, ...], ...]:
-    """For each network, the kinds of operators where the mask ``which``, (operators,), is true."""
+    """Returns for each network its kinds of the operators in the mask ``which``, (operators,)."""
     kinds: Sequence[set[str]] = [set() for _ in range(table.networks)]
     for network, kind in zip(
         table.network[which].tolist(), table.kind[which].tolist(), strict=True

@@ -1,4 +1,4 @@
-"""The cost structure of a device: engines, terms of their times, and whether they overlap."""
+"""The cost structure of a device: engines, the terms of their times, and whether they overlap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .quantities import ChannelPadding, Quantity
 
 @dataclass(frozen=True)
 class Engine:
-    """A part of the device, and TFLite's operators that run on it."""
+    """A processing unit of the device, and the TFLite operators that run on it."""
 
     name: str
     kinds: frozenset[str]
@@ -24,9 +24,9 @@ class Term:
 
     quantity: Quantity
     kinds: frozenset[str]
-    #: the price, if it is published; None: fitted
+    #: the price, in ms per unit, if it is published; None: it is fitted
     known_ms: float | None = None
-    #: the expected price before any measurement; None: as of other devices
+    #: the expected price before any measurement; None: derived from other devices
     expected_ms: float | None = None
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class Term:
 
 @dataclass(frozen=True)
 class CostStructure:
-    """How the time of a network is made of work and prices; InputError if it contradicts itself."""
+    """How work and prices make up the time of a network; InputError if it contradicts itself."""
 
     engines: tuple[Engine, ...]
     terms: tuple[Term, ...]
@@ -54,7 +54,7 @@ class CostStructure:
     fused: frozenset[str] = frozenset()
     #: operators that cost nothing if they read the image or write the output
     free_at_ends: frozenset[str] = frozenset()
-    #: operators that never cost anything, as RESHAPE
+    #: operators that never cost anything, such as RESHAPE
     free: frozenset[str] = frozenset()
     #: expected relative deviation of measurements from the fit: 0.05 is 5 %
     scatter: float = 0.05
@@ -90,5 +90,5 @@ class CostStructure:
         return frozenset(k for term in self.terms if term.known_ms is None for k in term.kinds)
 
     def engine_of(self, kind: str) -> str | None:
-        """Name of the engine that runs operators of this kind; None if unknown."""
+        """Returns the name of the engine that runs operators of this kind; None if unknown."""
         return self._engine_of.get(kind)

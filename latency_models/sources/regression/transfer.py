@@ -1,10 +1,10 @@
-"""Transfer: a model of a new device from a few measurements and another device's model, the donor.
+"""Transfer learning: models a new device by a few measurements and another device's model.
 
-Devices of one kind differ more in speed than in which operators are slow. The donor's predicted
-times are therefore quantities of work on the new device, beside MACs and traffic. Their five prices
-are fitted by ridge regression, with the ridge around equal shares, so that ten measurements are
-enough. If times of operators were measured, each kind of operator then gets prices of its own: an
-operator that is fused on one device may be the slowest on another.
+Devices of one kind differ more in speed than in which operators are slow. The predicted times of
+the other device, the donor, are therefore used as quantities of work, beside MACs and traffic. The
+five prices are fitted by ridge regression, with the ridge around equal shares, so that ten
+measurements are enough. If times of operators were measured, each kind of operator then gets prices
+of its own: an operator that is fused on one device may be the slowest on another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .known import networks_of
 from .measurements import Measurement
 from .model import LatencyModel, conformal, model_of
 from .operator_table import OperatorTable
-from .physical import require_others
+from .physical import require_several_networks
 from .quantities import ChannelPadding, Quantity, work
 from .structure import CostStructure
 from .validation import Prediction, predict_rows
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 #: Weight of the ridge relative to the measurements; not tuned.
 _RIDGE = 0.1
-#: Padding of most devices; that of the donor is in its predicted times.
+#: Padding of most devices; the donor's padding is included in its predicted times.
 _PADDING = ChannelPadding(16, 16)
 _PRICES = 5
 #: Prices of one kind of operator: of its ms by the five prices, of its MACs and of its traffic.
 _PRICES_OF_KIND = 3
-#: Most iterations: the critical path depends on the prices, and they on it, if engines overlap.
-_ROUNDS = 5
+#: Maximum number of iterations; critical path and prices depend on each other if engines overlap.
+_MAX_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Transferred:
 
     @property
     def structure(self) -> CostStructure:
-        """That of the donor, whose software is none of this device."""
+        """The donor's structure without its software, which this device does not have."""
         return replace(self.donor.structure, stack="")
 
     def operator_ms(self, table: OperatorTable, stack: str | None = None) -> Floats:
-        """(operators,): ms of each operator on the new device; ``stack`` is not used."""
+        """Returns (operators,): ms of each operator on the new device; ``stack`` is not used."""
         import numpy as np
 
         columns = _work(self.donor, table)
@@ -83,60 +83,60 @@ class Transferred:
 
 
 def transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """``donor`` on the device of ``rows``; InputError for fewer than ten, or of one network."""
+    """Transfers ``donor`` to the device of ``rows``; InputError if too few or all alike."""
     if len(rows) < 2 * _PRICES:
         raise InputError(f"{len(rows)} measurements for {_PRICES} prices; take {2 * _PRICES}")
-    require_others(rows)
-    return _brought(donor, rows)
+    require_several_networks(rows)
+    return _fit_transfer(donor, rows)
 
 
 def transfer_model(donor: Fit, rows: Sequence[Measurement]) -> LatencyModel:
-    """``transfer`` with an interval, found by leaving out one network at a time."""
+    """Makes a model by ``transfer``; its interval is found by leaving out one network at a time."""
     return _model(transfer(donor, rows), rows)
 
 
 def cross_validate_transfer(donor: Fit, rows: Sequence[Measurement]) -> list[Prediction]:
-    """Predictions of each network of ``rows`` by a transfer to all other networks."""
+    """Predicts each network of ``rows`` by a transfer to all other networks."""
     predictions: list[Prediction] = []
-    for kept, left_out in _one_by_one(rows):
-        predictions += predict_rows(_model(_brought(donor, kept), kept), left_out)
+    for kept, left_out in _leave_one_out(rows):
+        predictions += predict_rows(_model(_fit_transfer(donor, kept), kept), left_out)
     return predictions
 
 
-def _model(moved: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
+def _model(transferred: Transferred, rows: Sequence[Measurement]) -> LatencyModel:
     distances: list[float] = []
-    for kept, left_out in _one_by_one(rows):
-        part = _brought(moved.donor, kept)
+    for kept, left_out in _leave_one_out(rows):
+        part = _fit_transfer(transferred.donor, kept)
         predicted = network_ms(part, [row.operators for row in left_out]).tolist()
         distances += [
             abs(math.log(ms / row.ms))
             for ms, row in zip(predicted, left_out, strict=True)
             if ms > 0
         ]
-    return model_of(moved, conformal(distances), rows)
+    return model_of(transferred, conformal(distances), rows)
 
 
-def _one_by_one(
+def _leave_one_out(
     rows: Sequence[Measurement],
 ) -> list[tuple[list[Measurement], list[Measurement]]]:
-    """Rows (kept, left out); a network is left out at all its scales."""
+    """Returns rows (kept, left out); each network is left out once, at all of its scales."""
     return [
         ([rows[index] for index in kept], [rows[index] for index in left_out])
         for kept, left_out in folds(networks_of(rows), most_singly=len(rows))
     ]
 
 
-def _brought(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """Fits times of networks; then of operators, if measured and engines do not overlap."""
-    moved = _by_networks(donor, rows)
+def _fit_transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
+    """Fits times of networks, then those of operators if measured and engines do not overlap."""
+    transferred = _fit_network_prices(donor, rows)
     with_times = [row for row in rows if row.operators_ms]
     if donor.structure.side_by_side or not with_times:
-        return moved
-    return replace(moved, kinds=_by_kinds(moved, with_times))
+        return transferred
+    return replace(transferred, kinds=_fit_kind_prices(transferred, with_times))
 
 
-def _by_networks(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """The five prices, by non-negative least squares of relative errors with the ridge."""
+def _fit_network_prices(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
+    """Fits the five prices by non-negative least squares of relative errors, with the ridge."""
     import numpy as np
     from scipy.optimize import nnls
 
@@ -147,7 +147,7 @@ def _by_networks(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
     waited = on_critical_path(structure, networks, donor.operator_ms(table))
     ridge = _RIDGE * np.eye(_PRICES)
     target = np.append(np.ones(len(rows)), np.full(_PRICES, _RIDGE / _PRICES))
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         relative = table.per_network(columns * waited[:, None]) / ms[:, None]
         size = np.maximum(relative.mean(axis=0), 1e-12)
         prices = nnls(np.vstack([relative / size, ridge]), target)[0] / size
@@ -157,8 +157,10 @@ def _by_networks(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
     return Transferred(donor, tuple(prices.tolist()))
 
 
-def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPrices, ...]:
-    """Prices of kinds, by non-negative least squares of the operators' shares of network times.
+def _fit_kind_prices(
+    transferred: Transferred, rows: Sequence[Measurement]
+) -> tuple[KindPrices, ...]:
+    """Fits prices of kinds by non-negative least squares of operators' shares of network times.
 
     The ridge is around the time by the five prices. If a kind has fewer than twice as many
     operators as prices, only the first price is fitted; of a single operator, none.
@@ -169,8 +171,8 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
     table = OperatorTable.of([row.operators for row in rows])
     network_ms = np.array([row.ms for row in rows])[table.network]
     shares = np.concatenate([row.operators_ms for row in rows]) / network_ms
-    priced = _work(moved.donor, table)
-    columns = _work_of_kind(priced, priced @ np.array(moved.prices)) / network_ms[:, None]
+    priced = _work(transferred.donor, table)
+    columns = _work_of_kind(priced, priced @ np.array(transferred.prices)) / network_ms[:, None]
     fitted = []
     for kind in sorted(set(table.kind.tolist())):
         alike = table.kind == kind
@@ -187,14 +189,14 @@ def _by_kinds(moved: Transferred, rows: Sequence[Measurement]) -> tuple[KindPric
 
 
 def _work_of_kind(columns: Floats, ms: Floats) -> Floats:
-    """(operators, 3): expected ``ms``, MACs and traffic, from the ``columns`` of ``_work``."""
+    """Returns (operators, 3): expected ``ms``, MACs and traffic, from columns of ``_work``."""
     import numpy as np
 
     return np.stack([ms, columns[:, 2], columns[:, 3] + columns[:, 4]], axis=1)
 
 
 def _work(donor: Fit, table: OperatorTable) -> Floats:
-    """(operators, 5): work whose prices are fitted.
+    """Returns (operators, 5): the work whose prices are fitted.
 
     The donor's ms of operators with MACs, and of those without; MACs; traffic of operators with
     MACs, and of those without.

@@ -1,7 +1,7 @@
-"""Accuracy of predictions: errors, rank correlations, coverage; and a baseline of MACs alone.
+"""Accuracy of predictions: errors, rank correlations, coverage; and a baseline by MACs alone.
 
-Leaving out single networks estimates the errors on networks like those of the table; leaving out
-structures, those on networks that a search finds.
+Leaving out single networks estimates the errors on networks like those of the table. Leaving out
+whole structures estimates the errors on new networks that a search finds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Figures over a set of networks."""
+    """Accuracy figures over a set of networks."""
 
     networks: int
     mape_percent: float
@@ -58,7 +58,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Figure:
-    """A field of ``Accuracy`` as it is printed, with its title and which values are good."""
+    """How a field of ``Accuracy`` is printed: its title, format, and which values are good."""
 
     key: str
     title: str
@@ -66,7 +66,7 @@ class Figure:
     form: str
 
     def text(self, accuracy: Accuracy) -> str:
-        """The field's value, with its unit."""
+        """Returns the field's value, with its unit."""
         return format(getattr(accuracy, self.key), self.form) + (
             " %" if self.key.endswith("_percent") else ""
         )
@@ -91,7 +91,7 @@ FIGURES = (
 
 
 def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
-    """The accuracy of ``predictions``; InputError if there are fewer than two."""
+    """Returns the accuracy of ``predictions``; InputError if there are fewer than two."""
     import numpy as np
     from scipy.stats import kendalltau, spearmanr
 
@@ -114,7 +114,7 @@ def accuracy(predictions: Sequence[Prediction]) -> Accuracy:
 
 
 def predict_rows(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
-    """Predictions of the networks of ``rows``, each with the software of its row."""
+    """Predicts the networks of ``rows``, each with the software of its row."""
     predictions: dict[int, Prediction] = {}
     for stack, places in by_stack(rows).items():
         predicted = model.predict([rows[place].operators for place in places], stack)
@@ -131,9 +131,9 @@ def cross_validate(
     keys: Sequence[Hashable],
     radius: float | None = None,
 ) -> list[Prediction]:
-    """Predictions of all rows; rows of equal key by a model of all the others.
+    """Predicts all rows; rows with equal keys are predicted by a model of all other rows.
 
-    ``radius`` is that of the interval; None: found for each model by its own cross-validation.
+    ``radius`` is half of the interval; None: each model finds it by its own cross-validation.
     """
     predictions: list[Prediction] = []
     for kept, left_out in folds(keys, most_singly=len(rows)):
@@ -145,9 +145,9 @@ def cross_validate(
 def cross_validate_structures(
     structure: CostStructure, rows: Sequence[Measurement], radius: float | None = None
 ) -> dict[str, list[Prediction]]:
-    """Predictions of the networks of each structure by a model that was fitted to none of them.
+    """Predicts the networks of each structure by a model that was fitted to none of them.
 
-    ``radius`` as for ``cross_validate``.
+    ``radius`` is used as in ``cross_validate``.
     """
     predictions = {}
     for name, places in network_structures(rows).items():
@@ -158,7 +158,7 @@ def cross_validate_structures(
 
 
 def macs_alone(kept: Sequence[Measurement], left_out: Sequence[Measurement]) -> list[Prediction]:
-    """The baseline: MACs times the median time per MAC of ``kept``."""
+    """Predicts ``left_out`` by the baseline: MACs times the median time per MAC of ``kept``."""
     import numpy as np
 
     def macs(row: Measurement) -> int:

@@ -1,4 +1,4 @@
-"""The work that a structure charges operators for, and the operators on the critical path."""
+"""Computes the work that a cost structure charges for, and the operators on the critical path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from search_spaces import LoweredOperator
 
 from .operator_table import OperatorTable
 from .quantities import ChannelPadding, Quantity, work
-from .schedule import critical
+from .schedule import critical_path
 from .structure import CostStructure
 
 if TYPE_CHECKING:
@@ -20,31 +20,33 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 #: Quantities that only fused operators are charged for.
-_WITHIN = frozenset({Quantity.OPERANDS, Quantity.FUSED})
+_FUSED_QUANTITIES = frozenset({Quantity.OPERANDS, Quantity.FUSED})
 #: Quantities that a convolution whose result is added before it is written is not charged for.
-_OF_WRITING = frozenset({Quantity.TRAFFIC, Quantity.OUTPUT, Quantity.PIXELS, Quantity.KERNEL})
+_WRITING_QUANTITIES = frozenset(
+    {Quantity.TRAFFIC, Quantity.OUTPUT, Quantity.PIXELS, Quantity.KERNEL}
+)
 
 
 def work_matrix(structure: CostStructure, table: OperatorTable, padding: ChannelPadding) -> Floats:
-    """(operators, terms): work of each operator that each term charges for."""
+    """Returns (operators, terms): the work of each operator that each term charges for."""
     import numpy as np
 
-    within = table.is_one_of(structure.fused) & (table.behind_convolution > 0)
-    joined = (table.joined > 0) & ("ADD" in structure.fused)
+    is_fused = table.is_one_of(structure.fused) & (table.behind_convolution > 0)
+    unwritten = (table.joined > 0) & ("ADD" in structure.fused)
     free = table.is_one_of(structure.free_at_ends) & (table.at_end > 0)
     matrix = np.zeros((len(table), len(structure.terms)))
     for column, term in enumerate(structure.terms):
         charged = table.is_one_of(term.kinds)
         if term.quantity is not Quantity.INFERENCE:
             charged &= ~free
-        if term.quantity in _WITHIN:
-            charged &= within
+        if term.quantity in _FUSED_QUANTITIES:
+            charged &= is_fused
         elif term.quantity is Quantity.MISALIGNED:
-            charged &= ~within | (table.bytes_beside > 0)
+            charged &= ~is_fused | (table.bytes_beside > 0)
         elif term.quantity is not Quantity.INFERENCE:
-            charged &= ~within
-        if term.quantity in _OF_WRITING:
-            charged &= ~joined
+            charged &= ~is_fused
+        if term.quantity in _WRITING_QUANTITIES:
+            charged &= ~unwritten
         matrix[:, column] = np.where(charged, work(table, term.quantity, padding), 0.0)
     return matrix
 
@@ -52,7 +54,7 @@ def work_matrix(structure: CostStructure, table: OperatorTable, padding: Channel
 def on_critical_path(
     structure: CostStructure, networks: Sequence[Sequence[LoweredOperator]], operator_ms: Floats
 ) -> Mask:
-    """Mask (operators,): on the critical path; all are, unless engines work side by side."""
+    """Returns the mask (operators,) of the critical path; all True if engines do not overlap."""
     import numpy as np
 
     if not structure.side_by_side:
@@ -61,5 +63,5 @@ def on_critical_path(
     for operators in networks:
         engines = [structure.engine_of(operator.kind) or operator.kind for operator in operators]
         times = operator_ms[len(waited) : len(waited) + len(operators)]
-        waited += critical(operators, engines, times.tolist())
+        waited += critical_path(operators, engines, times.tolist())
     return np.array(waited, dtype=bool)

@@ -1,1 +1,1 @@
-"""Rockchip's NPUs: cycles as rknn-toolkit2 estimates them, made milliseconds by a calibration."""
+"""Rockchip's NPUs: converts cycles estimated by rknn-toolkit2 to ms by a calibration."""

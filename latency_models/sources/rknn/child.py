@@ -1,8 +1,8 @@
 """Compiles one model with rknn-toolkit2: ``python -I child.py MODEL.tflite rk3588``.
 
-Runs in the interpreter that has rknn-toolkit2, which lacks this project's packages, so it imports
-none of them. The first line printed is the compiler's version; without a model it is the only one.
-The compiler itself prints its table of layers, from C++, to standard output.
+Runs in the interpreter that has rknn-toolkit2. That interpreter lacks the packages of this project,
+so this module imports none of them. The first line printed is the compiler's version, and the only
+line without a model. The compiler itself prints its table of layers, from C++, to standard output.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def compile_model(model: str, platform: str) -> int:
         return NO_TOOLKIT
     compiler = RKNN(verbose=True)
     compiler.config(target_platform=platform)
-    # The file is INT8 already; both answer 0 if they succeed.
+    # The file is already INT8. Both calls return 0 if they succeed.
     refused = compiler.load_tflite(model=model) or compiler.build(do_quantization=False)
     compiler.release()
     return REFUSED if refused else 0

@@ -26,7 +26,7 @@ _LOOKED_UP = ("Swish", "Sigmoid", "Tanh", "Gelu", "Mish", "Elu")
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of the table: what a layer costs in the compiler's own units."""
+    """One row of the table: the cost of a layer in units of the compiler."""
 
     #: kind in RKNN's terms, such as ConvRelu
     op: str
@@ -37,9 +37,9 @@ class Layer:
     #: cycles of the memory and of the multipliers; both 0 for kinds that are not counted
     ddr_cycles: int
     npu_cycles: int
-    #: the column RW(KB), which in fact holds only what is read
+    #: the column RW(KB), which actually only counts what is read
     read_kb: float
-    #: name of the operator of the file, as the compiler changed it; empty for layers it added
+    #: name of the operator in the file, modified by the compiler; empty for layers that it added
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -48,14 +48,14 @@ class Layer:
 
     @property
     def is_transfer(self) -> bool:
-        """Whether the layer only hands over the model's input or output."""
+        """Whether the layer only copies the model's input or output."""
         return self.op in ("InputOperator", "OutputOperator")
 
     @property
     def written_kb(self) -> float:
-        """KB of the outputs, channels padded to whole blocks.
+        """KB of the outputs, with channels padded to whole blocks.
 
-        Where not all shapes are printed, as much as is read.
+        If not all shapes are printed, it equals the KB read.
         """
         shape = _SHAPE.search(self.output_shape)
         if shape is None or self.output_shape.endswith("..."):
@@ -81,7 +81,7 @@ class Compiled:
 
 
 def read_compiled(text: str) -> Compiled:
-    """Reads the last table in ``text``; LatencyError if there is none, or it is not as expected."""
+    """Reads the last table in ``text``; LatencyError if it is missing or not as expected."""
     rows = list(_ROW.finditer(text))
     first = max((index for index, row in enumerate(rows) if row[1] == "0"), default=0)
     rows = rows[first:]
@@ -101,7 +101,7 @@ def read_compiled(text: str) -> Compiled:
 
 
 def read_compiler(text: str) -> str:
-    """Reads which compiler printed ``text``; LatencyError if it does not say."""
+    """Reads the compiler's name and version from its output; LatencyError if they are missing."""
     said = _COMPILER.search(text)
     if said is None:
         raise LatencyError("rknn-toolkit2 does not say its version")

@@ -29,12 +29,12 @@ class RknnSettings(SourceSettings):
     source: Literal["rknn"]
     #: NPUs of the RK3588 family; each needs a calibration of its own
     platform: Literal["rk3562", "rk3566", "rk3568", "rk3576", "rk3588"]
-    #: path of a Python that has rknn-toolkit2; $NAS_RKNN_PYTHON if it is not given
+    #: path of a Python that has rknn-toolkit2; None: the value of $NAS_RKNN_PYTHON
     interpreter: str | None = None
     calibration: CalibrationSettings
     layer_error: Annotated[float, Field(gt=0, lt=1)]
     transfer_gb_per_s: PositiveFloat
-    #: speed of the CPU, which runs what the NPU cannot; assumed, see the card
+    #: speed of the CPU, which runs operators that the NPU cannot; assumed, see the device's card
     cpu_bandwidth_gb_per_s: PositiveFloat
     cpu_gmac_per_s: PositiveFloat
     timeout_seconds: PositiveSeconds = 300.0

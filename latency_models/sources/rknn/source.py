@@ -1,4 +1,4 @@
-"""Latencies from rknn-toolkit2's table of layers and a board's prices."""
+"""Computes latencies from rknn-toolkit2's table of layers and a board's prices."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from .toolkit import Toolkit
 
 @dataclass(frozen=True)
 class RknnPrices:
-    """What a board needs for what the compiler counts, and for what it leaves to the CPU."""
+    """Prices of a board for what the compiler counts, and for what it leaves to the CPU."""
 
     calibration: Calibration
-    #: relative error that nine of ten layers of the calibration do not exceed
+    #: relative error that 90 % of the layers of the calibration do not exceed
     layer_error: float
     fallback: CpuFallback
     #: speed at which the CPU copies inputs and outputs
@@ -43,8 +43,9 @@ class RknnPrices:
 class RknnSource(LatencySource):
     """Compiles each model in a child process.
 
-    An operator that is fused into another costs 0 ms: its cycles are the other's. A layer that the
-    compiler adds counts for the operator after it; those at the end, for the last operator.
+    An operator that is fused into another costs 0 ms: its cycles belong to the other. A layer that
+    the compiler adds is attributed to the operator after it; layers at the end, to the last
+    operator.
     """
 
     def __init__(self, toolkit: Toolkit, prices: RknnPrices) -> None:
@@ -52,7 +53,7 @@ class RknnSource(LatencySource):
         self._prices = prices
 
     def measure(self, request: LatencyRequest) -> Latency:
-        """As ``LatencySource.measure``; NasError if the interpreter lacks rknn-toolkit2."""
+        """Compiles the model; LatencyError if that fails, NasError if rknn-toolkit2 is missing."""
         data = request.make_tflite()
         try:
             model = read_tflite(data)
@@ -63,10 +64,10 @@ class RknnSource(LatencySource):
         return self.priced(request, model, self._toolkit.compile(data))
 
     def priced(self, request: LatencyRequest, model: TfliteModel, compiled: Compiled) -> Latency:
-        """The latency of ``model``, which is the request's file, from its compiled layers."""
-        own = assigned(model, compiled.layers)
+        """Returns the latency of ``model``, the request's file, from its compiled layers."""
+        own = layers_by_operator(model, compiled.layers)
         shares = [
-            self._share(operator, layers)
+            self._operator_share(operator, layers)
             for operator, layers in zip(request.operators, own, strict=True)
         ]
         npu_ms = sum(share.npu_ms for share in shares)
@@ -88,8 +89,8 @@ class RknnSource(LatencySource):
             conditions=self._conditions(npu_ms, cpu_ms),
         )
 
-    def _share(self, operator: LoweredOperator, layers: Sequence[Layer]) -> _Share:
-        """Sums the layers of one operator; LatencyError if one that computes has no layer."""
+    def _operator_share(self, operator: LoweredOperator, layers: Sequence[Layer]) -> _OperatorShare:
+        """Sums the layers of one operator; LatencyError if an operator with MACs has no layer."""
         if operator.macs and all(layer.is_transfer for layer in layers):
             raise LatencyError(
                 f"rknn-toolkit2's table holds no layer of {operator.kind} {operator.name!r}"
@@ -98,13 +99,13 @@ class RknnSource(LatencySource):
         on_cpu = [layer for layer in layers if layer.target != "NPU" and not layer.is_transfer]
         cpu_ms = sum(self._transfer_ms(layer) for layer in layers if layer.is_transfer)
         if on_cpu and operator.macs and on_npu:
-            # The operator itself runs on the NPU; what the CPU runs prepares its input.
+            # The operator itself runs on the NPU; the layers on the CPU only prepare its input.
             moved_kb = sum(layer.read_kb + layer.written_kb for layer in on_cpu)
             cpu_ms += moved_kb * 1024 / (self._prices.fallback.bandwidth_gb_per_s * 1e6)
         elif on_cpu:
             cpu_ms += self._prices.fallback.ms(operator)
         npu_ms = sum(self._prices.calibration.us(layer) for layer in on_npu) / 1e3
-        return _Share(npu_ms, cpu_ms, bool(on_cpu))
+        return _OperatorShare(npu_ms, cpu_ms, bool(on_cpu))
 
     def _transfer_ms(self, layer: Layer) -> float:
         return layer.read_kb * 1024 / (self._prices.transfer_gb_per_s * 1e6)
@@ -121,7 +122,7 @@ class RknnSource(LatencySource):
 
 
 @dataclass(frozen=True)
-class _Share:
+class _OperatorShare:
     """The time of one operator on the NPU and on the CPU."""
 
     npu_ms: float
@@ -133,8 +134,8 @@ class _Share:
         return "cpu" if self.fell_back and self.cpu_ms > self.npu_ms else "npu"
 
 
-def assigned(model: TfliteModel, layers: Sequence[Layer]) -> list[list[Layer]]:
-    """The layers that belong to each operator of ``model``, in the order of its operators."""
+def layers_by_operator(model: TfliteModel, layers: Sequence[Layer]) -> list[list[Layer]]:
+    """Returns the layers that belong to each operator of ``model``, in the order of operators."""
     owners = list(_owners(model, layers))
     own: list[list[Layer]] = [[] for _ in model.operators]
     following = len(model.operators) - 1
@@ -145,7 +146,7 @@ def assigned(model: TfliteModel, layers: Sequence[Layer]) -> list[list[Layer]]:
 
 
 def _owners(model: TfliteModel, layers: Sequence[Layer]) -> Iterator[int | None]:
-    """The index of the operator that each layer is named after, or None.
+    """Yields for each layer the index of the operator that it is named after, or None.
 
     A layer has the name of a tensor, often with a suffix: ``conv_1_prequant``.
     """
@@ -157,14 +158,14 @@ def _owners(model: TfliteModel, layers: Sequence[Layer]) -> Iterator[int | None]
         if name is not None:
             yield made[name]
         elif layer.op == "Resize" and resizes:
-            # The compiler drops their names; they keep their order.
+            # The compiler drops the names of Resize layers, but keeps their order.
             yield resizes.pop(0)
         else:
             yield None
 
 
 def _longest_prefix(names: Sequence[str], text: str) -> str | None:
-    """The longest of ``names``, which are sorted, that ``text`` begins with."""
+    """Returns the longest of the sorted ``names`` that ``text`` begins with, or None."""
     for name in reversed(names[: bisect.bisect_right(names, text)]):
         if text.startswith(name):
             return name

@@ -1,4 +1,4 @@
-"""Runs rknn-toolkit2 in a Python of its own; its license and pinned packages rule out ours."""
+"""Runs rknn-toolkit2 in a separate Python, as its license and pinned packages require."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ...source import LatencyError
 from .child import NO_TOOLKIT
 from .layers import Compiled, read_compiled, read_compiler
 
-#: Environment variable with the path of that Python, where device.toml gives none.
+#: Environment variable with the path of that Python, used if device.toml gives none.
 VARIABLE = "NAS_RKNN_PYTHON"
-#: Characters of the end of the compiler's output that go into a message.
-_LAST_WORDS = 200
-_HOW = (
+#: Number of characters from the end of the compiler's output that messages quote.
+_QUOTED_CHARACTERS = 200
+_SETUP_HINT = (
     "Make one with Python 3.11: `python3.11 -m venv rknn`, then with rknn/bin/pip `install torch` "
     "(its CPU build is enough), `install --no-deps rknn-toolkit2==2.5.0`, "
     "`install 'protobuf<=4.25.4' fast-histogram onnx==1.18.0 onnxruntime 'numpy<=1.26.4' "
@@ -29,19 +29,19 @@ _HOW = (
 
 
 class NoToolkitError(NasError):
-    """rknn-toolkit2 is not set up here; a fault only if a device that needs it is asked for."""
+    """rknn-toolkit2 is not set up; this only matters for devices that need it."""
 
 
 @dataclass(frozen=True)
 class Toolkit:
-    """Compiles models for ``platform``, each in a child process, which takes some 10 s to start."""
+    """Compiles models for ``platform``, each in a child process; starting one takes about 10 s."""
 
     interpreter: Path
     platform: str
     timeout_seconds: float
 
     def compile(self, tflite: bytes) -> Compiled:
-        """Compiles a TFLite file; LatencyError says why the compiler refuses it.
+        """Compiles a TFLite file; LatencyError, with the reason, if the compiler refuses it.
 
         NasError if the interpreter lacks rknn-toolkit2.
         """
@@ -49,15 +49,15 @@ class Toolkit:
         with tempfile.TemporaryDirectory(prefix="nas-rknn-") as folder:
             model = Path(folder) / "model.tflite"
             model.write_bytes(tflite)
-            return read_compiled(self._said(model.parent, str(model), self.platform))
+            return read_compiled(self._run_child(model.parent, str(model), self.platform))
 
     def compiler(self) -> str:
-        """Name and version, "rknn-toolkit2 2.5.0"; NasError if the interpreter lacks it."""
+        """Returns name and version, "rknn-toolkit2 2.5.0"; NasError if the interpreter lacks it."""
         with tempfile.TemporaryDirectory(prefix="nas-rknn-") as folder:
-            return read_compiler(self._said(Path(folder)))
+            return read_compiler(self._run_child(Path(folder)))
 
-    def _said(self, folder: Path, *words: str) -> str:
-        """Runs the child in ``folder`` and returns all that it printed."""
+    def _run_child(self, folder: Path, *words: str) -> str:
+        """Runs the child in ``folder`` and returns its output."""
         try:
             with as_file(files("latency_models.sources.rknn") / "child.py") as child:
                 done = subprocess.run(
@@ -73,20 +73,24 @@ class Toolkit:
                 f"rknn-toolkit2: no answer within {self.timeout_seconds:g} s; stopped"
             ) from None
         except OSError as error:
-            raise NasError(f"{self.interpreter} cannot be started ({error}). {_HOW}") from None
+            raise NasError(
+                f"{self.interpreter} cannot be started ({error}). {_SETUP_HINT}"
+            ) from None
         text = done.stdout.decode("utf-8", "replace")
         if done.returncode == NO_TOOLKIT:
-            raise NasError(f"{self.interpreter} lacks rknn-toolkit2: {_last_words(text)}. {_HOW}")
+            raise NasError(
+                f"{self.interpreter} lacks rknn-toolkit2: {_output_end(text)}. {_SETUP_HINT}"
+            )
         if done.returncode:
             raise LatencyError(
                 f"rknn-toolkit2 for {self.platform} failed (exit code {done.returncode}): "
-                f"{_last_words(text)}"
+                f"{_output_end(text)}"
             )
         return text
 
 
 def find_interpreter(named: str | None) -> Path:
-    """Path of the Python ``named`` in device.toml, or else in the environment variable.
+    """Returns the path of the Python ``named`` in device.toml, or else in the environment variable.
 
     NoToolkitError if neither names one, NasError if the file does not exist; both messages say how
     to set one up.
@@ -94,16 +98,16 @@ def find_interpreter(named: str | None) -> Path:
     interpreter = named or os.environ.get(VARIABLE)
     if not interpreter:
         raise NoToolkitError(
-            f"rknn-toolkit2 needs an interpreter of its own, and none is named. {_HOW}"
+            f"rknn-toolkit2 needs an interpreter of its own, and none is named. {_SETUP_HINT}"
         )
-    # Not resolved: a virtual environment is known by the link.
+    # Symbolic links are not resolved: Python finds its virtual environment by the link.
     path = Path(interpreter).expanduser().absolute()
     if not path.is_file():
-        raise NasError(f"the interpreter {path} does not exist. {_HOW}")
+        raise NasError(f"the interpreter {path} does not exist. {_SETUP_HINT}")
     return path
 
 
-def _last_words(text: str) -> str:
-    """The end of ``text`` in one line, without control characters."""
+def _output_end(text: str) -> str:
+    """Returns the end of ``text`` on one line, without control characters."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(plain.split())[-_LAST_WORDS:] or "it said nothing"
+    return " ".join(plain.split())[-_QUOTED_CHARACTERS:] or "it said nothing"

@@ -48,10 +48,10 @@ def test_a_command_s_output_and_exit_code(
 
 def test_a_file_is_there_and_then_gone(double: DeviceDouble, connection: Connection) -> None:
     data = bytes(range(256)) * 3000
-    with connection.holding(data, "/data/local/tmp", ".tflite") as path:
+    with connection.temporary_file(data, "/data/local/tmp", ".tflite") as path:
         assert path.endswith(".tflite")
         assert double.place(path).read_bytes() == data
-        with connection.holding(b"other", "/data/local/tmp", ".tflite") as other:
+        with connection.temporary_file(b"other", "/data/local/tmp", ".tflite") as other:
             assert other != path
     assert double.models() == []
 
@@ -59,7 +59,7 @@ def test_a_file_is_there_and_then_gone(double: DeviceDouble, connection: Connect
 def test_a_file_is_gone_after_a_failure_too(double: DeviceDouble, connection: Connection) -> None:
     with (
         pytest.raises(DeviceError, match="mine"),
-        connection.holding(b"data", "/data/local/tmp", ".tflite"),
+        connection.temporary_file(b"data", "/data/local/tmp", ".tflite"),
     ):
         raise DeviceError("mine")
     assert double.models() == []
@@ -69,7 +69,7 @@ def test_a_full_disk_is_told(double: DeviceDouble, connection: Connection) -> No
     double.write("/data/full", "a file, no folder")
     with (
         pytest.raises(DeviceError, match=r"/data/full/.* cannot be written .*another folder"),
-        connection.holding(b"data", "/data/full", ".tflite"),
+        connection.temporary_file(b"data", "/data/full", ".tflite"),
     ):
         pass
 

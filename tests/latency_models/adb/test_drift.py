@@ -19,7 +19,7 @@ class Bench:
         self._watch = DriftWatch(DriftPolicy(limit, 30.0, attempts), self.rests.append)
 
     def measure(self, model: bytes) -> tuple[float, float]:
-        statistics, place, drift = self._watch.steady(
+        statistics, place, drift = self._watch.measure_steadily(
             model, lambda: (self._next(), "place"), self._probe
         )
         assert place == "place"

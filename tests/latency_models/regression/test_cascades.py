@@ -45,8 +45,8 @@ def chain(net: GraphBuilder, channels: int, length: int) -> str:
     return source
 
 
-def lengths(table: OperatorTable, *, takes_in_additions: bool = False) -> list[int]:
-    found = Cascades.of(table, takes_in_additions=takes_in_additions)
+def lengths(table: OperatorTable, *, fuses_additions: bool = False) -> list[int]:
+    found = Cascades.of(table, fuses_additions=fuses_additions)
     return [int(length) for length in found.length]
 
 
@@ -73,7 +73,7 @@ def test_what_several_read_is_written_whole() -> None:
     added = net.add(first, third)
     table = table_of(net, net.conv(added, 27))
     assert lengths(table)[:4] == [1, 2, 2, 1]
-    assert lengths(table, takes_in_additions=True)[:4] == [1, 1, 1, 1]
+    assert lengths(table, fuses_additions=True)[:4] == [1, 1, 1, 1]
 
 
 def test_parts_that_begin_inside_a_block_make_the_whole_linear() -> None:
@@ -117,11 +117,11 @@ def test_cascades_are_parts_of_networks_that_fit(seeds: list[int], additions: bo
     if not networks:
         return
     table = OperatorTable.of(networks)
-    found = Cascades.of(table, takes_in_additions=additions)
+    found = Cascades.of(table, fuses_additions=additions)
     assert found.first.sum() == found.last.sum()
     assert found.first[np.diff(table.network, prepend=-1) != 0].all()
     assert (found.held <= SRAM).all()
     assert (found.held[found.length <= 1] == 0).all()
     assert (found.rows[found.length <= 1] == 0).all()
-    alone = [Cascades.of(OperatorTable.of([n]), takes_in_additions=additions) for n in networks]
+    alone = [Cascades.of(OperatorTable.of([n]), fuses_additions=additions) for n in networks]
     assert found.length == pytest.approx(np.concatenate([one.length for one in alone]))

@@ -22,7 +22,7 @@ from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.physical import require_enough
 from latency_models.sources.regression.quantities import work
-from latency_models.sources.regression.schedule import critical
+from latency_models.sources.regression.schedule import critical_path
 from latency_models.sources.regression.transfer import (
     cross_validate_transfer,
     transfer,
@@ -151,12 +151,12 @@ def test_a_chain_takes_the_sum_and_branches_the_longer(steps: list[tuple[str, in
     engines, times = [engine for engine, _ in steps], [float(ms) for _, ms in steps]
     chain = [LoweredOperator("K", "k", (a,), (b,)) for a, b in itertools.pairwise(tensors)]
     assert sum(
-        ms for ms, waited in zip(times, critical(chain, engines, times), strict=True) if waited
+        ms for ms, waited in zip(times, critical_path(chain, engines, times), strict=True) if waited
     ) == pytest.approx(sum(times))
     free = [LoweredOperator("K", "k", (tensors[0],), (b,)) for b in tensors[1:]]
     longest = max(sum(ms for e, ms in steps if e == engine) for engine in set(engines))
     assert sum(
-        ms for ms, waited in zip(times, critical(free, engines, times), strict=True) if waited
+        ms for ms, waited in zip(times, critical_path(free, engines, times), strict=True) if waited
     ) == pytest.approx(longest)
 
 

@@ -9,7 +9,7 @@ from latency_models import LatencyError, LatencySource, Worker
 from latency_models.device import Device, load_device, open_source
 from latency_models.sources.cpu_fallback import COST_FACTOR
 from latency_models.sources.rknn.layers import Layer
-from latency_models.sources.rknn.source import assigned
+from latency_models.sources.rknn.source import layers_by_operator
 from latency_models.sources.rknn.toolkit import VARIABLE
 from latency_models.tflite.requests import read_tflite
 from search_spaces import GraphBuilder, InputSpec, NasError
@@ -109,7 +109,7 @@ def test_layers_find_their_operators(models: Models) -> None:
         layer("Resize", "Resize__2"),
         layer("Add", f"{add}_prequant"), layer("Transpose", "Transpose__5"),
     )  # fmt: skip
-    assert [[own.op for own in part] for part in assigned(model, layers)] == [
+    assert [[own.op for own in part] for part in layers_by_operator(model, layers)] == [
         ["Conv", "ConvRelu"],
         ["Relu", "Conv"],
         ["DepthToSpace"],
