@@ -20,7 +20,7 @@ _REPLACEMENT_ADVICE = {
     "CONCATENATION": f"add, or make all channels by one convolution; or {_REPEAT_ADVICE}",
     "TILE": _REPEAT_ADVICE,
     "RESIZE_NEAREST_NEIGHBOR": _ENLARGE_ADVICE,
-    "RESIZE_BILINEAR": f"{_ENLARGE_ADVICE}; in INT8 it also is many levels off TensorFlow's own",
+    "RESIZE_BILINEAR": f"{_ENLARGE_ADVICE}; in INT8 it also has errors of many levels",
     "QUANTIZE": "use int8 input and output, and join only tensors of equal scale",
     **dict.fromkeys(ACTIVATIONS, _FUSE_ADVICE),
 }

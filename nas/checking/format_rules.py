@@ -82,7 +82,7 @@ def open_shapes(subject: Subject) -> Iterator[Finding]:
 
 
 def levels(subject: Subject) -> Iterator[Finding]:
-    """Reports input and output bytes that are not grey levels: level g is byte g (int8: g - 128)."""
+    """Reports input and output bytes that are not grey levels (g as byte g; int8: g - 128)."""
     model = subject.model
     images = [t for t in (*model.inputs, *model.outputs) if len(t.shape) == 4]
     if len(images) != 2 or not all(tensor.dtype in _GREY_BYTES for tensor in images):
