@@ -139,7 +139,7 @@ def _slowness_severity(subject: Subject, operator: TfliteOperator) -> Severity |
 
 
 def _is_output_clip(subject: Subject, operator: TfliteOperator) -> bool:
-    return operator.kind in CLIPS and subject.is_last(operator)
+    return operator.kind in CLIPS and subject.feeds_only_output(operator)
 
 
 def _time_share_text(subject: Subject, operator: TfliteOperator) -> str:

@@ -35,7 +35,7 @@ class MachineCheck:
 
 
 def examine() -> list[MachineCheck]:
-    """Checks machine, packages, disk, GPUs, converter, all shipped devices and adb."""
+    """Checks machine, disk, GPUs, converter and adb, and times a model for all shipped devices."""
     versions = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     writable = os.access(Path.cwd(), os.W_OK)

@@ -27,7 +27,7 @@ class DeviceBench:
     source: LatencySource
     worker: Worker
     folder: Path
-    #: space and scale of the networks, for the table's column ``space``
+    #: description of the networks, such as space and scale, for the table's column ``space``
     networks: str
 
     def __post_init__(self) -> None:

@@ -247,7 +247,7 @@ class JudgedModel:
 
     @property
     def of_structures(self) -> Accuracy | None:
-        """Errors on structures left out of the table; None for a model made from more than it."""
+        """Errors on structures left out of the fit; None if the fit used more than ``rows``."""
         if not self.model.fitted.is_of_its_table:
             return None
         return of_structures(self.model.structure, self.rows, self.model.spread.radius)

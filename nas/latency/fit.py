@@ -80,7 +80,7 @@ def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitE
         of_structures(structure, rows, radius),
         accuracy(cross_validate(structure, rows, folds, radius)),
     )
-    method = "networks: each predicted by a model of four fifths that do not hold it."
+    method = "networks: each predicted by a model fitted to the four fifths that do not contain it."
     _write(folder, device, settings, _Card(rows, figures, "", method))
     return figures
 
@@ -137,7 +137,7 @@ def transfer_folder(
 
 
 def _checked_rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
-    """Reads the table in ``folder`` and runs all checks that do not depend on the fit."""
+    """Reads the table in ``folder`` and checks it, the device and the files to be written."""
     require_own_times(device)
     for file in (_device_file(folder), _card_file(folder)):
         file.require_own()
@@ -184,8 +184,8 @@ class _Card:
             "",
             *(
                 [
-                    "- structures: a family, all networks with an operator, or all with a residual "
-                    "of some kind, in turn; what a search goes to is rather like this;"
+                    "- structures, each in turn: a family, all networks with an operator, or all "
+                    "with a residual of some kind; this is closer to the networks of a search;"
                 ]
                 if STRUCTURES in columns
                 else []

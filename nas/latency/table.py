@@ -59,7 +59,7 @@ class CollectedTable:
 
 @dataclass(frozen=True)
 class Networks:
-    """A set of measured networks, by name and by operators."""
+    """A set of measured networks, which are recognized by name or by operators."""
 
     names: frozenset[str]
     known: Known

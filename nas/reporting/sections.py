@@ -86,10 +86,10 @@ def _front(content: ReportContent) -> Section:
         "front", "Pareto front",
         "Up and to the left is better. PSNR is what the INT8 file is expected to have after "
         f"{FULL_STEPS:,} steps of training, predicted from that after {content.settings.steps:,}; "
-        f"{convention(content.settings.scale)}. Whiskers are the intervals of that, nine of ten, "
-        "and those that the device’s source of latencies states; time is on "
-        "a logarithmic axis. A double click shows what lies "
-        f"below, too.{abpn_note}{_PREDICTED_TIME_NOTES[content.settings.risk]}",
+        f"{convention(content.settings.scale)}. Whiskers are the "
+        "90% intervals of that PSNR, and the intervals of latency that the device’s source states; "
+        "time is on a logarithmic axis. A double click also shows the networks below the plotted "
+        f"range.{abpn_note}{_PREDICTED_TIME_NOTES[content.settings.risk]}",
         _if_any(content, Group((Plot("plot-front", "front", label, front_plot(content)),))),
     )  # fmt: skip
 

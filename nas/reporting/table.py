@@ -8,7 +8,7 @@ from ..quality.image_quality import MetricValues
 from ..quality.metrics import METRICS, Metric
 from .content import ReportContent, ReportedNetwork, TrialLine
 
-_FIRST, *_OTHERS = METRICS
+_FIRST_METRIC, *_OTHER_METRICS = METRICS
 #: ``Metric.is_higher_better`` -> order of the first click on the metric's column
 _BEST_FIRST_ORDER = {True: "descending", False: "ascending"}
 #: Number of columns that are empty for networks that were not trained.
@@ -47,11 +47,11 @@ def columns(content: ReportContent) -> tuple[Column, ...]:
         Column("status", False),
         Column(content.gauge, True, "descending"),
         Column("expected, dB", True, "descending"),
-        *_columns_of(_FIRST),
+        *_columns_of(_FIRST_METRIC),
         Column("runtime, ms", True),
         Column("interval, ms", True),
         Column("INT8 drop, dB", True),
-        *_columns_of(*_OTHERS),
+        *_columns_of(*_OTHER_METRICS),
         Column("parameters", True),
         Column("GMAC", True),
         Column("file, KB", True),
@@ -79,11 +79,11 @@ def _measured_cells(network: ReportedNetwork) -> tuple[Cell, ...]:
     return (
         Cell(f"{network.ratio:.3f}", network.ratio),
         Cell(result.expected.text.removesuffix(" dB"), result.expected.psnr_db),
-        *_cells_of(int8, _FIRST),
+        *_cells_of(int8, _FIRST_METRIC),
         Cell(f"{latency.ms:.2f}", latency.ms),
         Cell(f"{latency.low_ms:.2f} – {latency.high_ms:.2f}", latency.high_ms - latency.low_ms),
         Cell(f"{result.drop_db:+.3f}", result.drop_db),
-        *_cells_of(int8, *_OTHERS),
+        *_cells_of(int8, *_OTHER_METRICS),
         Cell(f"{result.parameters:,}", result.parameters),
         Cell(f"{result.macs / 1e9:.3f}", result.macs),
         Cell(f"{result.tflite_kb:.1f}", result.tflite_kb),

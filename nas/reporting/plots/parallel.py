@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from optuna.trial import FrozenTrial
 
-#: Most axes; more are hard to read.
+#: Largest number of axes; more are hard to read.
 _MOST_AXES = 7
 _MOST_TICKS = 6
 _LONGEST_WORD = 14
