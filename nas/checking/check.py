@@ -1,4 +1,4 @@
-"""Checks a TFLite file: reads it, times it on the device, and applies every rule."""
+"""Checks a TFLite file: reads it, times it on a device, and applies all rules."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ RULES: tuple[Rule, ...] = (
     device_rules.slow_operators,
     widths.channels_over_a_step,
 )
-_ORDER = list(Severity)
+_SEVERITY_ORDER = list(Severity)
 
 
 def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
-    """Holds a TFLite file to every rule.
+    """Applies all rules to a TFLite file, and times it on ``device`` if one is given.
 
-    InputError if it is none. What crashes a compiler costs a restart of ``worker``, and is told as
-    the reason that there is no time.
+    Raises InputError if it is not a TFLite file. If the model crashes a compiler, ``worker`` is
+    restarted and the report states the crash as the reason for the missing time.
     """
     with reading(path):
-        given = data = path.read_bytes()
+        original = data = path.read_bytes()
         model = read_tflite(data)
         require_uncompiled(model)
         _require_outputs(model)
-        with contextlib.suppress(NasError):  # then its open sizes are what is found
+        with contextlib.suppress(NasError):  # the sizes then stay open, and a rule reports them
             data = with_fixed_sizes(data, worker)
             model = read_tflite(data)
     name = path.name
@@ -60,7 +60,7 @@ def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
     target = Target(device.name, device.operators, device.weights)
     source = open_source(device, worker)
     try:
-        request = request_of_file(name, data, given=given)
+        request = request_of_file(name, data, given=original)
         latency = source.measure(request)
     except (LatencyError, InputError) as error:
         return _report(name, Subject(model, target), str(error))
@@ -69,14 +69,14 @@ def check_file(path: Path, device: Device | None, worker: Worker) -> Report:
 
 
 def _require_outputs(model: TfliteModel) -> None:
-    """InputError unless every operator has an output, by which it is named."""
+    """Raises InputError unless every operator has an output, whose name identifies it."""
     for operator in model.operators:
         if not operator.outputs:
             raise InputError(f"the TFLite file is damaged ({operator.kind} makes nothing)")
 
 
 def _report(name: str, subject: Subject, untimed: str) -> Report:
-    found = [finding for rule in RULES for finding in rule(subject)]
-    found.sort(key=lambda finding: (_ORDER.index(finding.severity), -(finding.ms or 0)))
+    findings = [finding for rule in RULES for finding in rule(subject)]
+    findings.sort(key=lambda finding: (_SEVERITY_ORDER.index(finding.severity), -(finding.ms or 0)))
     device = subject.target.name if subject.target else None
-    return Report(name, device, tuple(found), subject.latency, untimed)
+    return Report(name, device, tuple(findings), subject.latency, untimed)

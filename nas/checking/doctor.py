@@ -1,4 +1,4 @@
-"""What this machine can do: each part of a candidate's way is really tried."""
+"""Checks what this machine can do, by converting and timing a small model."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ..system.versions import installed_versions
 from ..training.gpus import describe_gpus
 
 _SPEC = InputSpec(36, 64)
-_LEAST_FREE_GB = 2.0
+_MIN_FREE_GB = 2.0
 
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """One thing looked at."""
+    """Result of one check."""
 
     name: str
     ok: bool
@@ -35,7 +35,7 @@ class MachineCheck:
 
 
 def examine() -> list[MachineCheck]:
-    """Machine, packages, disk, and one small model through every shipped device's source."""
+    """Checks machine, disk, GPUs, converter and adb, and times a model for all shipped devices."""
     versions = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     writable = os.access(Path.cwd(), os.W_OK)
@@ -49,20 +49,20 @@ def examine() -> list[MachineCheck]:
         ),
         MachineCheck(
             "disk",
-            free_gb >= _LEAST_FREE_GB and writable,
+            free_gb >= _MIN_FREE_GB and writable,
             f"{free_gb:.1f} GB free in {Path.cwd()}{'' if writable else ', not writable'}",
         ),
     ]
     with Worker() as worker:
-        checks.append(_tried("gpu", partial(describe_gpus, worker)))
-        checks.append(_tried("converter", partial(_convert, worker)))
+        checks.append(_attempt_check("gpu", partial(describe_gpus, worker)))
+        checks.append(_attempt_check("converter", partial(_convert_abpn, worker)))
         for name in device_names():
-            checks.append(_tried(f"device {name}", partial(_time, name, worker)))
-    checks.append(_tried("adb", attached_devices))
+            checks.append(_attempt_check(f"device {name}", partial(_time_abpn, name, worker)))
+    checks.append(_attempt_check("adb", attached_devices))
     return checks
 
 
-def _tried(name: str, attempt: Callable[[], str]) -> MachineCheck:
+def _attempt_check(name: str, attempt: Callable[[], str]) -> MachineCheck:
     try:
         return MachineCheck(name, True, attempt())
     except NoToolkitError as error:
@@ -71,13 +71,13 @@ def _tried(name: str, attempt: Callable[[], str]) -> MachineCheck:
         return MachineCheck(name, False, str(error))
 
 
-def _convert(worker: Worker) -> str:
+def _convert_abpn(worker: Worker) -> str:
     device = load_device(device_names()[0])
     tflite = untrained_tflite(worker, zoo.abpn(3), _SPEC, device.weights)
     return f"TensorFlow makes an integer-only ABPN of {len(tflite) / 1000:.0f} KB"
 
 
-def _time(name: str, worker: Worker) -> str:
+def _time_abpn(name: str, worker: Worker) -> str:
     device = load_device(name)
     request = untrained_request(worker, zoo.abpn(3), _SPEC, device.weights, "ABPN")
     latency = open_source(device, worker).measure(request)
@@ -85,7 +85,7 @@ def _time(name: str, worker: Worker) -> str:
 
 
 def attached_devices() -> str:
-    """The devices that the adb server lists; looking must not start a server."""
+    """Returns the devices that the adb server lists; does not start a server."""
     if not server_runs():
         return "no server runs; `adb start-server`, or the first measurement, starts one"
     listed = ", ".join(f"{device.serial} ({device.state})" for device in attached())

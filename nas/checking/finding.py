@@ -1,4 +1,4 @@
-"""What a check found: a problem at an operator, what it costs, and what to do about it."""
+"""Findings of a check: a problem at an operator, its cost, and advice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 
 class Problem(StrEnum):
-    """What can be found, for programs that read a report."""
+    """Kinds of problems, as programs that read a report see them."""
 
     FLOAT = "float"
     DYNAMIC_RANGE = "dynamic range"
@@ -39,7 +39,7 @@ class Finding:
 
     severity: Severity
     problem: Problem
-    #: the operator: name of the tensor that it makes, and TFLite's name of what it does
+    #: name of the operator's first output tensor, and TFLite's name of its kind
     operator: str
     kind: str
     ms: float | None
@@ -49,14 +49,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, the worst first; and the model's time, if a device was named and has one."""
+    """All findings, the worst first, and the model's latency on the device, if known."""
 
     model: str
-    #: name of the device; None: the model alone was looked at
+    #: name of the device; None if only the file was checked
     device: str | None
     findings: tuple[Finding, ...]
     latency: Latency | None
-    #: why the device gives no time
+    #: why the latency is unknown; empty if it is known or no device was given
     untimed: str
 
     @property

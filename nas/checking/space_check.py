@@ -1,4 +1,4 @@
-"""Can everything that a space draws be built, deployed and converted?"""
+"""Checks whether the networks of a space can be built, lowered and converted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..evaluation.evaluator import untrained_tflite
 from ..sampling.agreement import AskedParameters
 from ..sampling.replay import ReplayTrial
 
-_INPUT = InputSpec(360, 640)
-#: Conversion does not depend on it, and a small one is quick.
-_CONVERTED = InputSpec(48, 64)
+_LOWERING_INPUT = InputSpec(360, 640)
+#: Input size for conversion, whose success does not depend on it; small, to be fast.
+_CONVERSION_INPUT = InputSpec(48, 64)
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class SpaceCheck:
     converted: int
     smallest_gmac: float
     largest_gmac: float
-    #: one line each, with how often it was met
+    #: error message -> number of occurrences
     failures: dict[str, int]
 
 
 def check_space(name: str, scale: int, samples: int, convert: int, seed: int) -> SpaceCheck:
     """Draws ``samples`` networks and converts the first ``convert`` of them.
 
-    InputError, with the place, if the space's own code is at fault; what a single network fails at
-    is among the failures.
+    Errors of single networks are counted in ``failures``. Raises InputError, with the position in
+    the code, if the code of the space is at fault.
     """
     space, rng = load_space(name), random.Random(seed)
     failures: Counter[str] = Counter()
@@ -49,8 +49,8 @@ def check_space(name: str, scale: int, samples: int, convert: int, seed: int) ->
             asked.require(space, trial)
             for graph in (candidate.graph, candidate.deployed):
                 quantization_groups(graph)
-            lower(candidate.deployed, _INPUT)
-            gmacs.append(infer(candidate.deployed, _INPUT).macs / 1e9)
+            lower(candidate.deployed, _LOWERING_INPUT)
+            gmacs.append(infer(candidate.deployed, _LOWERING_INPUT).macs / 1e9)
         except NasError as error:
             failures[str(error)] += 1
         else:
@@ -59,7 +59,9 @@ def check_space(name: str, scale: int, samples: int, convert: int, seed: int) ->
     with Worker() as worker:
         for candidate in candidates[:convert]:
             try:
-                untrained_tflite(worker, candidate.deployed, _CONVERTED, WeightGranularity.CHANNEL)
+                untrained_tflite(
+                    worker, candidate.deployed, _CONVERSION_INPUT, WeightGranularity.CHANNEL
+                )
                 converted += 1
             except NasError as error:
                 failures[f"{candidate.hash}: {error}"] += 1

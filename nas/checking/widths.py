@@ -1,6 +1,6 @@
-"""The rule about channels: a feature map just over the device's step pays for the next one.
+"""The rule about channels: a width just above a hardware step costs as much as the next step.
 
-The step is found by asking the device for the time of convolutions of neighboring widths.
+The step is found by the device's times of convolutions with neighboring numbers of channels.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from ..evaluation.evaluator import untrained_request
 from .finding import Finding, Problem, Severity
 from .subject import Subject, makes_pixels, name_of
 
-#: Channels that multiplier arrays and memories come in.
-_STEPS = (32, 16, 8)
-#: Beyond, a few channels more or less do not matter.
-_WIDEST = 256
-#: A wider map takes as long if it is within this; a narrower one is faster by at least that.
-_ALIKE, _FASTER = 1.05, 0.85
+#: Multiples of channels that multiplier arrays and memories process at once.
+_HARDWARE_STEPS = (32, 16, 8)
+#: Largest number of channels that is checked; beyond, a few more or fewer do not matter.
+_MAX_CHANNELS = 256
+#: Ratios to the time of the given width: at most this at the upper step, counted as equal; and at
+#: most this at the lower step, counted as faster.
+_EQUAL_TIME_RATIO, _FASTER_TIME_RATIO = 1.05, 0.85
 
 
 def width_probe(
     device: Device, source: LatencySource, worker: Worker, spec: InputSpec
 ) -> Callable[[int], float | None]:
-    """Milliseconds of convolutions 3x3 of so many channels on images of ``spec``.
+    """Returns a function from channels to milliseconds of 3x3 convolutions on images of ``spec``.
 
-    None of a width that the source cannot tell. A device that is measured is not asked: each answer
-    would be a run of its own, and noise would look like steps.
+    It returns None for a width that the source cannot time, and always for measured devices: each
+    width would need a measurement, and noise would look like steps.
     """
 
     @functools.cache
     def width_ms(channels: int) -> float | None:
         if device.measured:
             return None
-        request = untrained_request(worker, _convolutions(channels), spec, device.weights)
+        request = untrained_request(worker, _convolution_graph(channels), spec, device.weights)
         try:
             rows = source.measure(request).operators
         except LatencyError:
@@ -48,64 +49,66 @@ def width_probe(
     return width_ms
 
 
-def _convolutions(channels: int) -> Graph:
+def _convolution_graph(channels: int) -> Graph:
     net = GraphBuilder()
     features = net.conv(net.conv(net.input, channels, relu=True), channels, relu=True)
     return net.image(net.conv(features, 12), 2)
 
 
 def channels_over_a_step(subject: Subject) -> Iterator[Finding]:
-    """Feature maps a little wider than the device's hardware."""
-    fixed = _channels_of_pixels(subject)
-    plain = [op for op in subject.model.operators if _is_plain_conv(op)]
-    for width in sorted({_channels(op) for op in plain} - fixed):
-        step = _step(subject.width_ms, width)
+    """Reports feature maps that are slightly wider than a step of the device's hardware."""
+    pixel_channels = _pixel_channels(subject)
+    convolutions = [op for op in subject.model.operators if _is_ungrouped_conv(op)]
+    for width in sorted({_channels(op) for op in convolutions} - pixel_channels):
+        step = _step_around(subject.width_ms, width)
         if step is None:
             continue
         below, above, saved = step
-        alike = [op for op in plain if _channels(op) == width]
-        dearest = max(alike, key=lambda op: subject.ms(op) or 0)
+        same_width = [op for op in convolutions if _channels(op) == width]
+        slowest = max(same_width, key=lambda op: subject.ms(op) or 0)
         yield Finding(
-            Severity.WARNING, Problem.CHANNELS, name_of(dearest), dearest.kind,
-            saved * sum(subject.ms(op) or 0 for op in alike),
-            f"{width} channels (here and in {len(alike) - 1} more) take as long as {above}",
+            Severity.WARNING, Problem.CHANNELS, name_of(slowest), slowest.kind,
+            saved * sum(subject.ms(op) or 0 for op in same_width),
+            f"{width} channels (here and in {len(same_width) - 1} more) take as long as {above}",
             f"take {below} channels, {saved:.0%} less time; or {above}, in the same time",
         )  # fmt: skip
 
 
-def _step(width_ms: Callable[[int], float | None], width: int) -> tuple[int, int, float] | None:
-    """Steps below and above ``width``, and the part of its time that the lower would save.
+def _step_around(
+    width_ms: Callable[[int], float | None], width: int
+) -> tuple[int, int, float] | None:
+    """Returns the steps below and above ``width``, and the share of time that the lower one saves.
 
-    None unless ``width`` is nearer to the lower one, and pays for the upper.
+    None unless ``width`` is nearer to the lower step and takes as long as the upper one.
     """
-    for step in _STEPS:
+    for step in _HARDWARE_STEPS:
         below = width // step * step
         above = below + step
         if below == 0 or not 0 < width - below <= step / 2:
             continue
-        low, own, high = (width_ms(channels) for channels in (below, width, above))
-        if low is None or own is None or high is None:
+        low, given, high = (width_ms(channels) for channels in (below, width, above))
+        if low is None or given is None or high is None:
             return None
-        if high <= _ALIKE * own and low <= _FASTER * own:
-            return below, above, 1 - low / own
+        if high <= _EQUAL_TIME_RATIO * given and low <= _FASTER_TIME_RATIO * given:
+            return below, above, 1 - low / given
     return None
 
 
-def _channels_of_pixels(subject: Subject) -> frozenset[int]:
-    """Numbers of channels that the scale decides: of what becomes pixels."""
+def _pixel_channels(subject: Subject) -> frozenset[int]:
+    """Returns the numbers of channels of tensors that become pixels: the scale determines them."""
     pixels = filter(makes_pixels, subject.model.operators)
     tensors = (*(op.inputs[0] for op in pixels if op.inputs), *subject.model.outputs)
     return frozenset(tensor.shape[-1] for tensor in tensors if tensor is not None and tensor.shape)
 
 
-def _is_plain_conv(operator: TfliteOperator) -> bool:
-    """A convolution that is not in groups, of as few channels as such networks have."""
+def _is_ungrouped_conv(operator: TfliteOperator) -> bool:
+    """Returns whether it is a convolution without groups and of at most ``_MAX_CHANNELS``."""
     if operator.kind != "CONV_2D" or len(operator.inputs) < 2:
         return False
     source, weights = operator.inputs[:2]
     if source is None or weights is None or not operator.outputs[0].shape:
         return False
-    return source.shape[-1:] == weights.shape[-1:] and _channels(operator) <= _WIDEST
+    return source.shape[-1:] == weights.shape[-1:] and _channels(operator) <= _MAX_CHANNELS
 
 
 def _channels(operator: TfliteOperator) -> int:

@@ -1,1 +1,1 @@
-"""A trained network as a folder that a mobile engineer can use: ``nas export``."""
+"""Export of trained networks as folders for mobile deployment: ``nas export``."""

@@ -1,4 +1,4 @@
-"""An export folder: everything in it is made and judged before anything is written."""
+"""Writes export folders; all contents of a folder are made and evaluated before any is written."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _KERAS_TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Export:
-    """Options of an export: LR sizes (none: the card's own), and where its images are now."""
+    """Options of an export: LR sizes (if none, the size in the card), and the image folder."""
 
     sizes: tuple[InputSpec, ...] = ()
-    #: folder, if it is not where the card says
+    #: folder of the images; None: the folder named in the card
     data: str | None = None
 
     def run(
@@ -43,11 +43,11 @@ class Export:
         worker: Worker,
         observe: Callable[[ExportedModel], None],
     ) -> list[Path]:
-        """Writes each source's folder, within ``target`` or that itself.
+        """Writes the folder of each source, in ``target`` or as ``target``; returns all files.
 
-        ``observe`` is told of every model as it has been judged. InputError if ``target`` is in the
-        way or the images are not those of the card, CandidateError if a model is not as good as its
-        card: nothing is then written of it.
+        ``observe`` is called with each model after its evaluation. Raises InputError if ``target``
+        cannot be used or the images are not those of the card, and CandidateError if a model's
+        quality differs from its card; the folder of that source is then not written.
         """
         folders = [target / source.folder for source in sources]
         require_folder_or_nothing(target, "name a folder to export to")
@@ -59,11 +59,11 @@ class Export:
         for maker, folder in zip(makers, folders, strict=True):
             written += write_folder(folder, self._content(maker, observe))
         if any(source.folder for source in sources):
-            remove_stale(target, folders, _origin_of_front(sources[0].card))
+            remove_stale(target, folders, _origin_prefix_of_front(sources[0].card))
         return written
 
     def _makers(self, sources: Sequence[Source], worker: Worker) -> list[ModelMaker]:
-        """For each source, once its images are here and every size is one that it takes."""
+        """Makes one ``ModelMaker`` a source, after checking its images and all requested sizes."""
         images: dict[tuple[str, int], Data] = {}
         makers = []
         for source in sources:
@@ -71,7 +71,7 @@ class Export:
             key = self.data or card.data, card.scale
             if key not in images:
                 images[key] = self._load(card)
-            validation = _require_same(images[key], card)
+            validation = _require_card_images(images[key], card)
             for size in self.sizes:
                 require_tiles(card.candidate.deployed, size, validation)
             makers.append(ModelMaker(source, worker, validation))
@@ -80,22 +80,22 @@ class Export:
     def _content(
         self, maker: ModelMaker, observe: Callable[[ExportedModel], None]
     ) -> dict[str, bytes]:
-        """Contents of all files by name, checksums excepted."""
+        """Returns the contents of all files by name, except the checksums."""
         source, card = maker.source, maker.source.card
         maker.require_own_weights()
         models: list[ExportedModel] = []
         for size in self.sizes or (card.input,):
-            for model in maker.of_size(size):
+            for model in maker.make_fixed_size(size):
                 observe(model)
                 models.append(model)
         left_out = {}
         try:
-            models.append(maker.of_any_size())
+            models.append(maker.make_any_size())
             observe(models[-1])
-        except NasError as error:  # of use on a desktop only; the others are what is asked for
+        except NasError as error:  # optional: it is useful on desktops only
             left_out[ANY_SIZE] = str(error)
         graph = card.candidate.deployed
-        card = _as_exported(card, models)
+        card = _exported_card(card, models)
         texts = {
             "card.json": json_text(card.to_json(), indent=1) + "\n",
             "card.md": _card_page(card, left_out),
@@ -119,31 +119,31 @@ class Export:
             ) from None
 
 
-def _origin_of_front(card: ModelCard) -> str:
-    """What the origins of all networks of the same study begin with."""
+def _origin_prefix_of_front(card: ModelCard) -> str:
+    """Returns the text with which the origin of every network of this study begins."""
     return f"{card.origin.partition(', trial ')[0]}, trial "
 
 
-def _as_exported(card: ModelCard, models: Sequence[ExportedModel]) -> ModelCard:
-    """The card with the exported files, and without paths on this disk."""
-    files = tuple(model.listed for model in models)
+def _exported_card(card: ModelCard, models: Sequence[ExportedModel]) -> ModelCard:
+    """Returns the card with the exported files listed and without paths of this machine."""
+    files = tuple(model.card_entry for model in models)
     return replace(card, data=card.data_label, device_found_as=None, command="", files=files)
 
 
 def _card_page(card: ModelCard, left_out: Mapping[str, str]) -> str:
-    """The card for people, and what lies beside it; ``left_out`` could not be made, and why."""
+    """Returns card.md: the card and the other files; ``left_out`` maps missing files to reasons."""
     parts = [
         card.to_markdown().rstrip(),
-        "Each is integer-only, and was judged when it was exported, by tiles of its own size: they "
-        "meet the borders of images otherwise, which shows in the last digits.",
+        "Each file is integer-only and was evaluated when it was exported, on tiles of its own "
+        "input size: tile borders depend on that size and change the last digits of the results.",
         *(f"`{file}` is left out: {reason}." for file, reason in left_out.items()),
         other_files(),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _require_same(data: Data, card: ModelCard) -> ImageSet:
-    """InputError unless the images are those that the card's quality is of."""
+def _require_card_images(data: Data, card: ModelCard) -> ImageSet:
+    """Returns the validation images; InputError unless the card was evaluated on them."""
     if data.fingerprint != card.data_fingerprint:
         raise InputError(
             f"{data.name}: not the images that {card.name} was judged on (fingerprint "
@@ -153,13 +153,13 @@ def _require_same(data: Data, card: ModelCard) -> ImageSet:
 
 
 def keras_weights(graph: Graph, weights: Weights) -> bytes:
-    """The ``.weights.h5`` of a network, read back and compared. In the worker."""
+    """Returns a network's ``.weights.h5``, verified by reading it back. Runs in the worker."""
     from ..training.keras_model import load_keras_model, save_keras_weights, weights_of
 
     with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
         path = Path(folder) / KERAS
         save_keras_weights(graph, weights, path)
-        again = weights_of(load_keras_model(graph, path))
-        if any((weights[name] != value).any() for name, value in again.items()):
+        read_back = weights_of(load_keras_model(graph, path))
+        if any((weights[name] != value).any() for name, value in read_back.items()):
             raise NasError(f"Keras reads other weights from {KERAS} than it wrote; report it")
         return path.read_bytes()

@@ -1,7 +1,7 @@
-"""How to time an exported model on a device: commands to copy, and the AI Benchmark app's steps.
+"""Writes RUN.md: commands for timing exported models on a device, and the AI Benchmark app's steps.
 
-Programs are called as the ``adb`` source calls them. The app's steps are those
-of Ignatov et al., arXiv:2105.07825, section 2.2.
+The commands are those of the ``adb`` latency source. The app's steps follow Ignatov et al.,
+arXiv:2105.07825, section 2.2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from latency_models.sources.adb.settings import (
 
 from ..evaluation.model_card import SIGNED, ModelFile
 
-_SYNAP = SynapCliSettings(
+_SYNAP_SETTINGS = SynapCliSettings(
     tool="synap_cli",
     convert=(
         "synap",
@@ -38,7 +38,8 @@ _SYNAP = SynapCliSettings(
         "{folder}",
     ),
 )
-_USUAL = (
+#: (title, delegate) of each section on benchmark_model
+_DELEGATES = (
     ("The processor", XnnpackDelegate(kind="xnnpack")),
     ("The NPU by Android's NNAPI, deprecated from Android 15 on (accelerators: "
      "`adb shell dumpsys neuralnetworks`)",
@@ -48,7 +49,7 @@ _USUAL = (
     ("The GPU", GpuDelegate(kind="gpu")),
 )  # fmt: skip
 
-_LITERT = "/data/local/tmp/litert"
+_LITERT_FOLDER = "/data/local/tmp/litert"
 _APPLY_PLUGIN = (
     "apply_plugin_main", "--cmd=apply", "--libs=.", "--soc_manufacturer=Google",
     "--soc_model=Tensor_G5", "--model={model}", "--o={folder}/compiled.tflite",
@@ -56,93 +57,102 @@ _APPLY_PLUGIN = (
 
 
 @dataclass(frozen=True)
-class _Vendor:
-    """What LiteRT needs of a maker of NPUs, beside ``files`` in the folder of its libraries."""
+class _LitertVendor:
+    """Settings of LiteRT for a vendor's NPUs; ``files`` are pushed to its library folder."""
 
     title: str
     files: tuple[str, ...]
     settings: LitertBenchmarkSettings
 
 
-def _litert_of(*, convert: tuple[str, ...] | None = None, prefix: str) -> LitertBenchmarkSettings:
+def _litert_settings(
+    *, convert: tuple[str, ...] | None = None, prefix: str
+) -> LitertBenchmarkSettings:
     return LitertBenchmarkSettings(
         tool="litert_benchmark_model",
-        dispatch_folder=_LITERT,
-        plugin_folder=None if convert else _LITERT,
+        dispatch_folder=_LITERT_FOLDER,
+        plugin_folder=None if convert else _LITERT_FOLDER,
         convert=convert,
         prefix=prefix,
     )
 
 
-_VENDORS = (
-    _Vendor(
+_LITERT_VENDORS = (
+    _LitertVendor(
         "Qualcomm, compiled on the phone (libQnn* of its AI Engine Direct SDK; V79 is Snapdragon 8 "
         "Elite's)",
         ("libLiteRtDispatch_Qualcomm.so", "libLiteRtCompilerPlugin_Qualcomm.so", "libQnnSystem.so",
          "libQnnHtp.so", "libQnnHtpPrepare.so", "libQnnHtpV79Stub.so", "libQnnHtpV79Skel.so"),
-        _litert_of(prefix=f"LD_LIBRARY_PATH={_LITERT} ADSP_LIBRARY_PATH={_LITERT}"),
+        _litert_settings(
+            prefix=f"LD_LIBRARY_PATH={_LITERT_FOLDER} ADSP_LIBRARY_PATH={_LITERT_FOLDER}"
+        ),
     ),
-    _Vendor(
+    _LitertVendor(
         "MediaTek, compiled on the phone",
         ("libLiteRtDispatch_MediaTek.so", "libLiteRtCompilerPlugin_MediaTek.so"),
-        _litert_of(prefix=f"LD_LIBRARY_PATH={_LITERT}"),
+        _litert_settings(prefix=f"LD_LIBRARY_PATH={_LITERT_FOLDER}"),
     ),
-    _Vendor(
+    _LitertVendor(
         "Google Tensor, compiled on this machine (libLiteRtCompilerPlugin_google_tensor.so in the "
         "current folder)",
         ("libLiteRtDispatch_GoogleTensor.so",),
-        _litert_of(convert=_APPLY_PLUGIN, prefix=f"LD_LIBRARY_PATH={_LITERT}"),
+        _litert_settings(convert=_APPLY_PLUGIN, prefix=f"LD_LIBRARY_PATH={_LITERT_FOLDER}"),
     ),
 )  # fmt: skip
 
 
 def instructions(models: Sequence[ModelFile], device: Device | None) -> str:
-    """RUN.md for the INT8 files of fixed size; ``device`` is the one that they were made for."""
+    """Returns RUN.md for the INT8 files of fixed size; ``device`` is their target, if known."""
     files = [m.file for m in models if m.dtype == SIGNED and m.input is not None]
     parts = ["# Timing the models"]
     if device is not None and isinstance(device.settings, AdbSettings):
-        parts += [f"## {device.title}, as it was timed", _own(files, device.settings)]
+        parts += [
+            f"## {device.title}, as timed for the card",
+            _device_commands(files, device.settings),
+        ]
     parts += [
         "## benchmark_model",
         "TensorFlow Lite's own tool; build it, or take a nightly one, for the device's processor.",
-        _block(["adb push benchmark_model /data/local/tmp/",
+        _code_block(["adb push benchmark_model /data/local/tmp/",
                 "adb shell chmod +x /data/local/tmp/benchmark_model",
                 shlex.join(["adb", "push", *files, "/data/local/tmp/"])]),
     ]  # fmt: skip
-    for title, delegate in _USUAL:
+    for title, delegate in _DELEGATES:
         settings = BenchmarkModelSettings(tool="benchmark_model", delegate=delegate)
-        parts += [f"{title}:", _block(_benchmark_model(files, settings))]
+        parts += [f"{title}:", _code_block(_benchmark_model_commands(files, settings))]
     parts += [
-        'Read "Inference (avg)", and see that the log says the delegate was applied to the whole '
-        "graph: else the time is the processor's.",
+        'Read "Inference (avg)", and check that the log says the delegate was applied to the whole '
+        "graph: otherwise the time is that of the CPU.",
         "## LiteRT's benchmark_model",
-        "NPUs of phones with Android 15 and later: LiteRT's own tool, with its vendor's dispatch "
-        "library and compiler plugin.",
-        _block(["adb push benchmark_model /data/local/tmp/litert_benchmark_model",
+        "For NPUs of phones with Android 15 and later: LiteRT's own tool, with the dispatch "
+        "library and compiler plugin of the NPU's vendor.",
+        _code_block(["adb push benchmark_model /data/local/tmp/litert_benchmark_model",
                 "adb shell chmod +x /data/local/tmp/litert_benchmark_model"]),
-        *_litert_parts(files),
-        'Read "Inference (avg)", and see that "DispatchDelegate" replaces every node and no plugin '
-        "failed: where it does not, the CPU runs the rest, and nothing else says so.",
+        *_litert_sections(files),
+        'Read "Inference (avg)", and check that "DispatchDelegate" replaces every node and no '
+        "plugin failed: otherwise the CPU runs the other nodes without any further message.",
         "## synap_cli",
-        "Synaptics' boards (VS680): compiled by Synaptics' converter on this machine, timed on the "
-        "board.",
-        _block(_synap(files, _SYNAP)),
+        "For Synaptics' boards (VS680): Synaptics' converter compiles the models on this machine, "
+        "and the board times them.",
+        _code_block(_synap_commands(files, _SYNAP_SETTINGS)),
         _AI_BENCHMARK,
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
-def _own(files: Sequence[str], settings: AdbSettings) -> str:
+def _device_commands(files: Sequence[str], settings: AdbSettings) -> str:
     runner = settings.runner
     if isinstance(runner, SynapCliSettings):
-        return _block(_synap(files, runner))
+        return _code_block(_synap_commands(files, runner))
     if isinstance(runner, LitertBenchmarkSettings):
-        return _block(_litert(files, runner))
+        return _code_block(_litert_commands(files, runner))
     push = shlex.join(["adb", "push", *files, f"{runner.folder}/"])
-    return _block([push, *_benchmark_model(files, runner)])
+    return _code_block([push, *_benchmark_model_commands(files, runner)])
 
 
-def _benchmark_model(files: Sequence[str], settings: BenchmarkModelSettings) -> Iterator[str]:
+def _benchmark_model_commands(
+    files: Sequence[str], settings: BenchmarkModelSettings
+) -> Iterator[str]:
     for file in files:
         arguments = shlex.join(
             (
@@ -153,19 +163,19 @@ def _benchmark_model(files: Sequence[str], settings: BenchmarkModelSettings) -> 
                 *settings.delegate.delegate().flags,
             )
         )
-        yield _on_device(settings.prefix, settings.path, arguments)
+        yield _adb_shell(settings.prefix, settings.path, arguments)
 
 
-def _litert_parts(files: Sequence[str]) -> Iterator[str]:
-    for vendor in _VENDORS:
-        push = shlex.join(["adb", "push", *vendor.files, f"{_LITERT}/"])
+def _litert_sections(files: Sequence[str]) -> Iterator[str]:
+    for vendor in _LITERT_VENDORS:
+        push = shlex.join(["adb", "push", *vendor.files, f"{_LITERT_FOLDER}/"])
         yield f"{vendor.title}:"
-        # adb makes no folder for several files.
-        make = shlex.join(["adb", "shell", "mkdir", "-p", _LITERT])
-        yield _block([make, push, *_litert(files, vendor.settings)])
+        # adb push creates no target folder for several files.
+        make = shlex.join(["adb", "shell", "mkdir", "-p", _LITERT_FOLDER])
+        yield _code_block([make, push, *_litert_commands(files, vendor.settings)])
 
 
-def _litert(files: Sequence[str], settings: LitertBenchmarkSettings) -> Iterator[str]:
+def _litert_commands(files: Sequence[str], settings: LitertBenchmarkSettings) -> Iterator[str]:
     runner = settings.runner()
     for file in files:
         pushed = file
@@ -174,28 +184,28 @@ def _litert(files: Sequence[str], settings: LitertBenchmarkSettings) -> Iterator
             yield f"mkdir -p {shlex.quote(folder)}"
             yield shlex.join(filled_in(settings.convert, file, folder))
             pushed = f"{folder}/compiled.tflite"
-        on_phone = f"{settings.folder}/{file}"
-        yield shlex.join(["adb", "push", pushed, on_phone])
-        yield _on_device(settings.prefix, settings.path, runner.arguments(on_phone))
+        phone_path = f"{settings.folder}/{file}"
+        yield shlex.join(["adb", "push", pushed, phone_path])
+        yield _adb_shell(settings.prefix, settings.path, runner.arguments(phone_path))
 
 
-def _synap(files: Sequence[str], settings: SynapCliSettings) -> Iterator[str]:
+def _synap_commands(files: Sequence[str], settings: SynapCliSettings) -> Iterator[str]:
     for file in files:
         stem = file.removesuffix(".tflite")
         folder, board = f"{stem}_synap", f"{settings.folder}/{stem}.synap"
         yield shlex.join(filled_in(settings.convert, file, folder))
         yield shlex.join(["adb", "push", f"{folder}/model.synap", board])
-        yield _on_device(settings.prefix, settings.path, f"-m {board} -r {settings.runs} random")
+        yield _adb_shell(settings.prefix, settings.path, f"-m {board} -r {settings.runs} random")
 
 
-def _on_device(prefix: str, program: str, arguments: str) -> str:
+def _adb_shell(prefix: str, program: str, arguments: str) -> str:
     command = " ".join(filter(None, (prefix, program, arguments)))
-    # Only what a shell would change needs quotes, of the outer one.
-    plain = not set(command) & set("'\"$;&|<>()`\\*?#~")
-    return f"adb shell {command if plain else shlex.quote(command)}"
+    # The host's shell needs quotes only around commands with characters that it interprets.
+    needs_no_quotes = not set(command) & set("'\"$;&|<>()`\\*?#~")
+    return f"adb shell {command if needs_no_quotes else shlex.quote(command)}"
 
 
-def _block(lines: Iterable[str]) -> str:
+def _code_block(lines: Iterable[str]) -> str:
     return "```sh\n" + "\n".join(lines) + "\n```"
 
 

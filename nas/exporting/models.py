@@ -1,4 +1,4 @@
-"""TFLite files of an export; each must be integer-only and as good as its card says."""
+"""Makes the TFLite files of an export; each must be integer-only and match its card's quality."""
 
 from __future__ import annotations
 
@@ -27,105 +27,111 @@ if TYPE_CHECKING:
     from ..training.job import Weights
 
 ANY_SIZE = "dynamic_int8.tflite"
-#: The file that the card speaks of, judged again: rounding of the mean, no more.
-_SAME_DB = 1e-6
-#: The same file converted again; another version of the converter may round otherwise.
-_AGAIN_DB = 1e-3
-#: Files of other sizes cut other tiles, and see other borders; more than this is another network.
-_ALIKE_DB = 0.1
+#: Tolerance for the file that the card describes, evaluated again: rounding of the mean.
+_SAME_FILE_TOLERANCE_DB = 1e-6
+#: Tolerance for the same network converted again: converter versions may round differently.
+_RECONVERTED_TOLERANCE_DB = 1e-3
+#: Tolerance for other input sizes, whose tiles have other borders; larger means another network.
+_OTHER_SIZE_TOLERANCE_DB = 0.1
 
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A TFLite file of the export, its folder within that, and its entry in the card."""
+    """A TFLite file of the export, with its entry in the card."""
 
     tflite: bytes = field(repr=False)
-    listed: ModelFile
-    #: as ``Source.folder``
+    card_entry: ModelFile
+    #: folder within the export, see ``Source.folder``
     folder: str
 
     @property
     def file(self) -> str:
-        return self.listed.file
+        return self.card_entry.file
 
     @property
     def psnr_db(self) -> float:
-        return self.listed.quality.psnr_db
+        return self.card_entry.quality.psnr_db
 
 
 @dataclass(frozen=True)
 class ModelMaker:
-    """Makes and judges the files of one source, on the images that its card names."""
+    """Makes the files of one source and evaluates them on the card's validation images."""
 
     source: Source
     worker: Worker
     validation: ImageSet
 
     def require_own_weights(self) -> None:
-        """CandidateError unless the weights are those of the file that the card speaks of.
+        """Raises CandidateError unless the weights are those of the file that the card describes.
 
-        Else files of other sizes, and Keras', would be of another network.
+        With other weights, the Keras file and files of other sizes would hold another network.
         """
         size = self.source.card.input
         tflite = self._convert(size)
         if tflite != self.source.tflite:
-            again = self._judged("the file of weights.npz", tflite, size, SIGNED)
-            self._require_card(again, _AGAIN_DB)
+            reconverted = self._evaluated_model("the file of weights.npz", tflite, size, SIGNED)
+            self._require_card_quality(reconverted, _RECONVERTED_TOLERANCE_DB)
 
-    def of_size(self, size: InputSpec) -> tuple[ExportedModel, ExportedModel]:
-        """The INT8 file for images of ``size``, and the same with uint8 at both ends.
+    def make_fixed_size(self, size: InputSpec) -> tuple[ExportedModel, ExportedModel]:
+        """Makes the INT8 file for images of ``size``, and the same with uint8 input and output.
 
-        GraphError if the network does not take that size, InputError if it is too small to cut
-        images into tiles; CandidateError if a file is not as good as the card says.
+        Raises GraphError if the network does not accept that size, InputError if the size is too
+        small to cut images into tiles, CandidateError if a file's quality differs from the card.
         """
         card = self.source.card
         infer(card.candidate.deployed, size)
-        own = size == card.input
-        tflite = self.source.tflite if own else self._convert(size)
-        signed = self._judged(f"int8_{size}.tflite", tflite, size, SIGNED)
-        self._require_card(signed, _SAME_DB if own else _ALIKE_DB)
-        unsigned = self._judged(f"uint8_{size}.tflite", with_unsigned_ends(tflite), size, UNSIGNED)
-        if unsigned.listed.quality != signed.listed.quality:
+        is_card_size = size == card.input
+        tflite = self.source.tflite if is_card_size else self._convert(size)
+        signed = self._evaluated_model(f"int8_{size}.tflite", tflite, size, SIGNED)
+        self._require_card_quality(
+            signed, _SAME_FILE_TOLERANCE_DB if is_card_size else _OTHER_SIZE_TOLERANCE_DB
+        )
+        unsigned = self._evaluated_model(
+            f"uint8_{size}.tflite", with_unsigned_ends(tflite), size, UNSIGNED
+        )
+        if unsigned.card_entry.quality != signed.card_entry.quality:
             raise CandidateError(
                 f"{unsigned.file} gives {unsigned.psnr_db} dB and {signed.file} {signed.psnr_db} "
                 "dB; they are one network and must agree. Please report it"
             )
         return signed, unsigned
 
-    def of_any_size(self) -> ExportedModel:
-        """The INT8 file for images of any size; NasError says why there is none."""
+    def make_any_size(self) -> ExportedModel:
+        """Makes the INT8 file for images of any size; raises NasError if that is not possible."""
         tflite = self._convert(None)
         upscaler = AnySizeUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
-        listed = ModelFile(ANY_SIZE, None, SIGNED, quality.rgb)
-        model = ExportedModel(tflite, listed, self.source.folder)
-        self._require_card(model, _ALIKE_DB)
+        card_entry = ModelFile(ANY_SIZE, None, SIGNED, quality.rgb)
+        model = ExportedModel(tflite, card_entry, self.source.folder)
+        self._require_card_quality(model, _OTHER_SIZE_TOLERANCE_DB)
         return model
 
     def _convert(self, size: InputSpec | None) -> bytes:
         card = self.source.card
         granularity = weight_granularity(read_tflite(self.source.tflite))
         return self.worker.call(
-            CONVERSION_TIMEOUT_SECONDS, _convert, card.candidate.deployed, self.source.weights,
+            CONVERSION_TIMEOUT_SECONDS, _convert_file, card.candidate.deployed, self.source.weights,
             size, granularity,
         )  # fmt: skip
 
-    def _judged(self, file: str, tflite: bytes, size: InputSpec, dtype: str) -> ExportedModel:
-        form = require_super_resolution(read_tflite(tflite))
-        found = form.levels.dtype
-        if (form.input, found, form.scale) != (size, dtype, self.source.card.scale):
+    def _evaluated_model(
+        self, file: str, tflite: bytes, size: InputSpec, dtype: str
+    ) -> ExportedModel:
+        signature = require_super_resolution(read_tflite(tflite))
+        found = signature.levels.dtype
+        if (signature.input, found, signature.scale) != (size, dtype, self.source.card.scale):
             raise NasError(
-                f"{file} takes {found} images of {form.input} and enlarges {form.scale} "
+                f"{file} takes {found} images of {signature.input} and enlarges {signature.scale} "
                 f"times; {self.source.card.name} should have {dtype}, {size} and "
                 f"{self.source.card.scale}. Was its file changed?"
             )
-        # It refuses what is not integer-only.
+        # Raises an error if the file is not integer-only.
         upscaler = TfliteUpscaler(tflite, self.worker, Cores.available().count)
         quality = evaluate(upscaler.upscale, self.validation)
-        listed = ModelFile(file, size, dtype, quality.rgb)
-        return ExportedModel(tflite, listed, self.source.folder)
+        card_entry = ModelFile(file, size, dtype, quality.rgb)
+        return ExportedModel(tflite, card_entry, self.source.folder)
 
-    def _require_card(self, model: ExportedModel, tolerance_db: float) -> None:
+    def _require_card_quality(self, model: ExportedModel, tolerance_db: float) -> None:
         card = self.source.card
         if not abs(model.psnr_db - card.quality.psnr_db) <= tolerance_db:
             raise CandidateError(
@@ -135,7 +141,7 @@ class ModelMaker:
             )
 
 
-def _convert(
+def _convert_file(
     graph: Graph, weights: Weights, size: InputSpec | None, granularity: WeightGranularity
 ) -> bytes:
     from ..quantization.conversion import convert

@@ -16,26 +16,27 @@ from .folder import require_free, require_writable, write_folder
 from .instructions import instructions
 from .unsigned import with_unsigned_ends
 
-_NOT_HERE = (KERAS, "weights.npz")
+#: files of other exports that are not available here: the package has no floating-point weights
+_ABSENT_FILES = (KERAS, "weights.npz")
 
 
 def write_shipped(model: ShippedModel, target: Path) -> tuple[Path, ...]:
-    """Writes the models, the card, commands and an example; gives the files.
+    """Writes the models, the card, commands and an example; returns the paths of all files.
 
-    InputError if ``target`` holds anything but an earlier export, which is replaced.
+    An earlier export in ``target`` is replaced; InputError if ``target`` holds other files.
     """
     require_free(target)
     require_writable(target)
     tflite, card = model.path.read_bytes(), model.card
     quality = card.quality.int8
     signed = ModelFile(f"int8_{card.input}.tflite", card.input, SIGNED, quality)
-    # The same bytes in between: what one file gives, the other does.
+    # Both files compute the same bytes in between, so that their quality is equal.
     unsigned = ModelFile(f"uint8_{card.input}.tflite", card.input, UNSIGNED, quality)
     card = replace(card, files=(signed, unsigned))
     device = None if card.device is None else find_device(card.device, card.device)
     texts = {
         "card.json": json_text(card.to_json(), indent=1) + "\n",
-        "card.md": f"{card.to_markdown()}\n{other_files(_NOT_HERE)}\n",
+        "card.md": f"{card.to_markdown()}\n{other_files(_ABSENT_FILES)}\n",
         "RUN.md": instructions(card.files, device),
         "example.py": files(__package__).joinpath("example.py").read_text(encoding="utf-8"),
     }

@@ -1,4 +1,4 @@
-"""Where exported models come from: a study's trials, or the folder of a long training."""
+"""Finds the trained networks to export: trials of a study, or the folder of a long training."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """A trained network: its card, its weights, and the INT8 file that the card speaks of."""
+    """A trained network: its card, its weights, and the INT8 file that the card describes."""
 
-    #: its folder within that of the export, if there may be others; else empty
+    #: name of its folder within the export; empty if the export has one network only
     folder: str
     card: ModelCard
     weights: Weights = field(repr=False)
-    #: the files: the weights, and the model
+    #: contents of weights.npz
     npz: bytes = field(repr=False)
+    #: contents of model.tflite
     tflite: bytes = field(repr=False)
-    #: what its latency is of, for commands that time it again
+    #: device of the card's latency, for commands that time the model again
     device: Device | None = None
-    #: what the export cannot hold, and why
+    #: messages on what the export lacks, and why
     notes: tuple[str, ...] = ()
 
 
 def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...]:
-    """``STUDY#TRIAL``, ``STUDY`` (its Pareto front, best score first) or a folder of ``nas train``.
+    """Returns the networks that ``what`` names.
 
-    A study's bare name means the study, ``./NAME`` the folder. InputError says what is missing.
+    ``what`` is ``STUDY#TRIAL``, ``STUDY`` (its Pareto front, best score first) or a folder of
+    ``nas train``. A bare name that is a study's means the study, ``./NAME`` means the folder.
+    Raises InputError, saying what is missing.
     """
     from ..studies.folder import is_study
     from ..studies.results import findings, nothing_found
@@ -51,7 +54,7 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
 
     is_named = storage_url is not None or is_study(what)
     if not is_named and (Path(what) / "card.json").is_file():
-        return (_of_folder(Path(what)),)
+        return (_source_of_folder(Path(what)),)
     reference = TrialReference.parse(what)
     name, trial = reference.study, reference.trial
     if name and Path(name).is_dir() and not is_study(name) and not storage_url:
@@ -62,58 +65,58 @@ def find_sources(what: str, storage_url: str | None = None) -> tuple[Source, ...
         record = records.get(trial)
         if record is None or not record.complete or record.candidate is None:
             raise InputError(f"study {name!r} has no trained trial {trial}; see `nas status`")
-        return (_of_trial(study, record, ""),)
+        return (_source_of_trial(study, record, ""),)
     found = findings(study)
     if not found:
         raise InputError(f"{nothing_found(study)}; nothing to export")
-    return tuple(_of_trial(study, records[f.trial], Path(f.file).stem) for f in found)
+    return tuple(_source_of_trial(study, records[f.trial], Path(f.file).stem) for f in found)
 
 
-def _of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
+def _source_of_trial(study: Study, record: TrialRecord, folder: str) -> Source:
     from ..studies.models import bring_model
 
-    files = _Files.of(bring_model(study, record), record.network)
+    files = _TrainedFiles.of(bring_model(study, record), record.network)
     card = card_of_trial(study.name, study.settings, record, files.granularity)
-    return _source(folder, card, files)
+    return _make_source(folder, card, files)
 
 
-def _of_folder(folder: Path) -> Source:
+def _source_of_folder(folder: Path) -> Source:
     card = read_card(folder / "card.json")
-    files = _Files.of(folder, card.candidate)
-    return _source("", replace(card, granularity=files.granularity), files)
+    files = _TrainedFiles.of(folder, card.candidate)
+    return _make_source("", replace(card, granularity=files.granularity), files)
 
 
 @dataclass(frozen=True)
-class _Files:
-    """What a training left: the INT8 file, and the weights that it was made of."""
+class _TrainedFiles:
+    """The files of a training: the INT8 model, and the weights that it was converted from."""
 
     tflite: bytes = field(repr=False)
     npz: bytes = field(repr=False)
     weights: Weights = field(repr=False)
 
     @classmethod
-    def of(cls, folder: Path, candidate: Candidate) -> _Files:
-        """InputError if one is not here, cannot be read, or is of another network."""
+    def of(cls, folder: Path, candidate: Candidate) -> _TrainedFiles:
+        """Reads both files; InputError if one is missing, damaged, or of another network."""
         model, weights = folder / "model.tflite", folder / "weights.npz"
         for path in (model, weights):
             if not path.is_file():
                 raise InputError(f"{path}: not on this disk; export on the machine that trained it")
-        values = read_arrays(weights)
+        arrays = read_arrays(weights)
         with reading(weights):
-            require_weights_of(candidate.deployed, values)
+            require_weights_of(candidate.deployed, arrays)
             npz = weights.read_bytes()
         with reading(model):
             tflite = model.read_bytes()
             read_tflite(tflite)
-        return cls(tflite, npz, values)
+        return cls(tflite, npz, arrays)
 
     @property
     def granularity(self) -> WeightGranularity:
-        """As the file has it: the folder of a study's device may have moved since."""
+        """Weight granularity of the file; the folder of the study's device may be gone by now."""
         return weight_granularity(read_tflite(self.tflite))
 
 
-def _source(folder: str, card: ModelCard, files: _Files) -> Source:
+def _make_source(folder: str, card: ModelCard, files: _TrainedFiles) -> Source:
     reference = card.device_found_as or card.device
     device = None if reference is None else find_device(reference, card.device)
     notes = []

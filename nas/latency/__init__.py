@@ -1,1 +1,1 @@
-"""Latency queries, and latency models of users' own devices."""
+"""Latency queries, and latency models that users fit to their own devices."""

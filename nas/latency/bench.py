@@ -18,7 +18,7 @@ from .table import CollectedTable, require_own_times
 
 @dataclass(frozen=True)
 class DeviceBench:
-    """A device, its latency source, and the folder of the table.
+    """Measures networks on a device and keeps the measurements in a table in ``folder``.
 
     InputError if the device's times are predictions.
     """
@@ -27,7 +27,7 @@ class DeviceBench:
     source: LatencySource
     worker: Worker
     folder: Path
-    #: space and scale of the networks, for the table's column ``space``
+    #: description of the networks, such as space and scale, for the table's column ``space``
     networks: str
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class DeviceBench:
         return CollectedTable(self.folder, origin)
 
     def measure(self, graph: Graph, input: InputSpec | None = None) -> Measurement:
-        """Measures a network with stand-in weights at the size ``input``, None: the device's."""
+        """Measures a network with stand-in weights at size ``input`` (None: the device's size)."""
         spec = input or self.device.input
         request = untrained_request(self.worker, graph, spec, self.device.weights)
         measured = measurement_of(request, self.source.measure(request))
@@ -51,12 +51,13 @@ class DeviceBench:
     def run_through(
         self, graphs: Iterable[Graph], tell: Callable[[str], None]
     ) -> tuple[Measurement, ...]:
-        """Measures those of ``graphs`` that the table lacks; the rows of all that it has then.
+        """Measures those of ``graphs`` that the table lacks; returns the rows of all measured ones.
 
-        ``tell`` is called with a line for each network.
+        Networks that cannot be measured are left out. ``tell`` is called with a line for each
+        network.
         """
         wanted = {graph.hash: graph for graph in graphs}
-        with self.table.held():
+        with self.table.locked():
             rows = list(self.table.rows())
             measured = {row.name for row in rows}
             for name, graph in wanted.items():
@@ -67,18 +68,18 @@ class DeviceBench:
                 except CandidateError as error:
                     tell(f"left out: {error}")
                     continue
-                self.table.keep(rows)
+                self.table.write(rows)
                 tell(f"{name} {rows[-1].ms:.2f} ms")
         return tuple(row for row in rows if row.name in wanted)
 
 
-def row_name(graph: Graph, spec: InputSpec, own: InputSpec) -> str:
-    """Name of a row: the graph's hash, and ``spec`` unless it is the device's ``own`` size."""
-    return graph.hash if spec == own else f"{graph.hash}@{spec}"
+def row_name(graph: Graph, spec: InputSpec, device_input: InputSpec) -> str:
+    """Returns a row's name: the graph's hash, with ``spec`` if that is not ``device_input``."""
+    return graph.hash if spec == device_input else f"{graph.hash}@{spec}"
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
-    """A latency as a row of a table."""
+    """Returns a latency as a row of a table."""
     return Measurement(
         name=request.graph_hash or request.name,
         operators=request.operators,

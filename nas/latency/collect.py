@@ -42,22 +42,22 @@ if TYPE_CHECKING:
 
 #: Number of first networks, chosen to fill the space evenly; later ones are chosen by a model.
 _SPACE_FILLING = 30
-#: Networks drawn for each one that is measured.
-_POOL = 32
-#: Measurements between two fits.
-_REFIT = 20
-#: Failed measurements in a row that end the collection.
+#: Number of networks drawn for each one that is measured.
+_POOL_SIZE = 32
+#: Number of measurements between two fits of the model that chooses networks.
+_REFIT_INTERVAL = 20
+#: Number of failed measurements in a row that ends the collection.
 _MOST_FAILURES = 20
-#: Combinations in a row that a space may refuse.
+#: Number of combinations in a row that a space may refuse.
 _MOST_REFUSED = 2000
-#: Distance of user seeds in pools, and of draws in seeds, so that draws of different seeds differ.
-_PER_SEED = 1_000_003
-_APART = 97
+#: Strides that keep random seeds apart: pools between two user seeds, and seeds between two draws.
+_USER_SEED_STRIDE = 1_000_003
+_DRAW_SEED_STRIDE = 97
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What to measure, on which device, and the folder of the table.
+    """Measures networks drawn from a space on a device; the table of measurements is in ``folder``.
 
     InputError if the device's times are predictions.
     """
@@ -69,7 +69,7 @@ class Collection:
     scale: int
     folder: Path
     seed: int = 0
-    #: networks that are not measured, as those that a model to be validated was fitted to
+    #: networks to leave out, for instance those to which a model to be validated was fitted
     but: Networks = NO_NETWORKS
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class Collection:
 
     @property
     def bench(self) -> DeviceBench:
-        """Measures into the table."""
+        """Measures single networks and writes them to the table."""
         networks = f"{self.space.name} x{self.scale}"
         return DeviceBench(self.device, self.source, self.worker, self.folder, networks)
 
@@ -87,20 +87,21 @@ class Collection:
         return self.bench.table
 
     def usable(self, rows: Iterable[Measurement]) -> tuple[Measurement, ...]:
-        """``rows`` without the networks ``but``."""
-        return tuple(row for row in rows if not self.but.hold(row.network, row.operators))
+        """Returns ``rows`` without the networks ``but``."""
+        return tuple(row for row in rows if not self.but.contains(row.network, row.operators))
 
     def run(self, samples: int, tell: Callable[[str], None]) -> tuple[Measurement, ...]:
-        """Measures until the table holds ``samples`` rows, each written before the next begins.
+        """Measures until the table has ``samples`` usable rows, and returns them.
 
-        Another run continues the table. CandidateError, the last one, after many failures in a row.
-        InputError if the table is of another device, input or space, or in use by another process.
+        Each row is written before the next measurement; another run continues the table. Raises
+        the last CandidateError after ``_MOST_FAILURES`` failures in a row, and InputError if the
+        table is of another device, input or space, or in use by another process.
         """
-        with self.table.held():
+        with self.table.locked():
             rows = list(self.table.rows())
             failures = 0
             while (done := len(self.usable(rows))) < samples:
-                graph = self._next(rows, failures)
+                graph = self._next_network(rows, failures)
                 try:
                     rows.append(self.bench.measure(graph))
                 except CandidateError as error:
@@ -110,14 +111,14 @@ class Collection:
                     tell(f"left out: {error}")
                     continue
                 failures = 0
-                self.table.keep(rows)
+                self.table.write(rows)
                 tell(f"{done + 1} of {samples}: {rows[-1].name} {rows[-1].ms:.2f} ms")
         return self.usable(rows)
 
     def draw(self, seed: int) -> Graph:
-        """A deployed graph of the space: the first that the space accepts from ``seed`` on.
+        """Returns a deployed graph of the space, for the first accepted seed from ``seed`` on.
 
-        InputError, with the last reason, if the space refuses ``_MOST_REFUSED`` in a row.
+        Raises InputError, with the last reason, if the space refuses ``_MOST_REFUSED`` in a row.
         """
         for attempt in range(_MOST_REFUSED):
             try:
@@ -131,52 +132,61 @@ class Collection:
             f"the last one for this: {reason}"
         )
 
-    def _next(self, rows: list[Measurement], failures: int) -> Graph:
-        """The next network to measure, chosen from a pool of new ones.
+    def _next_network(self, rows: list[Measurement], failures: int) -> Graph:
+        """Chooses the next network to measure from a pool of new ones.
 
-        First the farthest from all measured networks, later the one with the most uncertain time.
+        At first the farthest from all measured networks, later the one with the most uncertain
+        latency.
         """
         measured = {row.name for row in rows}
         # Depends on the table only, so that a continued collection draws the same networks.
         pools = len(rows) * _MOST_FAILURES + failures
-        first = (self.seed * _PER_SEED + pools) * _POOL * _APART
-        drawn = [self.draw(first + _APART * index) for index in range(_POOL)]
+        first = (self.seed * _USER_SEED_STRIDE + pools) * _POOL_SIZE * _DRAW_SEED_STRIDE
+        drawn = [self.draw(first + _DRAW_SEED_STRIDE * index) for index in range(_POOL_SIZE)]
         new = [
             (graph, lower(graph, self.device.input))
             for graph in drawn
             if graph.hash not in measured
         ]
-        fresh = [(graph, ks) for graph, ks in new if not self.but.hold(graph.hash, ks)]
+        fresh = [
+            (graph, lowered) for graph, lowered in new if not self.but.contains(graph.hash, lowered)
+        ]
         if not fresh:
             raise InputError(
-                f"{_POOL} draws of {self.space.name} gave nothing new; lower --samples"
+                f"{_POOL_SIZE} draws of {self.space.name} gave nothing new; lower --samples"
             )
-        pool, operators = [graph for graph, _ in fresh], [ks for _, ks in fresh]
+        pool, operators = [graph for graph, _ in fresh], [lowered for _, lowered in fresh]
         if len(rows) < _SPACE_FILLING:
             distance = _distances([row.operators for row in rows], operators)
             return pool[int(distance.argmax())]
-        kept = tuple(rows[: len(rows) // _REFIT * _REFIT])
+        kept = tuple(rows[: len(rows) // _REFIT_INTERVAL * _REFIT_INTERVAL])
         structure = default_structure(kept)
-        unseen = [any(structure.engine_of(k.kind) is None for k in ks) for ks in operators]
+        unseen = [
+            any(structure.engine_of(k.kind) is None for k in lowered) for lowered in operators
+        ]
         if any(unseen):
             return pool[unseen.index(True)]
         return pool[int(doubt(fitted_folds(structure, kept), operators).argmax())]
 
 
 def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.float64]:
-    """(pool,): distance of each network to the nearest measured one, in standardized log work."""
+    """Returns the distance of each network of ``pool`` to the nearest measured one, shape (pool,).
+
+    Distances are Euclidean, between standardized logarithms of work (MACs, output bytes,
+    number of operators, output channels).
+    """
     import numpy as np
 
-    def place(networks: Sequence[Any]) -> npt.NDArray[np.float64]:
+    def features(networks: Sequence[Any]) -> npt.NDArray[np.float64]:
         table = OperatorTable.of(networks)
         columns = [table.macs, table.bytes_out, np.ones(len(table)), table.channels_out]
         return np.log1p(table.per_network(np.stack(columns, axis=1)))
 
     if not measured:
         return np.zeros(len(pool))
-    both = place([*measured, *pool])
-    both = both / np.maximum(both.std(axis=0), 1e-9)
-    old, new = both[: len(measured)], both[len(measured) :]
+    all_features = features([*measured, *pool])
+    all_features = all_features / np.maximum(all_features.std(axis=0), 1e-9)
+    old, new = all_features[: len(measured)], all_features[len(measured) :]
     nearest: npt.NDArray[np.float64] = np.linalg.norm(new[:, None] - old[None], axis=2).min(axis=1)
     return nearest
 
@@ -184,10 +194,10 @@ def _distances(measured: Sequence[Any], pool: Sequence[Any]) -> npt.NDArray[np.f
 def measure_front(
     collection: Collection, study: Study, tell: Callable[[str], None]
 ) -> tuple[Measurement, ...]:
-    """Measures the Pareto front of ``study`` at its input size, without ``collection.but``.
+    """Measures the Pareto front of ``study`` at its input size, except ``collection.but``.
 
-    A search favors networks that its model predicts too fast: errors on the front show that. The
-    table is in a folder of its own, so that another run continues it.
+    A search favors networks whose latency its model underestimates; errors on the front show
+    that. The table is in a folder of its own, so that another run continues it.
     """
     spec = InputSpec.parse(study.settings.input)
     bench = DeviceBench(
@@ -198,7 +208,7 @@ def measure_front(
         f"the front of {study.name}",
     )
     graphs = [finding.network.deployed for finding in findings(study)]
-    fresh = [g for g in graphs if not collection.but.hold(g.hash, lower(g, spec))]
+    fresh = [g for g in graphs if not collection.but.contains(g.hash, lower(g, spec))]
     if len(fresh) < len(graphs):
         tell(f"{len(graphs) - len(fresh)} of the front are among the measurements of the fit")
     return bench.run_through(fresh, tell)
@@ -213,9 +223,10 @@ class JudgedModel:
 
     @classmethod
     def of(cls, model: Device, device: Device, out: Path) -> JudgedModel:
-        """``model``, to be validated by measurements on ``device`` in the folder ``out``.
+        """Loads ``model``, to be validated by measurements on ``device`` in the folder ``out``.
 
-        InputError if it is no regression, if it is of another device, or if ``out`` is its folder.
+        Raises InputError if it is not a regression, if it is a model of another device, or if
+        ``out`` is its folder.
         """
         require_own_times(device)
         settings, folder = model.settings, Path(str(model.folder))
@@ -231,12 +242,12 @@ class JudgedModel:
 
     @property
     def networks(self) -> Networks:
-        """The networks that it was fitted to."""
+        """The networks to which the model was fitted."""
         return Networks.of(self.rows)
 
     @property
     def of_structures(self) -> Accuracy | None:
-        """Errors on structures left out of the table; None for a model made from more than it."""
+        """Errors on structures left out of the fit; None if the fit used more than ``rows``."""
         if not self.model.fitted.is_of_its_table:
             return None
         return of_structures(self.model.structure, self.rows, self.model.spread.radius)
@@ -254,10 +265,10 @@ class Validation:
 def validate(
     model: LatencyModel, rows: Sequence[Measurement], fresh: Sequence[Measurement]
 ) -> Validation:
-    """Validates a ``model`` of ``rows`` on ``fresh``; InputError if a network is in both."""
+    """Validates a ``model`` fitted to ``rows`` on ``fresh``; InputError if a network is in both."""
     fitted = Networks.of(rows)
     for row in fresh:
-        if fitted.hold(row.network, row.operators):
+        if fitted.contains(row.network, row.operators):
             raise InputError(f"{row.name} is among the measurements of the fit; validate on others")
     predictions = predict_rows(model, fresh)
     return Validation(tuple(predictions), accuracy(predictions), accuracy(macs_alone(rows, fresh)))

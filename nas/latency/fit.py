@@ -1,4 +1,4 @@
-"""Fits latency models, and writes device.toml and a card with their errors beside the table."""
+"""Fits latency models; writes device.toml and a card with their errors next to the table."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from ..system.files import write_text
 from ..system.generated import GeneratedFile
 from .table import require_own_times, require_table_of
 
-#: The table of the donor of a transferred model, beside the device's own.
+#: File name of the table of a transferred model's donor, next to the device's own table.
 DONOR_TABLE = "donor.csv"
-#: Title of errors by leaving out structures.
+#: Title of the errors from cross-validation that leaves out structures.
 STRUCTURES = "of structures left out"
 _FOLDS = 5
 _COMMAND = "nas latency fit"
@@ -47,45 +47,51 @@ _COMMAND = "nas latency fit"
 class FitErrors:
     """Errors by cross-validation."""
 
-    #: leaving out structures; None if the table has none
+    #: errors if structures are left out; None if the table has none to leave out
     structures: Accuracy | None
+    #: errors if networks are left out
     networks: Accuracy
 
     @property
     def columns(self) -> dict[str, Accuracy]:
-        """Errors by title; those of structures, which matter most to a search, first."""
+        """Title -> errors; those of structures, which matter most to a search, come first."""
         by_structure = {} if self.structures is None else {STRUCTURES: self.structures}
         return by_structure | {"of networks left out": self.networks}
 
 
 def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitErrors:
-    """Fits a model to the table in ``folder``; its errors by cross-validation.
+    """Fits a model to the table in ``folder``; returns its errors by cross-validation.
 
     ``confirm`` names the device in device.toml, for searches that measure their best networks.
-    InputError if the table is too short or of another device, or if a file in the folder was
-    written or changed by hand.
+    Raises InputError if the table is too short or of another device, or if a file in the folder
+    was written or changed by hand.
     """
-    rows = _rows(folder, device)
+    rows = _checked_rows(folder, device)
     structure = default_structure(rows)
     require_enough(structure, rows)
     networks = networks_of(rows)
-    fold = {network: place % _FOLDS for place, network in enumerate(dict.fromkeys(networks))}
-    keys = [fold[network] for network in networks]
+    fold_of_network = {
+        network: place % _FOLDS for place, network in enumerate(dict.fromkeys(networks))
+    }
+    folds = [fold_of_network[network] for network in networks]
     settings = settings_of(structure).model_copy(update={"confirm": confirm}).with_interval(folder)
     radius = settings.known_radius(folder)
     figures = FitErrors(
         of_structures(structure, rows, radius),
-        accuracy(cross_validate(structure, rows, keys, radius)),
+        accuracy(cross_validate(structure, rows, folds, radius)),
     )
-    how = "networks: each predicted by a model of four fifths that do not hold it."
-    _write(folder, device, settings, _Card(rows, figures, "", how))
+    method = "networks: each predicted by a model fitted to the four fifths that do not contain it."
+    _write(folder, device, settings, _Card(rows, figures, "", method))
     return figures
 
 
 def of_structures(
     structure: CostStructure, rows: Sequence[Measurement], radius: float | None
 ) -> Accuracy | None:
-    """Errors on structures, each left out in turn; a network counts once for each structure."""
+    """Returns the errors on structures, each left out of the fit in turn.
+
+    A network counts once for each of its structures. None with fewer than two predictions.
+    """
     by_structure = cross_validate_structures(structure, rows, radius)
     predictions = [p for of_structure in by_structure.values() for p in of_structure]
     return accuracy(predictions) if len(predictions) > 1 else None
@@ -96,21 +102,26 @@ def transfer_folder(
 ) -> FitErrors:
     """Transfers the model of ``donor`` to ``device`` by ten or more measurements in ``folder``.
 
-    Its errors are by leaving one network out. ``confirm`` as for ``fit_folder``. InputError if
-    there are fewer measurements, or ``donor`` has no regression on measurements of its own.
+    Returns its errors by leave-one-out cross-validation. ``confirm`` as for ``fit_folder``. Raises
+    InputError if there are fewer measurements, or if ``donor`` has no regression on measurements of
+    its own.
     """
-    theirs = donor.settings
-    if not isinstance(theirs, RegressionSettings) or theirs.transfer_from is not None:
+    donor_settings = donor.settings
+    if (
+        not isinstance(donor_settings, RegressionSettings)
+        or donor_settings.transfer_from is not None
+    ):
         raise InputError(
             f"device {donor.name} has no regression on measurements of its own to start from; "
             "name one of those that `nas latency devices` calls so"
         )
-    rows, donor_rows = _rows(folder, device), read_table(donor.folder / theirs.table)
-    fitted = fit(theirs.structure, donor_rows)
+    rows = _checked_rows(folder, device)
+    donor_rows = read_table(donor.folder / donor_settings.table)
+    fitted = fit(donor_settings.structure, donor_rows)
     transfer(fitted, rows)  # InputError for too few rows
     figures = FitErrors(None, accuracy(cross_validate_transfer(fitted, rows)))
     write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
-    settings = theirs.model_copy(
+    settings = donor_settings.model_copy(
         update={
             "transfer_from": DONOR_TABLE,
             "confirm": confirm,
@@ -120,13 +131,13 @@ def transfer_folder(
         }
     )
     origin = f", starting from the model of `{donor.name}` ({donor.stack})"
-    how = "networks: each predicted from that model and the other measurements."
-    _write(folder, device, settings, _Card(rows, figures, origin, how))
+    method = "networks: each predicted from that model and the other measurements."
+    _write(folder, device, settings, _Card(rows, figures, origin, method))
     return figures
 
 
-def _rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
-    """The table in ``folder``, after all checks that may refuse the fit."""
+def _checked_rows(folder: Path, device: Device) -> tuple[Measurement, ...]:
+    """Reads the table in ``folder`` and checks it, the device and the files to be written."""
     require_own_times(device)
     for file in (_device_file(folder), _card_file(folder)):
         file.require_own()
@@ -153,15 +164,15 @@ class _Card:
 
     rows: Sequence[Measurement]
     figures: FitErrors
-    #: text about the donor, empty without one
+    #: text about the donor; empty without one
     origin: str
-    #: text about how the errors were found
-    how: str
+    #: text about how the errors of networks were computed
+    method: str
 
     def text(self, name: str, device: Device) -> str:
         columns = self.figures.columns
         kinds = Counter(operator.kind for row in self.rows for operator in row.operators)
-        seen = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+        counts = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
         spaces = sorted({row.origin.space for row in self.rows if row.origin is not None})
         lines = [
             f"# {device.title}, predicted",
@@ -173,13 +184,13 @@ class _Card:
             "",
             *(
                 [
-                    "- structures: a family, all networks with an operator, or all with a residual "
-                    "of some kind, in turn; what a search goes to is rather like this;"
+                    "- structures, each in turn: a family, all networks with an operator, or all "
+                    "with a residual of some kind; this is closer to the networks of a search;"
                 ]
                 if STRUCTURES in columns
                 else []
             ),
-            f"- {self.how}",
+            f"- {self.method}",
             "",
             f"| | {' | '.join(columns)} | |",
             f"|---|{'---|' * len(columns)}---|",
@@ -189,7 +200,7 @@ class _Card:
             ),
             "",
             *([f"Networks of {', '.join(spaces)}.", ""] if spaces else []),
-            f"Operators seen, with their number: {seen}.",
+            f"Operators seen, with their number: {counts}.",
             "Others are refused, or bounded by their bytes where an engine is known to run them.",
             "",
         ]
@@ -211,7 +222,7 @@ def _write(folder: Path, device: Device, settings: RegressionSettings, card: _Ca
 
 
 def settings_of(structure: CostStructure) -> RegressionSettings:
-    """``structure`` as settings of a device.toml."""
+    """Returns ``structure`` as settings of a device.toml."""
     return RegressionSettings(
         source="regression",
         engines={engine.name: tuple(sorted(engine.kinds)) for engine in structure.engines},

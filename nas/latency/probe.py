@@ -1,7 +1,7 @@
-"""Probes: planned sets of networks that determine a new device's prices, in minutes.
+"""Probes: planned sets of networks whose measurements determine a new device's prices, in minutes.
 
-They are chosen from a pool of networks by D-optimal design, see
-``latency_models.sources.regression.design``.
+A price is a coefficient of a latency model. The networks are chosen from a pool by D-optimal
+design, see ``latency_models.sources.regression.design``.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: Most networks of a plan.
-MOST = 24
-#: Failed measurements in a row that end a probe.
+#: Default of the largest number of networks in a plan.
+DEFAULT_COUNT = 24
+#: Number of failed measurements in a row that ends a probe.
 _MOST_FAILURES = 5
 
 
 @dataclass(frozen=True)
 class ProbeDesign:
-    """Chooses ``count`` networks of a pool; the same for the same pool and seed."""
+    """Chooses ``count`` networks from a pool; deterministic for a given pool and seed."""
 
     pool: tuple[Probe, ...]
-    count: int = MOST
+    count: int = DEFAULT_COUNT
     seed: int = 0
 
     @classmethod
     def of(
-        cls, device: Device, space: Space, scale: int, count: int = MOST, seed: int = 0
+        cls, device: Device, space: Space, scale: int, count: int = DEFAULT_COUNT, seed: int = 0
     ) -> ProbeDesign:
-        """A design with a pool of networks whose operators ``device`` supports; InputError if none.
+        """Makes a design whose pool has the networks that ``device`` supports; InputError if none.
 
-        On a board, whole networks are timed: the pool has small ones, which separate the prices. A
-        compiler gives times of operators, which depend on their neighbors: its pool has the
-        networks of the zoo and of ``space``.
+        Measurements give times of whole networks only: their pool has small networks, which
+        separate the prices. A compiler gives times of operators, which depend on their neighbors:
+        its pool has the networks of the zoo and of ``space``.
         """
         networks = (
             whole_networks(space, device.input, scale, seed)
             if not device.settings.measures
             else small_probes(device.input, scale)
         )
-        taken = device.operators
-        pool = tuple(probe for probe in networks if taken is None or probe.kinds <= taken)
+        supported = device.operators
+        pool = tuple(probe for probe in networks if supported is None or probe.kinds <= supported)
         if not pool:
             raise InputError(
                 f"device {device.name} takes too few operators for any network of ours"
@@ -65,38 +65,38 @@ class ProbeDesign:
 
     @cached_property
     def structures(self) -> tuple[CostStructure, ...]:
-        """The structures that the device may have; it is assumed to have one engine."""
+        """Cost structures that the device may have; it is assumed to have one engine."""
         operators = [operator for probe in self.pool for operator in probe.operators]
         engine = Engine("device", frozenset(operator.kind for operator in operators))
         return possible_structures((engine,), {k.kind for k in operators if k.macs})
 
     @cached_property
     def prices(self) -> tuple[PossiblePrices, ...]:
-        """Draws of prices that the device may have."""
+        """Random draws of prices that the device may have."""
         networks = [probe.operators for probe in self.pool]
         return possible_prices(self.structures, networks, self.seed)
 
     @cached_property
     def plan(self) -> tuple[int, ...]:
-        """Indices in the pool of the networks to measure, unless the device refuses some."""
-        return d_optimal(self.prices, self.count, holds=self._holds)
+        """Indices in the pool of the networks to measure, before the device refuses any."""
+        return d_optimal(self.prices, self.count, holds=self._kind_mask)
 
-    def instead(self, kept: Sequence[int], but: frozenset[int]) -> tuple[int, ...]:
-        """Networks that complete the plan in addition to ``kept``, without ``but``."""
-        allowed = [place for place in range(len(self.pool)) if place not in {*but, *kept}]
-        return d_optimal(self.prices, self.count - len(kept), kept, allowed, self._holds)
+    def replacements(self, kept: Sequence[int], excluded: frozenset[int]) -> tuple[int, ...]:
+        """Returns networks that complete the plan of ``kept`` ones, none of them ``excluded``."""
+        allowed = [place for place in range(len(self.pool)) if place not in {*excluded, *kept}]
+        return d_optimal(self.prices, self.count - len(kept), kept, allowed, self._kind_mask)
 
     @cached_property
-    def _holds(self) -> npt.NDArray[np.bool_]:
-        """Mask (networks, kinds): the kinds of operators of each network."""
+    def _kind_mask(self) -> npt.NDArray[np.bool_]:
+        """Boolean mask, shape (networks, kinds): which kinds of operators each network has."""
         import numpy as np
 
-        every = sorted({kind for probe in self.pool for kind in probe.kinds})
-        return np.array([[kind in probe.kinds for kind in every] for probe in self.pool])
+        all_kinds = sorted({kind for probe in self.pool for kind in probe.kinds})
+        return np.array([[kind in probe.kinds for kind in all_kinds] for probe in self.pool])
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedKind:
     """A kind of operator that the device refused, and its reason."""
 
     kind: str
@@ -104,59 +104,63 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """The result of a probe: measurements, and refused kinds of operators."""
 
     rows: tuple[Measurement, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedKind, ...]
 
 
-def run_probe(bench: DeviceBench, design: ProbeDesign, tell: Callable[[str], None]) -> Probed:
-    """Measures the plan into the bench's table, each row written before the next begins.
+def run_probe(bench: DeviceBench, design: ProbeDesign, tell: Callable[[str], None]) -> ProbeResult:
+    """Measures the plan and writes each row to the bench's table before the next measurement.
 
     Another run continues the table. If the device refuses operators, networks with them are
-    replaced by others. CandidateError after some other failures in a row, or if no network is left.
+    replaced by others. Raises CandidateError after ``_MOST_FAILURES`` other failures in a row,
+    or if no network is left.
     """
-    return _Run(bench, design, tell).run()
+    return _ProbeRun(bench, design, tell).run()
 
 
-class _Run:
-    """One run of a probe; networks are indices in the pool."""
+class _ProbeRun:
+    """State of one run of a probe; networks are indices in the pool."""
 
     def __init__(
         self, bench: DeviceBench, design: ProbeDesign, tell: Callable[[str], None]
     ) -> None:
         self.bench, self.design, self.tell = bench, design, tell
+        #: refused kind of operator -> reason
         self.refused: dict[str, str] = {}
         self.failed: set[int] = set()
-        self.in_a_row = 0
+        self.failures_in_a_row = 0
 
-    def run(self) -> Probed:
+    def run(self) -> ProbeResult:
         table, pool = self.bench.table, self.design.pool
-        with table.held():
+        with table.locked():
             rows = list(table.rows())
             measured = {row.name for row in rows}
-            done = [place for place, probe in enumerate(pool) if self._row(probe) in measured]
+            done = [place for place, probe in enumerate(pool) if self._row_name(probe) in measured]
             left = [place for place in self.design.plan if place not in done]
             while left and len(done) < self.design.count:
                 place = left.pop(0)
-                row = self._measured(place)
+                row = self._measure(place)
                 if row is None:
-                    left = self._without_refused([*done], left)
+                    left = self._replan([*done], left)
                     continue
                 rows.append(row)
                 done.append(place)
-                table.keep(rows)
+                table.write(rows)
                 self.tell(
                     f"{len(done)} of {len(done) + len(left)}: {pool[place].name} at "
                     f"{pool[place].input} {row.ms:.2f} ms"
                 )
-        return Probed(tuple(rows), tuple(Refused(*item) for item in sorted(self.refused.items())))
+        return ProbeResult(
+            tuple(rows), tuple(RefusedKind(*item) for item in sorted(self.refused.items()))
+        )
 
-    def _row(self, probe: Probe) -> str:
+    def _row_name(self, probe: Probe) -> str:
         return row_name(probe.graph, probe.input, self.bench.device.input)
 
-    def _measured(self, place: int) -> Measurement | None:
+    def _measure(self, place: int) -> Measurement | None:
         """Measures a network; None, after a line to ``tell``, if that fails."""
         probe = self.design.pool[place]
         try:
@@ -165,28 +169,29 @@ class _Run:
             self.failed.add(place)
             kinds = error.kinds if isinstance(error, UnsupportedOperators) else ()
             self.refused |= dict.fromkeys(kinds, str(error))
-            self.in_a_row = 0 if kinds else self.in_a_row + 1
-            what = f"refused for {', '.join(kinds)}" if kinds else "left out"
-            self.tell(f"{what}: {probe.name} at {probe.input}: {error}")
-            if self.in_a_row == _MOST_FAILURES or self._nothing_left():
+            self.failures_in_a_row = 0 if kinds else self.failures_in_a_row + 1
+            problem = f"refused for {', '.join(kinds)}" if kinds else "left out"
+            self.tell(f"{problem}: {probe.name} at {probe.input}: {error}")
+            if self.failures_in_a_row == _MOST_FAILURES or self._none_left():
                 raise
             return None
-        self.in_a_row = 0
+        self.failures_in_a_row = 0
         return row
 
-    def _nothing_left(self) -> bool:
-        return len(self._barred) == len(self.design.pool)
+    def _none_left(self) -> bool:
+        return len(self._excluded) == len(self.design.pool)
 
     @property
-    def _barred(self) -> frozenset[int]:
-        """Networks that failed, or hold a kind of operator that was refused."""
+    def _excluded(self) -> frozenset[int]:
+        """Networks that failed, or that have a kind of operator that was refused."""
         return frozenset(
             place
             for place, probe in enumerate(self.design.pool)
             if place in self.failed or probe.kinds & self.refused.keys()
         )
 
-    def _without_refused(self, done: list[int], left: list[int]) -> list[int]:
-        barred = self._barred
-        kept = [place for place in left if place not in barred]
-        return [*kept, *self.design.instead([*done, *kept], barred)]
+    def _replan(self, done: list[int], left: list[int]) -> list[int]:
+        """Returns the networks left to measure, with replacements for the excluded ones."""
+        excluded = self._excluded
+        kept = [place for place in left if place not in excluded]
+        return [*kept, *self.design.replacements([*done, *kept], excluded)]

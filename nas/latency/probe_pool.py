@@ -1,8 +1,8 @@
-"""The pool of networks that a probe is chosen from: small ones, or whole super-resolution networks.
+"""The pool from which a probe is chosen: small networks, or whole super-resolution networks.
 
-Small networks repeat one operator or a short pattern, with and without the conditions of fusion:
-an activation after a convolution or after a sum; a sum of a convolution's result that only it reads
-or that others read as well; branches in parallel or in sequence.
+Small networks repeat one operator or a short pattern, with and without the conditions for fusion:
+an activation after a convolution or after a sum; a sum that is the only reader of a convolution's
+result or one of several; branches in parallel or in sequence.
 """
 
 from __future__ import annotations
@@ -47,25 +47,27 @@ from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.space import Space
 from search_spaces.zoo import ZOO
 
-#: Channels: fewer than a block of 16, multiples of it, and others.
+#: Numbers of channels: below a block of 16, multiples of 16, and others.
 _WIDTHS = (8, 16, 28, 32, 44, 64)
+#: Numbers of channels of patterns that are tried at two widths only.
 _NARROW, _WIDE = 16, 48
-#: Repetitions of a pattern, so that its time is visible beside the fixed cost of an inference.
-_REPEATED = 4
-#: Sides of the smaller images are 1/4 of the device's, in multiples of 4, for strides.
-_SMALLER, _DIVISOR = 4, 4
+#: Number of repetitions of a pattern, so that its time exceeds the fixed cost of an inference.
+_REPETITIONS = 4
+#: Sides of the smaller images: those of the device's input, divided and rounded down to a
+#: multiple, so that strides divide them.
+_SIZE_DIVISOR, _SIDE_MULTIPLE = 4, 4
 
-#: Networks drawn from a space, and distance of seeds.
-_DRAWN, _PER_SEED = 96, 1_000_003
+#: Number of networks drawn from a space, and stride that keeps random seeds of user seeds apart.
+_DRAWN_NETWORKS, _SEED_STRIDE = 96, 1_000_003
 
-#: Adds nodes after a tensor; the name of the last one.
-_Layers = Callable[[GraphBuilder, str], str]
-_Maker = Callable[[], Operator]
+#: Adds nodes after a tensor; returns the name of the last one.
+_LayerAdder = Callable[[GraphBuilder, str], str]
+_OperatorMaker = Callable[[], Operator]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A network with the image size at which it is measured."""
+    """A network, with the image size at which it is measured."""
 
     name: str
     graph: Graph
@@ -73,22 +75,26 @@ class Probe:
 
     @cached_property
     def operators(self) -> tuple[LoweredOperator, ...]:
-        """Its lowered operators."""
+        """The lowered operators of the network."""
         return lower(self.graph, self.input)
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Kinds of its operators."""
+        """The kinds of the operators."""
         return frozenset(operator.kind for operator in self.operators)
 
 
 def small_probes(input: InputSpec, scale: int) -> tuple[Probe, ...]:
-    """Small networks at ``input`` and at a quarter of its sides, if their blocks divide it."""
+    """Returns small networks at ``input`` and at a quarter of its sides.
+
+    A network is left out at sizes that are not multiples of its blocks.
+    """
     height, width = (
-        max(1, side // _SMALLER // _DIVISOR) * _DIVISOR for side in (input.height, input.width)
+        max(1, side // _SIZE_DIVISOR // _SIDE_MULTIPLE) * _SIDE_MULTIPLE
+        for side in (input.height, input.width)
     )
     probes: dict[tuple[str, InputSpec], Probe] = {}
-    for name, graph in _graphs(scale):
+    for name, graph in _small_graphs(scale):
         for size in (input, InputSpec(height, width)):
             probe = Probe(name, graph, size)
             if size.height % graph.multiple == size.width % graph.multiple == 0:
@@ -97,13 +103,13 @@ def small_probes(input: InputSpec, scale: int) -> tuple[Probe, ...]:
 
 
 def whole_networks(space: Space, input: InputSpec, scale: int, seed: int) -> tuple[Probe, ...]:
-    """The networks of the zoo, and some drawn from ``space``."""
+    """Returns the networks of the zoo, and some drawn from ``space``."""
     graphs: dict[str, tuple[str, Graph]] = {}
     for network in ZOO:
         graph = network.build(scale).deployed
         graphs.setdefault(graph.hash, (network.name, graph))
-    for number in range(_DRAWN):
-        trial = RandomTrial(random.Random(seed * _PER_SEED + number))
+    for number in range(_DRAWN_NETWORKS):
+        trial = RandomTrial(random.Random(seed * _SEED_STRIDE + number))
         with contextlib.suppress(GraphError):  # a combination that the space refuses
             graph = space.draw(trial, scale).deployed
             graphs.setdefault(graph.hash, (f"{space.name} {graph.hash}", graph))
@@ -114,7 +120,7 @@ def whole_networks(space: Space, input: InputSpec, scale: int, seed: int) -> tup
     )
 
 
-def _graphs(scale: int) -> Iterator[tuple[str, Graph]]:
+def _small_graphs(scale: int) -> Iterator[tuple[str, Graph]]:
     for part in (_convolutions, _activations, _sums, _channels, _branches):
         for name, layers in part():
             net = GraphBuilder()
@@ -123,62 +129,62 @@ def _graphs(scale: int) -> Iterator[tuple[str, Graph]]:
     yield from _resolutions(scale)
 
 
-def _convolutions() -> Iterator[tuple[str, _Layers]]:
+def _convolutions() -> Iterator[tuple[str, _LayerAdder]]:
     for width in _WIDTHS:
         for kernel in (1, 3, 5):
             yield (
                 f"conv {kernel}x{kernel}, {width} channels",
-                _row(width, partial(Conv, kernel=kernel, filters=width)),
+                _sequence(width, partial(Conv, kernel=kernel, filters=width)),
             )
-        yield f"depthwise 3x3, {width} channels", _row(width, partial(DepthwiseConv, kernel=3))
+        yield f"depthwise 3x3, {width} channels", _sequence(width, partial(DepthwiseConv, kernel=3))
         grouped = partial(Conv, kernel=3, filters=width, groups=4)
-        yield f"grouped 3x3, {width} channels", _row(width, grouped)
-        there, back = (partial(Conv, kernel=3, filters=filters) for filters in (width, 12))
-        yield f"conv 3x3 between 12 and {width} channels", _row(12, there, back)
+        yield f"grouped 3x3, {width} channels", _sequence(width, grouped)
+        widening, narrowing = (partial(Conv, kernel=3, filters=filters) for filters in (width, 12))
+        yield f"conv 3x3 between 12 and {width} channels", _sequence(12, widening, narrowing)
 
 
-def _activations() -> Iterator[tuple[str, _Layers]]:
-    behind: dict[str, _Maker] = {
+def _activations() -> Iterator[tuple[str, _LayerAdder]]:
+    makers: dict[str, _OperatorMaker] = {
         "relu": Relu, "prelu": PRelu, "leaky relu": LeakyRelu, "tanh": Tanh, "sigmoid": Sigmoid,
         "clip": partial(Clip, form=ClipForm.OPERATOR),
         "pooling": partial(Pool, reduction=Reduction.AVERAGE),
     }  # fmt: skip
     for width in (_NARROW, _WIDE):
         conv = partial(Conv, kernel=3, filters=width)
-        for name, activation in behind.items():
-            yield f"{name} behind conv, {width} channels", _row(width, conv, activation)
-            yield f"{name} of sums, {width} channels", _summed(width, Add, activation)
+        for name, activation in makers.items():
+            yield f"{name} behind conv, {width} channels", _sequence(width, conv, activation)
+            yield f"{name} of sums, {width} channels", _unfusable_sums(width, Add, activation)
 
 
-def _sums() -> Iterator[tuple[str, _Layers]]:
+def _sums() -> Iterator[tuple[str, _LayerAdder]]:
     for width in (_NARROW, _WIDE):
         for join in (Add, Subtract):
-            yield f"{join.kind} behind conv, {width} channels", _skipping(width, join)
-            yield f"{join.kind} of features, {width} channels", _summed(width, join)
-        yield f"add and relu behind conv, {width} channels", _skipping(width, Add, Relu)
-        yield f"attention, {width} channels", _attention(width)
+            yield f"{join.kind} behind conv, {width} channels", _residual_sums(width, join)
+            yield f"{join.kind} of features, {width} channels", _unfusable_sums(width, join)
+        yield f"add and relu behind conv, {width} channels", _residual_sums(width, Add, Relu)
+        yield f"attention, {width} channels", _repeated_attention(width)
 
 
-def _channels() -> Iterator[tuple[str, _Layers]]:
+def _channels() -> Iterator[tuple[str, _LayerAdder]]:
     for width in (_NARROW, _WIDE):
         for parts in (2, 4):
-            yield f"{parts} parts of {width} channels", _split(width, parts)
-            yield f"{parts} times {width} channels joined", _joined(width, parts)
-        yield f"slices of {width} channels", _sliced(width)
-        yield f"image joined to {width} channels", _beside_image(width)
+            yield f"{parts} parts of {width} channels", _repeated_splits(width, parts)
+            yield f"{parts} times {width} channels joined", _concatenated_convolutions(width, parts)
+        yield f"slices of {width} channels", _repeated_slices(width)
+        yield f"image joined to {width} channels", _image_concatenated(width)
 
 
-def _branches() -> Iterator[tuple[str, _Layers]]:
+def _branches() -> Iterator[tuple[str, _LayerAdder]]:
     for width in (_NARROW, _WIDE):
         for kernel in (1, 3):
-            of_it = f"{width} channels, {kernel}x{kernel}"
+            details = f"{width} channels, {kernel}x{kernel}"
             conv = partial(Conv, kernel=kernel, filters=width)
-            yield f"branches side by side, {of_it}", _side_by_side(width, conv)
-            yield f"branches in a row, {of_it}", _in_a_row(width, conv)
+            yield f"branches side by side, {details}", _parallel_branches(width, conv)
+            yield f"branches in a row, {details}", _sequential_branches(width, conv)
 
 
 def _resolutions(scale: int) -> Iterator[tuple[str, Graph]]:
-    """Networks with operators that change the image's size."""
+    """Makes networks with operators that change the image's size."""
     pixels = 3 * scale**2
     for clip in ClipForm:
         net = GraphBuilder()
@@ -207,52 +213,52 @@ def _resolutions(scale: int) -> Iterator[tuple[str, Graph]]:
             yield f"{shrink.kind} to half the size, {width} channels", net.graph
 
 
-def _row(width: int, *makers: _Maker) -> _Layers:
-    """A first convolution, then ``makers`` in sequence, repeated."""
+def _sequence(width: int, *makers: _OperatorMaker) -> _LayerAdder:
+    """Adds a convolution, then repetitions of the operators of ``makers`` in sequence."""
 
     def layers(net: GraphBuilder, source: str) -> str:
-        return _appended(net, net.conv(source, width), *makers * _REPEATED)
+        return _appended(net, net.conv(source, width), *makers * _REPETITIONS)
 
     return layers
 
 
-def _appended(net: GraphBuilder, features: str, *makers: _Maker) -> str:
+def _appended(net: GraphBuilder, features: str, *makers: _OperatorMaker) -> str:
     for make in makers:
         features = net.add_node(make(), features)
     return features
 
 
-def _summed(width: int, join: _Maker, *then: _Maker) -> _Layers:
-    """Sums of convolutions' results that other operators read as well: none can be fused."""
+def _unfusable_sums(width: int, join: _OperatorMaker, *then: _OperatorMaker) -> _LayerAdder:
+    """Adds sums of convolutions' results that other operators read as well, so that none fuses."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         first, features = net.conv(source, width), net.conv(source, width, relu=True)
-        for _ in range(_REPEATED):
+        for _ in range(_REPETITIONS):
             features = _appended(net, net.add_node(join(), features, first), *then)
         return net.add(features, first)
 
     return layers
 
 
-def _skipping(width: int, join: _Maker, *then: _Maker) -> _Layers:
-    """A join of each convolution's result and its input, which can be fused."""
+def _residual_sums(width: int, join: _OperatorMaker, *then: _OperatorMaker) -> _LayerAdder:
+    """Adds convolutions, each joined with its input, which can be fused."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
-        for _ in range(_REPEATED):
-            both = net.add_node(join(), net.conv(features, width), features)
-            features = _appended(net, both, *then)
+        for _ in range(_REPETITIONS):
+            joined = net.add_node(join(), net.conv(features, width), features)
+            features = _appended(net, joined, *then)
         return features
 
     return layers
 
 
-def _attention(width: int) -> _Layers:
-    """Attention: features times the sigmoid of a 1x1 convolution of them."""
+def _repeated_attention(width: int) -> _LayerAdder:
+    """Adds attention: features times the sigmoid of their 1x1 convolution."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
-        for _ in range(_REPEATED):
+        for _ in range(_REPETITIONS):
             weights = net.add_node(Sigmoid(), net.conv(features, width, kernel=1))
             features = net.conv(net.add_node(Multiply(), features, weights), width, kernel=1)
         return features
@@ -260,12 +266,12 @@ def _attention(width: int) -> _Layers:
     return layers
 
 
-def _split(width: int, parts: int) -> _Layers:
-    """Splits into parts, of which one is convolved, and concatenates them again."""
+def _repeated_splits(width: int, parts: int) -> _LayerAdder:
+    """Adds splits into parts, of which one is convolved and all are concatenated again."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
-        for _ in range(_REPEATED):
+        for _ in range(_REPETITIONS):
             first, *others = (
                 net.add_node(Split(parts=parts, index=index), features) for index in range(parts)
             )
@@ -275,8 +281,8 @@ def _split(width: int, parts: int) -> _Layers:
     return layers
 
 
-def _joined(width: int, parts: int) -> _Layers:
-    """Concatenates the results of a sequence of convolutions."""
+def _concatenated_convolutions(width: int, parts: int) -> _LayerAdder:
+    """Adds a sequence of convolutions and the concatenation of all their results."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         results = [net.conv(source, width)]
@@ -287,8 +293,8 @@ def _joined(width: int, parts: int) -> _Layers:
     return layers
 
 
-def _beside_image(width: int) -> _Layers:
-    """Concatenates features and the image, which is quantized to their scale."""
+def _image_concatenated(width: int) -> _LayerAdder:
+    """Adds a concatenation of features and the image, which is quantized to their scale."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         return net.concat(net.conv(source, width), source)
@@ -296,12 +302,12 @@ def _beside_image(width: int) -> _Layers:
     return layers
 
 
-def _sliced(width: int) -> _Layers:
-    """Slices half of the channels and restores them by a 1x1 convolution, repeated."""
+def _repeated_slices(width: int) -> _LayerAdder:
+    """Adds repeated slices of half of the channels, each restored by a 1x1 convolution."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
-        for _ in range(_REPEATED):
+        for _ in range(_REPETITIONS):
             half = net.add_node(Slice(begin=0, size=width // 2), features)
             features = net.conv(half, width, kernel=1)
         return features
@@ -309,21 +315,21 @@ def _sliced(width: int) -> _Layers:
     return layers
 
 
-def _side_by_side(width: int, conv: _Maker) -> _Layers:
-    """Two parallel sequences of convolutions."""
+def _parallel_branches(width: int, conv: _OperatorMaker) -> _LayerAdder:
+    """Adds two parallel sequences of convolutions and their sum."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
-        return net.add(*(_appended(net, features, *[conv] * _REPEATED) for _ in range(2)))
+        return net.add(*(_appended(net, features, *[conv] * _REPETITIONS) for _ in range(2)))
 
     return layers
 
 
-def _in_a_row(width: int, conv: _Maker) -> _Layers:
-    """As many convolutions as ``_side_by_side``, in one sequence."""
+def _sequential_branches(width: int, conv: _OperatorMaker) -> _LayerAdder:
+    """Adds as many convolutions as ``_parallel_branches``, in one sequence."""
 
     def layers(net: GraphBuilder, source: str) -> str:
         features = net.conv(source, width)
-        return net.add(_appended(net, features, *[conv] * 2 * _REPEATED), features)
+        return net.add(_appended(net, features, *[conv] * 2 * _REPETITIONS), features)
 
     return layers

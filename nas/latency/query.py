@@ -1,4 +1,4 @@
-"""Latency queries: predicts or measures a model that is given by name, file or graph."""
+"""Latency queries: predict or measure a model that is given by name, file or graph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Model: TypeAlias = str | Path | Graph | Candidate
 def predict(model: Model, device: Device, size: str | None, scale: int) -> Latency:
     """Predicts a latency by the device's compiler or model, at ``size`` (HxW) or the device's size.
 
-    ``scale`` is that of a zoo network. For a trial or a shipped model its trained file is used, if
+    ``scale`` applies to zoo networks. For a trial or a shipped model its trained file is used, if
     it is on this disk and of the right size and granularity; other networks are converted with
     stand-in weights. InputError if the device can only be measured.
     """
@@ -41,7 +41,7 @@ def predict(model: Model, device: Device, size: str | None, scale: int) -> Laten
 
 
 def measure(model: Model, device: Device, size: str | None, scale: int) -> Latency:
-    """As ``predict``, but measured; InputError if the device is a compiler or a model."""
+    """Measures a latency, as ``predict``; InputError if the device is a compiler or a model."""
     _require_measured(device)
     with _opened(model, device, size, scale) as (request, source, _):
         return source.measure(request)
@@ -50,9 +50,9 @@ def measure(model: Model, device: Device, size: str | None, scale: int) -> Laten
 def measure_verified(
     model: Model, device: Device, size: str | None, scale: int
 ) -> tuple[Latency, Agreement]:
-    """As ``measure``, after comparing the device's output with that of this machine.
+    """Measures a latency after comparing the device's output with that of this machine.
 
-    LatencyError if they differ by more than rounding.
+    Raises LatencyError if they differ by more than rounding.
     """
     _require_measured(device)
     with _opened(model, device, size, scale) as (request, source, worker):
@@ -99,6 +99,6 @@ def _request(
             return request_of_file(what, with_fixed_sizes(data, worker, spec), spec, data)
     named = find_network(what, scale)
     graph, trained = named.candidate.deployed, named.trained
-    if trained is not None and trained.fits(size, device.weights):
+    if trained is not None and trained.matches(size, device.weights):
         return LatencyRequest.of_graph(graph, size, trained.path.read_bytes, what)
     return untrained_request(worker, graph, size, device.weights, what)

@@ -20,7 +20,7 @@ from ..system.locks import alone
 
 @dataclass(frozen=True)
 class CollectedTable:
-    """The measurements of ``origin`` in ``folder``."""
+    """The table of measurements in ``folder``, all of the same ``origin``."""
 
     folder: Path
     origin: MeasurementOrigin
@@ -30,17 +30,18 @@ class CollectedTable:
         return self.folder / TABLE
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Within, no other process writes it.
+    def locked(self) -> Iterator[None]:
+        """Returns a context in which no other process writes the table.
 
-        InputError if one does, or if the table is of another device, input or space.
+        Raises InputError if another one is writing it, or if the table is of another device, input
+        or space.
         """
         self.rows()
         with alone(self.folder, "measuring"):
             yield
 
     def rows(self) -> tuple[Measurement, ...]:
-        """The rows so far; InputError if they are of another device, input or space."""
+        """Reads all rows; InputError if they are of another device, input or space."""
         if not self.path.exists():
             return ()
         rows = read_table(self.path)
@@ -51,26 +52,26 @@ class CollectedTable:
                 )
         return rows
 
-    def keep(self, rows: Sequence[Measurement]) -> None:
-        """Writes the file."""
+    def write(self, rows: Sequence[Measurement]) -> None:
+        """Replaces the contents of the table by ``rows``."""
         write_text(self.path, write_measurements(rows))
 
 
 @dataclass(frozen=True)
 class Networks:
-    """A set of measured networks, by name and by operators."""
+    """A set of measured networks, which are recognized by name or by operators."""
 
     names: frozenset[str]
     known: Known
 
     @classmethod
     def of(cls, rows: Sequence[Measurement]) -> Networks:
-        """The networks of a table."""
+        """Returns the networks of ``rows``."""
         names = frozenset(name for row in rows for name in (row.name, row.network))
         return cls(names, Known.of(rows))
 
-    def hold(self, name: str, operators: Sequence[LoweredOperator]) -> bool:
-        """Whether this network is among them."""
+    def contains(self, name: str, operators: Sequence[LoweredOperator]) -> bool:
+        """Returns whether the network is in this set, by its name or by its operators."""
         return name in self.names or bool(self.known.measured(operators))
 
 
@@ -78,7 +79,7 @@ NO_NETWORKS = Networks.of(())
 
 
 def require_own_times(device: Device) -> None:
-    """InputError if the times of ``device`` are predictions of a regression."""
+    """Raises InputError if the latencies of ``device`` are predictions of a regression."""
     if not isinstance(device.settings, RegressionSettings):
         return
     reference = device.settings.confirm
@@ -89,7 +90,7 @@ def require_own_times(device: Device) -> None:
 
 
 def require_table_of(device: Device, rows: Sequence[Measurement], table: Path) -> None:
-    """InputError if ``rows`` are of another device or input, or of different conditions.
+    """Raises InputError if ``rows`` are of another device or input, or of different conditions.
 
     Rows without an origin, as in a table made by hand, are accepted.
     """

@@ -1,4 +1,4 @@
-"""Writes a device folder from a Vela configuration file, as vendors of boards provide it."""
+"""Writes a device folder from a Vela configuration file, such as vendors of boards provide."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from search_spaces import InputSpec, PixelShuffle
 from ..system.generated import GeneratedFile
 
 _COMMAND = "nas latency device"
-_INI = "vela.ini"
-#: Assumed speed of the CPU, GB/s and GMAC/s: a Cortex-M beside an Ethos-U55, else an application
-#: core, as for the devices of the package.
-_CPU = {"ethos-u55": (0.5, 0.5)}
-_APPLICATION_CPU = (2.0, 4.0)
+_CONFIG = "vela.ini"
+#: Assumed speeds of the CPU in GB/s and GMAC/s, as for the devices of the package: a Cortex-M with
+#: an Ethos-U55, an application core with other NPUs.
+_CPU_SPEEDS = {"ethos-u55": (0.5, 0.5)}
+_DEFAULT_CPU_SPEEDS = (2.0, 4.0)
 
 
 @dataclass(frozen=True)
 class VelaBoard:
-    """Options of a board; None: the only section of the file, or the default."""
+    """Options of a board; None selects the only section of the file, or the default."""
 
     config: Path
     accelerator: Accelerator
@@ -44,22 +44,23 @@ class VelaBoard:
 
 
 def write_vela_device(folder: Path, board: VelaBoard, worker: Worker) -> Device:
-    """Writes device.toml, the configuration and a card; the device that is read from them.
+    """Writes device.toml, the configuration and a card; returns the device read from them.
 
-    InputError if Vela refuses the configuration, or if a file there was written or changed by hand.
+    Raises InputError if Vela refuses the configuration, or if a file there was changed or written
+    by hand.
     """
     config = VelaConfig.read(board.config)
     system = config.system(board.system_config)
     memory = config.memory_mode(board.memory_mode)
     target = VelaTarget(board.accelerator, system, memory, config)
     clock_hz = worker.call(120.0, clock_hz_of, target)
-    bandwidth, gmac = _CPU.get(board.accelerator.rpartition("-")[0], _APPLICATION_CPU)
+    bandwidth, gmac = _CPU_SPEEDS.get(board.accelerator.rpartition("-")[0], _DEFAULT_CPU_SPEEDS)
     settings = VelaSettings(
         source="vela",
         accelerator=board.accelerator,
         system_config=system,
         memory_mode=memory,
-        config=_INI,
+        config=_CONFIG,
         sram_kb=board.sram_kb,
         cpu_bandwidth_gb_per_s=board.cpu_bandwidth_gb_per_s or bandwidth,
         cpu_gmac_per_s=board.cpu_gmac_per_s or gmac,
@@ -86,7 +87,7 @@ def write_vela_device(folder: Path, board: VelaBoard, worker: Worker) -> Device:
 
 
 def _name(folder: Path) -> str:
-    """A device name: lower-case letters, digits, dots and dashes, first a letter or digit."""
+    """Returns a device name: lower-case letters, digits and ``._-``, first a letter or digit."""
     name = re.sub(r"[^a-z0-9._-]", "-", folder.resolve().name.lower())
     return re.sub(r"^[^a-z0-9]+", "", name) or "ethos-u"
 
@@ -96,7 +97,7 @@ def _device_file(folder: Path) -> GeneratedFile:
 
 
 def _config_file(folder: Path) -> GeneratedFile:
-    return GeneratedFile(folder / _INI, _COMMAND, (";", ""))
+    return GeneratedFile(folder / _CONFIG, _COMMAND, (";", ""))
 
 
 def _card_file(folder: Path) -> GeneratedFile:
@@ -116,7 +117,7 @@ def _card(device: Device, settings: VelaSettings, clock_hz: float) -> str:
         f"# {device.title}",
         "",
         f"Times are those of Arm's compiler, Vela {SUPPORTED}, for one inference at "
-        f"{device.input}. System and memory mode are sections of `{_INI}` beside this card; "
+        f"{device.input}. System and memory mode are sections of `{_CONFIG}` beside this card; "
         "nothing was measured.",
         "",
         "| setting | value |",

@@ -1,8 +1,8 @@
 """Verifies that a device computes the model: compares its output for a photograph with the host's.
 
-A delegate that skips operators, or computes something else, may seem fast. Kernels that only round
-differently, XNNPACK's and TFLite's reference, agree within 18 levels and 43 dB or more for all
-networks of the zoo at x3, with weights like trained ones.
+A delegate that skips operators or computes something else may seem fast. Kernels that only round
+differently (XNNPACK's and TFLite's reference kernels) agree within 18 levels and at 43 dB or more
+for all networks of the zoo at x3 with weights like trained ones.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..data.images import EMBEDDED, load_validation
 from ..data.pixels import Pixels
 from ..quality.similarity import psnr_db
 
-#: Limits of differences by rounding.
+#: Limits of differences that are due to rounding.
 MIN_PSNR_DB = 42.0
 MAX_LEVELS = 32
 #: Timeout of TFLite's reference kernels, which take seconds.
 _TIMEOUT_SECONDS = 600.0
-#: An output with fewer levels than this cannot tell a right device from a wrong one.
+#: Least number of different levels of an output that can reveal a wrong device.
 _MIN_LEVELS = 8
-#: dtype -> the byte of level 0
+#: dtype -> byte of level 0; XOR with it turns bytes into levels
 _BLACK = {"int8": 128, "uint8": 0}
 
 
@@ -43,20 +43,22 @@ class Agreement:
     psnr_db: float
 
     @classmethod
-    def of(cls, image: str, ours: bytes, theirs: bytes) -> Agreement:
-        """Compares two outputs of equal length, a byte for each level."""
-        a, b = (np.frombuffer(data, np.uint8)[:, np.newaxis] for data in (ours, theirs))
+    def of(cls, image: str, host_output: bytes, device_output: bytes) -> Agreement:
+        """Compares two outputs of equal length, one byte a level."""
+        a, b = (
+            np.frombuffer(data, np.uint8)[:, np.newaxis] for data in (host_output, device_output)
+        )
         difference = np.abs(a.astype(np.int16) - b)
         return cls(image, int(difference.max()), float(difference.mean()), psnr_db(a, b, 0))
 
     @property
     def is_rounding(self) -> bool:
-        """Whether the difference is within the limits of rounding."""
+        """Whether the difference is small enough to be due to rounding."""
         return self.largest <= MAX_LEVELS and self.psnr_db >= MIN_PSNR_DB
 
     @property
     def text(self) -> str:
-        """Text for people."""
+        """The difference in words, for people."""
         if not self.largest:
             return f"equal in every byte, for {self.image}"
         return (
@@ -68,23 +70,25 @@ class Agreement:
 def verify(request: LatencyRequest, source: LatencySource, worker: Worker) -> Agreement:
     """Compares the device's output with that of TFLite's reference kernels, run in ``worker``.
 
-    LatencyError if they differ by more than rounding, InputError if the model's output cannot be
-    compared, or has too few levels.
+    Raises LatencyError if they differ by more than rounding, InputError if the model's output
+    cannot be compared or has too few levels.
     """
     data = request.make_tflite()
     model = read_tflite(data)
-    image, given = _photograph(_one_image(model))
-    ours = worker.call(_TIMEOUT_SECONDS, run_model, data, given, Arithmetic.TFLITE)
-    _require_telling(request, model, ours)
-    theirs = source.run(request, given)
-    if len(theirs) != len(ours):
+    image, input_bytes = _photograph(_single_input(model))
+    host_output = worker.call(_TIMEOUT_SECONDS, run_model, data, input_bytes, Arithmetic.TFLITE)
+    _require_enough_levels(request, model, host_output)
+    device_output = source.run(request, input_bytes)
+    if len(device_output) != len(host_output):
         raise LatencyError(
-            f"{request.name}: the device's output has {len(theirs)} bytes, the model's "
-            f"{len(ours)}; its time is none of this model"
+            f"{request.name}: the device's output has {len(device_output)} bytes, the model's "
+            f"{len(host_output)}; its time is none of this model"
         )
     # XOR 128 turns int8 bytes into levels 0 to 255.
     flip = _BLACK[model.outputs[0].dtype]
-    agreement = Agreement.of(image, *(_flipped(output, flip) for output in (ours, theirs)))
+    agreement = Agreement.of(
+        image, *(_xor_bytes(output, flip) for output in (host_output, device_output))
+    )
     if not agreement.is_rounding:
         raise LatencyError(
             f"{request.name}: the device computes something else than this machine, "
@@ -94,8 +98,8 @@ def verify(request: LatencyRequest, source: LatencySource, worker: Worker) -> Ag
     return agreement
 
 
-def _one_image(model: TfliteModel) -> TfliteTensor:
-    """The only input; InputError unless input and outputs are of bytes and of fixed shape."""
+def _single_input(model: TfliteModel) -> TfliteTensor:
+    """Returns the only input; InputError unless all inputs and outputs are bytes of fixed shape."""
     require_static(model)
     for tensor in (*model.inputs, *model.outputs):
         if tensor.dtype not in _BLACK:
@@ -109,22 +113,22 @@ def _one_image(model: TfliteModel) -> TfliteTensor:
 
 
 def _photograph(tensor: TfliteTensor) -> tuple[str, bytes]:
-    """Name of a photograph, and its bytes at the shape and type of ``tensor``."""
+    """Returns the name of a photograph, and its bytes in the shape and type of ``tensor``."""
     _, height, width, channels = tensor.shape
     pair = load_validation(EMBEDDED, 2).pairs[0]
     picture: Pixels = np.asarray(ImageOps.fit(Image.fromarray(pair.hr), (width, height)))
     levels = picture[..., np.arange(channels) % 3]
-    return pair.name, _flipped(levels.tobytes(), _BLACK[tensor.dtype])
+    return pair.name, _xor_bytes(levels.tobytes(), _BLACK[tensor.dtype])
 
 
-def _require_telling(request: LatencyRequest, model: TfliteModel, output: bytes) -> None:
+def _require_enough_levels(request: LatencyRequest, model: TfliteModel, output: bytes) -> None:
     levels = len(set(output))
     if levels < min(_MIN_LEVELS, math.prod(model.outputs[0].shape)):
         raise InputError(
-            f"{request.name}: of a photograph it makes {levels} levels, which tells nothing of "
-            "a device; give a trained model"
+            f"{request.name}: its output for a photograph has {levels} levels only, too few to "
+            "verify a device; give a trained model"
         )
 
 
-def _flipped(data: bytes, flip: int) -> bytes:
+def _xor_bytes(data: bytes, flip: int) -> bytes:
     return (np.frombuffer(data, np.uint8) ^ np.uint8(flip)).tobytes()

@@ -1,7 +1,7 @@
 """Attaches models, pictures, cards and plots of a study to Optuna's dashboard.
 
-Attaching again writes nothing twice. Only the notes of networks with a new latency are updated, and
-not those that a person has edited.
+Repeated calls write nothing twice. Notes are updated if the network has a new latency, unless a
+person has edited them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from .plots.style import theme
 from .previews import Previewer
 from .sections import sections_of
 
-#: Plots on the study's page; few, since optuna-dashboard writes each in pieces of 2 KB.
+#: Identifiers of the plots on the study's page: only a few, since optuna-dashboard stores each in
+#: pieces of 2 KB.
 _PLOTS = ("plot-front", "plot-progress-trials", "plot-operators", "plot-drop")
 _TFLITE = "application/octet-stream"
 
@@ -34,14 +35,14 @@ _TFLITE = "application/octet-stream"
 class Attachments:
     """Files and notes of a study's trials. Not thread-safe.
 
-    Files are stored with the study's models, or else in ``artifacts`` in its folder.
+    Files are stored in the study's artifact store, or without one in ``artifacts`` in its folder.
     """
 
     def __init__(self, study: Study) -> None:
         self._study = study
         own = ArtifactPlace(folder=study.folder.path / "artifacts")
         self._artifacts = study.artifacts() or own.open()
-        self._drawn: tuple[tuple[int, float], ...] | None = None
+        self._plotted: tuple[tuple[int, float], ...] | None = None
 
     @property
     def artifacts(self) -> Artifacts:
@@ -51,27 +52,29 @@ class Attachments:
     def attach(self, content: ReportContent) -> None:
         """Attaches models and cards of the front, and plots if trials or latencies have changed.
 
-        Models that are on another machine only are left out; those in a shared store are attached
-        to their trials already.
+        Models that are only on another machine are left out. Models in a shared store are already
+        attached to their trials.
         """
         for network in content.front:
             self._attach_note(content, network)
             model = self._study.folder.tflite(network.candidate)
             name = f"trial{network.trial:04d}.tflite"
-            is_there = is_shared(self._study, network.trial) or self._has(network, name)
+            is_there = is_shared(self._study, network.trial) or self._is_attached(network, name)
             if model.is_file() and not is_there:
                 self._attach(network, name, _TFLITE, model.read_bytes())
-        self._name_objectives(content)
-        drawn = tuple((network.trial, network.result.latency.ms) for network in content.candidates)
-        if drawn != self._drawn:
+        self._set_objective_names(content)
+        plotted = tuple(
+            (network.trial, network.result.latency.ms) for network in content.candidates
+        )
+        if plotted != self._plotted:
             self._save_plots(content)
-            self._drawn = drawn
+            self._plotted = plotted
 
     def attach_previews(self, networks: Iterable[ReportedNetwork], previewer: Previewer) -> None:
         """Attaches a preview to ``networks`` without one; NasError if it cannot be made."""
         for network in networks:
             name = f"trial{network.trial:04d}-preview.png"
-            if self._has(network, name):
+            if self._is_attached(network, name):
                 continue
             picture = previewer.preview(network)
             if picture is not None:
@@ -85,14 +88,14 @@ class Attachments:
         meta = {
             "artifact_id": artifact, "filename": name, "mimetype": mimetype, "encoding": None,
         }  # fmt: skip
-        # optuna.artifacts.upload_artifact refuses trials that have ended. The dashboard reads this
-        # place, too: an attribute of the study, which stays writable.
+        # optuna.artifacts.upload_artifact refuses trials that have ended. The dashboard also reads
+        # this attribute of the study, which stays writable.
         study = self._study.optuna
         study._storage.set_study_system_attr(
             study._study_id, self._key(network, name), json_text(meta)
         )
 
-    def _has(self, network: ReportedNetwork, name: str) -> bool:
+    def _is_attached(self, network: ReportedNetwork, name: str) -> bool:
         study = self._study.optuna
         known = study._storage.get_study_system_attrs(study._study_id)
         is_known = self._key(network, name) in known
@@ -103,10 +106,10 @@ class Attachments:
         return f"dashboard:artifacts:{trial_id}:{self._artifact_id(network, name)}"
 
     def _artifact_id(self, network: ReportedNetwork, name: str) -> str:
-        """An identifier that is the same for the same file of the same trial."""
+        """Returns an identifier that depends on study, trial and file name only."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._study.name}/{network.trial}/{name}"))
 
-    def _name_objectives(self, content: ReportContent) -> None:
+    def _set_objective_names(self, content: ReportContent) -> None:
         pareto = content.settings.objective is Objective.PARETO
         names = ["PSNR, dB", "runtime, ms"] if pareto else ["binary logarithm of the score"]
         if self._study.optuna.metric_names != names:
@@ -117,9 +120,9 @@ class Attachments:
         study = self._study.optuna
         trial = Trial(study, self._trial_id(network))
         note, key = note_of(content, network), f"nas:note:{network.trial}"
-        present = optuna_dashboard.get_note(trial)
-        ours = study._storage.get_study_system_attrs(study._study_id).get(key)
-        if present != note and (not present or _digest(present) == ours):
+        current_note = optuna_dashboard.get_note(trial)
+        own_digest = study._storage.get_study_system_attrs(study._study_id).get(key)
+        if current_note != note and (not current_note or _digest(current_note) == own_digest):
             optuna_dashboard.save_note(trial, note)
             study._storage.set_study_system_attr(study._study_id, key, _digest(note))
 
@@ -139,7 +142,7 @@ class Attachments:
         for name in _PLOTS:
             if name in plots:
                 title, figure = plots[name]
-                figure.update_layout(_for_the_dashboard(title))
+                figure.update_layout(_dashboard_layout(title))
                 optuna_dashboard.save_plotly_graph_object(
                     self._study.optuna, figure, graph_object_id=f"nas-{name}"
                 )
@@ -149,8 +152,8 @@ def _digest(note: str) -> str:
     return hashlib.sha256(note.encode()).hexdigest()[:16]
 
 
-def _for_the_dashboard(title: str) -> dict[str, Any]:
-    """Layout for the dashboard, which shows figures at half the width and without a heading."""
+def _dashboard_layout(title: str) -> dict[str, Any]:
+    """Returns a layout for the dashboard, whose figures have half the width and no heading."""
     return {
         "template": theme(dark=False),
         "title": {"text": title, "x": 0.02},

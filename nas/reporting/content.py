@@ -1,4 +1,4 @@
-"""The contents of a report as typed values, independent of its presentation."""
+"""The contents of a report as typed values, independent of their presentation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..studies.study import Study
 
 ABPN = "ABPN"
-#: Least gain over bicubic interpolation for the highlight of the fastest network.
+#: Least PSNR gain over bicubic interpolation of the highlighted fastest network.
 WORTHWHILE_GAIN_DB = 1.0
 
 
@@ -46,12 +46,12 @@ class ReportedNetwork:
     result: Result
     #: ratio of its score to that of the yardstick
     ratio: float
-    #: the device of its latency
+    #: name of the device of its latency
     device: str
 
     @property
     def trial(self) -> int:
-        """Its number."""
+        """Number of the trial."""
         return self.record.number
 
     @property
@@ -105,7 +105,7 @@ class ReportContent:
     elapsed_seconds: float
     #: name of the network whose score is 1: ABPN, or the best one in studies without ABPN
     yardstick: str
-    #: ratio of the best score to ABPN's; None if one of them is missing
+    #: ratio of the best score to that of ABPN; None if one of them is missing
     lead: Lead | None
     candidates: tuple[ReportedNetwork, ...]
     references: tuple[ReportedNetwork, ...]
@@ -129,18 +129,18 @@ class ReportContent:
 
     @property
     def shown(self) -> tuple[ReportedNetwork, ...]:
-        """Networks that are drawn one by one: the front, fastest first, and the references."""
+        """Networks that plots draw individually: the front, fastest first, and the references."""
         return (*sorted(self.front, key=lambda n: n.result.scored_ms), *self.references)
 
     @property
     def timed_elsewhere(self) -> tuple[tuple[str, int], ...]:
-        """Other devices than the study's, with the number of networks with their latency."""
+        """Devices other than the study's, each with the number of networks timed on it."""
         devices = Counter(network.device for network in (*self.candidates, *self.references))
         return tuple((d, n) for d, n in devices.items() if d != self.settings.device)
 
 
 def collect(study: Study) -> ReportContent:
-    """The contents for the present state of ``study``; a search may be running."""
+    """Collects the contents for the present state of ``study``; a search may be running."""
     # The front is read first, so that all of its trials are among those read later.
     front_trials = {finding.trial: finding for finding in findings(study)}
     trials = study.optuna.get_trials(deepcopy=False)
@@ -175,7 +175,7 @@ def collect(study: Study) -> ReportContent:
 
 
 def _yardstick(records: list[TrialRecord], front: tuple[ParetoPoint, ...]) -> tuple[str, float]:
-    """Name of the yardstick, and the binary logarithm of its score."""
+    """Returns the name of the yardstick and the binary logarithm of its score."""
     for record in records:
         if record.baseline == ABPN and record.result:
             return ABPN, record.result.log2_score
@@ -194,15 +194,17 @@ def _network(record: TrialRecord, result: Result, log2_unit: float, device: str)
 def _highlights(
     candidates: tuple[ReportedNetwork, ...], front: tuple[ReportedNetwork, ...], settings: Settings
 ) -> tuple[Highlight, ...]:
-    """The best score, the fastest network well above bicubic, and the best PSNR."""
+    """Returns the best score, the fastest network well above bicubic, and the best PSNR."""
     if not front:
         return ()
     cap_ms = settings.max_latency_ms
-    good_db = settings.references.bicubic_psnr_db + WORTHWHILE_GAIN_DB
-    good = [n for n in candidates if n.within_limit and n.result.expected.psnr_db >= good_db]
+    least_db = settings.references.bicubic_psnr_db + WORTHWHILE_GAIN_DB
+    above_bicubic = [
+        n for n in candidates if n.within_limit and n.result.expected.psnr_db >= least_db
+    ]
     chosen = [Highlight("Best score", front[0])]
-    if good:
-        fastest = min(good, key=lambda network: network.result.scored_ms)
+    if above_bicubic:
+        fastest = min(above_bicubic, key=lambda network: network.result.scored_ms)
         chosen.append(Highlight(f"Fastest above bicubic + {WORTHWHILE_GAIN_DB:g} dB", fastest))
     best = max(front, key=lambda network: network.result.expected.psnr_db)
     chosen.append(Highlight(f"Best PSNR{f' under {cap_ms:g} ms' if cap_ms else ''}", best))
@@ -219,7 +221,9 @@ def _line(
         number=record.number,
         status=_status(record, front),
         remark=remark,
-        parameters=", ".join(f"{name} {_plain(value)}" for name, value in trial.params.items()),
+        parameters=", ".join(
+            f"{name} {_value_text(value)}" for name, value in trial.params.items()
+        ),
         network=network,
     )
 
@@ -238,5 +242,5 @@ def _status(record: TrialRecord, front: frozenset[int]) -> TrialStatus:
     return TrialStatus.TRAINED if record.within_limit else TrialStatus.OVER_LIMIT
 
 
-def _plain(value: object) -> str:
+def _value_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

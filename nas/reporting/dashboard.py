@@ -29,11 +29,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def serve(study: Study, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
+    """Serves the dashboard until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
 
     ``announce`` is called with the address of the study's page when it is ready; port 0 means any
     free port. A search may be running: the database is locked for short writes of attachments only.
-    InputError if the address is in use, or not of this machine.
+    Raises InputError if the address is in use or does not belong to this machine.
     """
     study.folder.create()
     attachments = Attachments(study)
@@ -41,15 +41,15 @@ def serve(study: Study, host: str, port: int, announce: Callable[[str], None]) -
     storage = study.optuna._storage
     application = optuna_dashboard.wsgi(storage, attachments.artifacts)
     with _listening(host, port, application) as server, _kept_up_to_date(study, attachments):
-        place = f"[{host}]" if ":" in host else host
+        host_text = f"[{host}]" if ":" in host else host
         page = f"dashboard/studies/{study.optuna._study_id}"
-        announce(f"http://{place}:{server.server_port}/{page}")
+        announce(f"http://{host_text}:{server.server_port}/{page}")
         with terminable():
             server.serve_forever()
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    """A thread for each connection: browsers hold several open."""
+    """Handles each connection in its own thread, since browsers keep several open."""
 
     daemon_threads = True
 
@@ -65,12 +65,12 @@ class _QuietHandler(WSGIRequestHandler):
 
 @contextlib.contextmanager
 def _listening(host: str, port: int, application: Any) -> Iterator[WSGIServer]:
-    kind = _ServerV6 if ":" in host else _Server
+    server_class = _ServerV6 if ":" in host else _Server
     try:
-        server = make_server(host, port, application, kind, _QuietHandler)
+        server = make_server(host, port, application, server_class, _QuietHandler)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        advice = "choose another by --port" if taken else "choose another by --host and --port"
+        is_in_use = error.errno == errno.EADDRINUSE
+        advice = "choose another by --port" if is_in_use else "choose another by --host and --port"
         raise InputError(f"{host}:{port}: {error.strerror or error}; {advice}") from None
     with server:
         yield server
@@ -78,13 +78,13 @@ def _listening(host: str, port: int, application: Any) -> Iterator[WSGIServer]:
 
 @contextlib.contextmanager
 def _kept_up_to_date(study: Study, attachments: Attachments) -> Iterator[None]:
-    """Within, a thread attaches models, cards and pictures of new networks of the front."""
+    """Returns a context in which a thread attaches files of new networks of the front."""
     ended = threading.Event()
 
-    def keep() -> None:
+    def refresh_repeatedly() -> None:
         reported = ""
         with Worker() as worker:
-            # One thread, since a search may be timing a network on the other cores.
+            # One thread only, since a search may be timing a network on the other cores.
             previewer = Previewer(study, worker, threads=1)
             while not ended.is_set():
                 trouble = _refresh(study, attachments, previewer)
@@ -93,7 +93,7 @@ def _kept_up_to_date(study: Study, attachments: Attachments) -> Iterator[None]:
                 reported = trouble
                 ended.wait(_REFRESH_SECONDS)
 
-    thread = threading.Thread(target=keep, daemon=True)
+    thread = threading.Thread(target=refresh_repeatedly, daemon=True)
     thread.start()
     try:
         yield
@@ -103,7 +103,10 @@ def _kept_up_to_date(study: Study, attachments: Attachments) -> Iterator[None]:
 
 
 def _refresh(study: Study, attachments: Attachments, previewer: Previewer) -> str:
-    """Attaches what is new; the text of an error, which does not end the dashboard, or empty."""
+    """Attaches new content; returns the text of an error, empty if there was none.
+
+    Errors do not end the dashboard.
+    """
     try:
         content = collect(study)
         attachments.attach(content)

@@ -1,4 +1,4 @@
-"""The history of a search: best score so far, and hypervolume of the Pareto front."""
+"""The history of a search: best score so far and hypervolume of the Pareto front."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class Moment:
     trial: int
     #: time since the study began during which a trial was running
     seconds: float
-    #: ratio to the yardstick's score, of this trial and of the best so far
+    #: ratio of this trial's score to the yardstick's score
     ratio: float
+    #: the same for the best score so far
     best_ratio: float
-    #: dB above bicubic times doublings of speed, see ``hypervolume``
+    #: see ``hypervolume``; in dB above bicubic times doublings of speed
     hypervolume: float
 
 
@@ -29,7 +30,7 @@ def history_of(
     bicubic_psnr_db: float,
     log2_unit: float,
 ) -> tuple[Moment, ...]:
-    """A moment for each trained candidate, in the order of their ends.
+    """Returns a moment for each trained candidate, in the order in which their trials ended.
 
     ``log2_unit`` is the binary logarithm of the yardstick's score.
     """
@@ -51,7 +52,7 @@ def history_of(
         value = result.log2_score
         if within_limit:
             best = max(best, value)
-            front = _unbeaten([*front, _gains(result, bicubic_psnr_db, slowest_ms)])
+            front = _pareto_front([*front, _gains(result, bicubic_psnr_db, slowest_ms)])
         moments.append(
             Moment(
                 trial=number,
@@ -65,7 +66,7 @@ def history_of(
 
 
 def hypervolume(points: Iterable[tuple[float, float]]) -> float:
-    """The area between the origin and the front of ``points``; both coordinates are maximized.
+    """Returns the area between the origin and the front of ``points``, maximizing both coordinates.
 
     Zitzler and Thiele, "Multiobjective optimization using evolutionary algorithms - a comparative
     case study", PPSN 1998. A point with a coordinate below 0 adds nothing.
@@ -79,14 +80,14 @@ def hypervolume(points: Iterable[tuple[float, float]]) -> float:
 
 
 def _gains(result: Result, bicubic_psnr_db: float, slowest_ms: float) -> tuple[float, float]:
-    """The dB above bicubic, and log2 of the speedup over the slowest network.
+    """Returns the dB above bicubic, and log2 of the speedup over the slowest network.
 
     The logarithm of the challenge's score is linear in both.
     """
     return result.expected.psnr_db - bicubic_psnr_db, math.log2(slowest_ms / result.scored_ms)
 
 
-def _unbeaten(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     kept: list[tuple[float, float]] = []
     for x, y in sorted(points, reverse=True):
         if not kept or y > kept[-1][1]:

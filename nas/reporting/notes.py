@@ -1,4 +1,4 @@
-"""The card of one network as a note in Markdown, as Optuna's dashboard shows it."""
+"""Writes the card of a network as a Markdown note for Optuna's dashboard."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .content import ReportContent, ReportedNetwork
 
 
 def note_of(content: ReportContent, network: ReportedNetwork) -> str:
-    """Quality, latency by kind of operator, and how it was trained."""
+    """Returns the note: quality, latency by kind of operator, and training of the network."""
     card = card_of_trial(content.name, content.settings, network.record)
-    # A note is read on the machine of the study, where the device has the study's name for it.
+    # Readers of a note know the device by the name that the study uses.
     card = replace(card, name=f"{network.name} of {content.name}", device=network.device)
     ratio = [(content.gauge, f"{network.ratio:.2f}")] if content.has_abpn else []
     return card.to_markdown(*ratio)

@@ -24,13 +24,13 @@ from .table import columns, rows
 
 
 def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictures: str) -> str:
-    """The HTML page; ``no_pictures`` is the reason if ``comparisons`` is empty."""
+    """Returns the HTML page; ``no_pictures`` is the reason if ``comparisons`` is empty."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_part), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_resource), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
     environment.filters["data_uri"] = _data_uri
-    environment.filters["figure_json"] = lambda figure: _within_script(figure.to_json())
+    environment.filters["figure_json"] = lambda figure: _script_json(figure.to_json())
     sections = sections_of(content)
     first, *others = ((section.anchor, section.title) for section in sections)
     return environment.get_template("page.html").render(
@@ -48,19 +48,19 @@ def render(content: ReportContent, comparisons: tuple[Comparison, ...], no_pictu
         statuses=list(TrialStatus),
         facts=_facts(content),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        themes=_within_script(json_text({"light": theme(dark=False), "dark": theme(dark=True)})),
-        style=Markup(_part("style.css")),
-        script=Markup(_part("page.js")),
+        themes=_script_json(json_text({"light": theme(dark=False), "dark": theme(dark=True)})),
+        style=Markup(_resource("style.css")),
+        script=Markup(_resource("page.js")),
         plotly=Markup(plotly.offline.get_plotlyjs()),
     )  # fmt: skip
 
 
-def _part(name: str) -> str:
+def _resource(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _within_script(text: str) -> Markup:
-    """JSON for a script element, which it cannot end."""
+def _script_json(text: str) -> Markup:
+    """Returns JSON escaped so that it cannot close the script element that contains it."""
     return Markup(text.replace("<", "\\u003c"))
 
 
@@ -71,7 +71,7 @@ def _data_uri(crop: Crop) -> str:
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:
-    """Settings that results depend on, in the order in which a person checks them."""
+    """Returns the settings that results depend on, the most important first."""
     settings, recipe = content.settings, content.settings.recipe
     return [
         ("data", f"{settings.data}, fingerprint {settings.data_fingerprint}"),
@@ -79,7 +79,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("space", f"{settings.space}, version {settings.space_version}, "
                   f"fingerprint {settings.space_fingerprint}"),
         ("device", f"{settings.device}, fingerprint {settings.device_fingerprint}"),
-        ("seed", f"{settings.seed}; a network’s own comes of it and of the network’s hash"),
+        ("seed", f"{settings.seed}; a network’s seed is derived from it and the network’s hash"),
         ("sampler and objective", f"{settings.sampler}, {settings.objective}"),
         ("time of a prediction that the score counts", settings.risk),
         ("budget", str(content.budget) or "none"),

@@ -1,4 +1,4 @@
-"""Comparisons: crops of validation images, enlarged by bicubic and by the study's networks."""
+"""Compares crops of validation images enlarged by bicubic interpolation and by networks."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 #: Side of a crop in HR pixels: small enough to embed, large enough to see texture.
 CROP_SIDE = 240
+#: Largest numbers of images and of networks of the front in a report.
 MOST_IMAGES = 4
 MOST_MODELS = 3
-_STEP = 8
+#: Distance between the windows that are tried, in LR pixels.
+_WINDOW_STEP = 8
 Upscale = Callable[[Pixels], Pixels]
 
 
@@ -38,7 +40,7 @@ class Crop:
     """A crop of one version of an image."""
 
     name: str
-    #: uint8 RGB (H, W, 3); of the LR image, ``scale`` times smaller than of the others
+    #: uint8 RGB (H, W, 3); the LR crop has ``scale`` times smaller sides than the others
     pixels: Pixels = field(repr=False)
     #: PSNR of this crop; None for the LR and the original image
     psnr_db: float | None
@@ -67,7 +69,7 @@ class Window:
     width: int
 
     def of(self, pixels: Pixels, zoom: int = 1) -> Pixels:
-        """The crop of an image that is ``zoom`` times as large as the LR image."""
+        """Returns the crop of an image whose sides are ``zoom`` times those of the LR image."""
         rows = slice(self.top * zoom, (self.top + self.height) * zoom)
         return pixels[rows, self.left * zoom : (self.left + self.width) * zoom]
 
@@ -85,7 +87,7 @@ def compare(
     """
     models = _models(content, study, worker, threads)
     images = validation_images(content.settings)
-    chosen = _spread(images.pairs, MOST_IMAGES)
+    chosen = _evenly_spaced(images.pairs, MOST_IMAGES)
     comparisons = []
     for index, pair in enumerate(chosen):
         observe(index, len(chosen))
@@ -94,9 +96,9 @@ def compare(
 
 
 def compare_one(pair: ImagePair, scale: int, models: Sequence[tuple[str, Upscale]]) -> Comparison:
-    """A comparison of ``pair`` by ``models``, (name, function), at its ``telling_window``."""
+    """Compares ``models``, (name, function), on the ``largest_error_window`` of ``pair``."""
     smooth = bicubic(scale)(pair.lr)
-    window = telling_window(pair, smooth, scale)
+    window = largest_error_window(pair, smooth, scale)
     hr = window.of(pair.hr, scale)
     crops = [Crop("LR", window.of(pair.lr), None)]
     for name, whole in [("bicubic", smooth), *((name, run(pair.lr)) for name, run in models)]:
@@ -106,8 +108,8 @@ def compare_one(pair: ImagePair, scale: int, models: Sequence[tuple[str, Upscale
     return Comparison(pair.name, hr.shape[1], hr.shape[0], tuple(crops))
 
 
-def telling_window(pair: ImagePair, smooth: Pixels, scale: int) -> Window:
-    """The window where ``smooth``, the bicubic enlargement, has the largest squared error."""
+def largest_error_window(pair: ImagePair, smooth: Pixels, scale: int) -> Window:
+    """Returns the window with the largest squared error of ``smooth``, the bicubic enlargement."""
     height, width = pair.lr.shape[:2]
     side = -(-CROP_SIDE // scale)
     window_height, window_width = min(side, height), min(side, width)
@@ -115,14 +117,14 @@ def telling_window(pair: ImagePair, smooth: Pixels, scale: int) -> Window:
     by_lr_pixel = error.reshape(height, scale, width, scale).sum(axis=(1, 3))
     # A summed-area table gives the sums of all windows.
     sums = np.pad(by_lr_pixel.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    tops = range(0, height - window_height + 1, _STEP)
-    lefts = range(0, width - window_width + 1, _STEP)
+    tops = range(0, height - window_height + 1, _WINDOW_STEP)
+    lefts = range(0, width - window_width + 1, _WINDOW_STEP)
     windows = [Window(t, x, window_height, window_width) for t in tops for x in lefts]
     return max(windows, key=lambda window: _sum_within(sums, window))
 
 
 def validation_images(settings: Settings) -> ImageSet:
-    """The validation images of a study; NasError if they are missing or have changed."""
+    """Loads the validation images of a study; NasError if they are missing or have changed."""
     data = load_data(settings.data, settings.scale)
     if data.fingerprint != settings.data_fingerprint:
         raise NasError(
@@ -135,7 +137,7 @@ def validation_images(settings: Settings) -> ImageSet:
 def upscaler(
     network: ReportedNetwork, study: Study, worker: Worker, threads: int
 ) -> Upscale | None:
-    """The INT8 model of ``network`` as a function of an image; None if its file is not here."""
+    """Returns the INT8 model of ``network`` as a function; None if its file is not here."""
     path = bring_model(study, network.record) / MODEL
     if not path.is_file():
         return None
@@ -145,7 +147,7 @@ def upscaler(
 def _models(
     content: ReportContent, study: Study, worker: Worker, threads: int
 ) -> list[tuple[str, Upscale]]:
-    """Name and function of the best networks of the front, and of the yardstick."""
+    """Returns name and function of the best networks of the front and of the yardstick."""
     best = list(content.front[:MOST_MODELS])
     wanted = best + [n for n in content.references if n.name == content.yardstick]
     opened = [(n.name, upscaler(n, study, worker, threads)) for n in wanted]
@@ -158,13 +160,14 @@ def _models(
     return models
 
 
-def _spread(pairs: Sequence[ImagePair], most: int) -> list[ImagePair]:
-    """At most ``most`` pairs, evenly spaced."""
+def _evenly_spaced(pairs: Sequence[ImagePair], most: int) -> list[ImagePair]:
+    """Returns at most ``most`` pairs, evenly spaced."""
     count = min(most, len(pairs))
     return [pairs[index * len(pairs) // count] for index in range(count)]
 
 
 def _sum_within(sums: np.ndarray, window: Window) -> int:
+    """Returns the sum over ``window`` from a summed-area table."""
     bottom, right = window.top + window.height, window.left + window.width
     total = sums[bottom, right] - sums[window.top, right]
     return int(total - sums[bottom, window.left] + sums[window.top, window.left])

@@ -1,4 +1,4 @@
-"""Previews: a crop of an image as LR, bicubic, enlarged by a network, and the original."""
+"""Previews: the same crop as LR image, bicubic enlargement, output of a network, and original."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .pictures import Comparison, compare_one, upscaler, validation_images
 if TYPE_CHECKING:
     from latency_models import Worker
 
-_GAP = 12
-_CAPTION = 28
-_INK, _PAPER = "#1f252d", "#ffffff"
+_GAP_WIDTH = 12
+_CAPTION_HEIGHT = 28
+_TEXT_COLOR, _BACKGROUND_COLOR = "#1f252d", "#ffffff"
 
 
 class Previewer:
-    """Makes previews of a study's networks, of a crop of the first validation image."""
+    """Makes previews of a study's networks from a crop of the first validation image."""
 
     def __init__(self, study: Study, worker: Worker, threads: int) -> None:
         self._study, self._worker, self._threads = study, worker, threads
@@ -31,22 +31,22 @@ class Previewer:
         return validation_images(self._study.settings)
 
     def preview(self, network: ReportedNetwork) -> Image.Image | None:
-        """An RGB image; None if the network's file is on another machine only.
+        """Returns an RGB image; None if the network's file is on another machine only.
 
-        NasError if the study's images are missing or changed, or the model cannot be run.
+        Raises NasError if the study's images are missing or changed, or the model cannot be run.
         """
         run = upscaler(network, self._study, self._worker, self._threads)
         if run is None:
             return None
         pair = self._images.pairs[0]
-        return in_a_row(compare_one(pair, self._images.scale, [(network.name, run)]))
+        return crops_side_by_side(compare_one(pair, self._images.scale, [(network.name, run)]))
 
 
-def in_a_row(comparison: Comparison) -> Image.Image:
-    """The crops of ``comparison`` side by side, with names and PSNR in dB below."""
-    step = comparison.width + _GAP
-    size = (len(comparison.crops) * step - _GAP, comparison.height + _CAPTION)
-    canvas = Image.new("RGB", size, _PAPER)
+def crops_side_by_side(comparison: Comparison) -> Image.Image:
+    """Draws the crops of ``comparison`` side by side, with names and PSNR in dB below."""
+    step = comparison.width + _GAP_WIDTH
+    size = (len(comparison.crops) * step - _GAP_WIDTH, comparison.height + _CAPTION_HEIGHT)
+    canvas = Image.new("RGB", size, _BACKGROUND_COLOR)
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
     for index, crop in enumerate(comparison.crops):
         picture = Image.fromarray(crop.pixels)
@@ -56,5 +56,5 @@ def in_a_row(comparison: Comparison) -> Image.Image:
         canvas.paste(picture, (index * step, 0))
         psnr = "" if crop.psnr_db is None else f"  {crop.psnr_db:.2f} dB"
         place = (index * step, comparison.height + 5)
-        draw.text(place, crop.name + psnr, fill=_INK, font=font)
+        draw.text(place, crop.name + psnr, fill=_TEXT_COLOR, font=font)
     return canvas

@@ -30,10 +30,10 @@ def write_report(
     target: Path | None = None,
     observe: Callable[[int, int], None] = lambda done, total: None,
 ) -> Written:
-    """Writes an HTML file to ``target``, None: ``report.html`` in the study's folder.
+    """Writes an HTML file to ``target`` (None: ``report.html`` in the study's folder).
 
     ``observe`` is called with the number of photographs done and their total. If images or models
-    are missing, the report has no pictures. InputError if ``target`` is a folder.
+    are missing, the report has no pictures. Raises InputError if ``target`` is a folder.
     """
     from .page import render
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Explanation of where predicted times are drawn, by the risk of the study.
-_COUNTED = {
+#: risk of the study -> explanation of where predicted times are drawn
+_PREDICTED_TIME_NOTES = {
     Risk.MEAN: " A predicted time stands at the mean over its interval, as the score counts it.",
     Risk.POINT: "",
     Risk.UPPER: " A predicted time stands at its interval’s end, as the score counts it.",
@@ -30,7 +30,7 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure; ``label`` is its text for screen readers.
+    """A figure of the report; ``label`` is its text for screen readers.
 
     ``name`` is its name within its group; ``height`` is in pixels.
     """
@@ -67,7 +67,7 @@ class Section:
 
 
 def sections_of(content: ReportContent) -> tuple[Section, ...]:
-    """All sections of the report; without a trained trial they have no plots."""
+    """Returns all sections of the report; without a trained trial they have no plots."""
     makers = (_front, _progress, _parameters, _operators, _drop)
     return tuple(maker(content) for maker in makers)
 
@@ -79,15 +79,17 @@ def _front(content: ReportContent) -> Section:
         f"Expected PSNR over runtime: {len(content.candidates)} networks, {len(content.front)} of "
         f"them on the front, from {fastest:.2f} ms up to {best_db:.2f} dB expected"
     )
-    equal = " On the dotted line a network scores just as ABPN does." if content.has_abpn else ""
+    abpn_note = (
+        " On the dotted line a network scores just as ABPN does." if content.has_abpn else ""
+    )
     return Section(
         "front", "Pareto front",
         "Up and to the left is better. PSNR is what the INT8 file is expected to have after "
-        f"{FULL_STEPS:,} steps of training, told from that after {content.settings.steps:,}; "
-        f"{convention(content.settings.scale)}. Whiskers are the intervals of that, nine of ten, "
-        "and those that the device’s source of latencies states; time is on "
-        "a logarithmic axis. A double click shows what lies "
-        f"below, too.{equal}{_COUNTED[content.settings.risk]}",
+        f"{FULL_STEPS:,} steps of training, predicted from that after {content.settings.steps:,}; "
+        f"{convention(content.settings.scale)}. Whiskers are the "
+        "90% intervals of that PSNR, and the intervals of latency that the device’s source states; "
+        "time is on a logarithmic axis. A double click also shows the networks below the plotted "
+        f"range.{abpn_note}{_PREDICTED_TIME_NOTES[content.settings.risk]}",
         _if_any(content, Group((Plot("plot-front", "front", label, front_plot(content)),))),
     )  # fmt: skip
 

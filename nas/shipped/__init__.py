@@ -1,1 +1,1 @@
-"""Trained models that come with the package: found by searches, trained at length."""
+"""Trained models that come with the package: found by searches and trained for many steps."""

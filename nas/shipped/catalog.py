@@ -1,4 +1,4 @@
-"""The models that come with the package: a folder for each name, with INT8 file and card."""
+"""Catalog of the models of the package: one folder each, with the INT8 file and its card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A trained model: its INT8 file, and all that is known of it."""
+    """A trained model: its INT8 file and its card."""
 
     name: str
     path: Path
@@ -33,16 +33,16 @@ class Catalog:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """In alphabetical order."""
+        """Names of the models, in alphabetical order."""
         cards = self.folder.glob(f"*/{_CARD}")
         return tuple(sorted(card.parent.name for card in cards if is_name(card.parent.name)))
 
     def models(self) -> tuple[ShippedModel, ...]:
-        """All of them, by name; InputError if one's card is damaged."""
+        """Returns all models, sorted by name; InputError if a card is damaged."""
         return tuple(map(self.find, self.names))
 
     def find(self, name: str) -> ShippedModel:
-        """InputError lists the known ones."""
+        """Returns the model ``name``; InputError, listing the known names, if there is none."""
         if name not in self.names:
             known = ", ".join(self.names) or "none"
             message = unknown("model", name, self.names)
@@ -52,24 +52,24 @@ class Catalog:
 
 
 def is_name(word: str) -> bool:
-    """May a model be called so? Lower-case letters, digits, dots and hyphens."""
+    """Returns whether ``word`` is a valid name: lower-case letters, digits, dots and hyphens."""
     return _NAME.fullmatch(word) is not None
 
 
 def shipped() -> Catalog:
-    """What comes with the package."""
+    """Returns the catalog of the models that come with the package."""
     return Catalog(MODELS)
 
 
 def is_shipped(word: str) -> bool:
-    """Is it the name of a model that comes with the package?"""
+    """Returns whether ``word`` is the name of a model that comes with the package."""
     return word in shipped().names
 
 
 def file_of(model: str | Path) -> Path:
-    """The TFLite file that is meant: a shipped model's, by its name, or that of a path.
+    """Returns the path of the TFLite file ``model``: the name of a shipped model, or a path.
 
-    InputError if a bare word is neither.
+    Raises InputError if a word without a suffix is neither.
     """
     if isinstance(model, str) and is_shipped(model):
         return shipped().find(model).path

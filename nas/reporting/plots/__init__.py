@@ -1,1 +1,1 @@
-"""Plots of a report, a module each: plotly figures of ``ReportContent``, without a theme."""
+"""Plots of a report, one in each module: plotly figures of ``ReportContent``, without a theme."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def drop_plot(content: ReportContent) -> go.Figure:
-    """Loss in dB over PSNR in floating point; gains are negative."""
+    """Plots the PSNR drop in dB over the PSNR in floating point; gains are negative."""
     figure = new_figure("PSNR in floating point, dB", "INT8 drop, dB (a gain is negative)", 400)
     on_front = {network.trial for network in content.front}
     others = [network for network in content.candidates if network.trial not in on_front]

@@ -20,11 +20,11 @@ _LONGEST_NAME = 24
 
 
 def importances(content: ReportContent) -> dict[str, float]:
-    """Share of each parameter in what makes the best tenth of trials good, most important first.
+    """Returns each parameter's share of importance for being in the best tenth of trials.
 
-    PED-ANOVA as Optuna has it: Watanabe et al., IJCAI 2023, arXiv:2304.10255. Empty with too few
-    trials to tell, or where all score the same. A parameter that had one value throughout is left
-    out: what Optuna gives it comes of the number of trials alone.
+    The most important come first. Computed by Optuna's PED-ANOVA: Watanabe et al., IJCAI 2023,
+    arXiv:2304.10255. Empty with too few trials or if all scores are equal. Parameters with the same
+    value in all trials are left out: their importance would depend on the number of trials only.
     """
     import optuna
 
@@ -32,13 +32,13 @@ def importances(content: ReportContent) -> dict[str, float]:
     varied = _varied(content.trials)
     if len(content.candidates) < FEWEST_TRIALS or len(ratios) < 2 or not varied:
         return {}
-    # In memory, with scores as values, whatever was searched for.
+    # A study in memory whose values are scores, whatever the objective of the search was.
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         [
             optuna.create_trial(
-                params=_only(varied, trial.params),
-                distributions=_only(varied, trial.distributions),
+                params=_selected(varied, trial.params),
+                distributions=_selected(varied, trial.distributions),
                 value=network.ratio,
             )
             for trial, network in zip(content.trials, content.candidates, strict=True)
@@ -47,25 +47,25 @@ def importances(content: ReportContent) -> dict[str, float]:
     return optuna.importance.get_param_importances(study)
 
 
-def _only(names: set[str], values: dict[str, Any]) -> dict[str, Any]:
+def _selected(names: set[str], values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in names}
 
 
 def _varied(trials: Sequence[FrozenTrial]) -> set[str]:
-    """The parameters that had more than one value."""
+    """Returns the parameters that had more than one value."""
     seen = {(name, value) for trial in trials for name, value in trial.params.items()}
     return {name for name, count in Counter(name for name, _ in seen).items() if count > 1}
 
 
 def importance_plot(shares: dict[str, float]) -> go.Figure | None:
-    """A bar for each parameter, the most important at the top; None without importances."""
+    """Plots a bar for each parameter, the most important at the top; None without importances."""
     if not any(shares.values()):
         return None
     names = list(shares)[:_MOST_BARS][::-1]
     figure = new_figure("share of importance, %", "", height=110 + 28 * len(names))
     figure.add_bar(
         x=[100 * shares[name] for name in names],
-        y=[_short(name) for name in names],
+        y=[_shortened(name) for name in names],
         orientation="h",
         marker={"color": ACCENT},
         texttemplate="%{x:.0f}",
@@ -78,5 +78,5 @@ def importance_plot(shares: dict[str, float]) -> go.Figure | None:
     return figure
 
 
-def _short(name: str) -> str:
+def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

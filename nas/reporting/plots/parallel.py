@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from optuna.trial import FrozenTrial
 
-#: Most axes; more are hard to read.
+#: Largest number of axes; more are hard to read.
 _MOST_AXES = 7
 _MOST_TICKS = 6
 _LONGEST_WORD = 14
-_ABSENT = "none"
+_ABSENT_LABEL = "none"
 
 
 def parallel_plot(content: ReportContent, shares: dict[str, float]) -> go.Figure | None:
-    """Lines colored by score, the most important parameters first; None with nothing to compare.
+    """Plots a line for each trial, colored by score; None if there is nothing to compare.
 
-    ``shares`` are importances. Optuna's own figure of this kind has a trace for every trial: a
-    thousand of them take a browser many seconds.
+    ``shares`` are the importances of parameters, the most important of which are drawn. Optuna's
+    own figure of this kind has a trace for every trial, and a browser takes many seconds to draw a
+    thousand of them.
     """
     import plotly.graph_objects as go
 
@@ -49,7 +50,7 @@ def parallel_plot(content: ReportContent, shares: dict[str, float]) -> go.Figure
 
 
 def _axis(name: str, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """The axis of a parameter; trials without it have a value below the smallest."""
+    """Returns the axis of a parameter; trials without it have a value below the smallest."""
     values = [trial.params.get(name) for trial in trials]
     known = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
@@ -58,10 +59,10 @@ def _axis(name: str, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
     positions = [-1 if value is None else words.index(str(value)) for value in values]
     absent = [-1] if None in values else []
     return {
-        "label": _short(name),
+        "label": _shortened(name),
         "values": positions,
         "tickvals": [*absent, *range(len(words))],
-        "ticktext": [*(_ABSENT for _ in absent), *map(_short, words)],
+        "ticktext": [*(_ABSENT_LABEL for _ in absent), *map(_shortened, words)],
     }
 
 
@@ -74,21 +75,21 @@ def _number_axis(
     ticks = distinct if len(distinct) <= _MOST_TICKS else _even_ticks(low, high)
     absent = [low - step] if None in values else []
     return {
-        "label": _short(name),
+        "label": _shortened(name),
         "values": [low - step if value is None else value for value in values],
         "tickvals": [*absent, *ticks],
-        "ticktext": [*(_ABSENT for _ in absent), *(f"{tick:.4g}" for tick in ticks)],
+        "ticktext": [*(_ABSENT_LABEL for _ in absent), *(f"{tick:.4g}" for tick in ticks)],
     }
 
 
 def _even_ticks(low: float, high: float) -> list[float]:
-    """Round numbers from ``low`` to ``high``."""
-    raw = (high - low) / (_MOST_TICKS - 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
+    """Returns evenly spaced round numbers from ``low`` to ``high``."""
+    least_step = (high - low) / (_MOST_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(least_step))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least_step)
     first, last = math.ceil(low / step), math.floor(high / step)
     return [count * step for count in range(first, last + 1)]
 
 
-def _short(name: str) -> str:
+def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_WORD else f"{name[: _LONGEST_WORD - 1]}…"

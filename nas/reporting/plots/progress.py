@@ -21,7 +21,7 @@ class ProgressAxis(StrEnum):
 
 
 def progress_plot(content: ReportContent, axis: ProgressAxis) -> go.Figure:
-    """Score of each trained trial and best score so far; below, the hypervolume of the front."""
+    """Plots the score of each trained trial and the best so far; below, the front's hypervolume."""
     figure = new_figure("", f"{content.gauge}", height=520)
     x, title = _positions(content.history, axis)
     step = {"mode": "lines", "line": {"color": ACCENT, "width": 2, "shape": "hv"}}

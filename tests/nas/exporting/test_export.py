@@ -347,7 +347,7 @@ def test_a_trial_whose_device_has_moved(
     assert (before.notes, len(after.notes), after.device) == ((), 1, None)
     trained = find_network("s#2", 3).trained
     assert trained is not None
-    assert [trained.fits(trained.input, kind) for kind in WeightGranularity] == [
+    assert [trained.matches(trained.input, kind) for kind in WeightGranularity] == [
         kind is granularity for kind in WeightGranularity
     ]
 

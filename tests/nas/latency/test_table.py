@@ -166,7 +166,7 @@ def test_networks_of_the_fit_are_not_measured_to_judge_it(tmp_path: Path, fitted
     rows = fresh.run(5, quiet)
     assert not {row.name for row in rows} & {row.name for row in judged.rows}
     # Rows of an earlier validation that have gone into the fit since are left out.
-    fresh.table.keep([*judged.rows[:3], *rows])
+    fresh.table.write([*judged.rows[:3], *rows])
     source = Rule(answers=0)
     again = replace(fresh, source=source).run(5, quiet)
     assert [row.name for row in again] == [row.name for row in rows]
@@ -193,9 +193,9 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_measured(
 def test_a_network_is_known_by_what_runs_in_it(tmp_path: Path) -> None:
     [row] = collection(tmp_path, Rule()).run(1, quiet)
     renamed = Networks.of([replace(row, name="ABPN", network="ABPN")])
-    assert renamed.hold(row.name, row.operators)
-    assert renamed.hold("ABPN", ())
-    assert not renamed.hold("XLSR", row.operators[1:])
+    assert renamed.contains(row.name, row.operators)
+    assert renamed.contains("ABPN", ())
+    assert not renamed.contains("XLSR", row.operators[1:])
 
 
 def test_a_person_s_device_is_not_overwritten(tmp_path: Path, fitted: Path) -> None:

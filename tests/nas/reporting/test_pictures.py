@@ -15,8 +15,8 @@ from nas.data.images import degrade
 from nas.quality.baselines import bicubic, nearest
 from nas.quality.similarity import psnr_db
 from nas.reporting.content import ReportContent, collect
-from nas.reporting.pictures import CROP_SIDE, compare, compare_one, telling_window
-from nas.reporting.previews import in_a_row
+from nas.reporting.pictures import CROP_SIDE, compare, compare_one, largest_error_window
+from nas.reporting.previews import crops_side_by_side
 from nas.studies.study import Study
 from search_spaces import NasError
 
@@ -39,7 +39,7 @@ def test_the_window_is_where_bicubic_fails() -> None:
     hr = np.full((400, 600, 3), 90, np.uint8)
     hr[230:330, 420:520] = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
     pair = degrade(hr, 2)
-    window = telling_window(pair, bicubic(2)(pair.lr), 2)
+    window = largest_error_window(pair, bicubic(2)(pair.lr), 2)
     assert window.height == window.width == CROP_SIDE // 2
     assert window.top * 2 <= 230
     assert window.top * 2 + CROP_SIDE >= 330
@@ -110,6 +110,6 @@ def test_why_there_are_no_pictures(
 def test_a_preview_shows_all_crops_in_a_row() -> None:
     hr = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     comparison = compare_one(degrade(hr, 3), 3, [("model", nearest(3))])
-    picture = np.asarray(in_a_row(comparison))
+    picture = np.asarray(crops_side_by_side(comparison))
     assert picture.shape[1] == 4 * CROP_SIDE + 3 * 12
     assert np.array_equal(picture[:CROP_SIDE, -CROP_SIDE:], comparison.crops[-1].pixels)
