@@ -158,16 +158,18 @@ class LongTraining:
     ) -> tuple[EvaluatedCandidate, ...]:
         """The network quantized after training and, if asked for, after INT8 training too."""
         from ..training.trainer import train_phases
-        from ..training.training_run import judged, quantized_afterwards
+        from ..training.training_run import quantized_weights, training_result
 
         job = evaluator.job(self.candidate, self.seed)
         trained = train_phases(job, images, self._phases, keeper.begin, keeper.observe, begun)
         weights, seconds = trained.weights, trained.seconds
-        int8 = quantized_afterwards(job, weights[Phase.FLOAT], self.data.training)
-        results = [judged(job, self.data, weights[Phase.FLOAT], int8, seconds)]
+        int8 = quantized_weights(job, weights[Phase.FLOAT], self.data.training)
+        results = [training_result(job, self.data, weights[Phase.FLOAT], int8, seconds)]
         if Phase.INT8 in weights:
             float32, int8 = weights[Phase.TWIN], weights[Phase.INT8]
-            results.append(judged(job, self.data, float32, int8, seconds, int8_trained=True))
+            results.append(
+                training_result(job, self.data, float32, int8, seconds, int8_trained=True)
+            )
         return tuple(evaluator.complete(job, result) for result in results)
 
     @property

@@ -19,7 +19,7 @@ from ..system.files import (
     write_json,
 )
 from ..system.locks import LOCK, alone
-from ..training.checkpoint_file import identity_in
+from ..training.checkpoint_file import stored_identity
 
 _CARD = "card.json"
 #: Says from the start whose the folder is; the card says it of trainings of earlier versions.
@@ -110,7 +110,7 @@ class TrainingFolder:
         return None
 
     def _require_same(self, owner: dict[str, Any]) -> None:
-        mine, theirs = json.loads(json_text(self.identity)), identity_in(owner["identity"])
+        mine, theirs = json.loads(json_text(self.identity)), stored_identity(owner["identity"])
         if mine == theirs:
             return
         name = str(owner.get("name", "another network"))

@@ -59,5 +59,5 @@ class PeriodicValidation:
         from ..training.training_run import network_upscaler
 
         images = self._evaluator.data.validation
-        upscale = network_upscaler(*trainer.usable(), self._evaluator.input)
+        upscale = network_upscaler(*trainer.averaged_network(), self._evaluator.input)
         return fmean(psnr_db(upscale(pair.lr), pair.hr, images.scale) for pair in images.in_turn())
