@@ -149,8 +149,7 @@ class AnySizeUpscaler:
     def upscale(self, lr: Pixels) -> Pixels:
         """Upscales a uint8 RGB image (H, W, 3) to (scale H, scale W, 3).
 
-        If the model needs sides that are multiples of a number, the last row and column are
-        repeated.
+        If a side is not a multiple of what the model needs, its last row or column is repeated.
         """
         rows, columns = lr.shape[:2]
         padding = [(0, -side % self._multiple) for side in (rows, columns)]

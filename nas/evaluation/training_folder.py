@@ -119,13 +119,14 @@ class TrainingFolder:
             return
         name = str(owner.get("name", "another network"))
         differing = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-        parts = [
+        differences = [
             _DIFFERENCE_TEXTS.get(key) or f"{key} {theirs.get(key)}, not {mine.get(key)}"
             for key in differing
         ]
         raise InputError(
-            f"{self.path}: belongs to a training of {name} ({'; '.join(parts) or 'another version'})"
-            f", not to this one of {self.name}; name another folder by --out"
+            f"{self.path}: belongs to a training of {name} "
+            f"({'; '.join(differences) or 'another version'}), not to this one of {self.name}; "
+            "name another folder by --out"
         )
 
 
