@@ -1,4 +1,4 @@
-"""Evaluates a candidate: graph -> latency; graph -> trained weights -> INT8 file -> quality."""
+"""Evaluates a candidate: its latency, and, after training and conversion to INT8, its quality."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from .inference import TfliteUpscaler
 
 P = ParamSpec("P")
 
-#: Longest that the converter may take; the largest network of the spaces takes some seconds.
+#: Time limit of the converter; the largest network of the search spaces takes some seconds.
 CONVERSION_TIMEOUT_SECONDS = 300.0
-#: Networks that were timed for a choice whose times are kept: the next choices have some of them
-#: again, and others that differ in training alone.
-_MOST_AHEAD = 64
-#: The integer file and the network it was made from may differ by rounding only: by this, and by
-#: what rounding costs the network. A kernel of the runtime rounds a few values to the neighboring
-#: level; in a network that enlarges such errors they matter as much as rounding itself does.
+#: Number of latencies kept by ``latency_ahead``: later choices include some of the same networks,
+#: and candidates that differ only in training.
+_LATENCIES_AHEAD = 64
+#: Allowed PSNR difference between the integer file and the fake-quantized network, in addition to
+#: what rounding costs the network. Kernels of the runtime round a few values to the neighboring
+#: level; in a network that amplifies such errors, they cost as much as rounding itself.
 MAX_PARITY_GAP_DB = 0.02
-#: More than this, and quantizing after training will not do.
-MOST_DROP_DB = 0.05
+#: PSNR loss by post-training quantization above which INT8 training follows.
+MAX_DROP_DB = 0.05
 
 
-#: What an evaluator's workers need, for ``import_for_workers``.
+#: Module that worker processes of evaluators import ahead, for ``import_for_workers``.
 IMPORTS_OF_WORKERS = "nas.training.tensorflow_import"
 
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Seconds of each stage of a candidate's evaluation; ``gradient`` is part of ``training``."""
+    """Seconds of each stage of an evaluation; ``gradient`` is included in ``training``."""
 
     training: float
     gradient: float
@@ -53,11 +53,14 @@ class StageSeconds:
 
     @property
     def total(self) -> float:
-        """Of all stages."""
+        """Seconds of all stages together."""
         return self.training + self.conversion + self.quality
 
     def after(self, before: StageSeconds) -> StageSeconds:
-        """Of both evaluations: this one's training continued the other's and includes its time."""
+        """Returns the seconds of two evaluations, of which this one continued ``before``.
+
+        Its training time already includes that of ``before``.
+        """
         return replace(
             self,
             conversion=before.conversion + self.conversion,
@@ -71,29 +74,29 @@ class EvaluatedCandidate:
 
     tflite: bytes = field(repr=False)
     training: TrainingResult = field(repr=False)
-    #: of the integer file
+    #: quality of the integer file
     quality: Quality
     stages: StageSeconds
 
     @property
     def float_quality(self) -> Quality:
-        """Of the network in floating point."""
+        """Quality of the floating-point network."""
         return self.training.float_quality
 
     @property
     def means(self) -> ModelQuality:
-        """Of both, as they are written down."""
+        """Mean quality of the file and of the floating-point network, as stored in results."""
         return ModelQuality.of(self.quality, self.float_quality)
 
     @property
     def drop_db(self) -> float:
-        """PSNR lost by INT8, in dB; negative if INT8 gained."""
+        """PSNR lost by INT8 quantization, in dB; negative for a gain."""
         return self.means.drop_db
 
 
 @dataclass(frozen=True)
 class CandidateEvaluator:
-    """Evaluates the candidates of one study, in a worker process. Used from one thread."""
+    """Evaluates the candidates of one study in a worker process. Not thread-safe."""
 
     source: LatencySource
     worker: Worker
@@ -102,86 +105,88 @@ class CandidateEvaluator:
     input: InputSpec
     granularity: WeightGranularity
     threads: int
-    #: by the graph's hash, of networks that somebody chooses among
-    ahead: dict[str, Latency] = field(default_factory=dict, repr=False, compare=False)
+    #: results of ``latency_ahead`` by the hash of the graph
+    latencies_ahead: dict[str, Latency] = field(default_factory=dict, repr=False, compare=False)
 
     def start(self) -> None:
-        """Starts the worker and its imports ahead of the first request."""
+        """Starts the worker and its imports before the first request."""
         self.worker.begin(_import_tensorflow)
 
     def renew(self) -> None:
-        """Replaces the worker, whose memory grows with every network that it compiled."""
+        """Replaces the worker, whose memory use grows with every network that it compiles."""
         self.worker.close()
         self.start()
 
     def latency(self, graph: Graph) -> Latency:
-        """Time of the deployed ``graph`` on the study's device, before any training.
+        """Returns the latency of the deployed ``graph`` on the study's device, before training.
 
-        What was asked ``latency_ahead`` is not timed again.
+        Uses the result of ``latency_ahead`` for the same graph if there is one.
         """
-        known = self.ahead.get(graph.hash)
+        known = self.latencies_ahead.get(graph.hash)
         return self.fresh_latency(graph) if known is None else known
 
     def latency_ahead(self, graph: Graph) -> Latency:
-        """As ``latency``, for one of several networks of which one is going to be trained."""
-        if graph.hash not in self.ahead:
-            self.ahead[graph.hash] = self.fresh_latency(graph)
-            if len(self.ahead) > _MOST_AHEAD:
-                del self.ahead[next(iter(self.ahead))]  # the oldest
-        return self.ahead[graph.hash]
+        """As ``latency``, for several networks of which one will be chosen; keeps the result."""
+        if graph.hash not in self.latencies_ahead:
+            self.latencies_ahead[graph.hash] = self.fresh_latency(graph)
+            if len(self.latencies_ahead) > _LATENCIES_AHEAD:
+                del self.latencies_ahead[next(iter(self.latencies_ahead))]  # the oldest
+        return self.latencies_ahead[graph.hash]
 
     def fresh_latency(self, graph: Graph) -> Latency:
-        """As ``latency``, never from memory."""
+        """As ``latency``, without results of ``latency_ahead``."""
         request = untrained_request(self.worker, graph, self.input, self.granularity)
         return self.source.measure(request)
 
     def latency_of_file(self, graph: Graph, tflite: bytes) -> Latency:
-        """As ``latency``, of the trained file."""
+        """As ``latency``, for the file of the trained network."""
         return self.source.measure(LatencyRequest.of_graph(graph, self.input, lambda: tflite))
 
     def job(self, candidate: Candidate, seed: int) -> TrainingJob:
-        """The training of ``candidate`` in this study."""
+        """Returns the training job of ``candidate`` in this study."""
         return TrainingJob(candidate, self.recipe, self.granularity, seed, self.input)
 
     def evaluate(
         self, candidate: Candidate, seed: int, observe: Callable[[Progress], None]
     ) -> EvaluatedCandidate:
-        """Trains in the worker, converts and judges; CandidateError says where it failed.
+        """Trains in the worker, converts, and measures quality.
 
-        WorkerError also if a training makes no step for much longer than its steps take.
-        The network is quantized after its training. Where that costs too much, or the recipe asks
-        for it, it is trained further with INT8 rounding, and the better file is kept.
-        ``observe`` hears of the training now and then.
+        The network is quantized after its training. If that costs too much PSNR, or the recipe
+        requires it, the network is also trained with INT8 rounding, and the better file is kept.
+        ``observe`` is called periodically with the training's progress.
+
+        Raises CandidateError, naming the stage that failed, and WorkerError if the worker crashes
+        or a training makes no step for much longer than its steps take.
         """
         job = self.job(candidate, seed)
-        result = self._follow(observe, _run_training, job, self.data)
-        afterwards = self.complete(job, result)
-        if not _calls_for_int8_training(self.recipe.quantization, afterwards.drop_db):
-            return afterwards
-        result = self._follow(observe, _run_int8_training, job, self.data, result)
+        result = self._train_in_worker(observe, _run_training, job, self.data)
+        quantized = self.complete(job, result)
+        if not _calls_for_int8_training(self.recipe.quantization, quantized.drop_db):
+            return quantized
+        result = self._train_in_worker(observe, _run_int8_training, job, self.data, result)
         trained = self.complete(job, result)
-        better = max(trained, afterwards, key=lambda evaluated: evaluated.quality.psnr_db)
-        return replace(better, stages=trained.stages.after(afterwards.stages))
+        better = max(trained, quantized, key=lambda evaluated: evaluated.quality.psnr_db)
+        return replace(better, stages=trained.stages.after(quantized.stages))
 
-    def _follow(
+    def _train_in_worker(
         self,
         observe: Callable[[Progress], None],
         train: Callable[P, TrainingResult],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> TrainingResult:
-        """Result of ``train`` in the worker, which is stopped if it makes no more steps."""
+        """Returns the result of ``train`` in the worker, which is stopped if training stalls."""
         watch = StallWatch(judging_steps(self.recipe, self.data.validation))
         started = time.monotonic()
 
-        def note(progress: Progress) -> None:
+        def record(progress: Progress) -> None:
             watch.observe(progress, time.monotonic() - started)
             observe(progress)
 
-        return self.worker.follow(note, watch.patience, train, *args, **kwargs)
+        return self.worker.follow(record, watch.patience, train, *args, **kwargs)
 
     def complete(self, job: TrainingJob, result: TrainingResult) -> EvaluatedCandidate:
-        """Converts a trained network to its integer-only file, and judges that."""
+        """Converts a trained network to its integer-only file, and measures its quality."""
         started = time.monotonic()
         tflite = self.convert(job.candidate.deployed, result.int8)
         converted_at = time.monotonic()
@@ -196,13 +201,13 @@ class CandidateEvaluator:
         return EvaluatedCandidate(tflite, result, quality, stages)
 
     def convert(self, graph: Graph, weights: Weights) -> bytes:
-        """The integer-only TFLite file of ``graph`` with the values of ``weights``."""
+        """Returns the integer-only TFLite file of ``graph`` with ``weights``."""
         return self.worker.call(
             CONVERSION_TIMEOUT_SECONDS, _convert, graph, weights, self.input, self.granularity
         )
 
     def upscaler(self, tflite: bytes) -> Callable[[Pixels], Pixels]:
-        """The INT8 file as a function of images of any size."""
+        """Returns the INT8 file as a function that upscales images of any size."""
         return TfliteUpscaler(tflite, self.worker, self.threads).upscale
 
 
@@ -212,20 +217,20 @@ def _calls_for_int8_training(quantization: Quantization, drop_db: float) -> bool
             return True
         case Quantization.PTQ:
             return False
-    return drop_db > MOST_DROP_DB
+    return drop_db > MAX_DROP_DB
 
 
 def _require_parity(quality: Quality, result: TrainingResult) -> None:
-    """CandidateError unless the file computes what the fake-quantized network does."""
+    """Raises CandidateError unless the file computes what the fake-quantized network does."""
     expected_db = fmean(result.rounded_psnr_db)
-    few = len(result.rounded_psnr_db)
-    given_db, float_db = (
-        Quality(judged.images[:few]).psnr_db for judged in (quality, result.float_quality)
+    count = len(result.rounded_psnr_db)
+    file_db, float_db = (
+        Quality(part.images[:count]).psnr_db for part in (quality, result.float_quality)
     )
     allowed_db = MAX_PARITY_GAP_DB + abs(float_db - expected_db)
-    if abs(given_db - expected_db) > allowed_db:
+    if abs(file_db - expected_db) > allowed_db:
         raise CandidateError(
-            f"parity: the TFLite file gives {given_db:.3f} dB and the fake-quantized "
+            f"parity: the TFLite file gives {file_db:.3f} dB and the fake-quantized "
             f"network {expected_db:.3f} dB; they may differ by {allowed_db:.3f} dB"
         )
 
@@ -233,20 +238,20 @@ def _require_parity(quality: Quality, result: TrainingResult) -> None:
 def untrained_tflite(
     worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity
 ) -> bytes:
-    """The TFLite file of ``graph`` with surrogate weights, which take as long as trained ones."""
+    """Returns the TFLite file of ``graph`` with surrogate weights, as slow as trained ones."""
     return worker.call(CONVERSION_TIMEOUT_SECONDS, _convert_untrained, graph, spec, granularity)
 
 
 def untrained_request(
     worker: Worker, graph: Graph, spec: InputSpec, granularity: WeightGranularity, name: str = ""
 ) -> LatencyRequest:
-    """A latency request for ``graph``; its file is made only if the source reads it."""
+    """Returns a latency request for ``graph``; its file is made only if the source reads it."""
     make_tflite = partial(untrained_tflite, worker, graph, spec, granularity)
     return LatencyRequest.of_graph(graph, spec, make_tflite, name)
 
 
 def candidate_seed(study_seed: int, candidate_hash: str) -> int:
-    """The seed of a candidate's training: equal on every retry, in whichever worker."""
+    """Returns the seed of a candidate's training: the same on every retry and in every worker."""
     digest = hashlib.sha256(f"{study_seed}/{candidate_hash}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 

@@ -1,4 +1,4 @@
-"""Quality of any INT8 TFLite file of super-resolution."""
+"""Measures the quality of any INT8 super-resolution model in a TFLite file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .inference import open_enlarger
 
 @dataclass(frozen=True)
 class FileQuality:
-    """A model's quality, and the images that it was judged on."""
+    """Quality of a model, and the images on which it was measured."""
 
     quality: Quality
     images: ImageSet
 
 
 def judge_file(model: Path, data: DataSource, *, luma: bool) -> FileQuality:
-    """Judges a model on images of its scale; InputError if either cannot be used."""
+    """Evaluates a model on images of its scale; raises InputError if either cannot be used."""
     with Worker() as worker:
         upscaler = open_enlarger(model, worker)
         images = validation_of(data, upscaler.scale)

@@ -1,4 +1,4 @@
-"""Full-length training of one architecture, resumable from its checkpoint after any end."""
+"""Full-length training of one architecture, which resumes from its checkpoint after any stop."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ _CURVE_HEADER = "phase,step,psnr_db\n"
 class LongTraining:
     """A full-length training: the network, the images, and the folder of its files.
 
-    A ``teacher`` has a share in the images that are trained towards, not in those to judge by.
+    The results of a ``teacher`` are mixed into the target images of the training, not into the
+    validation images.
     """
 
     name: str
@@ -72,13 +73,14 @@ class LongTraining:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a folder must agree with for the training to continue in it.
+        """Values that must equal those stored in a folder for the training to continue in it.
 
-        INT8 steps may follow what was only quantized, and need not follow what was begun.
+        The quantization is not included: INT8 steps may be added to a finished training, or left
+        out of one that is unfinished.
         """
-        others = ("bfloat16", "quantization", "smaller_copies")
+        excluded = ("bfloat16", "quantization", "smaller_copies")
         copies = self.recipe.smaller_copies
-        recipe = {key: value for key, value in vars(self.recipe).items() if key not in others}
+        recipe = {key: value for key, value in vars(self.recipe).items() if key not in excluded}
         return {
             "candidate": self.candidate.hash,
             "data": self.data.fingerprint,
@@ -96,50 +98,54 @@ class LongTraining:
         judged: Callable[[ValidationPoint], None] = lambda point: None,
         taught: Callable[[int, int], None] = lambda made, images: None,
     ) -> EvaluatedCandidate:
-        """Trains to the end, from the checkpoint if there is one; writes model, weights, card.
+        """Trains to the end, from the checkpoint if there is one; writes model, weights and card.
 
-        A network that was only quantized goes on with INT8 steps, if the recipe has them.
-        ``observe`` is called after every step, ``judged`` whenever the network was judged between,
-        ``taught`` before the first step, when the teacher has made one of so many images.
-        InputError if the folder is another training's, or somebody is at work in it.
+        A finished training without INT8 steps continues with them if the recipe has them.
+        ``observe`` is called after every step, and ``judged`` after each validation. ``taught`` is
+        called before the first step with the number of images that the teacher has done and the
+        number of all. Raises InputError if the folder belongs to another training, or another
+        process is training in it.
         """
         files = self.files
 
-        def note(point: ValidationPoint) -> None:
+        def record(point: ValidationPoint) -> None:
             self._add_to_curve(point)
             judged(point)
 
         with Worker() as worker:
-            # What can be refused is refused before hours of training.
+            # Everything that can be checked is checked before hours of training.
             require_tiles(self.candidate.deployed, self.input, self.data.validation)
             PatchSampler(self.data.training, self.recipe.batch, self.recipe.patch)
             if self.teacher:
                 self.teacher.open(worker, self.data.training.scale)
             evaluator = self.evaluator(worker)
-            with files.held(), deferred_interrupts() as interrupted:
+            with files.locked(), deferred_interrupts() as interrupted:
                 if self.finished:
                     raise InputError(f"{self.folder}: this training is finished")
                 checkpoint = CheckpointFile(files.checkpoint, self.identity)
-                begun = checkpoint.read() or self._before_int8_steps()
-                if begun is None:
+                start = checkpoint.read() or self._end_of_float_phase()
+                if start is None:
                     files.curve.unlink(missing_ok=True)
-                keeper = _Keeper(
-                    checkpoint, PeriodicValidation(evaluator, note), observe, interrupted
+                monitor = _StepMonitor(
+                    checkpoint, PeriodicValidation(evaluator, record), observe, interrupted
                 )
                 targets = self._targets(worker, taught)
-                compared = self._trained(evaluator, keeper, targets, begun)
-                evaluated = max(compared, key=lambda one: one.quality.psnr_db)
-                self._write(evaluated, compared, self._card(evaluated, evaluator))
+                alternatives = self._train(evaluator, monitor, targets, start)
+                evaluated = max(alternatives, key=lambda one: one.quality.psnr_db)
+                self._write(evaluated, alternatives, self._card(evaluated, evaluator))
         return evaluated
 
     def _targets(self, worker: Worker, tell: Callable[[int, int], None]) -> ImageSet:
-        """The images that the network is trained towards."""
+        """Returns the training images, with the teacher's results in HR if there is a teacher."""
         recipe = self.recipe
         images = with_smaller_copies(self.data.training, recipe.smaller_copies, recipe.patch)
         return self.teacher.targets(images, worker, tell) if self.teacher else images
 
-    def _before_int8_steps(self) -> Checkpoint | None:
-        """The end of the steps in floating point, if the folder has a network that took them."""
+    def _end_of_float_phase(self) -> Checkpoint | None:
+        """Returns a checkpoint at the end of the floating-point phase, from a finished training.
+
+        Returns None if the folder has no weights of a floating-point network.
+        """
         from ..training.trainer import Checkpoint
 
         if not self.files.float_weights(int8_trained=False).exists():
@@ -149,30 +155,35 @@ class LongTraining:
         finished = {Phase.FLOAT: self.float_weights(int8_trained=False)}
         return Checkpoint(Phase.FLOAT, self.recipe.steps, {}, seconds, finished)
 
-    def _trained(
+    def _train(
         self,
         evaluator: CandidateEvaluator,
-        keeper: _Keeper,
+        monitor: _StepMonitor,
         images: ImageSet,
-        begun: Checkpoint | None,
+        start: Checkpoint | None,
     ) -> tuple[EvaluatedCandidate, ...]:
-        """The network quantized after training and, if asked for, after INT8 training too."""
+        """Returns the network quantized after training, and after INT8 training if requested."""
         from ..training.trainer import train_phases
-        from ..training.training_run import judged, quantized_afterwards
+        from ..training.training_run import quantized_weights, training_result
 
         job = evaluator.job(self.candidate, self.seed)
-        trained = train_phases(job, images, self._phases, keeper.begin, keeper.observe, begun)
+        trained = train_phases(job, images, self._phases, monitor.begin, monitor.observe, start)
         weights, seconds = trained.weights, trained.seconds
-        int8 = quantized_afterwards(job, weights[Phase.FLOAT], self.data.training)
-        results = [judged(job, self.data, weights[Phase.FLOAT], int8, seconds)]
+        int8 = quantized_weights(job, weights[Phase.FLOAT], self.data.training)
+        results = [training_result(job, self.data, weights[Phase.FLOAT], int8, seconds)]
         if Phase.INT8 in weights:
             float32, int8 = weights[Phase.TWIN], weights[Phase.INT8]
-            results.append(judged(job, self.data, float32, int8, seconds, int8_trained=True))
+            results.append(
+                training_result(job, self.data, float32, int8, seconds, int8_trained=True)
+            )
         return tuple(evaluator.complete(job, result) for result in results)
 
     @property
     def _phases(self) -> tuple[Phase, ...]:
-        """What INT8 training costs is told by a twin that is trained as long without rounding."""
+        """The phases of the training.
+
+        The twin, trained for as many steps without rounding, shows the cost of INT8 training.
+        """
         if self.recipe.quantization is Quantization.PTQ:
             return (Phase.FLOAT,)
         return (Phase.FLOAT, Phase.INT8, Phase.TWIN)
@@ -180,13 +191,16 @@ class LongTraining:
     def _write(
         self,
         evaluated: EvaluatedCandidate,
-        compared: tuple[EvaluatedCandidate, ...],
+        alternatives: tuple[EvaluatedCandidate, ...],
         card: ModelCard,
     ) -> None:
-        """Writes the files, the card last: a folder with a card is complete."""
+        """Writes the files, the card last: a folder with a card is complete.
+
+        ``evaluated`` is the better one of the ``alternatives``.
+        """
         files = self.files
         files.card.unlink(missing_ok=True)
-        for one in compared:
+        for one in alternatives:
             path = files.float_weights(int8_trained=one.training.int8_trained)
             write_arrays(path, one.training.float32)
             if one is not evaluated:
@@ -198,9 +212,10 @@ class LongTraining:
 
     @property
     def finished(self) -> ModelCard | None:
-        """What the card says, once all that the recipe asks for is done.
+        """The card if all phases of the recipe are finished, else None.
 
-        InputError if the folder is another training's, or its files are for another device or size.
+        Raises InputError if the folder belongs to another training, or its files are for another
+        device or input size.
         """
         if not self.files.finished:
             return None
@@ -215,7 +230,10 @@ class LongTraining:
         return None if only_quantized and Phase.INT8 in self._phases else card
 
     def float_weights(self, *, int8_trained: bool) -> Weights:
-        """Floating-point weights of a finished training."""
+        """Returns the floating-point weights of a finished training.
+
+        ``int8_trained`` selects those of the twin of the INT8 training.
+        """
         path = self.files.float_weights(int8_trained=int8_trained)
         weights = read_arrays(path)
         with reading(path):
@@ -223,11 +241,11 @@ class LongTraining:
         return weights
 
     def test(self, images: ImageSet) -> ModelQuality:
-        """Quality on other images of the finished INT8 file and of its floating-point network."""
+        """Returns the quality of the INT8 file and its floating-point network on ``images``."""
         from ..training.training_run import float_quality
 
         finished = self.finished
-        assert finished is not None  # it has run
+        assert finished is not None  # run() has returned
         float32 = self.float_weights(int8_trained=is_int8_trained(finished))
         with Worker() as worker:
             evaluator = self.evaluator(worker)
@@ -236,7 +254,7 @@ class LongTraining:
             return ModelQuality.of(int8, float_quality(job, float32, images))
 
     def evaluator(self, worker: Worker) -> CandidateEvaluator:
-        """What converts and judges this training's network; its work is done in ``worker``."""
+        """Returns an evaluator for the network of this training, which uses ``worker``."""
         return CandidateEvaluator(
             source=open_source(self.device, worker),
             worker=worker,
@@ -253,7 +271,7 @@ class LongTraining:
         write_text(curve, before + f"{point.phase},{point.step},{point.psnr_db:.4f}\n")
 
     def _card(self, evaluated: EvaluatedCandidate, evaluator: CandidateEvaluator) -> ModelCard:
-        """The card; if the device gives no latency, it says why and the training is kept."""
+        """Returns the card; if the latency cannot be determined, the card states the reason."""
         latency, no_latency = None, ""
         try:
             latency = evaluator.latency_of_file(self.candidate.deployed, evaluated.tflite)
@@ -285,24 +303,27 @@ class LongTraining:
 
 
 def is_int8_trained(card: ModelCard) -> bool:
-    """Was the file that a training kept trained with INT8 rounding? InputError if it says not."""
+    """Returns whether the kept file of a training was trained with INT8 rounding.
+
+    Raises InputError if the card does not say.
+    """
     value = card.training.get("int8_trained")
     if not isinstance(value, bool):
         raise InputError(f"the card of {card.name}: training.int8_trained is {value}, no yes or no")
     return value
 
 
-class _Keeper:
-    """Between two steps: writes checkpoints, validates, and stops when asked to."""
+class _StepMonitor:
+    """Between two steps, writes checkpoints, validates, and stops if interrupted."""
 
     def __init__(
         self,
         checkpoint: CheckpointFile,
-        judge: PeriodicValidation,
+        validation: PeriodicValidation,
         observe: Callable[[Progress], None],
         interrupted: Callable[[], bool],
     ) -> None:
-        self._checkpoint, self._judge = checkpoint, judge
+        self._checkpoint, self._validation = checkpoint, validation
         self._observe, self._interrupted = observe, interrupted
         self._trainer: Trainer | None = None
 
@@ -310,10 +331,10 @@ class _Keeper:
         self._trainer = trainer
 
     def observe(self, progress: Progress) -> None:
-        assert self._trainer is not None  # it has begun
+        assert self._trainer is not None  # begin() was called
         self._observe(progress)
         if self._checkpoint.is_due or self._interrupted():
             self._checkpoint.write(self._trainer.capture())
         if self._interrupted():
             raise KeyboardInterrupt
-        self._judge.observe(self._trainer, progress)
+        self._validation.observe(self._trainer, progress)

@@ -1,4 +1,4 @@
-"""Running INT8 TFLite models on images of any size, their interpreters in a worker process."""
+"""Runs INT8 TFLite models on images of any size, with interpreters in a worker process."""
 
 from __future__ import annotations
 
@@ -30,24 +30,27 @@ from ..quality.tiles import cropped_tile, strips
 from ..system.cores import Cores
 from ..system.files import reading
 
-#: For one tile. The largest inputs of today's networks take seconds on one core.
+#: Time limit for one tile. The largest inputs of current networks take seconds on one core.
 TIMEOUT_SECONDS = 300.0
-#: Models that a worker keeps ready.
-_KEPT_MODELS = 4
-#: Pixels across of the image that tells the scale of a model with open sides, in its multiples.
-_TRIED = 8
-#: Operators that need sides of whole steps.
-_STEPPING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
+#: Number of interpreters that a worker keeps.
+_KEPT_INTERPRETERS = 4
+#: Side of the image that reveals the scale of a model with open sides, in ``_side_multiple``.
+_PROBE_SIDE = 8
+#: Operators whose input sides must be multiples of their stride.
+_STRIDED_OPERATORS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
 
 def open_model(path: Path, worker: Worker) -> Upscaler:
-    """Opens a model to run on all cores; InputError names a file that is no model."""
+    """Opens a model to run on all cores; raises InputError if the file is not a model."""
     with reading(path):
         return open_upscaler(path.read_bytes(), worker, Cores.available().count)
 
 
 def open_enlarger(path: Path, worker: Worker) -> Upscaler:
-    """As ``open_model``, to be judged; refuses x1, whose input would be the HR image itself."""
+    """As ``open_model``, for evaluation on LR and HR images.
+
+    Raises InputError for models of scale 1, whose input would be the HR image itself.
+    """
     upscaler = open_model(path, worker)
     if upscaler.scale == 1:
         raise InputError(
@@ -58,7 +61,10 @@ def open_enlarger(path: Path, worker: Worker) -> Upscaler:
 
 
 def open_upscaler(model: bytes, worker: Worker, threads: int = 1) -> Upscaler:
-    """A ``TfliteUpscaler``, or for open sides an ``AnySizeUpscaler``; an open batch is made 1."""
+    """Opens a model as ``TfliteUpscaler``, or as ``AnySizeUpscaler`` if its sides are open.
+
+    An open batch size is set to 1.
+    """
     require_integer_only(read_tflite(model))
     model = with_fixed_sizes(model, worker)
     if any(all(tensor.open_sides[1:3]) for tensor in read_tflite(model).inputs):
@@ -67,11 +73,12 @@ def open_upscaler(model: bytes, worker: Worker, threads: int = 1) -> Upscaler:
 
 
 class TfliteUpscaler:
-    """An integer-only super-resolution model, run as it is: its input is never resized.
+    """An integer-only super-resolution model of a fixed input size.
 
-    ``model`` is the file. Raises InputError if the file is no model, computes anything in floating
-    point, or is not one image in and the same, larger, out. Closing ``worker`` is its owner's
-    business.
+    Images are cut into tiles of that size; images smaller than it use a resized copy of the model
+    if possible. ``model`` is the content of the file. Raises InputError if it is not a model,
+    computes anything in floating point, or does not turn one image into an enlarged one. The caller
+    closes ``worker``.
     """
 
     def __init__(self, model: bytes, worker: Worker, threads: int = 1) -> None:
@@ -79,34 +86,34 @@ class TfliteUpscaler:
         require_integer_only(file)
         form = require_super_resolution(file)
         self.input, self.scale = form.input, form.scale
-        self._file, self._whole = file, _RemoteModel(model, form.levels, worker, threads)
-        #: the last tile that small images were cut to, and the model for it, or None if it has none
-        self._small: tuple[InputSpec, _RemoteModel | None] | None = None
+        self._file, self._full_model = file, _RemoteModel(model, form.levels, worker, threads)
+        #: the last tile size smaller than the input, and the model for it, or None if it has none
+        self._small_model: tuple[InputSpec, _RemoteModel | None] | None = None
 
     def upscale(self, lr: Pixels) -> Pixels:
-        """uint8 RGB (H, W, 3) to (scale H, scale W, 3).
+        """Upscales a uint8 RGB image (H, W, 3) to (scale H, scale W, 3).
 
-        Raises InputError if the image is of another size than the model's input and cannot be cut
+        Raises InputError if the image does not have the size of the model's input and cannot be cut
         into tiles, and WorkerError if the interpreter crashes or hangs.
         """
         return np.concatenate(list(self.strips(lr)))
 
     def strips(self, lr: Pixels) -> Iterator[Pixels]:
-        """As ``upscale``, a strip of rows at a time, from the top down."""
+        """Yields the result of ``upscale`` in strips of rows, from top to bottom."""
         if lr.shape[:2] == (self.input.height, self.input.width):
-            return iter([self._whole.run(lr)])  # no tiles, whatever the model does
+            return iter([self._full_model.run(lr)])  # works even for models that cannot be tiled
         tiling = self._tiling(lr)
         tile, model = self._model_for(cropped_tile(lr, self.input, tiling))
         return strips(lr, tile, tiling, self.scale, model.run)
 
     def _model_for(self, tile: InputSpec) -> tuple[InputSpec, _RemoteModel]:
-        """The model for ``tile``, as far as it can be had, and the tile that it takes."""
+        """Returns a tile size and its model: ``tile``, or the input size if resizing fails."""
         if tile == self.input:
-            return self.input, self._whole
-        if self._small is None or self._small[0] != tile:
-            self._small = tile, self._whole.resized(tile)
-        model = self._small[1]
-        return (self.input, self._whole) if model is None else (tile, model)
+            return self.input, self._full_model
+        if self._small_model is None or self._small_model[0] != tile:
+            self._small_model = tile, self._full_model.resized(tile)
+        model = self._small_model[1]
+        return (self.input, self._full_model) if model is None else (tile, model)
 
     def _tiling(self, lr: Pixels) -> Tiling | None:
         try:
@@ -119,7 +126,7 @@ class TfliteUpscaler:
 
 
 class AnySizeUpscaler:
-    """An integer-only super-resolution model with open sides: each image goes through it whole.
+    """An integer-only super-resolution model with open sides, which takes whole images.
 
     Arguments and errors are those of ``TfliteUpscaler``.
     """
@@ -129,8 +136,8 @@ class AnySizeUpscaler:
         require_integer_only(file)
         require_rgb(file)
         self._remote = _RemoteModel(model, require_levels(file), worker, threads)
-        self._multiple = _multiple(file)
-        side = _TRIED * self._multiple
+        self._multiple = _side_multiple(file)
+        side = _PROBE_SIDE * self._multiple
         height, width, channels = self._remote.run(np.zeros((side, side, 3), np.uint8)).shape
         if (height, channels) != (width, 3) or height % side:
             raise InputError(
@@ -140,9 +147,9 @@ class AnySizeUpscaler:
         self.scale = height // side
 
     def upscale(self, lr: Pixels) -> Pixels:
-        """uint8 RGB (H, W, 3) to (scale H, scale W, 3).
+        """Upscales a uint8 RGB image (H, W, 3) to (scale H, scale W, 3).
 
-        Sides that are no multiple of what the model needs are continued by the last row and column.
+        If a side is not a multiple of what the model needs, its last row or column is repeated.
         """
         rows, columns = lr.shape[:2]
         padding = [(0, -side % self._multiple) for side in (rows, columns)]
@@ -150,37 +157,37 @@ class AnySizeUpscaler:
         return result[: rows * self.scale, : columns * self.scale]
 
     def strips(self, lr: Pixels) -> Iterator[Pixels]:
-        """As ``upscale``, all rows at once."""
+        """Yields the result of ``upscale`` as a single strip."""
         yield self.upscale(lr)
 
 
 Upscaler: TypeAlias = TfliteUpscaler | AnySizeUpscaler
 
 
-def _multiple(file: TfliteModel) -> int:
-    """Sides must be a multiple of this, as ``search_spaces.Graph.multiple``."""
+def _side_multiple(file: TfliteModel) -> int:
+    """Returns the number that must divide the sides of images, as ``Graph.multiple`` does."""
     steps = [o.size for o in file.operators if o.kind == "SPACE_TO_DEPTH"]
-    return math.prod(steps + [o.stride for o in file.operators if o.kind in _STEPPING])
+    return math.prod(steps + [o.stride for o in file.operators if o.kind in _STRIDED_OPERATORS])
 
 
 class _RemoteModel:
-    """Levels in, levels out.
+    """A model in the worker process, which maps uint8 grey levels to uint8 grey levels.
 
-    XNNPACK computes what it can: several times faster than TFLite's own kernels, and within a level
-    of them.
+    XNNPACK runs the operators that it supports: several times faster than TFLite's own kernels, and
+    with differences of at most one level.
     """
 
     def __init__(self, model: bytes, levels: Levels, worker: Worker, threads: int) -> None:
-        # Bytes of int8 are levels less 128; in eight bits that is the highest bit the other way.
+        # The byte of an int8 value, level - 128, is the level with its highest bit flipped.
         self._flip = np.uint8(-levels.black)
         self._model, self._digest = model, hashlib.sha256(model).hexdigest()
         self._levels, self._worker, self._threads = levels, worker, threads
 
     def resized(self, size: InputSpec) -> _RemoteModel | None:
-        """The same for images of ``size``; None if it cannot be had."""
+        """Returns the same model for images of ``size``, or None if it cannot be resized."""
         try:
             model = self._worker.call(TIMEOUT_SECONDS, resized, self._model, size)
-        except WorkerError:  # no reason to fail: the whole model will do
+        except WorkerError:  # not an error: the caller uses the model of full size
             model = None
         if model is None:
             return None
@@ -189,7 +196,7 @@ class _RemoteModel:
     def run(self, lr: Pixels) -> Pixels:
         levels = lr ^ self._flip
         result = self._call(levels, None)
-        if result is None:  # a worker that has not met this model yet, or was restarted
+        if result is None:  # the worker does not have the model: it is new, or was restarted
             result = self._call(levels, self._model)
         if result is None:
             raise AssertionError("the worker forgot a model that it was just given")
@@ -200,41 +207,42 @@ class _RemoteModel:
         return self._worker.call(TIMEOUT_SECONDS, run_in_worker, key, levels, model)
 
 
-#: (digest of the file, threads) -> interpreter, the last used one at the end; lives in the worker
+#: Interpreters of the worker process by (digest of the file, threads), last used at the end.
 _interpreters: dict[tuple[str, int], Any] = {}
 
 
 def run_in_worker(key: tuple[str, int], levels: Pixels, model: bytes | None) -> Pixels | None:
-    """The bytes that a model makes of the bytes of one image, whatever their sign.
+    """Runs a model on the bytes of one image and returns the bytes of the result.
 
-    None if the worker does not hold the model ``key`` and ``model`` is not given.
+    Bytes are passed as uint8, also for int8 models. Returns None if the worker does not have the
+    model of ``key`` and ``model`` is not given.
     """
     interpreter = _interpreters.pop(key, None)
     if interpreter is None and model is None:
         return None
     try:
-        interpreter = interpreter or _start(model, threads=key[1])
-        pixels = _run(interpreter, levels[np.newaxis])
+        interpreter = interpreter or _create_interpreter(model, threads=key[1])
+        pixels = _run_interpreter(interpreter, levels[np.newaxis])
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"the TFLite interpreter refuses the model: {reason}") from None
     _interpreters[key] = interpreter
-    while len(_interpreters) > _KEPT_MODELS:
+    while len(_interpreters) > _KEPT_INTERPRETERS:
         del _interpreters[next(iter(_interpreters))]
     return pixels
 
 
-def _start(model: bytes | None, threads: int) -> Any:
+def _create_interpreter(model: bytes | None, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     return Interpreter(model_content=model, num_threads=threads)
 
 
-def _run(interpreter: Any, image: Pixels) -> Pixels:
+def _run_interpreter(interpreter: Any, image: Pixels) -> Pixels:
     source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     if tuple(source["shape"]) != image.shape:  # its sides are open
         interpreter.resize_tensor_input(source["index"], image.shape)
-    interpreter.allocate_tensors()  # nothing to do for one that is ready
+    interpreter.allocate_tensors()  # has no effect if already allocated
     interpreter.set_tensor(source["index"], image.view(source["dtype"]))
     interpreter.invoke()
     pixels: Pixels = interpreter.get_tensor(result["index"])[0].view(np.uint8)

@@ -1,4 +1,4 @@
-"""The card of a trained model: written as JSON and as Markdown, read back from JSON."""
+"""Model cards: written as JSON and Markdown, and read from JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..quality_model.training_table import FULL_STEPS
 from ..system.files import read_json, reading
 
 SIGNED, UNSIGNED = "int8", "uint8"
-#: What grey levels are as bytes at both ends of a model.
+#: Representation of grey levels as bytes in a model's input and output, by data type.
 LEVELS = {
     SIGNED: "int8, grey level g is byte g - 128",
     UNSIGNED: "uint8, grey level g is byte g",
@@ -27,24 +27,24 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A TFLite file, and its own quality on the card's images."""
+    """A TFLite file, and its quality on the images of the card."""
 
     file: str
-    #: None: any
+    #: input size; None if the file takes any size
     input: InputSpec | None
-    #: of the bytes at both ends: a key of ``LEVELS``
+    #: data type of input and output: a key of ``LEVELS``
     dtype: str
     quality: MetricValues
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Returns plain values for JSON."""
         size = "any" if self.input is None else str(self.input)
         return {"file": self.file, "input": size, "levels": self.dtype, **self.quality.to_json()}
 
 
 @dataclass(frozen=True)
 class SetMeans:
-    """The INT8 file's means over a set of test images, which had no part in its training."""
+    """Mean quality of the INT8 file on a set of test images, which were not used in training."""
 
     name: str
     images: int
@@ -53,14 +53,14 @@ class SetMeans:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What ``to_json`` wrote; errors are those of the card's."""
+        """Returns the object from the values of ``to_json``; raises the errors of ``ModelCard``."""
         quality = MetricValues.from_json(values)
         return cls(values["name"], values["images"], values["fingerprint"], quality)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        told = {"name": self.name, "images": self.images, "fingerprint": self.fingerprint}
-        return {**told, **self.quality.to_json()}
+        """Returns plain values for JSON."""
+        values = {"name": self.name, "images": self.images, "fingerprint": self.fingerprint}
+        return {**values, **self.quality.to_json()}
 
 
 @dataclass(frozen=True)
@@ -72,61 +72,61 @@ class DeviceTime:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What ``to_json`` wrote; errors are those of the card's."""
+        """Returns the object from the values of ``to_json``; raises the errors of ``ModelCard``."""
         return cls(values["device"], latency_from_json(values["latency"]))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Returns plain values for JSON."""
         return {"device": self.device, "latency": latency_to_json(self.latency)}
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A trained network: origin, quality, latency, and how it was trained."""
+    """Description of a trained network: its origin, quality, latency and training."""
 
     name: str
-    #: "study s, trial 7", "`nas train`, at full length"
+    #: how it was made, such as "study s, trial 7" or "`nas train`, at full length"
     origin: str
     candidate: Candidate
-    #: size that its quality was told by, and that its latency is for
+    #: tile size for which quality was measured, and input size for which latency is given
     input: InputSpec
-    #: of its weights' scales; None where the file is on another machine
+    #: granularity of the scales of weights; None if the file is on another machine
     granularity: WeightGranularity | None
     quality: ModelQuality
-    #: what it was judged on: the user's word for it, and its fingerprint
+    #: images on which quality was measured: the name given by the user, and their fingerprint
     data: str
     data_fingerprint: str
     tflite_kb: float | None = None
-    #: name of the device that ``latency`` is for, if any, and what leads to it from here
+    #: name of the device that ``latency`` is for, if any, and the reference by which it was found
     device: str | None = None
     device_found_as: str | None = None
     latency: Latency | None = field(default=None, repr=False)
-    #: why there is no latency
+    #: reason why there is no latency
     no_latency: str = ""
-    #: recipe, seed, stages' seconds and packages' versions, as they were written down
+    #: recipe and seed, seconds of the stages, and versions of packages, as stored
     training: Mapping[str, Any] = field(default_factory=dict, repr=False)
     seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
     versions: Mapping[str, str] = field(default_factory=dict, repr=False)
-    #: after a full training, of what was trained for a short while
+    #: PSNR expected after full-length training, for a network that was trained briefly
     expected: ExpectedPsnr | None = None
-    #: what makes it again
+    #: command that reproduces it
     command: str = ""
-    #: of the photographs that it was trained on, in words
+    #: license of the training images, as text
     images_license: str = ""
-    #: on test images, where it was judged on any
+    #: quality on sets of test images
     tests: tuple[SetMeans, ...] = ()
-    #: on devices beside its own
+    #: latencies on devices other than ``device``
     other_times: tuple[DeviceTime, ...] = field(default=(), repr=False)
     files: tuple[ModelFile, ...] = field(default=(), repr=False)
 
     @property
     def scale(self) -> int:
-        """How many times the image is enlarged."""
+        """Factor by which images are enlarged."""
         return self.candidate.graph.scale
 
     @property
     def data_label(self) -> str:
-        """The name of the images, without the path on the disk."""
+        """Name of the images, without the path on disk."""
         return Path(self.data).name or self.data
 
     @property
@@ -137,7 +137,7 @@ class ModelCard:
         return (DeviceTime(self.device, self.latency), *self.other_times)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that ``from_json`` reads back; ``nas train`` takes the network from them."""
+        """Returns plain values for ``from_json``; ``nas train`` can read the network from them."""
         figures = infer(self.candidate.deployed, self.input)
         return {
             "name": self.name,
@@ -172,9 +172,9 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The card that ``to_json`` described, without its files, which are judged where they are.
+        """Returns the card from the values of ``to_json``, without ``files``.
 
-        KeyError of what is missing, TypeError or InputError of what is none of its values.
+        Raises KeyError for a missing value, TypeError, ValueError or InputError for an invalid one.
         """
         latency, expected = values.get("latency"), values.get("expected")
         granularity = values.get("weights")
@@ -203,7 +203,11 @@ class ModelCard:
         )
 
     def to_markdown(self, *first_rows: tuple[str, str]) -> str:
-        """For people: a title, a table of all figures, the time by kind of operator, the files."""
+        """Returns the card as Markdown for people.
+
+        It has a title, a table of all values that begins with ``first_rows``, the latency by kind
+        of operator, and the files.
+        """
         rows = [*first_rows, *self._rows()]
         parts = [f"# {self.name}", markdown_table(("", ""), rows)]
         if self.latency is not None and self.latency.operators:
@@ -222,18 +226,18 @@ class ModelCard:
 
     def _rows(self) -> list[tuple[str, str]]:
         figures = infer(self.candidate.deployed, self.input)
-        judged_on = f" on {self.data_label}, {convention(self.scale)}"
+        conditions = f" on {self.data_label}, {convention(self.scale)}"
         rows = [("from", self.origin), ("enlarges", f"{self.scale} times")]
         for metric in METRICS:
-            int8, plain = (q.get(metric) for q in (self.quality.int8, self.quality.float32))
+            int8, float32 = (q.get(metric) for q in (self.quality.int8, self.quality.float32))
             is_first = metric is PSNR
             cost = f" (INT8 costs {self.quality.drop_db:+.3f} dB)" if is_first else ""
-            first = metric.text_with_unit(int8) + (judged_on if is_first else "")
+            first = metric.text_with_unit(int8) + (conditions if is_first else "")
             rows.append((f"{metric.name}, INT8", first))
-            rows.append((f"{metric.name}, FP32", metric.text_with_unit(plain) + cost))
+            rows.append((f"{metric.name}, FP32", metric.text_with_unit(float32) + cost))
         for test in self.tests:
-            told = ", ".join(m.text_with_unit(test.quality.get(m)) for m in METRICS)
-            rows.append((f"{test.name}, INT8", f"{told}; {test.images} images"))
+            texts = ", ".join(m.text_with_unit(test.quality.get(m)) for m in METRICS)
+            rows.append((f"{test.name}, INT8", f"{texts}; {test.images} images"))
         if self.images_license:
             rows.append(("training images", self.images_license))
         if "steps" in self.training:
@@ -257,7 +261,7 @@ class ModelCard:
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card in a JSON file; InputError names the value that is missing or wrong."""
+    """Reads a card from a JSON file; raises InputError naming a missing or wrong value."""
     values = read_json(path)
     with reading(path):
         try:
@@ -269,7 +273,7 @@ def read_card(path: Path) -> ModelCard:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
+    """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -285,7 +289,7 @@ def _latency_rows(latency: Latency, device: str | None, size: InputSpec) -> list
 
 
 def _time_by_kind(latency: Latency) -> list[tuple[str, str, str]]:
-    """Slowest first."""
+    """Returns kind of operator, engine and milliseconds, slowest first."""
     times: dict[tuple[str, str], float] = {}
     for row in latency.operators:
         times[row.kind, row.engine] = times.get((row.kind, row.engine), 0.0) + row.ms

@@ -1,4 +1,4 @@
-"""A teacher of a training: the INT8 file of a better network."""
+"""The teacher of a training (knowledge distillation): the INT8 file of a better network."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .inference import Upscaler, open_enlarger
 
 @dataclass(frozen=True)
 class Teacher:
-    """The model in ``file``; another one of the same name is another teacher.
+    """The model in ``file``, identified by its content (``digest``), not by its name.
 
-    InputError if it cannot be read.
+    Raises InputError if the file cannot be read.
     """
 
     name: str
@@ -33,7 +33,10 @@ class Teacher:
         object.__setattr__(self, "digest", hashlib.sha256(model).hexdigest())
 
     def open(self, worker: Worker, scale: int) -> Upscaler:
-        """The model, run in ``worker``; InputError if it is no INT8 file, or of another scale."""
+        """Opens the model to run in ``worker``.
+
+        Raises InputError if it is not an INT8 file or has another scale.
+        """
         upscaler = open_enlarger(self.file, worker)
         if upscaler.scale != scale:
             raise InputError(
@@ -42,5 +45,8 @@ class Teacher:
         return upscaler
 
     def targets(self, images: ImageSet, worker: Worker, tell: Tell) -> SharedImages:
-        """``images`` with the teacher's share in HR; it tells how many of how many are made."""
+        """Returns ``images`` with HR mixed with the teacher's results.
+
+        Calls ``tell`` with the number of images done and the number of all images.
+        """
         return taught(images, self.digest, self.open(worker, images.scale).upscale, tell)

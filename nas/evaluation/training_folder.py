@@ -1,4 +1,4 @@
-"""The folder of a full-length training: it belongs to one, from its first step on."""
+"""The folder of a full-length training, which belongs to that training from its first step on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from ..system.files import (
     write_json,
 )
 from ..system.locks import LOCK, alone
-from ..training.checkpoint_file import identity_in
+from ..training.checkpoint_file import stored_identity
 
 _CARD = "card.json"
-#: Says from the start whose the folder is; the card says it of trainings of earlier versions.
+#: File with the identity of the training, written at its start. Earlier versions wrote the identity
+#: to the card only.
 _OWNER = "training.json"
-#: What the versions before this file left behind when they were cut off.
-_CUT_OFF = {"checkpoint.npz", "validation.csv"}
+#: Files of an interrupted training of versions that did not write ``_OWNER``.
+_INTERRUPTED_FILES = {"checkpoint.npz", "validation.csv"}
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ class TrainingFolder:
 
     @property
     def other_model(self) -> Path:
-        """Of two INT8 files that were made, the one that was not kept."""
+        """The INT8 file that was not kept, if two were made."""
         return self.path / "other.tflite"
 
     def float_weights(self, *, int8_trained: bool) -> Path:
-        """Values of the floating-point network beside an INT8 file."""
+        """Weights of the floating-point network that belongs to an INT8 file."""
         return self.path / ("twin.npz" if int8_trained else "float.npz")
 
     @property
@@ -63,44 +64,47 @@ class TrainingFolder:
 
     @property
     def curve(self) -> Path:
-        """Validation during the training, if it was long enough for that."""
+        """PSNR on the validation images during training, if that was long enough for validation."""
         return self.path / "validation.csv"
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Within, the folder is this training's alone.
+    def locked(self) -> Iterator[None]:
+        """Locks the folder for this training, and stores whose it is.
 
-        InputError if it belongs to another, or if somebody is at work in it.
+        Raises InputError if it belongs to another training, or another process is training in it.
         """
         self.require_own()
         with alone(self.path, "training"):
-            self.require_own()  # by now it may be another's
+            self.require_own()  # another training may have taken it in the meantime
             write_json(self.path / _OWNER, {"name": self.name, "identity": self.identity})
             yield
 
     def require_own(self) -> None:
-        """InputError unless the folder is this training's, or nobody's; it says what differs."""
+        """Raises InputError, saying what differs, if the folder belongs to another training.
+
+        Also raises InputError if it holds other files.
+        """
         require_folder_or_nothing(self.path, "name a folder by --out")
         if not self.path.exists():
             return
         owner = self._owner()
         if owner is not None:
-            self._require_same(owner)
+            self._require_same_identity(owner)
             return
-        there = {path.name for path in self.path.iterdir() if not is_left_over(path)}
-        if others := there - {LOCK, *_CUT_OFF}:
+        present = {path.name for path in self.path.iterdir() if not is_left_over(path)}
+        if others := present - {LOCK, *_INTERRUPTED_FILES}:
             raise InputError(
                 f"{self.path}: holds {min(others)}, and no training of nas; name another by --out"
             )
 
     @property
     def finished(self) -> bool:
-        """Whether this training is finished; InputError if the folder belongs to another."""
+        """Whether this training is finished; raises InputError if the folder belongs to another."""
         self.require_own()
         return self.card.is_file() and self.model.is_file() and self.weights.is_file()
 
     def _owner(self) -> dict[str, Any] | None:
-        """Name and identity of the training that the folder belongs to, if it does to one."""
+        """Returns name and identity of the training that the folder belongs to, or None."""
         for path in (self.path / _OWNER, self.card):
             if path.is_file():
                 owner = read_json(path)
@@ -109,23 +113,25 @@ class TrainingFolder:
                 return owner
         return None
 
-    def _require_same(self, owner: dict[str, Any]) -> None:
-        mine, theirs = json.loads(json_text(self.identity)), identity_in(owner["identity"])
+    def _require_same_identity(self, owner: dict[str, Any]) -> None:
+        mine, theirs = json.loads(json_text(self.identity)), stored_identity(owner["identity"])
         if mine == theirs:
             return
         name = str(owner.get("name", "another network"))
         differing = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-        said = [
-            _SAID.get(key) or f"{key} {theirs.get(key)}, not {mine.get(key)}" for key in differing
+        differences = [
+            _DIFFERENCE_TEXTS.get(key) or f"{key} {theirs.get(key)}, not {mine.get(key)}"
+            for key in differing
         ]
         raise InputError(
-            f"{self.path}: belongs to a training of {name} ({'; '.join(said) or 'another version'})"
-            f", not to this one of {self.name}; name another folder by --out"
+            f"{self.path}: belongs to a training of {name} "
+            f"({'; '.join(differences) or 'another version'}), not to this one of {self.name}; "
+            "name another folder by --out"
         )
 
 
-#: What is said of values that say nothing to a person.
-_SAID = {
+#: Messages for differing values that are not readable themselves.
+_DIFFERENCE_TEXTS = {
     "candidate": "another network",
     "data": "other images",
     "teacher": "another teacher",

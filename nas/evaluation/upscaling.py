@@ -1,4 +1,4 @@
-"""Pictures of any kind and size enlarged by a model: one, or a folder of them."""
+"""Enlarges pictures of any format and size with a model: one file, or a folder of files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..data.pixels import Pixels
 from ..quality.baselines import bicubic
 from .inference import Upscaler
 
-#: Told of rows that are done, and of all.
-Rows = Callable[[int, int], None]
+#: Called with the number of rows that are done, and that of all rows.
+RowProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class UpscalingJob:
-    """A picture to be enlarged, and where it goes."""
+    """A picture to enlarge, and the file for the result."""
 
     source: Path
     target: Path
@@ -35,7 +35,7 @@ class UpscalingJob:
 
 @dataclass(frozen=True)
 class Upscaled:
-    """A picture that was written, its size in pixels, and the frames of its source.
+    """An enlarged picture: its files, its size in pixels, and the number of frames of its source.
 
     Only the first frame is enlarged.
     """
@@ -48,9 +48,10 @@ class Upscaled:
 
 
 def upscaling_jobs(source: Path, target: Path) -> tuple[UpscalingJob, ...]:
-    """One image, or all in a folder and its folders, whose order is kept in the target.
+    """Returns the jobs for one image, or for all in a folder and its subfolders.
 
-    InputError if there is none, or one would be written over another or over itself.
+    The subfolders are recreated in the target. Raises InputError if there is no image, or a result
+    would overwrite an image or another result.
     """
     if not source.is_dir():
         if target.is_dir():
@@ -58,7 +59,7 @@ def upscaling_jobs(source: Path, target: Path) -> tuple[UpscalingJob, ...]:
         image_format(target)
         if not source.exists():
             raise InputError(f"{source}: no such file; name an image or a folder")
-        _require_apart([source], [target])
+        _require_not_overwritten([source], [target])
         return (UpscalingJob(source, target),)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: a file; a folder of images goes into a folder")
@@ -73,44 +74,49 @@ def upscaling_jobs(source: Path, target: Path) -> tuple[UpscalingJob, ...]:
         if result in taken:
             raise InputError(f"{taken[result]} and {file}: both would be {result}; rename one")
         taken[result] = file
-    _require_apart(files, [*taken])
+    _require_not_overwritten(files, [*taken])
     return tuple(UpscalingJob(file, result) for result, file in taken.items())
 
 
 def upscale_file(
-    job: UpscalingJob, upscaler: Upscaler, observe: Rows, *, beside_bicubic: bool
+    job: UpscalingJob, upscaler: Upscaler, observe: RowProgress, *, beside_bicubic: bool
 ) -> Upscaled:
-    """Reads, enlarges and writes one; InputError if it is no image, or cannot be written so."""
+    """Reads, enlarges and writes one picture; ``beside_bicubic`` puts a bicubic one to its left.
+
+    Raises InputError if the source is not an image, or the result cannot be written.
+    """
     picture, scale = read_picture(job.source), upscaler.scale
     height, width = (side * scale for side in picture.rgb.shape[:2])
     require_writable(job.target, picture, width * (1 + beside_bicubic), height)
-    strips = _counted(upscaler.strips(picture.rgb), height, observe)
+    strips = _reporting_progress(upscaler.strips(picture.rgb), height, observe)
     result = enlarged(picture, scale, strips)
     if beside_bicubic:
-        plain = enlarged(picture, scale, [bicubic(scale)(picture.rgb)])
-        result = side_by_side(plain, result)
+        reference = enlarged(picture, scale, [bicubic(scale)(picture.rgb)])
+        result = side_by_side(reference, result)
     write_picture(job.target, result, picture.profile)
     return Upscaled(job.source, job.target, result.width, result.height, picture.frames)
 
 
-def _require_apart(sources: Sequence[Path], targets: Sequence[Path]) -> None:
-    """InputError if a result would be written over an image, whatever it is called there."""
-    places = {_place(source): source for source in sources if source.exists()}
+def _require_not_overwritten(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Raises InputError if a target is one of the source files, also by way of a link."""
+    sources_by_id = {_file_id(source): source for source in sources if source.exists()}
     for target in targets:
-        if target.exists() and _place(target) in places:
-            source = places[_place(target)]
+        if target.exists() and _file_id(target) in sources_by_id:
+            source = sources_by_id[_file_id(target)]
             raise InputError(
                 f"{target}: is {source} itself, which would be overwritten; choose another OUT"
             )
 
 
-def _place(path: Path) -> tuple[int, int]:
-    """Where a file lies, links followed."""
-    found = path.stat()
-    return found.st_dev, found.st_ino
+def _file_id(path: Path) -> tuple[int, int]:
+    """Returns device and inode number of a file; follows links."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
-def _counted(strips: Iterable[Pixels], rows: int, observe: Rows) -> Iterator[Pixels]:
+def _reporting_progress(
+    strips: Iterable[Pixels], rows: int, observe: RowProgress
+) -> Iterator[Pixels]:
     done = 0
     observe(done, rows)
     for strip in strips:

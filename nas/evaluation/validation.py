@@ -1,4 +1,4 @@
-"""Validation of a network while it is in training."""
+"""Validation of a network during its training."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from .evaluator import CandidateEvaluator
 if TYPE_CHECKING:
     from ..training.trainer import Trainer
 
-#: At most so often, and at most so much of the time: 4 seconds of judging every 5 minutes are less.
-EVERY_SECONDS = 300.0
-SHARE = 0.02
+#: Least time between two validations, in seconds.
+INTERVAL_SECONDS = 300.0
+#: Largest share of the time that validation may take. A validation of 4 seconds every 5 minutes
+#: stays below it.
+MAX_TIME_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -30,34 +32,34 @@ class ValidationPoint:
 
 
 class PeriodicValidation:
-    """Judges a network now and then between two steps, and tells ``tell``.
+    """Validates a network periodically between two training steps, and calls ``tell``.
 
-    In floating point, or with INT8 rounding once the training runs with it; as the integer file, on
-    whole images and by its tiles. The weights in training are not touched.
+    The network runs in floating point, or with INT8 rounding in that phase of the training. Like
+    the integer file, it upscales whole images in tiles. Its weights are not changed.
     """
 
     def __init__(
         self,
         evaluator: CandidateEvaluator,
         tell: Callable[[ValidationPoint], None],
-        every_seconds: float = EVERY_SECONDS,
+        interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
-        self._evaluator, self._tell, self._every = evaluator, tell, every_seconds
-        self._due = time.monotonic() + every_seconds
+        self._evaluator, self._tell, self._interval = evaluator, tell, interval_seconds
+        self._due_at = time.monotonic() + interval_seconds
 
     def observe(self, trainer: Trainer, progress: Progress) -> None:
-        """``trainer`` has made a step."""
+        """Validates the network of ``trainer``, which has taken a step, if it is due."""
         started = time.monotonic()
-        if started < self._due:
+        if started < self._due_at:
             return
-        found = ValidationPoint(progress.phase, progress.step, self._psnr_db(trainer))
+        point = ValidationPoint(progress.phase, progress.step, self._psnr_db(trainer))
         ended = time.monotonic()
-        self._due = ended + max(self._every, (ended - started) / SHARE)
-        self._tell(found)
+        self._due_at = ended + max(self._interval, (ended - started) / MAX_TIME_SHARE)
+        self._tell(point)
 
     def _psnr_db(self, trainer: Trainer) -> float:
         from ..training.training_run import network_upscaler
 
         images = self._evaluator.data.validation
-        upscale = network_upscaler(*trainer.usable(), self._evaluator.input)
+        upscale = network_upscaler(*trainer.averaged_network(), self._evaluator.input)
         return fmean(psnr_db(upscale(pair.lr), pair.hr, images.scale) for pair in images.in_turn())

@@ -1,4 +1,4 @@
-"""The systems of the report side by side: each trained by one recipe, quantized, judged, timed."""
+"""Compares published systems: trains each with the same recipe, quantizes, evaluates, times it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ from .full_training import LongTraining, is_int8_trained
 if TYPE_CHECKING:
     from ..training.job import Progress
 
-#: Networks of more multiply-accumulates at 360x640 are trained for as many fewer steps.
+#: Networks with more multiply-accumulates at 360x640 are trained for proportionally fewer steps.
 LARGE_MACS = 20e9
-_AT = InputSpec(360, 640)
+#: Input size for which multiply-accumulates are given.
+_REFERENCE_SIZE = InputSpec(360, 640)
 
 
-#: The networks of a ``SetQuality``, and the word for each in the keys of a row.
-_KINDS = {"float32": "float", "ptq": "ptq", "twin": "twin", "qat": "qat", "int8": "int8"}
+#: The networks of a ``SetQuality``, and the prefix of each in the keys of a row.
+_ROW_PREFIXES = {"float32": "float", "ptq": "ptq", "twin": "twin", "qat": "qat", "int8": "int8"}
 
 
 @dataclass(frozen=True)
 class SetQuality:
-    """A system on one set of images: in floating point, quantized, and trained on as INT8.
+    """Quality of a system's networks on one set of images.
 
-    ``twin`` is the floating-point network that was trained for as long as the INT8 one; ``int8``
-    is whichever of both files validates better.
+    ``float32`` is the floating-point network, ``ptq`` its post-training quantization, ``qat`` the
+    network after INT8 training (quantization-aware training), ``twin`` the floating-point network
+    trained for as many steps, and ``int8`` whichever of ``ptq`` and ``qat`` validates better.
     """
 
     name: str
@@ -61,22 +63,22 @@ class SetQuality:
         return self.twin.psnr_db - self.qat.psnr_db
 
     def figures(self, *kinds: str) -> dict[str, float]:
-        """Those of some networks, by the keys of a row."""
+        """Returns the metrics of the networks ``kinds`` by the keys of a row."""
         return {
             key: value
             for kind in kinds
-            for key, value in getattr(self, kind).to_json(_KINDS[kind]).items()
+            for key, value in getattr(self, kind).to_json(_ROW_PREFIXES[kind]).items()
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """What ``dataclasses.asdict`` made of one."""
-        return cls(**{**values, **{kind: MetricValues(**values[kind]) for kind in _KINDS}})
+        """Returns the object from the result of ``dataclasses.asdict``."""
+        return cls(**{**values, **{kind: MetricValues(**values[kind]) for kind in _ROW_PREFIXES}})
 
 
 @dataclass(frozen=True)
 class TrainedSystem:
-    """What does not depend on any device: a system's row as far as its training goes."""
+    """A system's results that do not depend on a device."""
 
     name: str
     steps: int
@@ -87,24 +89,24 @@ class TrainedSystem:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """What ``dataclasses.asdict`` made of one."""
+        """Returns the object from the result of ``dataclasses.asdict``."""
         return cls(**{**data, "sets": tuple(SetQuality.from_json(part) for part in data["sets"])})
 
     @property
     def all_sets(self) -> SetQuality:
-        """The mean over all images of all sets."""
+        """Mean quality over all images of all sets."""
         count = sum(part.images for part in self.sets)
         weights = [part.images / count for part in self.sets]
 
         def mean(kind: str) -> MetricValues:
             return MetricValues.mean([getattr(part, kind) for part in self.sets], weights)
 
-        return SetQuality("all", count, **{kind: mean(kind) for kind in _KINDS})
+        return SetQuality("all", count, **{kind: mean(kind) for kind in _ROW_PREFIXES})
 
 
 @dataclass(frozen=True)
 class System:
-    """A trained system, and its times on the host and on the device."""
+    """A trained system, and its latencies on the host and on the device."""
 
     trained: TrainedSystem
     host: Latency
@@ -112,11 +114,11 @@ class System:
 
     @property
     def log2_score(self) -> float:
-        """Of the challenge's score on the device, on the images of this bench."""
+        """Logarithm of the challenge's score, on the device and the images of this bench."""
         return log2_score(self.trained.all_sets.int8.psnr_db, self.device.ms)
 
     def row(self, reference: System | None) -> dict[str, Any]:
-        """One line of the table; ``reference`` is ABPN, if it is there."""
+        """Returns a row of the table; ``reference`` is ABPN, if it is among the systems."""
         quality = self.trained.all_sets
         sets = {
             f"{part.name.lower()}_{key}": value
@@ -130,7 +132,7 @@ class System:
             "macs": self.trained.macs,
             "tflite_kb": self.trained.tflite_kb,
             "steps": self.trained.steps,
-            **quality.figures(*_KINDS),
+            **quality.figures(*_ROW_PREFIXES),
             "drop_ptq_db": quality.drop_ptq_db,
             "drop_qat_db": quality.drop_qat_db,
             "host_ms": self.host.ms,
@@ -146,10 +148,10 @@ class System:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the systems are trained and judged on, and where their files are kept.
+    """Training and test images, device and recipe of a comparison, and the folder of its files.
 
-    A system whose row is in ``folder`` already is not trained again, and a training that was cut
-    off goes on. InputError if that is a file.
+    A system whose row is in ``folder`` already is not trained again, and an interrupted training
+    continues. Raises InputError if ``folder`` is a file.
     """
 
     data: Data
@@ -163,20 +165,20 @@ class Bench:
         require_folder_or_nothing(self.folder, "name a folder by --out")
 
     def train(self, network: ZooNetwork, observe: Callable[[Progress], None]) -> TrainedSystem:
-        """Trains and judges one system; CandidateError if it cannot be."""
+        """Trains and evaluates one system; raises CandidateError if that fails."""
         training = self.training(network)
         path = training.folder / "row.json"
         identity = json.loads(json_text({**training.identity, "tests": self._fingerprints}))
-        if path.exists() and (kept := _kept_row(path, identity)):
-            return kept
+        if path.exists() and (stored := _stored_row(path, identity)):
+            return stored
         if not training.finished:
             training.run(observe)
-        trained = self._judge(training, network)
+        trained = self._evaluate(training, network)
         write_json(path, {"identity": identity, "trained": asdict(trained)})
         return trained
 
     def time(self, network: ZooNetwork, trained: TrainedSystem) -> System:
-        """Times a system on this machine and on the device, with weights like trained ones."""
+        """Times a system on the host and on the device, with surrogate weights."""
         graph, spec = network.build(self.data.training.scale).deployed, self.device.input
         with Worker() as worker:
             host, device = (
@@ -192,9 +194,9 @@ class Bench:
         return {name: images.fingerprint for name, images in self.tests.items()}
 
     def training(self, network: ZooNetwork) -> LongTraining:
-        """The training of one system."""
+        """Returns the training of one system."""
         candidate = network.build(self.data.training.scale)
-        share = min(1.0, LARGE_MACS / infer(candidate.deployed, _AT).macs)
+        share = min(1.0, LARGE_MACS / infer(candidate.deployed, _REFERENCE_SIZE).macs)
         return LongTraining(
             name=f"{network.name}-x{self.data.training.scale}",
             candidate=candidate,
@@ -205,40 +207,42 @@ class Bench:
             folder=self.folder / network.name,
         )
 
-    def _judge(self, training: LongTraining, network: ZooNetwork) -> TrainedSystem:
+    def _evaluate(self, training: LongTraining, network: ZooNetwork) -> TrainedSystem:
         from ..training.training_run import float_quality
 
         finished, files = training.finished, training.files
-        assert finished is not None  # it has run
+        assert finished is not None  # its run() has returned
         int8_kept = is_int8_trained(finished)
-        tflite, other = files.model.read_bytes(), files.other_model.read_bytes()
+        kept_file, other_file = files.model.read_bytes(), files.other_model.read_bytes()
         floats = [training.float_weights(int8_trained=t) for t in (False, True)]
         with Worker() as worker:
             evaluator = training.evaluator(worker)
             job = evaluator.job(training.candidate, self.seed)
-            kept, left = evaluator.upscaler(tflite), evaluator.upscaler(other)
+            kept, other = evaluator.upscaler(kept_file), evaluator.upscaler(other_file)
             sets = tuple(
                 _set_quality(
                     name,
                     [float_quality(job, weights, images) for weights in floats],
                     evaluate(kept, images),
-                    evaluate(left, images),
+                    evaluate(other, images),
                     int8_kept=int8_kept,
                 )
                 for name, images in self.tests.items()
             )
-        figures = infer(training.candidate.deployed, _AT)
+        figures = infer(training.candidate.deployed, _REFERENCE_SIZE)
         return TrainedSystem(
             network.name, training.recipe.steps, figures.parameters, figures.macs,
-            len(tflite) / 1000, sets,
+            len(kept_file) / 1000, sets,
         )  # fmt: skip
 
 
-def _kept_row(path: Path, identity: dict[str, Any]) -> TrainedSystem | None:
-    """The row that an earlier bench kept; None if it trained or judged under other conditions."""
+def _stored_row(path: Path, identity: dict[str, Any]) -> TrainedSystem | None:
+    """Returns the stored row of an earlier run; None if its training or tests were different."""
     try:
-        kept = read_json(path)
-        return TrainedSystem.from_json(kept["trained"]) if kept["identity"] == identity else None
+        stored = read_json(path)
+        return (
+            TrainedSystem.from_json(stored["trained"]) if stored["identity"] == identity else None
+        )
     except (InputError, KeyError, TypeError) as error:
         reason = str(error).removeprefix(f"{path}: ")
         raise InputError(
@@ -247,9 +251,10 @@ def _kept_row(path: Path, identity: dict[str, Any]) -> TrainedSystem | None:
 
 
 def _set_quality(
-    name: str, floats: list[Quality], kept: Quality, left: Quality, *, int8_kept: bool
+    name: str, floats: list[Quality], kept: Quality, other: Quality, *, int8_kept: bool
 ) -> SetQuality:
-    quantized, trained = (left, kept) if int8_kept else (kept, left)
+    """Returns the quality on one set; ``int8_kept`` says whether ``kept`` was trained as INT8."""
+    quantized, trained = (other, kept) if int8_kept else (kept, other)
     return SetQuality(
         name=name,
         images=len(kept.images),
@@ -262,7 +267,7 @@ def _set_quality(
 
 
 def table(systems: list[System]) -> list[dict[str, Any]]:
-    """The rows of all systems, best score first; scores as ratios to ABPN's."""
+    """Returns the rows of all systems, best score first; scores are ratios to that of ABPN."""
     abpn = next((system for system in systems if system.trained.name == "ABPN"), None)
     ranked = sorted(systems, key=lambda system: system.log2_score, reverse=True)
     return [system.row(abpn) for system in ranked]

@@ -1,4 +1,4 @@
-"""Post-training quantization: INT8 ranges from the activations on calibration images."""
+"""Post-training quantization, with INT8 ranges from the activations on calibration images."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from ..training.recipe import Recipe
 from ..training.tensorflow_quietly import tf
 from .rounding import round_kernels
 
+#: Number of batches of calibration crops.
 _BATCHES = 8
 
 
 def calibration_crops(images: ImageSet, recipe: Recipe, seed: int) -> Pixels:
-    """Crops that are no part of the training of ``recipe``, uint8; 128 by default."""
+    """Returns uint8 LR crops that a training with ``recipe`` does not use; 128 by default."""
     sampler = PatchSampler(images, recipe.batch, recipe.patch)
-    unseen = recipe.steps + recipe.int8_schedule.steps
-    batches = [sampler.batch_of(seed, unseen + index)[0] for index in range(_BATCHES)]
+    first_unused = recipe.steps + recipe.int8_schedule.steps
+    batches = [sampler.batch_of(seed, first_unused + index)[0] for index in range(_BATCHES)]
     return np.concatenate(batches)
 
 
 def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
-    """The largest absolute value of each channel of each tensor on uint8 images, normalized."""
+    """Returns each tensor's largest absolute value per channel on uint8 images, normalized."""
     interpreter = Interpreter(graph)
     values = {name: tf.constant(value) for name, value in weights.items()}
     tensors = interpreter.run(values, tf.constant(images, tf.float32), Mode(quantize=False))
@@ -44,7 +45,7 @@ def largest_values(graph: Graph, weights: Weights, images: Pixels) -> Weights:
 def quantize_afterwards(
     graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
-    """Rounded weights of a floating-point network, with INT8 ranges from ``crops``."""
+    """Rounds the kernels of a floating-point network, with INT8 ranges from ``crops``."""
     network = Network(graph)
     network.restore(balanced(graph, weights, granularity, crops))
     network.calibrate(tf.constant(crops, tf.float32))
@@ -54,7 +55,10 @@ def quantize_afterwards(
 def balanced(
     graph: Graph, weights: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Weights:
-    """``weights`` with faint channels brought up, where that does kernels no harm."""
+    """Returns ``weights`` with weak channels amplified (cross-layer equalization).
+
+    With one scale per tensor they are returned unchanged, since it would make kernels less precise.
+    """
     if granularity is not WeightGranularity.CHANNEL:
         return weights
     return balance(graph, weights, largest_values(graph, weights, crops))

@@ -1,4 +1,4 @@
-"""From a graph and its weights to an integer-only TFLite file. Runs in the worker process."""
+"""Converts a graph and its weights to an integer-only TFLite file, in the worker process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ..training.tensorflow_quietly import tf
 def convert(
     graph: Graph, weights: Weights, spec: InputSpec | None, granularity: WeightGranularity
 ) -> bytes:
-    """TFLite file of batch 1 for images of ``spec``, int8 in and out, level g as byte g - 128.
+    """Returns a TFLite file of batch size 1 for images of size ``spec``.
 
-    ``weights`` are a network's ``snapshot``: parameters and learned ranges. Without ``spec`` the
-    file takes images of any size, which no NPU does.
+    Input and output are int8: grey level g is byte g - 128. ``weights`` are a network's
+    ``snapshot``: parameters and learned ranges. Without ``spec`` the file takes images of any size,
+    which no NPU supports.
     """
     interpreter, mode = Interpreter(graph), Mode(quantize=True, granularity=granularity)
 
-    # Weights as constants: of variables, the converter folds no fake quantization.
+    # Weights are constants: the converter does not fold the fake quantization of variables.
     @tf.function(autograph=False)
     def model(image: tf.Tensor) -> tf.Tensor:
         values = {name: tf.constant(value) for name, value in weights.items()}

@@ -1,4 +1,4 @@
-"""Fake quantization of INT8: TensorFlow's own operators, with the ranges that a network learns."""
+"""Fake INT8 quantization with TensorFlow's operators and the learned ranges of a network."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from search_spaces import Range
 
 from ..training.tensorflow_quietly import tf
 
-#: INT8 weights are whole multiples, up to this, of their scale; -128 is not used.
+#: Largest absolute value of an INT8 weight; -128 is not used.
 MAX_LEVEL = 127
-#: A range never shrinks below this (of a whole 0..1 image range): a dead tensor stays quantizable.
+#: Least width of a range, where the image's range is 0..1: a tensor of zeros stays quantizable.
 MIN_RANGE = 1e-3
-#: Largest weight, in levels a level, that the scale of a filter is made for at least: its bias is
-#: kept in 32 bits, in steps of that scale, and a filter of zeros may have a large one.
-_LEAST_WEIGHT = 1e-4
-#: Shares of a range among which ``narrowed`` looks for the best.
-_SHARES = tuple(percent / 100 for percent in range(100, 35, -5))
-#: How many values it looks at.
-_VALUES = 2**18
+#: Lower bound of the largest absolute weight from which a filter's scale is computed. The bias is
+#: stored as a 32-bit multiple of that scale, and would overflow if a filter of zeros with a large
+#: bias had a tiny scale.
+_LARGEST_WEIGHT_MIN = 1e-4
+#: Shares of a range among which ``narrowed`` chooses the best.
+_RANGE_SHARES = tuple(percent / 100 for percent in range(100, 35, -5))
+#: Number of values that ``narrowed`` samples.
+_SAMPLED_VALUES = 2**18
 
 
 def fake_quantize_weights(
     kernel: tf.Tensor, granularity: WeightGranularity, *, transposed: bool = False
 ) -> tf.Tensor:
-    """``kernel`` on 255 symmetric levels of the largest absolute weight, a channel or all in all.
+    """Rounds ``kernel`` to 255 symmetric levels up to its largest absolute weight.
 
-    A transposed convolution is always per tensor: the converter takes nothing else for it.
+    There is one scale per output channel or one per tensor. A transposed convolution has always one
+    per tensor: the converter accepts nothing else.
     """
     if transposed:
         granularity = WeightGranularity.TENSOR
@@ -42,37 +44,37 @@ def fake_quantize_weights(
 
 
 def largest_weights(kernel: tf.Tensor, granularity: WeightGranularity) -> tf.Tensor:
-    """Absolute values that become ``MAX_LEVEL``: one per output channel, or one for all."""
+    """Returns the absolute values that become ``MAX_LEVEL``, one per output channel or tensor."""
     axes = [0, 1, 2] if granularity is WeightGranularity.CHANNEL else None
-    return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), _LEAST_WEIGHT)
+    return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), _LARGEST_WEIGHT_MIN)
 
 
 def fake_quantize(tensor: tf.Tensor, low: tf.Tensor | float, high: tf.Tensor | float) -> tf.Tensor:
-    """``tensor`` on the 256 levels of low..high; gradients reach the bounds."""
+    """Rounds ``tensor`` to the 256 levels of low..high; gradients flow to the bounds."""
     return tf.quantization.fake_quant_with_min_max_vars(tensor, low, high, num_bits=8)
 
 
 def fake_quantize_fixed(tensor: tf.Tensor, bounds: Range) -> tf.Tensor:
-    """``tensor`` on the 256 levels of a range that the format fixes."""
+    """Rounds ``tensor`` to the 256 levels of a range that the TFLite format prescribes."""
     return tf.quantization.fake_quant_with_min_max_args(
         tensor, min=bounds.low, max=bounds.high, num_bits=8
     )
 
 
 def narrowed(low: tf.Tensor, high: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Bounds between the range of all ``values`` and that which 256 levels serve best.
+    """Returns bounds halfway between the whole range and the range of the least rounding error.
 
-    A narrower range has finer levels and cuts off a few large values: the best has the least mean
-    square error of both. It is gone halfway there, since images of more contrast will come: so
-    the image that loses most loses less as well (studies/quantization).
+    A narrower range has finer levels, but cuts off a few large values; the best one has the least
+    mean square error of ``values`` on 256 levels. Halfway is safer for images of higher contrast,
+    and also reduces the loss of the image that loses most (studies/quantization).
     """
     flat = tf.reshape(values, [-1])
-    # Drawn at random: one in every so many would always be of the same few channels.
-    few = tf.gather(flat, np.random.default_rng(0).integers(flat.shape[0], size=_VALUES))
+    # Sampled at random: values at regular intervals would belong to a few channels only.
+    sample = tf.gather(flat, np.random.default_rng(0).integers(flat.shape[0], size=_SAMPLED_VALUES))
 
     def error(share: float) -> float:
-        rounded = fake_quantize(few, share * low, share * high)
-        return float(tf.reduce_mean(tf.square(rounded - few)))
+        rounded = fake_quantize(sample, share * low, share * high)
+        return float(tf.reduce_mean(tf.square(rounded - sample)))
 
-    best = min(_SHARES, key=error)
+    best = min(_RANGE_SHARES, key=error)
     return low * (1 + best) / 2, high * (1 + best) / 2

@@ -1,9 +1,10 @@
-"""Weights that stand in for trained ones, where a graph is only to be timed.
+"""Random weights that replace trained ones when a graph is only timed.
 
-Compilers look at values. A kernel with zeros in the right places is packed and runs twice as fast,
-slopes that are all alike make a PReLU a leaky ReLU, which costs nothing, and tensors of one scale
-need no rescaling. First weights are full of that, trained ones are not: for Arm's compiler ECBSR
-would take three quarters of its time, or less.
+Compilers optimize for particular values. They compress kernels with zeros in the right places,
+which then run twice as fast; they turn a PReLU with equal slopes into a leaky ReLU, which costs
+nothing; and they omit rescaling between tensors of equal scale. Initial weights allow all of this,
+trained ones do not: with initial weights, ECBSR would take at most three quarters of its real time
+by Arm's compiler.
 """
 
 from __future__ import annotations
@@ -17,31 +18,33 @@ from ..training.initialization import Array
 from ..training.job import Weights
 from ..training.network import Network
 
-#: As ECBSR's and FSRCNN's were after 10,000 steps: some are negative, which has a price of its own.
-_SLOPES = (-0.1, 1.0)
-#: By how much, as a factor, a range may differ from the first one.
-_RANGES = (0.5, 1.0)
-#: Of the image's 0..1.
-_BIAS = 0.02
+#: Bounds of PReLU slopes, like those of ECBSR and FSRCNN after 10,000 steps; negative slopes cost
+#: additional time.
+_SLOPE_BOUNDS = (-0.1, 1.0)
+#: Bounds of the factor between a range and its initial value.
+_RANGE_FACTOR_BOUNDS = (0.5, 1.0)
+#: Standard deviation of biases, where the image's range is 0..1.
+_BIAS_DEVIATION = 0.02
 
 
 def surrogate_weights(graph: Graph) -> Weights:
-    """Every value of a network of ``graph``, the same at each call, no two alike."""
+    """Returns distinct random values for all weights of ``graph``, the same at each call."""
     random = np.random.default_rng(0)
-    first = Network(graph).snapshot()
+    initial = Network(graph).snapshot()
     return {
-        name: np.asarray(_drawn(name, value, random), np.float32) for name, value in first.items()
+        name: np.asarray(_random_value(name, value, random), np.float32)
+        for name, value in initial.items()
     }
 
 
-def _drawn(name: str, value: Array, random: np.random.Generator) -> npt.ArrayLike:
+def _random_value(name: str, value: Array, random: np.random.Generator) -> npt.ArrayLike:
     match name.rpartition("/")[2]:
         case "low" | "high":
-            return value * random.uniform(*_RANGES)
+            return value * random.uniform(*_RANGE_FACTOR_BOUNDS)
         case "alpha":
-            return random.uniform(*_SLOPES, value.shape)
+            return random.uniform(*_SLOPE_BOUNDS, value.shape)
         case "bias":
-            return random.normal(0.0, _BIAS, value.shape)
-    # Trained weights have long tails, and most of them therefore few levels: they pack better than
-    # normal ones do.
+            return random.normal(0.0, _BIAS_DEVIATION, value.shape)
+    # Trained weights have a long-tailed distribution, so that most of them lie on few levels and
+    # compress better than normally distributed ones.
     return random.laplace(0.0, np.prod(value.shape[:3]) ** -0.5, value.shape)

@@ -1,1 +1,1 @@
-"""A graph and its recipe made trained weights. TensorFlow is imported here and in quantization."""
+"""Training of networks. Only this package and nas.quantization import TensorFlow."""

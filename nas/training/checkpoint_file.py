@@ -1,4 +1,4 @@
-"""Checkpoints of a long training: written now and then, and gone on from after any end."""
+"""Checkpoints of a long training, written periodically so that it can resume after any stop."""
 
 from __future__ import annotations
 
@@ -21,41 +21,44 @@ if TYPE_CHECKING:
     from .job import Weights
     from .trainer import Checkpoint
 
-_EVERY_SECONDS = 60.0
-_STATE = "state"
+#: Time between two checkpoints.
+_INTERVAL_SECONDS = 60.0
+#: Prefix of the arrays of the phase in progress; those of finished phases have the phase's name.
+_STATE_GROUP = "state"
 
 
-def identity_in(kept: dict[str, Any]) -> dict[str, Any]:
-    """The identity of a training that is ``kept`` in a file.
+def stored_identity(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the identity of a training from the ``values`` stored in a file.
 
-    Earlier versions counted to it whether INT8 steps follow, before which all is the same.
+    Drops "quantization", which earlier versions stored: it only says whether INT8 steps follow,
+    and the steps before them do not depend on it.
     """
-    return {key: value for key, value in kept.items() if key != "quantization"}
+    return {key: value for key, value in values.items() if key != "quantization"}
 
 
 class CheckpointFile:
-    """The last checkpoint of one training, which ``identity`` tells from any other."""
+    """The file of the last checkpoint of one training, which ``identity`` identifies."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
         self._identity = json.loads(json_text(identity))
-        self._written = time.monotonic()
+        self._written_at = time.monotonic()
 
     @property
     def is_due(self) -> bool:
-        """Has it been a minute?"""
-        return time.monotonic() - self._written > _EVERY_SECONDS
+        """Whether the last checkpoint is old enough for another to be written."""
+        return time.monotonic() - self._written_at > _INTERVAL_SECONDS
 
     def read(self) -> Checkpoint | None:
-        """What the file holds, nothing if there is none.
+        """Returns the checkpoint in the file, or None if there is no file.
 
-        InputError if it is of another training, NasError if it cannot be read.
+        Raises InputError if it belongs to another training, NasError if it cannot be read.
         """
         return self._read() if self.path.exists() else None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Keeps ``checkpoint``, taken between two steps."""
-        groups: dict[str, Weights] = {_STATE: checkpoint.state}
+        """Writes ``checkpoint``, which was captured between two steps."""
+        groups: dict[str, Weights] = {_STATE_GROUP: checkpoint.state}
         groups |= {phase.value: weights for phase, weights in checkpoint.finished.items()}
         arrays = {f"{group}|{k}": v for group, values in groups.items() for k, v in values.items()}
         about = {
@@ -65,23 +68,23 @@ class CheckpointFile:
             "identity": self._identity,
         }
         write_arrays(self.path, {"about": np.array(json_text(about)), **arrays})
-        self._written = time.monotonic()
+        self._written_at = time.monotonic()
 
     def _read(self) -> Checkpoint:
         from .job import Phase, TrainingSeconds
         from .trainer import Checkpoint
 
         groups: defaultdict[str, dict[str, Array]] = defaultdict(dict)
-        with self._damage():
+        with self._reporting_damage():
             arrays = read_arrays(self.path)
             about = json.loads(str(arrays.pop("about")))
-            identity = identity_in(dict(about["identity"]))
+            identity = stored_identity(dict(about["identity"]))
             phase, step = Phase(about["phase"]), int(about["step"])
             seconds = TrainingSeconds(**about["seconds"])
             for key, value in arrays.items():
                 group, _, name = key.partition("|")
                 groups[group][name] = value
-            state = groups.pop(_STATE)
+            state = groups.pop(_STATE_GROUP)
             finished = {Phase(name): weights for name, weights in groups.items()}
         if identity != self._identity:
             raise InputError(
@@ -91,8 +94,8 @@ class CheckpointFile:
         return Checkpoint(phase, step, state, seconds, finished)
 
     @contextlib.contextmanager
-    def _damage(self) -> Iterator[None]:
-        """What fails within is the fault of the file."""
+    def _reporting_damage(self) -> Iterator[None]:
+        """Turns errors raised in the block into a NasError: the file is damaged."""
         try:
             yield
         except (InputError, KeyError, TypeError, ValueError) as error:

@@ -1,15 +1,15 @@
-"""Does TensorFlow see a GPU? A worker process is asked: only there is TensorFlow imported."""
+"""Describes the GPUs that TensorFlow sees; a worker process, which imports TensorFlow, is asked."""
 
 from __future__ import annotations
 
 from latency_models import Worker
 
-#: Its drivers start with the first look.
+#: Listing the GPUs for the first time starts their drivers, which takes long.
 _TIMEOUT_SECONDS = 300.0
 
 
 def describe_gpus(worker: Worker) -> str:
-    """What trainings in ``worker`` run on, in a few words."""
+    """Returns a sentence about the hardware that trainings in ``worker`` run on."""
     names = worker.call(_TIMEOUT_SECONDS, _gpu_names)
     if not names:
         return "TensorFlow sees no GPU; networks are trained on the processor"

@@ -1,12 +1,12 @@
-"""First weights: every network starts as nearest-neighbor enlargement, and learns what is missing.
+"""Initial weights: every network starts as nearest-neighbor upscaling and learns the details.
 
-Plain nets that must first learn to carry the image spend a short training on that alone, and wide
-ones started at random lose all their ReLUs within the first steps. So the image is led from the
-input to the output by identity kernels in a few channels (as in QuickSRNet, Berger et al.,
-arXiv:2303.04336), by the path with the fewest convolutions; what an addition puts upon the image
-adds nothing at first. Everything else is He-normal, so that features keep their size through any
-number of convolutions, but quiet where it meets something: the image in a concat, or what a
-residual branch is added to.
+A plain network with random weights would spend a short training on learning to pass the image on,
+and the ReLUs of a wide one die within the first steps. Therefore identity kernels carry the image
+in a few channels from the input to the output (as in QuickSRNet, Berger et al., arXiv:2303.04336),
+along the path with the fewest convolutions, and what is added to the image is 0 at first. All other
+kernels are He-normal, so that features keep their magnitude through any number of convolutions.
+They are smaller where their result is concatenated with the image, and at the end of residual
+branches.
 """
 
 from __future__ import annotations
@@ -39,120 +39,125 @@ from .identity_path import IdentityPath
 
 Array = npt.NDArray[np.float32]
 
-#: Of He-normal, where a convolution reads the image that others carry: larger features take most
-#: of the INT8 range that they share with it. Of 1, 1/2 and 1/4, this gave XLSR and a net with a
-#: feature skip the best INT8 PSNR after 500 steps.
-_BESIDE_IMAGE = np.float32(0.5)
-#: Of He-normal, where nothing at all would not do: a ReLU of it would never wake up. After 500
-#: steps and INT8, FastSR had 26.92 and 26.93 dB (two seeds) with this at the ends of its residual
-#: branches and 26.82 and 26.90 without; XLSR, whose features meet the image in a concat, 26.87 and
-#: 26.82 against 26.77 and 26.76.
-_QUIET = np.float32(0.1)
-#: Of He-normal, where no ReLU follows that would take half of the power.
-_LINEAR = np.float32(0.5**0.5)
-#: Of He-normal, around the middle kernel of an expanded branch. Adam moves every weight by the same
-#: step, which the other two kernels of the product multiply. After 400 steps, a plain net of 28
-#: channels had 29.67 dB without branches, and with 0.3, 0.1 and 0.03 of it 27.21, 29.58, 29.65.
-_INNER = 0.03
-#: Variables of convolutions that multiply features.
+#: Factor of He-normal kernels that read the image while other convolutions carry it on: larger
+#: features would take most of the INT8 range that they share with the image. Among 1, 1/2 and 1/4,
+#: 1/2 gave XLSR and a network with a feature skip the best INT8 PSNR after 500 steps.
+_SIDE_CONV_FACTOR = np.float32(0.5)
+#: Factor of He-normal kernels that must be small but not 0, since no gradient passes a ReLU of 0.
+#: After 500 steps and INT8 quantization, FastSR had 26.92 and 26.93 dB (two seeds) with this factor
+#: at the ends of its residual branches, and 26.82 and 26.90 dB without it. XLSR, whose features are
+#: concatenated with the image, had 26.87 and 26.82 dB with it, and 26.77 and 26.76 dB without it.
+_SMALL_CONV_FACTOR = np.float32(0.1)
+#: Factor of He-normal kernels without a ReLU behind them, which would halve the mean square.
+_LINEAR_CONV_FACTOR = np.float32(0.5**0.5)
+#: Factor of the He-normal kernels "expand" and "reduce" before and after a branch's middle kernel.
+#: Adam moves every weight by the same step, and the step of one kernel is multiplied by the other
+#: two in the product. After 400 steps, a plain network of 28 channels had 29.67 dB without
+#: branches, and 27.21, 29.58 and 29.65 dB with factors of 0.3, 0.1 and 0.03.
+_BRANCH_FACTOR = 0.03
+#: Names of the variables of convolutions that are multiplied with features.
 KERNELS = frozenset({"kernel", "pointwise", "expand", "middle", "reduce"})
-#: The converter drops the bias of a transposed convolution if it is nothing.
-_NOT_NOTHING = np.float32(1e-4)
-#: What one tanh is given of the image: from -this to this, black to white. Of n tanhs each has a
-#: part by the root of n, so that together they bend the image as one does, by 12 levels. INT8 has
-#: 256 levels for a tanh's -1..1: when the image had 32 of them, ESPCN lost 0.55 dB by quantizing
-#: after 500 steps, now 0.07.
-_TANH_INPUT = 0.85
+#: Initial bias of transposed convolutions: the converter would drop a bias of 0.
+_NONZERO_BIAS = np.float32(1e-4)
+#: Input of a tanh for white; for black it is the negative. With n tanhs on the path it is divided
+#: by the square root of n, so that all together distort the image as much as one would, by 12 grey
+#: levels. INT8 has 256 levels for a tanh's -1..1: when the image used 32 of them, quantization
+#: after 500 steps cost ESPCN 0.55 dB; with this value it costs 0.07 dB.
+_TANH_INPUT_MAX = 0.85
 
 
 @dataclass(frozen=True)
 class _Image:
-    """An image within a tensor: its components by channel, times ``gain``, plus ``black``.
+    """The input image as some channels of a tensor, whose values are image * gain + black.
 
-    Three components, or three for each pixel of the blocks that space_to_depth made.
+    It has three components (RGB), or three for each pixel of a block made by space_to_depth.
     """
 
     gain: float
+    #: channel of the tensor by component of the image
     channels: dict[int, int]
+    #: number of components of the complete image
     components: int = 3
+    #: value of black
     black: float = 0.0
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
+        """Whether the tensor holds all components of the image."""
         return len(self.channels) == self.components
 
 
 def initial_parameters(graph: Graph, seed: int) -> dict[str, Array]:
-    """Every variable of ``graph`` by "node/variable", normalized to images of 0..1."""
-    path = IdentityPath.through(graph)
-    parameters, images = _parameters(graph, seed, path)
+    """Returns the initial variables of ``graph`` by "node/variable", for images of 0..1."""
+    path = IdentityPath.find(graph)
+    parameters, images = _parameters_along(graph, seed, path)
     image = images.get(graph.nodes[-1].name)
-    if image is not None and image.whole:
+    if image is not None and image.is_complete:
         return parameters
-    # The image does not get through: the network starts grey.
-    parameters, _ = _parameters(graph, seed, path.closed)
-    for name in path.last[-1:]:
+    # The image cannot be carried to the output: the network starts with grey images.
+    parameters, _ = _parameters_along(graph, seed, path.without_image)
+    for name in path.pixel_convs[-1:]:
         if f"{name}/bias" in parameters:
             parameters[f"{name}/bias"] += 0.5
     return parameters
 
 
-def _parameters(
+def _parameters_along(
     graph: Graph, seed: int, path: IdentityPath
 ) -> tuple[dict[str, Array], dict[str, _Image]]:
-    """All values, the image led along ``path``; and where it is."""
+    """Returns all variables, the image carried along ``path``, and its place in each tensor."""
     random = np.random.default_rng(seed)
     side = graph.multiple * 8
-    figures = infer(graph, InputSpec(side, side))
-    shapes = {INPUT: (side, side, 3)} | {name: f.shape for name, f in figures.nodes.items()}
+    inferred = infer(graph, InputSpec(side, side))
+    shapes = {INPUT: (side, side, 3)} | {name: f.shape for name, f in inferred.nodes.items()}
     images = {INPUT: _Image(1.0, {0: 0, 1: 1, 2: 2})}
     parameters: dict[str, Array] = {}
     for node in graph.nodes:
         inputs = tuple(shapes[name] for name in node.inputs)
         values = {
-            name: _random_value(node.operator, name, shape, random)
+            name: _initial_value(node.operator, name, shape, random)
             for name, shape in node.operator.variables(inputs).items()
         }
         if "kernel" in values:
-            values["kernel"] *= _loudness(node, path)
+            values["kernel"] *= _kernel_factor(node, path)
             if _is_linear(node, graph):
-                values["kernel"] *= _LINEAR
+                values["kernel"] *= _LINEAR_CONV_FACTOR
         if isinstance(node.operator, TransposedConv):
-            values["bias"] += _NOT_NOTHING
+            values["bias"] += _NONZERO_BIAS
         if node.name in path.nodes:
-            image = _lead_on(node, values, images, path)
+            image = _carry_image(node, values, images, path)
             if image is not None:
                 images[node.name] = image
         if isinstance(node.operator, Conv) and node.operator.branches is not Branches.NONE:
-            # Together the branches begin where the convolution alone would.
+            # The merged kernel is to equal the initial kernel of a convolution without branches.
             values["kernel"] -= beside_kernel(node.operator, values, np.einsum)
         parameters |= {f"{node.name}/{name}": value for name, value in values.items()}
     return parameters, images
 
 
-def _loudness(node: Node, path: IdentityPath) -> np.float32:
-    """By what a He-normal kernel is multiplied."""
-    if node.name in path.silent:
+def _kernel_factor(node: Node, path: IdentityPath) -> np.float32:
+    """Returns the factor by which a He-normal kernel is multiplied."""
+    if node.name in path.zero_convs:
         return np.float32(0.0)
-    if node.name in path.quiet:
-        return _QUIET
-    return _BESIDE_IMAGE if node.name in path.beside else np.float32(1.0)
+    if node.name in path.small_convs:
+        return _SMALL_CONV_FACTOR
+    return _SIDE_CONV_FACTOR if node.name in path.side_convs else np.float32(1.0)
 
 
 def _is_linear(node: Node, graph: Graph) -> bool:
-    """Does a convolution go to convolutions only, with nothing between?"""
+    """Returns whether only convolutions read the result, with no activation in between."""
     return node.operator.fused_activation is Activation.NONE and all(
         isinstance(reader.operator, Conv | DepthwiseConv) for reader in graph.readers(node.name)
     )
 
 
-def _random_value(
+def _initial_value(
     operator: Operator, name: str, shape: tuple[int, ...], random: np.random.Generator
 ) -> Array:
     match name:
         case name if name in KERNELS:
             deviation = he_deviation(operator, shape)
-            deviation *= _INNER if name in ("expand", "reduce") else 1.0
+            deviation *= _BRANCH_FACTOR if name in ("expand", "reduce") else 1.0
             return random.normal(0.0, deviation, shape).astype(np.float32)
         case "alpha":
             return np.full(shape, 0.25, np.float32)
@@ -160,80 +165,91 @@ def _random_value(
 
 
 def he_deviation(operator: Operator, shape: tuple[int, ...]) -> float:
-    """Standard deviation of a kernel of ``shape`` that keeps features' size behind a ReLU.
+    """Returns the standard deviation of a kernel that keeps features' magnitude behind a ReLU.
 
-    He et al., "Delving deep into rectifiers", ICCV 2015, equation 10.
+    See He et al., "Delving deep into rectifiers", ICCV 2015, equation 10.
     """
     inputs = shape[:2] if isinstance(operator, DepthwiseConv) else shape[:3]
     return float(np.sqrt(2 / np.prod(inputs)))
 
 
-def _lead_on(
+def _carry_image(
     node: Node, values: dict[str, Array], images: dict[str, _Image], path: IdentityPath
 ) -> _Image | None:
-    """Writes identity kernels into a convolution's values; where the image is behind ``node``."""
+    """Carries the image through ``node``, and returns its place in the result.
+
+    Writes identity kernels into ``values`` if ``node`` is a convolution. Returns None if the result
+    does not hold the image in known channels.
+    """
     sources = [images.get(name) if name in path.nodes else None for name in node.inputs]
-    there = [source for source in sources if source is not None]
-    if there and "kernel" in values:
-        return _lead_through(node, values, there[0], path)
-    return _pass_on(node, sources, there, path) if there else None
+    present = [source for source in sources if source is not None]
+    if present and "kernel" in values:
+        return _write_conv(node, values, present[0], path)
+    return _image_after(node, sources, present, path) if present else None
 
 
-def _pass_on(
-    node: Node, sources: list[_Image | None], there: list[_Image], path: IdentityPath
+def _image_after(
+    node: Node, sources: list[_Image | None], present: list[_Image], path: IdentityPath
 ) -> _Image | None:
-    """Where the image is behind an operator that only moves or adds."""
+    """Returns the place of the image in the result of an operator without a kernel.
+
+    ``sources`` are the places in all inputs, ``present`` are those that are not None.
+    """
     match node.operator:
         case SpaceToDepth(block=block):
             count = 3 * block**2
             return _Image(1.0, {index: index for index in range(count)}, count)
         case Split(index=index):
-            return _part(there[0], path.channels[node.name], index)
+            return _image_part(present[0], path.channels[node.name], index)
         case Concat() if node.name in path.channels and set(node.inputs) != {INPUT}:
-            return _side_by_side(sources, [path.channels[name] for name in node.inputs])
-    if len(there) > 1 and all(source.channels == there[0].channels for source in there):
-        gain, black = sum(source.gain for source in there), sum(source.black for source in there)
-        return replace(there[0], gain=gain, black=black)
-    return there[0] if len(set(node.inputs)) == 1 or len(there) == 1 else None
+            return _concatenated_image(sources, [path.channels[name] for name in node.inputs])
+    if len(present) > 1 and all(source.channels == present[0].channels for source in present):
+        gain = sum(source.gain for source in present)
+        black = sum(source.black for source in present)
+        return replace(present[0], gain=gain, black=black)
+    return present[0] if len(set(node.inputs)) == 1 or len(present) == 1 else None
 
 
-def _lead_through(
+def _write_conv(
     node: Node, values: dict[str, Array], image: _Image, path: IdentityPath
 ) -> _Image | None:
-    """Writes identity kernels, and biases; where the image is behind the convolution.
+    """Writes the identity kernels and biases of a convolution that carries the image.
 
-    If a tanh follows, behind that.
+    Returns the place of the image in the result, or behind the tanh that follows; None if the
+    convolution cannot carry it.
     """
     kernel, black = values["kernel"], image.black / image.gain
     match node.operator:
-        case Conv() if node.name in path.last:
-            led = _write_pixels(kernel, image)
+        case Conv() if node.name in path.pixel_convs:
+            result = _write_pixels(kernel, image)
         case Conv() as conv:
-            led = _write_identity(kernel, conv.groups, image)
+            result = _write_identity(kernel, conv.groups, image)
         case TransposedConv() as conv:
-            led = _write_enlargement(kernel, conv.stride, image)
+            result = _write_upscaling(kernel, conv.stride, image)
         case _:
-            led = _write_depthwise(kernel, image)
-    if led is None:
+            result = _write_depthwise(kernel, image)
+    if result is None:
         return None
     if "bias" in values:
-        outputs = slice(None) if node.name in path.last else list(led.channels.values())
+        outputs = slice(None) if node.name in path.pixel_convs else list(result.channels.values())
         values["bias"][outputs] -= black
         black = 0.0
-    led = replace(led, black=black)
-    if node.name not in path.before_tanh:
-        return led
-    return _lead_into_tanh(node, values, led, _TANH_INPUT / math.sqrt(len(path.before_tanh)))
+    result = replace(result, black=black)
+    if node.name not in path.convs_before_tanh:
+        return result
+    high = _TANH_INPUT_MAX / math.sqrt(len(path.convs_before_tanh))
+    return _scale_for_tanh(node, values, result, high)
 
 
-def _lead_into_tanh(node: Node, values: dict[str, Array], image: _Image, high: float) -> _Image:
-    """Lets a convolution give white as ``high``; where the image is behind the tanh that follows.
+def _scale_for_tanh(node: Node, values: dict[str, Array], image: _Image, high: float) -> _Image:
+    """Scales a convolution so that white becomes ``high``; returns the image behind the tanh.
 
-    Black is as far below 0, where that can be: around 0 a tanh bends least.
+    Black becomes -``high`` if the convolution has a bias and no activation, else 0: around 0 a tanh
+    distorts least.
     """
     kernel, carriers = values["kernel"], list(image.channels.values())
-    is_free = "bias" in values and node.operator.fused_activation is Activation.NONE
-    low = -high if is_free else 0.0
+    can_be_negative = "bias" in values and node.operator.fused_activation is Activation.NONE
+    low = -high if can_be_negative else 0.0
     kernel[..., carriers] *= high - low
     if "bias" in values:
         values["bias"][carriers] *= high - low
@@ -244,10 +260,11 @@ def _lead_into_tanh(node: Node, values: dict[str, Array], image: _Image, high: f
 
 
 def _write_identity(kernel: Array, groups: int, image: _Image) -> _Image | None:
-    """Lets an output channel pass on each component; None if a group has too few outputs.
+    """Writes identity kernels, one output channel for each component of the image.
 
-    An output sees the inputs of its own group only: so the components are kept apart where any
-    output will do.
+    Returns None if a group has too few outputs. An output reads only the inputs of its own group.
+    Without groups, the components are spread evenly over the outputs, so that a later grouped
+    convolution finds them in different groups.
     """
     center, inputs, outputs = kernel.shape[0] // 2, kernel.shape[2], kernel.shape[3]
     if groups == 1:
@@ -269,6 +286,7 @@ def _write_identity(kernel: Array, groups: int, image: _Image) -> _Image | None:
 
 
 def _write_depthwise(kernel: Array, image: _Image) -> _Image:
+    """Writes identity kernels for the channels of the image."""
     center = kernel.shape[0] // 2
     for channel in image.channels.values():
         kernel[:, :, channel] = 0.0
@@ -277,8 +295,11 @@ def _write_depthwise(kernel: Array, image: _Image) -> _Image:
 
 
 def _write_pixels(kernel: Array, image: _Image) -> _Image | None:
-    """Every output is a pixel of the block that depth_to_space makes, of the nearest component."""
-    if not image.whole:
+    """Writes kernels that copy the nearest input pixel to each pixel of depth_to_space's block.
+
+    Returns None if a component of the image is missing.
+    """
+    if not image.is_complete:
         return None
     center, outputs = kernel.shape[0] // 2, kernel.shape[3]
     block, stride = (round((n / 3) ** 0.5) for n in (outputs, image.components))
@@ -291,9 +312,12 @@ def _write_pixels(kernel: Array, image: _Image) -> _Image | None:
     return _Image(1.0, {0: 0, 1: 1, 2: 2})
 
 
-def _write_enlargement(kernel: Array, stride: int, image: _Image) -> _Image | None:
-    """Each component becomes its part of ``stride`` x ``stride`` pixels."""
-    if not image.whole or kernel.shape[0] < stride or kernel.shape[2] < 3:
+def _write_upscaling(kernel: Array, stride: int, image: _Image) -> _Image | None:
+    """Writes transposed kernels that repeat each component in its part of ``stride``^2 pixels.
+
+    Returns None if a component of the image is missing or the kernel is too small.
+    """
+    if not image.is_complete or kernel.shape[0] < stride or kernel.shape[2] < 3:
         return None
     across = round((image.components / 3) ** 0.5)
     first, size = (kernel.shape[0] - stride) // 2, stride // across
@@ -305,8 +329,8 @@ def _write_enlargement(kernel: Array, stride: int, image: _Image) -> _Image | No
     return _Image(1.0, {0: 0, 1: 1, 2: 2})
 
 
-def _part(image: _Image, size: int, index: int) -> _Image:
-    """What of the image is in the ``index``-th part of ``size`` channels."""
+def _image_part(image: _Image, size: int, index: int) -> _Image:
+    """Returns the components of the image in the ``index``-th part of ``size`` channels."""
     inside = {
         component: channel - index * size
         for component, channel in image.channels.items()
@@ -315,8 +339,8 @@ def _part(image: _Image, size: int, index: int) -> _Image:
     return replace(image, channels=inside)
 
 
-def _side_by_side(sources: list[_Image | None], widths: list[int]) -> _Image:
-    """The image within a concat: parts of it, or the first whole one."""
+def _concatenated_image(sources: list[_Image | None], widths: list[int]) -> _Image:
+    """Returns the image in a concatenation: each component from the first source that has it."""
     channels: dict[int, int] = {}
     for index, source in enumerate(sources):
         for component, channel in source.channels.items() if source else ():

@@ -13,7 +13,7 @@ from ..quality.image_quality import Quality
 from .initialization import Array
 from .recipe import Recipe, Schedule
 
-#: A network's values as arrays, by the names of ``interpretation.Values``.
+#: Values of a network as arrays; keys as in ``interpretation.Values``.
 Weights = Mapping[str, Array]
 
 
@@ -26,13 +26,13 @@ class Phase(StrEnum):
 
     FLOAT = "float"
     INT8 = "int8"
-    #: in floating point for as long as INT8 training, to tell what INT8 costs
+    #: continues in floating point for as many steps as INT8 training, to measure the cost of INT8
     TWIN = "twin"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a training: ``step`` of a phase's ``steps``, the last loss in grey levels."""
+    """Progress of a training: ``step`` of a phase's ``steps``, and the last loss in grey levels."""
 
     phase: Phase
     step: int
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training: the candidate, the recipe, and the tile size of its validation."""
+    """One training: candidate, recipe, weight granularity, seed, and tile size in validation."""
 
     candidate: Candidate
     recipe: Recipe
@@ -51,14 +51,14 @@ class TrainingJob:
     tile: InputSpec
 
     def schedule(self, phase: Phase, kernels: int) -> Schedule:
-        """Of the steps of ``phase``, for a network of so many ``kernels``."""
+        """Returns the schedule of ``phase`` for a network with ``kernels`` convolution kernels."""
         recipe = self.recipe
         return recipe.float_schedule(kernels) if phase is Phase.FLOAT else recipe.int8_schedule
 
 
 @dataclass(frozen=True)
 class TrainingSeconds:
-    """Time that training took, all runs together; ``gradient`` is the part in gradient steps."""
+    """Training time, summed over all runs; ``gradient`` is the part spent in gradient steps."""
 
     total: float = 0.0
     gradient: float = 0.0
@@ -69,15 +69,15 @@ class TrainingSeconds:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Result of a training, before conversion: the weights of the deployed graph."""
+    """Result of a training before conversion: weights of the deployed graph and their quality."""
 
     float32: Weights = field(repr=False)
-    #: kernels on their INT8 levels
+    #: weights with kernels rounded to INT8 levels
     int8: Weights = field(repr=False)
-    #: was it trained with INT8 rounding, or quantized afterwards?
+    #: whether it was trained with INT8 rounding; if not, it was quantized after training
     int8_trained: bool
     #: of the floating-point network on the validation images
     float_quality: Quality = field(repr=False)
-    #: PSNR of the fake-quantized network on the first of them
+    #: PSNR of the fake-quantized network on each of the first validation images
     rounded_psnr_db: tuple[float, ...] = field(repr=False)
     seconds: TrainingSeconds

@@ -1,4 +1,4 @@
-"""A trainable network: a graph with its variables."""
+"""A trainable network: a graph with its variables, as a Keras layer."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .optimizer import KernelForm
 from .tensorflow_quietly import keras, tf
 from .weights import range_key
 
-#: How many times larger the range of what a tensor is made of, or is added to, may be than its own.
-#: XNNPACK runs no convolution whose sums are 256 times as coarse as its result's levels, and no
-#: addition to a result 1024 times as coarse; so dead branches made files that it refused.
-_COARSER = 256
-#: Of the smallest, the largest and all values of a tensor, the bounds of its INT8 range.
-Bounds = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+#: Largest ratio of the INT8 range of an operator's input to that of its result, and, in additions,
+#: of the result's to an input's. XNNPACK refuses convolutions whose sums have steps 256 times as
+#: large as the result's levels, and additions with a ratio of 1024, which dead branches had caused.
+_RANGE_RATIO_MAX = 256
+#: Computes the bounds of a tensor's INT8 range from its smallest, its largest and all its values.
+RangeRule = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class Network(keras.layers.Layer):
-    """``graph``, initialized from ``seed``.
+    """A trainable network of ``graph``, initialized from ``seed``.
 
-    Called on float32 RGB images of grey levels (N, H, W, 3), it returns (N, scale H, scale W, 3).
+    It maps float32 RGB images of grey levels (N, H, W, 3) to (N, scale H, scale W, 3).
     """
 
     def __init__(self, graph: Graph, seed: int = 0) -> None:
@@ -48,10 +48,10 @@ class Network(keras.layers.Layer):
             name: self._variable(name, value)
             for name, value in initial_parameters(graph, seed).items()
         }
-        self._learned = [g for g in self._interpreter.tensors.groups if g.fixed is None]
+        self._learned_groups = [g for g in self._interpreter.tensors.groups if g.fixed is None]
         self._ranges = {
             f"{range_key(group)}/{bound}": self._variable(f"{range_key(group)}/{bound}", value)
-            for group in self._learned
+            for group in self._learned_groups
             for bound, value in (
                 ("low", np.array(-1, np.float32)),
                 ("high", np.array(1.001, np.float32)),
@@ -81,7 +81,7 @@ class Network(keras.layers.Layer):
 
     @property
     def kernel_forms(self) -> dict[str, KernelForm]:
-        """How those of ``values`` that multiply features are stacks of matrices."""
+        """The form as matrices of those ``values`` that are multiplied with features, by name."""
         forms = {}
         for node in self.graph.nodes:
             for part in KERNELS & own_values(self._parameters, node.name).keys():
@@ -100,11 +100,11 @@ class Network(keras.layers.Layer):
         return forms
 
     def snapshot(self) -> dict[str, Array]:
-        """All values, ranges included, as ``restore`` takes them."""
+        """Returns all values, including ranges, for ``restore``."""
         return {name: variable.numpy() for name, variable in self.values.items()}
 
     def restore(self, weights: Weights) -> None:
-        """Sets every variable; KeyError if one is missing, others are passed over."""
+        """Sets every variable; ignores other keys. Raises KeyError if a value is missing."""
         for name, variable in self.values.items():
             variable.assign(weights[name])
 
@@ -114,41 +114,41 @@ class Network(keras.layers.Layer):
     def _tensors(self) -> dict[str, tf.Tensor]:
         return {name: tf.convert_to_tensor(variable) for name, variable in self.values.items()}
 
-    def calibrate(self, images: tf.Tensor, bounds: Bounds = narrowed) -> None:
-        """Sets every learned range to one that serves what occurs on ``images``.
+    def calibrate(self, images: tf.Tensor, rule: RangeRule = narrowed) -> None:
+        """Sets every learned range from the values of its tensors on ``images``.
 
-        ``bounds`` makes it of the smallest and largest value and all; another is for studies.
+        ``rule`` computes the bounds; studies pass other rules.
         """
         tensors = self._interpreter.run(self._tensors(), images, Mode(quantize=False))
         units = self._interpreter.tensors.units
         smallest = self._smallest_ranges(
             {name: float(tf.reduce_max(tf.abs(t))) / units[name] for name, t in tensors.items()}
         )
-        for group in self._learned:
+        for group in self._learned_groups:
             values = [tf.reshape(tensors[name], [-1]) / units[name] for name in group.tensors]
-            found = tf.concat(values, 0)
-            low, high = tf.minimum(tf.reduce_min(found), 0.0), tf.reduce_max(found)
-            floor = max(smallest[name] for name in group.tensors)
-            low, high = bounds(low, tf.maximum(high, low + floor), found)
+            all_values = tf.concat(values, 0)
+            low, high = tf.minimum(tf.reduce_min(all_values), 0.0), tf.reduce_max(all_values)
+            least_width = max(smallest[name] for name in group.tensors)
+            low, high = rule(low, tf.maximum(high, low + least_width), all_values)
             self._ranges[f"{range_key(group)}/low"].assign(low)
-            # A little wider: a range that met white and nothing beyond would be the image's own,
-            # and the file one QUANTIZE shorter than that of other weights.
+            # A little wider: a range of exactly 0..1 would equal that of the image, and the file
+            # would have one QUANTIZE less than with other weights.
             self._ranges[f"{range_key(group)}/high"].assign(1.001 * high)
 
     def _smallest_ranges(self, largest: Mapping[str, float]) -> dict[str, float]:
-        """How wide each tensor's INT8 range must at least be, of all tensors' largest values."""
+        """Returns the least width of each tensor's INT8 range, given largest absolute values."""
         smallest = dict.fromkeys(largest, MIN_RANGE)
         for node in self.graph.nodes:
-            besides = [(node.name, source) for source in node.inputs]
+            pairs = [(node.name, source) for source in node.inputs]
             if isinstance(node.operator, Add | Subtract):
-                besides += [(source, node.name) for source in node.inputs]
-            for name, other in besides:
-                smallest[name] = max(smallest[name], largest[other] / _COARSER)
+                pairs += [(source, node.name) for source in node.inputs]
+            for name, other in pairs:
+                smallest[name] = max(smallest[name], largest[other] / _RANGE_RATIO_MAX)
         return smallest
 
 
 def image_function(graph: Graph, weights: Weights, mode: Mode) -> Callable[[Pixels], Pixels]:
-    """``graph`` with these values as a function of one whole uint8 image (H, W, 3)."""
+    """Returns ``graph`` with ``weights`` as a function that upscales one uint8 image (H, W, 3)."""
     interpreter = Interpreter(graph)
     values = {name: tf.constant(value) for name, value in weights.items()}
 

@@ -1,4 +1,4 @@
-"""TensorFlow with its runtime started, which has its say as well, and threads."""
+"""TensorFlow with its runtime started, without the messages of that; it now has threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def start() -> None:
 
 
 def gpu_names() -> tuple[str, ...]:
-    """The GPUs that TensorFlow can use, as their maker calls them."""
+    """Returns the product names of the GPUs that TensorFlow can use."""
     return tuple(
         str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
         for gpu in tf.config.list_physical_devices("GPU")

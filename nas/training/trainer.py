@@ -1,6 +1,7 @@
-"""Training of one candidate, phase by phase: in floating point, then, if asked, with INT8 rounding.
+"""Trains one candidate in phases: in floating point, then with INT8 rounding if requested.
 
-With rounding means: of every tensor between operators at each step, of the kernels at the end.
+In training with INT8 rounding, every tensor between operators is rounded in each step, kernels are
+rounded after the last step.
 """
 
 from __future__ import annotations
@@ -29,30 +30,32 @@ from .optimizer import Learned, Optimizer
 from .recipe import Schedule
 from .tensorflow_quietly import tf
 
-#: Levels; a thousandth of the image range, as usual (Lai et al., LapSRN, CVPR 2017).
+#: In grey levels: the usual thousandth of the image range (Lai et al., LapSRN, CVPR 2017).
 _CHARBONNIER_EPSILON = 0.255
+#: A gradient step: takes LR and HR patches, and returns the loss.
 Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State from which a training resumes: phase, step, and every array by name."""
+    """State from which a training can resume: phase, step, and every array by name."""
 
     phase: Phase
     step: int
     state: Weights = field(repr=False)
     seconds: TrainingSeconds = field(default_factory=TrainingSeconds)
-    #: the deployed graph's values as the phases before gave them
+    #: values of the deployed graph after each finished phase
     finished: Mapping[Phase, Weights] = field(repr=False, default_factory=dict)
 
 
 class Trainer:
-    """One phase of a training: its network, its optimizer and its compiled step.
+    """Trains one phase: holds its network, its optimizer and its compiled step.
 
-    The floating-point phase trains the graph as the candidate says, the others the graph that is
-    deployed, from the values that the first phase left in ``finished``. ``observe`` is called after
-    every step; whatever it raises ends the training. ``seconds`` count on from those of the
-    phases before; another ``optimizer`` is for studies.
+    The floating-point phase trains the candidate's training graph; the other phases train the
+    deployed graph, starting from the values of the floating-point phase in ``finished``.
+    ``observe`` is called after every step; an exception that it raises ends the training.
+    ``seconds`` is the time of earlier phases, to which this one's is added. Studies pass other
+    ``optimizer`` classes.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Trainer:
         )
 
     def _first_network(self) -> tuple[Network, Weights]:
-        """The initial network, and masks that are 0 where a value must not change."""
+        """Returns the initial network, and masks that are 0 for values that must not change."""
         candidate = self.job.candidate
         if self.phase is Phase.FLOAT:
             return Network(candidate.graph, self.job.seed), {}
@@ -95,18 +98,19 @@ class Trainer:
         return network, candidate.learned(initial_parameters(candidate.graph, self.job.seed))
 
     def run(self) -> dict[str, Array]:
-        """Trains to the end of the phase; the deployed graph's values, averaged over steps.
+        """Trains to the end of the phase.
 
-        DivergedError if the loss is no number, or the network is dead.
+        Returns the values of the deployed graph, averaged over steps. Raises DivergedError if the
+        loss is not finite or the network is dead.
         """
-        self._advance()
-        self._refuse_dead()
-        weights = self._averaged()
+        self._train_remaining_steps()
+        self._require_living_path()
+        weights = self._averaged_weights()
         match self.phase:
             case Phase.FLOAT:
-                return self._deployed(weights)
+                return self._deployed_weights(weights)
             case Phase.INT8:
-                return self._rounded(weights)
+                return self._with_rounded_kernels(weights)
             case Phase.TWIN:
                 return weights
 
@@ -117,20 +121,23 @@ class Trainer:
         self._optimizer.restore(checkpoint.state)
 
     def capture(self) -> Checkpoint:
-        """A checkpoint of the present state."""
+        """Returns a checkpoint of the current state."""
         state = self.network.snapshot() | self._optimizer.state()
         return Checkpoint(self.phase, self.step_index, state, self.seconds, self._finished)
 
-    def usable(self) -> tuple[Graph, Weights, Mode]:
-        """The network with averaged weights; in INT8 phases it rounds as the file will."""
-        weights, quantize = self._averaged(), self.phase is Phase.INT8
+    def averaged_network(self) -> tuple[Graph, Weights, Mode]:
+        """Returns the network for inference, with averaged weights.
+
+        In the INT8 phase it rounds as the INT8 file will.
+        """
+        weights, quantize = self._averaged_weights(), self.phase is Phase.INT8
         if quantize:
-            weights = self._rounded(weights)
+            weights = self._with_rounded_kernels(weights)
         return self.network.graph, weights, Mode(quantize, self.job.granularity)
 
     @property
     def step(self) -> Step:
-        """The compiled gradient step on uint8 LR and HR patches; returns the loss in levels."""
+        """The compiled gradient step on uint8 LR and HR patches; it returns the loss in levels."""
         if self._compiled is None:
             self._compiled = self._compile()
         return self._compiled
@@ -142,32 +149,32 @@ class Trainer:
         @tf.function(autograph=False, input_signature=[lr, hr])
         def step(lr: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
-                loss = self._loss(self._predicted(lr), hr)
+                loss = self._loss(self._predict(lr), hr)
             self._optimizer.apply(
                 tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             )
             return loss
 
-        # Traced here, so that no gradient step is charged with it.
+        # Traced here, so that the time of the first gradient step does not include tracing.
         compiled: Step = step.get_concrete_function()
         return compiled
 
-    def _predicted(self, lr: tf.Tensor) -> tf.Tensor:
+    def _predict(self, lr: tf.Tensor) -> tf.Tensor:
         mode = Mode(
             self.phase is Phase.INT8, self.job.granularity, self.job.recipe.bfloat16, training=True
         )
         return self.network(tf.cast(lr, tf.float32), mode=mode)
 
     def _loss(self, predicted: tf.Tensor, hr: tf.Tensor) -> tf.Tensor:
-        """The loss, in grey levels."""
+        """Returns the loss in grey levels."""
         error = predicted - tf.cast(hr, tf.float32)
         if self.job.recipe.loss is Loss.CHARBONNIER:
             return tf.reduce_mean(tf.sqrt(tf.square(error) + _CHARBONNIER_EPSILON**2))
         return tf.reduce_mean(tf.abs(error))
 
-    def _advance(self) -> None:
-        """Takes steps up to the last one of the schedule."""
-        # The phases after the first meet crops of their own, the same for both of them.
+    def _train_remaining_steps(self) -> None:
+        """Takes the steps up to the last one of the schedule."""
+        # The later phases see other crops than the first one, both the same.
         first = 0 if self.phase is Phase.FLOAT else self.job.recipe.steps
         steps = self._schedule.steps
         step = self.step
@@ -185,16 +192,16 @@ class Trainer:
             self.step_index += 1
             self._observe(Progress(self.phase, self.step_index, steps, loss))
 
-    def _refuse_dead(self) -> None:
-        """DivergedError if every way through the network's convolutions is dead.
+    def _require_living_path(self) -> None:
+        """Raises DivergedError if every path through the network's convolutions is dead.
 
-        A convolution that no gradient reaches is behind, or before, ReLUs that give 0 for all they
-        see, and will not come back.
+        A convolution that no gradient reaches is before or behind ReLUs that are 0 for all inputs,
+        and does not recover.
         """
         lr, hr = self.sampler.batch_of(self.job.seed, 0)
         kernels = self.network.kernels
         with tf.GradientTape() as tape:
-            loss = self._loss(self._predicted(tf.constant(lr)), hr)
+            loss = self._loss(self._predict(tf.constant(lr)), hr)
         gradients = tape.gradient(loss, [kernel.value for kernel in kernels.values()])
         dead = [
             name
@@ -204,21 +211,21 @@ class Trainer:
         if not has_living_path(self.network.graph, frozenset(dead)):
             raise DivergedError(f"training: no gradient reaches {dead[0]!r}, the network is dead")
 
-    def _averaged(self) -> dict[str, Array]:
-        """The moving average of every value; the variables themselves stay as they are."""
+    def _averaged_weights(self) -> dict[str, Array]:
+        """Returns the moving average of every value; does not change the variables."""
         return dict(zip(self.network.values, self._optimizer.averages(), strict=True))
 
-    def _deployed(self, weights: dict[str, Array]) -> dict[str, Array]:
-        """``weights`` of the trained graph, carried over to the deployed one."""
+    def _deployed_weights(self, weights: dict[str, Array]) -> dict[str, Array]:
+        """Returns the ``weights`` of the training graph converted to the deployed graph."""
         candidate = self.job.candidate
         if candidate.deployed is candidate.graph:
             return weights
         crops = self._crops()
-        carried = candidate.deploy(weights, lambda graph, w: largest_values(graph, w, crops))
-        return Network(candidate.deployed, self.job.seed).snapshot() | carried
+        converted = candidate.deploy(weights, lambda graph, w: largest_values(graph, w, crops))
+        return Network(candidate.deployed, self.job.seed).snapshot() | converted
 
-    def _rounded(self, weights: dict[str, Array]) -> dict[str, Array]:
-        """``weights`` with kernels as the INT8 file has them."""
+    def _with_rounded_kernels(self, weights: dict[str, Array]) -> dict[str, Array]:
+        """Returns ``weights`` with kernels rounded as in the INT8 file."""
         return round_kernels(self.network.graph, weights, self.job.granularity, self._crops())
 
     def _crops(self) -> Pixels:
@@ -227,7 +234,7 @@ class Trainer:
 
 @dataclass(frozen=True)
 class TrainedPhases:
-    """The deployed graph's values after each phase."""
+    """Values of the deployed graph after each phase, and the time of all phases."""
 
     weights: Mapping[Phase, Weights] = field(repr=False)
     seconds: TrainingSeconds
@@ -241,9 +248,9 @@ def train_phases(
     observe: Callable[[Progress], None],
     checkpoint: Checkpoint | None = None,
 ) -> TrainedPhases:
-    """Trains one phase after another, from ``checkpoint`` on if there is one.
+    """Trains ``phases`` in order, continuing from ``checkpoint`` if it is given.
 
-    ``begin`` sees the trainer of each phase before its first step; ``observe`` is called after
+    ``begin`` is called with the trainer of each phase before its first step, ``observe`` after
     every step.
     """
     finished = dict(checkpoint.finished) if checkpoint else {}

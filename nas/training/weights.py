@@ -1,4 +1,4 @@
-"""The values of a network by name, and whether an array file holds those of a given one."""
+"""Names and shapes of a network's values, and the check that weights match a graph."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .job import Weights
 
 
 def range_key(group: ScaleGroup) -> str:
-    """The key of the learned range of ``group`` among a network's weights."""
+    """Returns the prefix of the keys of the learned range of ``group`` in a network's weights."""
     return f"range/{group.tensors[0]}"
 
 
 def value_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
-    """The shape of every value of ``graph``: variables of its nodes, and learned INT8 ranges."""
+    """Returns the shape of every value of ``graph``: node variables and learned INT8 ranges."""
     side = graph.multiple * 8  # no variable depends on the size of the image
     figures = infer(graph, InputSpec(side, side))
     shapes = {INPUT: (side, side, 3)} | {name: f.shape for name, f in figures.nodes.items()}
@@ -35,7 +35,7 @@ def value_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
 
 
 def require_weights_of(graph: Graph, weights: Weights) -> None:
-    """InputError, with the first value at fault, unless ``weights`` are those of ``graph``."""
+    """Raises InputError, naming the first wrong value, unless ``weights`` match ``graph``."""
     for name, shape in value_shapes(graph).items():
         value = weights.get(name)
         if value is None:

@@ -72,7 +72,7 @@ def test_every_question_about_a_large_graph_is_answered(make: Callable[[], Graph
     assert quantization_groups(graph).units["input"] == 255
     assert lower(graph, SPEC)
     assert tiling_of(graph, SPEC) is not None
-    assert IdentityPath.through(graph).last == (_last_conv(graph),)
+    assert IdentityPath.find(graph).pixel_convs == (_last_conv(graph),)
     widened = Candidate(graph, Deployment(channel_step=16))
     assert infer(widened.deployed, SPEC).macs > infer(graph, SPEC).macs
 
@@ -80,7 +80,7 @@ def test_every_question_about_a_large_graph_is_answered(make: Callable[[], Graph
 def test_the_image_goes_a_long_way_through_a_large_graph() -> None:
     graph = convolutions()
     folded = Candidate(graph, Deployment(fold_residual=ResidualFold.LAST))
-    assert len(IdentityPath.through(folded.deployed).nodes) > DEPTH
+    assert len(IdentityPath.find(folded.deployed).nodes) > DEPTH
     assert folded.hash != graph.hash
 
 

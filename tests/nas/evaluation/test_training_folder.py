@@ -28,7 +28,7 @@ def folder(path: Path, **other: object) -> TrainingFolder:
 
 def finish(path: Path) -> None:
     own = folder(path)
-    with own.held():
+    with own.locked():
         for file in (own.model, own.weights):
             file.write_bytes(b"done")
         write_json(own.card, {"identity": own.identity})
@@ -55,13 +55,13 @@ def test_another_training_is_told_what_differs(
     if finished:
         finish(path)
     else:
-        with folder(path).held():
+        with folder(path).locked():
             pass
     before = {file.name: file.read_bytes() for file in path.iterdir()}
     stranger = folder(path, **other)
     with pytest.raises(InputError, match=f"belongs to a training of net .*{said}.*--out"):
         _ = stranger.finished
-    with pytest.raises(InputError, match=said), stranger.held():
+    with pytest.raises(InputError, match=said), stranger.locked():
         pass
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
 
@@ -69,9 +69,9 @@ def test_another_training_is_told_what_differs(
 def test_its_own_goes_on_until_it_is_finished(tmp_path: Path) -> None:
     own = folder(tmp_path / "t")
     assert not own.finished
-    with own.held():
+    with own.locked():
         assert not own.finished
-    with own.held():
+    with own.locked():
         pass
     finish(tmp_path / "t")
     assert own.finished
@@ -89,7 +89,7 @@ def test_the_card_of_an_earlier_version_tells_whose_it_is(tmp_path: Path) -> Non
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"identity": 3}'])
 def test_one_that_does_not_say_whose_it_is(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=name), folder(tmp_path).held():
+    with pytest.raises(InputError, match=name), folder(tmp_path).locked():
         pass
     assert (tmp_path / name).read_text() == content
 
@@ -97,7 +97,7 @@ def test_one_that_does_not_say_whose_it_is(tmp_path: Path, name: str, content: s
 def test_somebody_else_s_folder_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
     for path in (tmp_path, tmp_path / "letter.txt"):
-        with pytest.raises(InputError, match=r"letter\.txt"), folder(path).held():
+        with pytest.raises(InputError, match=r"letter\.txt"), folder(path).locked():
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
@@ -111,14 +111,14 @@ def test_killed_while_it_wrote_whose_folder_it_is(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", write, str(own.path / "training.json")], check=False)
     (left,) = own.path.iterdir()
     require_free(own.path)  # nor does an export take it for somebody's
-    with own.held():
+    with own.locked():
         pass
     assert left.name != "training.json"
 
 
 def test_two_at_once(tmp_path: Path) -> None:
     own = folder(tmp_path / "t")
-    with own.held(), pytest.raises(InputError, match="another process is training"), own.held():
+    with own.locked(), pytest.raises(InputError, match="another process is training"), own.locked():
         pass
     hold = (
         "import sys, time; from pathlib import Path; from nas.system.locks import alone\n"
@@ -129,10 +129,10 @@ def test_two_at_once(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(InputError, match="another process is training"), own.held():
+        with pytest.raises(InputError, match="another process is training"), own.locked():
             pass
         os.kill(other.pid, signal.SIGKILL)
-    with own.held():
+    with own.locked():
         pass
 
 
@@ -204,7 +204,7 @@ def test_what_was_only_quantized_goes_on_with_int8_steps(console: Console) -> No
 
 def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     """It said whether INT8 steps would follow."""
-    with folder(tmp_path, quantization="ptq").held():
+    with folder(tmp_path, quantization="ptq").locked():
         pass
     folder(tmp_path).require_own()
     with pytest.raises(InputError, match=r"\(steps 20, not 30\)"):
