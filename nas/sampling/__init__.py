@@ -1,1 +1,1 @@
-"""Which network is tried next."""
+"""Samplers, which choose the network that a search tries next."""

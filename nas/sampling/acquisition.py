@@ -1,8 +1,9 @@
-"""How much a network, whose figures are uncertain, can be expected to improve a search.
+"""Acquisition functions: how much an untrained network is expected to improve a search.
 
-Expected improvement (Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive
-Black-Box Functions", 1998) of the score's binary logarithm; for a front, of the area that it
-dominates, where the latency of each network is known and its PSNR normally distributed.
+A search for the best score uses the expected improvement (Jones, Schonlau and Welch, "Efficient
+Global Optimization of Expensive Black-Box Functions", 1998) of the score's binary logarithm. A
+search for a Pareto front uses the expected growth of the area that the front dominates, where the
+latency of each network is known and its PSNR is normally distributed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float | Floats) -> Floats:
-    """Mean of max(0, x - ``best``) for normally distributed x; 0 where that is all but sure."""
+    """Returns the mean of max(0, x - ``best``) for normally distributed x, element by element."""
     deviation = np.maximum(deviation, 1e-9)
     z = (mean - best) / deviation
     density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
@@ -28,7 +29,7 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float | Floats) 
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A network of a front: log2 of its milliseconds, and its expected PSNR."""
+    """A point of a front: binary logarithm of a latency in milliseconds, and expected PSNR."""
 
     log2_ms: float
     psnr_db: float
@@ -38,13 +39,14 @@ def expected_area(
     mean_db: Floats, deviation_db: Floats, log2_ms: Floats, front: Sequence[FrontPoint],
     reference: FrontPoint,
 ) -> Floats:  # fmt: skip
-    """Expected growth of the area (dB times doublings of time) that ``front`` dominates.
+    """Returns by how much each network is expected to enlarge the area that ``front`` dominates.
 
-    The area is counted above ``reference.psnr_db`` and up to ``reference.log2_ms``.
+    The area is measured in dB times doublings of latency. It is bounded from below by
+    ``reference.psnr_db`` and to the right by ``reference.log2_ms``.
     """
     points = sorted(front, key=lambda point: point.log2_ms)
     edges = np.array([-np.inf, *(point.log2_ms for point in points), np.inf])
-    # What is already reached between two edges.
+    # The best PSNR that the front reaches within each latency interval.
     levels = np.maximum.accumulate(
         [reference.psnr_db, *(max(point.psnr_db, reference.psnr_db) for point in points)]
     )

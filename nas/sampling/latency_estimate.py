@@ -1,8 +1,10 @@
-"""Latencies of hundreds of networks at once, good enough to choose among them.
+"""Estimates the latencies of hundreds of networks at once, to choose among them.
 
-By a regression where the device is one, or comes with one; from work and memory elsewhere. The
-study's own latencies correct both by a line in logarithms. What is chosen is timed by the device's
-own source.
+If the device's latency source is a regression, or a regression approximates the device, that
+regression predicts the latencies. Otherwise they are estimated from the multiply-accumulates and
+the bytes moved. A device whose own source is not a regression also gets a linear model of the
+latency's logarithm, which is fitted to the latencies that the study has measured. The network that
+is chosen in the end is timed by the device's own source.
 """
 
 from __future__ import annotations
@@ -29,87 +31,92 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Standard deviations of log2 of milliseconds before the study has timed anything."""
+    """Prior standard deviations of the linear model, in log2 of milliseconds."""
 
-    #: of one network from the line
+    #: deviation of a single network from the line
     network: float
-    #: of the line's coefficients: those of the features, and the level
+    #: of the coefficient of each feature
     slope: float
+    #: of the constant term
     level: float
 
 
-#: A regression of a compiler is within 10 % for nine networks of ten (studies/latency_error).
-_OF_REGRESSION = Uncertainty(network=0.1, slope=0.1, level=0.3)
-#: Without one only the order of magnitude of a device's speed is known.
-_OF_FIGURES = Uncertainty(network=0.3, slope=0.3, level=5.0)
+#: With a regression for the device's compiler. Such a regression is within 10 % for nine networks
+#: of ten (studies/latency_error).
+_WITH_REGRESSION = Uncertainty(network=0.1, slope=0.1, level=0.3)
+#: Without a regression, when only the order of magnitude of a device's speed is known.
+_WITHOUT_REGRESSION = Uncertainty(network=0.3, slope=0.3, level=5.0)
 
 
 @dataclass(frozen=True)
 class EstimatedLatency:
-    """Binary logarithms of milliseconds: mean and standard deviation."""
+    """An estimate of a latency as a normal distribution of the binary logarithm of ms."""
 
+    #: mean
     log2_ms: float
+    #: standard deviation; 0 if the device's own source gave the latency
     deviation: float
-    #: what a limit is held against
+    #: value that is compared with a study's latency limit
     promised_log2_ms: float
 
     @classmethod
     def of(cls, latency: Latency, risk: Risk) -> Self:
-        """As the device's own source says it."""
+        """Returns the exact estimate for a ``latency`` that the device's own source gave."""
         return cls(math.log2(scored_ms(latency, risk)), 0.0, math.log2(latency.promised_ms))
 
     def excess(self, limit_ms: float | None) -> float:
-        """Doublings of time by which it is over a study's limit; less than 0: within it."""
+        """Returns by how many doublings it exceeds a study's limit; negative if it is within."""
         return self.promised_log2_ms - (math.inf if limit_ms is None else math.log2(limit_ms))
 
     @property
-    def is_settled(self) -> bool:
-        """Is it the source's own?"""
+    def is_exact(self) -> bool:
+        """Whether the latency is that of the device's own source."""
         return self.deviation == 0
 
 
-#: What log2 of a network's milliseconds grows with, and 1.
+#: Features of the linear model of log2 of a network's latency in ms; the last is the constant 1.
 LineFeatures = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class TimedNetwork:
-    """A network, and its latency by the study's own source."""
+    """Features of a network, and the latency that the study's own source gave for it."""
 
-    #: as the estimator tells them; None: it knows nothing of the network
+    #: from ``LatencyEstimator.line_features``; None if it has none for the network
     features: LineFeatures | None
     log2_ms: float
 
 
 @dataclass(frozen=True)
 class LatencyEstimator:
-    """For one device and one size of input; ``with_timed`` is what a study has learned."""
+    """Estimates latencies on one device at one input size; ``with_timed`` adds measurements."""
 
     input: InputSpec
-    #: TFLite's names of all that the device takes; None: any
+    #: TFLite names of the operators that the device supports; None: all
     operators: frozenset[str] | None
-    #: of the device, or of another that stands for it
+    #: of the device itself, or of a similar device that approximates it; None without one
     regression: RegressionSource | None
-    #: of the line; None: the regression is the device itself
+    #: of the linear model; None without one, if the regression is the device's own source
     uncertainty: Uncertainty | None
+    #: mean and covariance of the linear model's coefficients
     coefficients: Floats
     covariance: Floats
-    #: what of a prediction a score counts
+    #: which value of a predicted interval a score uses
     risk: Risk = Risk.POINT
 
     @classmethod
     def of(cls, device: Device, spec: InputSpec, risk: Risk) -> LatencyEstimator:
-        """For ``device``, in the time that a score counts; no trainer is disturbed."""
+        """Returns the estimator for ``device``; needs no worker process."""
         regression = open_regression(device)
         if regression is None:
-            return cls._of_line(spec, device, None, _OF_FIGURES, (0.5, 0.5))
+            return cls._with_line(spec, device, None, _WITHOUT_REGRESSION, (0.5, 0.5))
         if device.is_predicted:
             empty = np.zeros(0), np.zeros((0, 0))
             return cls(spec, device.operators, regression, None, *empty, risk=risk)
-        return cls._of_line(spec, device, regression, _OF_REGRESSION, (1.0,))
+        return cls._with_line(spec, device, regression, _WITH_REGRESSION, (1.0,))
 
     @classmethod
-    def _of_line(
+    def _with_line(
         cls,
         spec: InputSpec,
         device: Device,
@@ -128,7 +135,7 @@ class LatencyEstimator:
         )
 
     def with_timed(self, timed: Sequence[TimedNetwork]) -> LatencyEstimator:
-        """The line brought to these latencies (Bayesian linear regression)."""
+        """Returns an estimator fitted to ``timed`` networks by Bayesian linear regression."""
         if self.uncertainty is None:
             return self
         known = [(row.features, row.log2_ms) for row in timed if row.features is not None]
@@ -142,7 +149,10 @@ class LatencyEstimator:
         return replace(self, coefficients=coefficients, covariance=covariance)
 
     def estimates(self, networks: Sequence[Candidate]) -> list[EstimatedLatency | None]:
-        """Of networks as they are deployed; None for what the device does not take."""
+        """Returns estimates for the deployed graphs.
+
+        None for a network that the device does not support or the regression cannot predict.
+        """
         if self.uncertainty is None:
             return [
                 None if latency is None else EstimatedLatency.of(latency, self.risk)
@@ -160,7 +170,11 @@ class LatencyEstimator:
         return found
 
     def line_features(self, networks: Sequence[Candidate]) -> list[LineFeatures | None]:
-        """Of networks as they are deployed; None for what the device does not take, or no line."""
+        """Returns features of the linear model for the deployed graphs.
+
+        None for a network that the device does not support or the regression cannot predict, and
+        for all networks if there is no linear model.
+        """
         if self.uncertainty is None:
             return [None] * len(networks)
         graphs = [network.deployed for network in networks]
@@ -169,22 +183,22 @@ class LatencyEstimator:
             return [None if one is None else (math.log2(one.ms), 1.0) for one in predictions]
         figures = [infer(graph, self.input) for graph in graphs]
         rows = [(math.log2(1 + f.macs), math.log2(f.bytes_moved), 1.0) for f in figures]
-        taken = map(self._takes, self._requests(graphs))
-        return [row if takes else None for row, takes in zip(rows, taken, strict=True)]
+        supported = map(self._supports, self._requests(graphs))
+        return [row if known else None for row, known in zip(rows, supported, strict=True)]
 
     def _predictions(self, graphs: Sequence[Graph]) -> list[Latency | None]:
-        """By the regression; None for what the device does not take."""
+        """Returns the regression's latencies; None for a graph that it or the device refuses."""
         requests = self._requests(graphs)
-        taken = [self._takes(request) for request in requests]
-        times = iter(_latencies(self.regression, list(itertools.compress(requests, taken))))
-        return [next(times) if takes else None for takes in taken]
+        supported = [self._supports(request) for request in requests]
+        times = iter(_latencies(self.regression, list(itertools.compress(requests, supported))))
+        return [next(times) if known else None for known in supported]
 
     def _requests(self, graphs: Sequence[Graph]) -> list[LatencyRequest]:
         return [
             LatencyRequest.of_graph(graph, self.input, _no_file, "an option") for graph in graphs
         ]
 
-    def _takes(self, request: LatencyRequest) -> bool:
+    def _supports(self, request: LatencyRequest) -> bool:
         return self.operators is None or self.operators.issuperset(
             operator.kind for operator in request.operators
         )
@@ -193,7 +207,10 @@ class LatencyEstimator:
 def _latencies(
     regression: RegressionSource | None, requests: Sequence[LatencyRequest]
 ) -> list[Latency | None]:
-    """All at once; one by one if the regression refuses some. None: it knows nothing of it."""
+    """Predicts all ``requests`` at once, or one by one if the regression refuses any of them.
+
+    A refused request gives None.
+    """
     if regression is None or not requests:
         return []
     try:

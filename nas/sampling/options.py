@@ -1,4 +1,4 @@
-"""Networks that a study might train next, and how much each may be expected to improve it."""
+"""Networks that a study may train next, and the improvement that is expected of each."""
 
 from __future__ import annotations
 
@@ -32,65 +32,74 @@ class Option:
     #: of the deployed graph at the study's input
     macs: int
     latency: EstimatedLatency
-    #: what a full training adds to the study's
+    #: PSNR in dB that a full training is expected to add to that of the study's short training
     missing_db: float
 
     @property
     def hash(self) -> str:
-        """The candidate's."""
+        """Hash of the candidate."""
         return self.draw.candidate.hash
 
 
 @dataclass(frozen=True)
 class ImprovementModel:
-    """What to expect of networks, by the package's trainings and the study's own."""
+    """Predicts the improvement by networks from the trainings of the package and the study."""
 
     problem: SamplingProblem
     knowledge: StudyKnowledge
-    #: of the study's networks, from model to model
+    #: intermediate results for the study's networks, shared by its successive models
     memory: StudyMemory = field(default_factory=StudyMemory, repr=False, compare=False)
-    #: mean and deviation of gains that were asked for, in dB, by the network's hash
-    _told: dict[str, tuple[float, float]] = field(
+    #: mean and standard deviation in dB of each predicted gain, by the network's hash
+    _cached_gains: dict[str, tuple[float, float]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def improvement(self, options: Sequence[Option]) -> Floats:
-        """Expected, one an option; in doublings of the score, or of a front's area."""
+        """Returns the acquisition value of each option; the highest is the most promising.
+
+        It is the expected improvement, in doublings of the best score or as growth of the front's
+        area, times the probability of keeping the latency limit. If that is 0 for all options, it
+        is the negative excess over the limit in doublings.
+        """
         if not options:
             return np.zeros(0)
         gains = self.gains(options)
         missing_db = np.array([option.missing_db for option in options])
         psnr_db = gains.mean_db + self.problem.bicubic_psnr_db + missing_db
         log2_ms = np.array([option.latency.log2_ms for option in options])
-        doubt = np.array([option.latency.deviation for option in options])
+        log2_ms_deviation = np.array([option.latency.deviation for option in options])
         if self.problem.objective is Objective.SCORE:
             # The score's logarithm grows by 2 for each dB.
             value = np.array(
                 [log2_score(db, 2**log2) for db, log2 in zip(psnr_db, log2_ms, strict=True)]
             )
-            deviation = np.hypot(2 * gains.deviation_db, doubt)
-            found = expected_improvement(value, deviation, self._best(float(value.max())))
+            deviation = np.hypot(2 * gains.deviation_db, log2_ms_deviation)
+            to_beat = self._log2_score_to_beat(float(value.max()))
+            improvement = expected_improvement(value, deviation, to_beat)
         else:
-            found = expected_area(psnr_db, gains.deviation_db, log2_ms, self._front, self._corner)
+            improvement = expected_area(
+                psnr_db, gains.deviation_db, log2_ms, self._front, self._reference_point
+            )
         excess = self._excess(options)
-        likely = ndtr(-excess / np.maximum(doubt, 1e-6))
-        # Where nothing keeps the limit, the nearest is the best.
-        return np.asarray(found * likely if likely.any() else -excess)
+        probability = ndtr(-excess / np.maximum(log2_ms_deviation, 1e-6))
+        # If no option can keep the limit, the one nearest to it is the best.
+        return np.asarray(improvement * probability if probability.any() else -excess)
 
     def gains(self, options: Sequence[Option]) -> Gains:
-        """Over bicubic enlargement, after the study's training."""
-        new = {option.hash: option.features for option in options if option.hash not in self._told}
+        """Returns PSNR gains over bicubic enlargement that the study's training would reach."""
+        known = self._cached_gains
+        new = {option.hash: option.features for option in options if option.hash not in known}
         if new:
-            told = self._study_gains.of(matrix_of(list(new.values())))
-            self._told.update(
-                zip(new, zip(told.mean_db, told.deviation_db, strict=True), strict=True)
+            predicted = self._study_gains.of(matrix_of(list(new.values())))
+            known.update(
+                zip(new, zip(predicted.mean_db, predicted.deviation_db, strict=True), strict=True)
             )
-        rows = np.array([self._told[option.hash] for option in options]).reshape(-1, 2)
+        rows = np.array([known[option.hash] for option in options]).reshape(-1, 2)
         return Gains(rows[:, 0], rows[:, 1])
 
     @cached_property
     def estimator(self) -> LatencyEstimator:
-        """Of latencies, by all that the study's own source has timed."""
+        """The latency estimator, fitted to the latencies that the study has measured."""
         return self.problem.estimator.with_timed(self.knowledge.timed)
 
     @cached_property
@@ -105,14 +114,14 @@ class ImprovementModel:
         )
 
     def _excess(self, options: Sequence[Option]) -> Floats:
-        """Of each, over the study's limit."""
+        """Returns by how many doublings each option exceeds the study's latency limit."""
         limit_ms = self.problem.settings.max_latency_ms
         return np.array([option.latency.excess(limit_ms) for option in options])
 
-    def _best(self, promised: float) -> float:
-        """Score's logarithm of what is to be surpassed: while nothing is trained, the promise."""
+    def _log2_score_to_beat(self, expected: float) -> float:
+        """Returns log2 of the best score so far, or ``expected`` if nothing is trained yet."""
         best = self.knowledge.best[:1]
-        return best[0].result.log2_score if best else promised
+        return best[0].result.log2_score if best else expected
 
     @cached_property
     def _front(self) -> list[FrontPoint]:
@@ -123,8 +132,12 @@ class ImprovementModel:
         ]
 
     @cached_property
-    def _corner(self) -> FrontPoint:
-        """What a front is counted from: bicubic enlargement, at four times the slowest known."""
+    def _reference_point(self) -> FrontPoint:
+        """Reference point of the dominated area.
+
+        Its PSNR is that of bicubic enlargement, its latency the study's limit or else four times
+        that of the slowest trained network.
+        """
         limit_ms = self.problem.settings.max_latency_ms
         slowest = [row.result.scored_ms * 4 for row in self.knowledge.trained] or [1000.0]
         log2_ms = math.log2(max(slowest) if limit_ms is None else limit_ms)

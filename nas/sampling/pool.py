@@ -1,10 +1,10 @@
-"""The networks among which the next one is chosen: fresh ones, and relatives of the best.
+"""Makes the pool of options from which the next network is chosen.
 
-The best that were trained before the study, of the same space, are among them, and parents while
-there are few others.
-
-A few rounds of evolution on what is expected of networks, not on trainings: each takes the most
-promising and changes them. The same problem, knowledge and number give the same pool.
+A pool contains random networks, and mutations and crossovers of the study's best networks. It also
+contains the best networks of the same space that other studies have trained; they are the parents
+as long as the study has none of its own. A few rounds of evolution follow, in which the most
+promising options, by their expected improvement and without any training, are mutated. The same
+problem, knowledge and trial number give the same pool.
 """
 
 from __future__ import annotations
@@ -26,70 +26,71 @@ from .latency_estimate import LatencyEstimator
 from .options import ImprovementModel, Option
 from .problem import SamplingProblem
 from .replay import Choices, Draw, draw, values_of
-from .variation import changed, crossed
+from .variation import crossover, mutate
 
-#: Random draws: of a pool beside relatives, and where nothing is trained yet.
-_FRESH, _FRESH_ALONE = 24, 96
-#: Of the best trained networks: those with a choice or two changed, and mixtures of two.
-_CHANGED, _CROSSED = 32, 16
-#: Then, so many times, so many changed ones of the most promising.
-_ROUNDS, _EACH_ROUND = 2, 40
-#: Networks that new ones are made of; so many of other studies are in a pool.
-_PARENTS = 8
-#: Failed or known draws, for each that is wanted, after which a space is taken to be exhausted.
-_PATIENCE = 5
+#: Number of random networks in a pool, with and without mutations and crossovers of parents.
+_RANDOM, _RANDOM_WITHOUT_PARENTS = 24, 96
+#: Number of mutations and of crossovers of the parents.
+_MUTATED, _CROSSOVERS = 32, 16
+#: Number of rounds of evolution, and of mutated networks in each.
+_ROUNDS, _MUTATED_PER_ROUND = 2, 40
+#: Maximum number of parents, and of networks of other studies in a pool.
+_MAX_PARENTS = 8
+#: Maximum number of draws for each wanted network; if that many are refused or known already, the
+#: space counts as exhausted.
+_DRAWS_PER_NETWORK = 5
 
-#: Gives values for a space to draw by.
-Chooser = Callable[[random.Random], Mapping[str, Any]]
+#: Returns parameter values with which a space draws a network.
+ChooseValues = Callable[[random.Random], Mapping[str, Any]]
 
 
 def make_pool(model: ImprovementModel, number: int) -> tuple[Option, ...]:
-    """Options for trial ``number``; none was proposed before."""
-    pool = _Pool.begun(model, f"{number}")
-    untried = _untried(model)
+    """Returns options for trial ``number``; none of them was proposed in an earlier trial."""
+    pool = _Pool.empty(model, f"{number}")
+    untried = _untried_warm_choices(model)
     pool.add(map(values_of, untried), len(untried))
-    own = model.knowledge.parents(model.problem.objective)[:_PARENTS]
-    pool.grow(_FRESH if own else _FRESH_ALONE, lambda rng: {})
+    own = model.knowledge.parents(model.problem.objective)[:_MAX_PARENTS]
+    pool.grow(_RANDOM if own else _RANDOM_WITHOUT_PARENTS, lambda rng: {})
     parents = own or untried
     if parents:
-        pool.grow(_CHANGED, _changes_of(parents))
-        pool.grow(_CROSSED, lambda rng: crossed(rng.choice(parents), rng.choice(parents), rng))
+        pool.grow(_MUTATED, _mutations_of(parents))
+        pool.grow(_CROSSOVERS, lambda rng: crossover(rng.choice(parents), rng.choice(parents), rng))
     for _ in range(_ROUNDS):
         order = np.argsort(-model.improvement(pool.options), kind="stable")
-        best = [pool.options[place].draw.choices for place in order[:_PARENTS]]
+        best = [pool.options[index].draw.choices for index in order[:_MAX_PARENTS]]
         if best:
-            pool.grow(_EACH_ROUND, _changes_of(best))
+            pool.grow(_MUTATED_PER_ROUND, _mutations_of(best))
     return tuple(pool.options)
 
 
-def make_small(
+def make_small_options(
     model: ImprovementModel, number: int, options: Sequence[Option]
 ) -> tuple[Option, ...]:
-    """More options for trial ``number``, small ones: ``options`` are too large for what is left."""
-    pool = _Pool.begun(model, f"{number}/small")
-    pool.met.update(option.hash for option in options)
-    pool.grow(_FRESH_ALONE, lambda rng: {})
+    """Returns small options for trial ``number``; ``options`` are too large for the budget."""
+    pool = _Pool.empty(model, f"{number}/small")
+    pool.seen_hashes.update(option.hash for option in options)
+    pool.grow(_RANDOM_WITHOUT_PARENTS, lambda rng: {})
     for _ in range(_ROUNDS):
-        smallest = sorted([*options, *pool.options], key=lambda option: option.macs)[:_PARENTS]
-        pool.grow(_EACH_ROUND, _changes_of([option.draw.choices for option in smallest]))
+        smallest = sorted([*options, *pool.options], key=lambda option: option.macs)[:_MAX_PARENTS]
+        pool.grow(_MUTATED_PER_ROUND, _mutations_of([option.draw.choices for option in smallest]))
     return tuple(pool.options)
 
 
-def _untried(model: ImprovementModel) -> list[Choices]:
-    """The best that were trained before the study and not in it."""
+def _untried_warm_choices(model: ImprovementModel) -> list[Choices]:
+    """Returns choices of the best networks of other studies that this one has not proposed."""
     proposed = model.knowledge.proposed
     draws = (draw for draw in model.problem.warm_draws if draw.candidate.hash not in proposed)
-    return [draw.choices for draw in itertools.islice(draws, _PARENTS)]
+    return [draw.choices for draw in itertools.islice(draws, _MAX_PARENTS)]
 
 
-def _changes_of(parents: Sequence[Choices]) -> Chooser:
-    """Values of one of them, a choice or two changed."""
-    return lambda rng: changed(rng.choice(parents), rng)
+def _mutations_of(parents: Sequence[Choices]) -> ChooseValues:
+    """Returns a chooser of the values of a random parent, one or two of them changed."""
+    return lambda rng: mutate(rng.choice(parents), rng)
 
 
 @dataclass(frozen=True)
 class _Network:
-    """A drawn network, before anything is expected of it."""
+    """A drawn network without an estimated latency."""
 
     draw: Draw
     features: Features
@@ -98,46 +99,51 @@ class _Network:
 
 @dataclass
 class _Pool:
+    """Collects distinct options for one trial."""
+
     problem: SamplingProblem
     estimator: LatencyEstimator
     rng: random.Random
-    #: hashes of what is in the pool, or was proposed before
-    met: set[str]
+    #: hashes of all networks that were drawn for the pool or proposed in earlier trials
+    seen_hashes: set[str]
     options: list[Option] = field(default_factory=list)
 
     @classmethod
-    def begun(cls, model: ImprovementModel, part: str) -> Self:
-        """An empty one; ``part`` of a study draws other networks than its others do."""
-        rng = random.Random(f"{model.problem.settings.seed}/{part}")
+    def empty(cls, model: ImprovementModel, name: str) -> Self:
+        """Returns an empty pool; ``name`` is part of the seed of its random numbers."""
+        rng = random.Random(f"{model.problem.settings.seed}/{name}")
         return cls(model.problem, model.estimator, rng, set(model.knowledge.proposed))
 
-    def grow(self, count: int, choose: Chooser) -> None:
-        """By ``count`` networks drawn with the choices that ``choose`` gives, if there are any."""
-        self.add((choose(self.rng) for _ in range(count * _PATIENCE)), count)
+    def grow(self, count: int, choose: ChooseValues) -> None:
+        """Adds up to ``count`` networks that are drawn with the values that ``choose`` returns."""
+        self.add((choose(self.rng) for _ in range(count * _DRAWS_PER_NETWORK)), count)
 
     def add(self, known: Iterable[Mapping[str, Any]], count: int) -> None:
-        """At most ``count`` networks drawn by what is ``known`` of each."""
+        """Adds up to ``count`` networks, each drawn with one element of ``known`` values."""
         drawn = (network for values in known if (network := self._draw(values)) is not None)
         self.options += self._options(list(itertools.islice(drawn, count)))
 
     def _draw(self, known: Mapping[str, Any]) -> _Network | None:
-        """A network that was not met before, and that the image gets through."""
+        """Draws a network with the ``known`` values.
+
+        Returns None if it is refused, was drawn before, or loses part of the image.
+        """
         settings = self.problem.settings
         try:
             drawn = draw(self.problem.space, settings.scale, self.rng, known)
             candidate = drawn.candidate
-            if candidate.hash in self.met:
+            if candidate.hash in self.seen_hashes:
                 return None
-            self.met.add(candidate.hash)
+            self.seen_hashes.add(candidate.hash)
             macs = infer(candidate.deployed, InputSpec.parse(settings.input)).macs
             features = features_of(candidate)
-        except NasError:  # refused by the space, or at this size; a trial that meets it says why
+        except NasError:  # refused by the space or for the input size
             return None
-        narrow = features.log_narrowest < math.log2(IMAGE_VALUES)
-        return None if narrow or has_gaps(candidate.graph) else _Network(drawn, features, macs)
+        is_narrow = features.log_narrowest < math.log2(IMAGE_VALUES)
+        return None if is_narrow or has_gaps(candidate.graph) else _Network(drawn, features, macs)
 
     def _options(self, networks: Sequence[_Network]) -> Iterator[Option]:
-        """Those that the device takes."""
+        """Returns options for the networks that the device supports."""
         problem, bicubic_db = self.problem, self.problem.bicubic_psnr_db
         latencies = self.estimator.estimates([row.draw.candidate for row in networks])
         missing_db = problem.expectations.missing_db(

@@ -1,4 +1,4 @@
-"""What a sampler is to find networks for, and what a study knows by now: plain values."""
+"""The problem that a sampler solves, and the results that a study has so far, as plain values."""
 
 from __future__ import annotations
 
@@ -29,97 +29,101 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SamplingProblem:
-    """A study's space, device and settings."""
+    """A study's space, settings, latency estimator and prior knowledge."""
 
     space: Space
     settings: Settings
-    #: before the study has timed anything
+    #: without the latencies that the study has measured
     estimator: LatencyEstimator
     expectations: Expectations
-    #: what is believed of networks before the study has trained any
+    #: returns the prior of the PSNR gains, before the study has trained any network
     read_prior: Callable[[], GainPrior] = shipped_prior
-    #: what was trained before the study
+    #: returns the networks that were trained before the study
     read_known: Callable[[], Sequence[KnownNetworks]] = tuple
 
     @property
     def objective(self) -> Objective:
-        """What is to be improved."""
+        """Objective of the study."""
         return self.settings.objective
 
     @property
     def bicubic_psnr_db(self) -> float:
-        """Of bicubic enlargement of the study's validation images."""
+        """PSNR of bicubic enlargement on the study's validation images."""
         return self.settings.references.bicubic_psnr_db
 
     @cached_property
     def warm_draws(self) -> tuple[Draw, ...]:
-        """Of what was trained before, that which the study's space draws; the best first."""
+        """Networks trained before the study that its space can draw, the best first."""
         known = self.read_known()
         return warm_draws(self.space, self.settings, self.estimator, self.expectations, known)
 
 
 @dataclass(frozen=True)
 class StudyTrial:
-    """A trial as the study knows it by now, and the choices that made its network."""
+    """The present record of a trial, and the choices that made its network."""
 
     record: TrialRecord
     choices: Choices
 
 
 @dataclass(frozen=True)
-class MetNetwork:
-    """A network of a study, trained or not."""
+class StudyNetwork:
+    """A network of a study, trained or not, with its features."""
 
     candidate: Candidate
     features: Features
-    #: that its latency is estimated by
+    #: for the latency estimate; None if the estimator has none for the network
     line_features: LineFeatures | None
 
 
 @dataclass(frozen=True)
-class KnownNetwork:
+class TrainedNetwork:
     """A trained network of a study."""
 
-    network: MetNetwork
+    network: StudyNetwork
     result: Result
-    #: that make the space draw it; a reference has none
+    #: with which the space draws it; empty for a reference
     choices: Choices
     within_limit: bool
 
 
 @dataclass(frozen=True)
 class StudyKnowledge:
-    """What the trials of a study say."""
+    """What is known from the trials of a study."""
 
+    #: of all trials that have a network
     records: tuple[TrialRecord, ...]
-    trained: tuple[KnownNetwork, ...]
+    trained: tuple[TrainedNetwork, ...]
     #: features of networks in training
     pending: tuple[Features, ...]
-    #: hashes of all networks that were proposed
+    #: hashes of all proposed networks, without references
     proposed: frozenset[str]
 
     @cached_property
     def features(self) -> Floats:
-        """Of trained networks: (networks, features)."""
+        """Features of the trained networks, of shape (networks, features)."""
         return matrix_of([row.network.features for row in self.trained])
 
     @cached_property
     def pending_features(self) -> Floats:
-        """Of networks in training: (networks, features)."""
+        """Features of the networks in training, of shape (networks, features)."""
         return matrix_of(list(self.pending))
 
     def gain_db(self, bicubic_psnr_db: float) -> Floats:
-        """PSNR of trained networks over bicubic enlargement, after the study's training."""
+        """Returns the PSNR gains in dB of the trained networks over bicubic enlargement."""
         return np.array([row.result.psnr_db - bicubic_psnr_db for row in self.trained])
 
     @property
-    def best(self) -> list[KnownNetwork]:
-        """Trained networks that the study allows, the best score first."""
+    def best(self) -> list[TrainedNetwork]:
+        """Trained networks within the study's latency limit, the best score first."""
         allowed = [row for row in self.trained if row.within_limit]
         return sorted(allowed, key=lambda row: -row.result.log2_score)
 
     def parents(self, objective: Objective) -> list[Choices]:
-        """Choices that made the best networks, or those of the front and the best behind them."""
+        """Returns the choices that made the trained networks, the best score first.
+
+        For a Pareto front, the networks of the front come before the others.
+        """
         front = {record.candidate for record in self.front}
         rows = [row for row in self.best if row.choices]
         if objective is Objective.PARETO:
@@ -128,12 +132,12 @@ class StudyKnowledge:
 
     @property
     def front(self) -> list[TrialRecord]:
-        """Those that no other beats in PSNR and time, the fastest first."""
+        """Records of the Pareto front of PSNR and latency, the fastest first."""
         return pareto_front(list(self.records))
 
     @property
     def timed(self) -> list[TimedNetwork]:
-        """Networks with the latencies that the study's own source gave."""
+        """The trained networks with the latencies that the study has measured."""
         return [
             TimedNetwork(row.network.line_features, float(np.log2(row.result.latency.ms)))
             for row in self.trained
@@ -141,32 +145,33 @@ class StudyKnowledge:
 
 
 class NetworkMemory:
-    """What of a study's networks stays as it is, made once for each."""
+    """Caches the features and the choices of a study's networks, which never change."""
 
     def __init__(self, estimator: LatencyEstimator) -> None:
         self._estimator = estimator
-        self._met: dict[str, MetNetwork | None] = {}
+        #: by the candidate's hash; None for networks without features
+        self._networks: dict[str, StudyNetwork | None] = {}
         #: of finished trials, by number
         self._choices: dict[int, Choices] = {}
 
-    def of(self, record: TrialRecord) -> MetNetwork | None:
-        """Of a trial that got as far as a network; None if that has no features."""
+    def of(self, record: TrialRecord) -> StudyNetwork | None:
+        """Returns the network of a trial that has one; None if the network has no features."""
         name = record.candidate or ""
-        if name not in self._met:
+        if name not in self._networks:
             try:
                 candidate = record.network
                 self.note(name, candidate, features_of(candidate))
             except NasError:
-                self._met[name] = None
-        return self._met[name]
+                self._networks[name] = None
+        return self._networks[name]
 
     def note(self, name: str, candidate: Candidate, features: Features) -> None:
-        """What trials will call ``name``, with its features; NasError if it has no latency."""
+        """Stores ``candidate`` under its hash; NasError if it has no latency features."""
         (line_features,) = self._estimator.line_features([candidate])
-        self._met[name] = MetNetwork(candidate, features, line_features)
+        self._networks[name] = StudyNetwork(candidate, features, line_features)
 
     def choices_of(self, trial: FrozenTrial) -> Choices:
-        """That made its network, or will."""
+        """Returns the choices that make the network of ``trial``."""
         known = self._choices.get(trial.number)
         if known is not None:
             return known
@@ -178,15 +183,19 @@ class NetworkMemory:
         return choices
 
     def knowledge(self, trials: Iterable[StudyTrial]) -> StudyKnowledge:
-        """What ``trials`` say."""
-        kept = [trial for trial in trials if trial.record.candidate is not None]
-        records = tuple(trial.record for trial in kept)
-        known = [(trial, found) for trial in kept if (found := self.of(trial.record)) is not None]
+        """Returns what is known from ``trials``."""
+        with_network = [trial for trial in trials if trial.record.candidate is not None]
+        records = tuple(trial.record for trial in with_network)
+        known = [
+            (trial, network)
+            for trial in with_network
+            if (network := self.of(trial.record)) is not None
+        ]
         trained = tuple(
-            KnownNetwork(found, trial.record.result, trial.choices, trial.record.within_limit)
-            for trial, found in known
+            TrainedNetwork(network, trial.record.result, trial.choices, trial.record.within_limit)
+            for trial, network in known
             if trial.record.result is not None
         )
-        pending = tuple(found.features for trial, found in known if trial.record.running)
+        pending = tuple(network.features for trial, network in known if trial.record.running)
         proposed = frozenset(row.candidate or "" for row in records if not row.baseline)
         return StudyKnowledge(records, trained, pending, proposed)

@@ -1,4 +1,4 @@
-"""Networks drawn by choices that are known beforehand, and what is left to chance."""
+"""Draws networks with known parameter values; the other parameters get random values."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from search_spaces.spaces.space import Space
 
 @dataclass(frozen=True)
 class Choice:
-    """A parameter's value, and what it was chosen from."""
+    """A parameter's value, and the distribution it was chosen from."""
 
     value: Any
     distribution: BaseDistribution
 
 
-#: By the parameter's name, in the order in which the space asks.
+#: By the parameter's name, in the order in which the space asks for them.
 Choices = Mapping[str, Choice]
 
 
 def values_of(choices: Choices) -> dict[str, Any]:
-    """The values alone."""
+    """Returns the values without their distributions."""
     return {name: choice.value for name, choice in choices.items()}
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A network of a space, and the choices that make it."""
+    """A network of a space, and the choices with which the space draws it."""
 
     candidate: Candidate
     choices: Choices
@@ -48,7 +48,7 @@ class Draw:
 class ReplayTrial(RandomTrial):
     """Gives the ``known`` values where the space asks for them, and random ones elsewhere.
 
-    A value that is no choice any more, since others have changed, is drawn anew.
+    A known value that the distribution does not contain is replaced by a random one.
     """
 
     def __init__(self, rng: random.Random, known: Mapping[str, Any]) -> None:
@@ -73,20 +73,23 @@ class ReplayTrial(RandomTrial):
         return super().suggest_categorical(name, choices)
 
     def _note(self, name: str, distribution: BaseDistribution) -> None:
-        """Of a parameter that is asked for twice the first is what its value is of."""
+        """Stores the distribution; of a parameter that is asked for twice, the first one."""
         known = self.distributions.setdefault(name, distribution)
         check_distribution_compatibility(known, distribution)  # as Optuna's trial does
 
     def _draw(self, parameter: Parameter) -> int:
         if parameter.name in self._known:
-            place = parameter.place_of(self._known[parameter.name])
-            if place is not None:
-                return place
+            index = parameter.place_of(self._known[parameter.name])
+            if index is not None:
+                return index
         return super()._draw(parameter)
 
 
 def draw(space: Space, scale: int, rng: random.Random, known: Mapping[str, Any]) -> Draw:
-    """A network of ``space`` by the ``known`` choices; GraphError if the space refuses them."""
+    """Draws a network of ``space`` with the ``known`` values.
+
+    Raises GraphError if the space refuses the choices.
+    """
     trial = ReplayTrial(rng, known)
     candidate = space.draw(trial, scale)
     choices = {

@@ -1,4 +1,7 @@
-"""Optuna's samplers, kept from taking reference trials, without parameters, for candidates."""
+"""Makes the sampler of a worker: the project's own, or one of Optuna's.
+
+Optuna's samplers are kept from taking reference trials, which have no parameters, for candidates.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,14 @@ from optuna.trial import FrozenTrial, TrialState
 from ..choices import SamplerKind
 from ..studies.record import is_baseline
 from .problem import SamplingProblem
-from .surrogate import Fits, Foresees, RecordsOf, SurrogateSampler, Times, untold
+from .surrogate import (
+    CheckBudget,
+    FindLatency,
+    RecordsOf,
+    ReportFront,
+    SurrogateSampler,
+    ignore_front,
+)
 
 #: Random candidates before TPE takes over; the two reference trials count among them.
 _STARTUP_TRIALS = 8
@@ -22,43 +32,47 @@ _POPULATION = 20
 
 
 @dataclass(frozen=True)
-class SamplerPlace:
-    """What a sampler may know of the worker that it is of."""
+class SamplerContext:
+    """What a worker gives its sampler."""
 
     problem: SamplingProblem
     records_of: RecordsOf
-    fits: Fits
-    #: another for every run of a worker: with an old one come the old proposals
+    fits_budget: CheckBudget
+    #: differs for each run of a worker, since the same seed would give the same proposals again
     seed: int
-    foresees: Foresees = untold
-    #: None: only a device can tell
-    times: Times | None = None
+    report_front: ReportFront = ignore_front
+    #: None if only a measurement on the device gives the latency
+    find_latency: FindLatency | None = None
 
 
-def make_sampler(kind: SamplerKind, place: SamplerPlace) -> BaseSampler:
-    """The sampler of one worker's run."""
-    seed = place.seed
+def make_sampler(kind: SamplerKind, context: SamplerContext) -> BaseSampler:
+    """Returns the sampler of the given kind for one run of a worker."""
+    seed = context.seed
     match kind:
         case SamplerKind.SURROGATE:
             return SurrogateSampler(
-                place.problem, place.records_of, place.fits, place.foresees, place.times
+                context.problem,
+                context.records_of,
+                context.fits_budget,
+                context.report_front,
+                context.find_latency,
             )
         case SamplerKind.TPE:
-            # By groups: a space may ask for a parameter only under a condition.
+            # Groups handle parameters that a space asks for only under a condition.
             return TPESampler(
                 n_startup_trials=_STARTUP_TRIALS, multivariate=True, group=True, seed=seed
             )
         case SamplerKind.NSGA2:
-            return OfCandidates(NSGAIISampler(population_size=_POPULATION, seed=seed))
+            return CandidateSampler(NSGAIISampler(population_size=_POPULATION, seed=seed))
         case SamplerKind.RANDOM:
             return RandomSampler(seed=seed)
 
 
-class OfCandidates(BaseSampler):
-    """A sampler that sees candidates alone.
+class CandidateSampler(BaseSampler):
+    """Wraps a sampler so that it sees the trials of candidates only.
 
-    Of a reference trial, without any parameter, most samplers conclude that no parameter is common
-    to all trials, and draw at random.
+    If there is a reference trial, which has no parameters, most samplers conclude that no
+    parameter is common to all trials, and draw at random.
     """
 
     def __init__(self, sampler: BaseSampler) -> None:
@@ -67,12 +81,12 @@ class OfCandidates(BaseSampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._sampler.infer_relative_search_space(_Candidates(study), trial)
+        return self._sampler.infer_relative_search_space(_CandidateStudy(study), trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self._sampler.sample_relative(_Candidates(study), trial, search_space)
+        return self._sampler.sample_relative(_CandidateStudy(study), trial, search_space)
 
     def sample_independent(
         self,
@@ -82,11 +96,11 @@ class OfCandidates(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         return self._sampler.sample_independent(
-            _Candidates(study), trial, param_name, param_distribution
+            _CandidateStudy(study), trial, param_name, param_distribution
         )
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        self._sampler.before_trial(_Candidates(study), trial)
+        self._sampler.before_trial(_CandidateStudy(study), trial)
 
     def after_trial(
         self,
@@ -95,14 +109,14 @@ class OfCandidates(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        self._sampler.after_trial(_Candidates(study), trial, state, values)
+        self._sampler.after_trial(_CandidateStudy(study), trial, state, values)
 
     def reseed_rng(self) -> None:
         self._sampler.reseed_rng()
 
 
-class _Candidates(optuna.Study):
-    """The same study, reference trials left out of its trials."""
+class _CandidateStudy(optuna.Study):
+    """The same study, whose list of trials omits the reference trials."""
 
     def __init__(self, study: optuna.Study) -> None:
         self.__dict__ = study.__dict__

@@ -1,7 +1,8 @@
-"""The sampler made for this problem: it trains what is expected to improve the search most.
+"""The default sampler: proposes the network that is expected to improve the search most.
 
-All of a network but its PSNR is known in milliseconds, and its PSNR is expected from what networks
-like it have reached. While one network trains, the options for the next are made.
+All figures of a network except its PSNR can be computed within milliseconds. A model predicts the
+PSNR from those of similar networks. While one network is trained, the options for the next trial
+are made in the background.
 """
 
 from __future__ import annotations
@@ -24,69 +25,73 @@ from ..quality_model.short_training_model import StudyMemory
 from ..studies.expected_front import ExpectedFront
 from ..studies.record import TrialRecord, is_baseline
 from ..system.background import in_background
-from .foresight import foreseen_front
+from .foresight import predict_front
 from .latency_estimate import EstimatedLatency
 from .options import ImprovementModel, Option
-from .pool import make_pool, make_small
+from .pool import make_pool, make_small_options
 from .problem import NetworkMemory, SamplingProblem, StudyTrial
 from .replay import Choices
 
-#: Networks, for one proposal, whose own latency is asked for at most.
-_MOST_TIMED = 8
-#: So many seeds there are for a sampler of Optuna's; a study's may be any number.
+#: Maximum number of networks that the device's own source times for one proposal.
+_MAX_TIMED = 8
+#: Number of seeds that a sampler of Optuna's accepts; a study's seed may be any integer.
 _SEEDS = 2**32
 
 Options = tuple[Option, ...]
-#: Trials as the study knows them by now.
+#: Returns the study's present records of these trials, in the same order.
 RecordsOf = Callable[[Sequence[FrozenTrial]], Sequence[TrialRecord]]
-#: May trial ``number``, beside these trials, train networks of so many multiply-accumulates?
-Fits = Callable[[int, Sequence[TrialRecord], Sequence[int]], Sequence[bool]]
-#: The latency of a network by the device's own source; None if it has none.
-Times = Callable[[Candidate], Latency | None]
-#: Is told once what is expected of the front, if nothing is trained by then; in any thread.
-Foresees = Callable[[ExpectedFront], None]
+#: Called with a trial's number, the study's records and MACs of networks; returns for each network
+#: whether the budget allows the trial to train it.
+CheckBudget = Callable[[int, Sequence[TrialRecord], Sequence[int]], Sequence[bool]]
+#: Returns the latency of a network by the device's own source; None if the source has none.
+FindLatency = Callable[[Candidate], Latency | None]
+#: Called at most once, from any thread, with the front expected before anything is trained.
+ReportFront = Callable[[ExpectedFront], None]
 
 
-def untold(front: ExpectedFront) -> None:
-    """Nobody is told."""
+def ignore_front(front: ExpectedFront) -> None:
+    """Does nothing."""
 
 
 class SurrogateSampler(BaseSampler):
-    """Optuna's sampler over a space of networks; the same trials and seed give the same proposal.
+    """Sampler for Optuna over a space of networks; the same trials and seed give the same proposal.
 
-    The options for a trial know the results up to the one before the last, since they are made
-    while the last one trains; the choice among them knows all.
+    The options for a trial are made while the trial before it is trained. They are therefore
+    based on all results but the last; the choice among them is based on all results.
     """
 
     def __init__(
         self,
         problem: SamplingProblem,
         records_of: RecordsOf,
-        fits: Fits,
-        foresees: Foresees = untold,
-        times: Times | None = None,
+        fits_budget: CheckBudget,
+        report_front: ReportFront = ignore_front,
+        find_latency: FindLatency | None = None,
     ) -> None:
-        """``times``, where that takes no device: what is trained is chosen by it."""
-        self._problem, self._records_of, self._fits = problem, records_of, fits
-        self._foresees, self._times = foresees, times
+        """``find_latency`` is None if latencies take a measurement on a device."""
+        self._problem, self._records_of, self._fits_budget = problem, records_of, fits_budget
+        self._report_front, self._find_latency = report_front, find_latency
         self._memory = NetworkMemory(problem.estimator)
-        self._gains = StudyMemory()
-        self._latest: ImprovementModel | None = None
-        self._chance = RandomSampler(seed=problem.settings.seed % _SEEDS)
-        self._coming: Callable[[], Options] | None = None
+        self._gain_memory = StudyMemory()
+        self._latest_model: ImprovementModel | None = None
+        self._random_sampler = RandomSampler(seed=problem.settings.seed % _SEEDS)
+        self._next_options: Callable[[], Options] | None = None
         self._choices: Choices = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """A reference asks for nothing: while it trains, the options for the next are made."""
+        """Starts to make the options for the next trial if ``trial`` is a reference.
+
+        A reference has no parameters, so that Optuna asks for none.
+        """
         if is_baseline(trial):
-            self._coming = self._made_for(self._trials(study), trial.number)
+            self._next_options = self._start_options_after(self._trials(study), trial.number)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         self._choices = {}
-        if "fixed_params" not in trial.system_attrs:  # no trial that is run again
-            option = in_background(self._chosen, study, trial.number)()
+        if "fixed_params" not in trial.system_attrs:  # those of a repeated trial are fixed
+            option = in_background(self._choose, study, trial.number)()
             self._choices = {} if option is None else option.draw.choices
         return {
             name: choice.distribution
@@ -106,76 +111,83 @@ class SurrogateSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        return self._chance.sample_independent(study, trial, param_name, param_distribution)
+        return self._random_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def reseed_rng(self) -> None:
-        """Optuna calls it for parallel jobs; proposals differ by their trial's number."""
+        """Does nothing: Optuna calls it for parallel jobs, whose trial numbers differ anyway."""
 
-    def _chosen(self, study: optuna.Study, number: int) -> Option | None:
-        """The most promising network that may be trained; None if none is left."""
+    def _choose(self, study: optuna.Study, number: int) -> Option | None:
+        """Returns the most promising option that fits the budget; None if there is none."""
         trials = self._trials(study)
         records = [trial.record for trial in trials]
         model = self._model(trials)
         if model.knowledge.trained:
-            self._foresees = untold
+            self._report_front = ignore_front
         options = self._options(trials, number)
 
-        def fits(macs: Sequence[int]) -> Sequence[bool]:
-            return self._fits(number, records, macs)
+        def fits_budget(macs: Sequence[int]) -> Sequence[bool]:
+            return self._fits_budget(number, records, macs)
 
         new = [option for option in options if option.hash not in model.knowledge.proposed]
-        left = _fitting(new, fits)
-        if new and not left and all(fits([0])):  # smaller networks may fit yet
-            small = make_small(model, number, new)
-            options, left = (*options, *small), _fitting(small, fits)
-        if not left:  # the space is used up, or the time: new options would be no better
-            self._coming = lambda: options
+        fitting = _fitting(new, fits_budget)
+        if new and not fitting and all(fits_budget([0])):  # smaller networks may still fit
+            small = make_small_options(model, number, new)
+            options, fitting = (*options, *small), _fitting(small, fits_budget)
+        if not fitting:  # the space or the time is used up: other options would not help
+            self._next_options = lambda: options
             return None
-        chosen = self._settled(model, left)
+        chosen = self._most_promising(model, fitting)
         self._memory.note(chosen.hash, chosen.draw.candidate, chosen.features)
-        self._coming = self._made_for(trials, number)
+        self._next_options = self._start_options_after(trials, number)
         return chosen
 
-    def _settled(self, model: ImprovementModel, left: Sequence[Option]) -> Option:
-        """The most promising, timed by the device's own source as long as that changes which."""
-        options, risk = list(left), self._problem.settings.risk
-        for _ in range(_MOST_TIMED):
-            place = int(np.argmax(model.improvement(options)))
-            option = options[place]
-            if self._times is None or option.latency.is_settled:
-                return option
-            latency = self._times(option.draw.candidate)
-            if latency is not None:
-                options[place] = replace(option, latency=EstimatedLatency.of(latency, risk))
-            elif len(options) > 1:
-                del options[place]
-        settled = [option for option in options if option.latency.is_settled] or options
-        return settled[int(np.argmax(model.improvement(settled)))]
+    def _most_promising(self, model: ImprovementModel, fitting: Sequence[Option]) -> Option:
+        """Returns the most promising option by latencies of the device's own source.
 
-    def _made_for(self, trials: Sequence[StudyTrial], number: int) -> Callable[[], Options]:
-        """The options for the trial after ``number``, made while that one trains."""
-        return in_background(self._pool, self._model(trials[:number]), number + 1)
+        The source times whichever option is the best at present, until that one is timed already.
+        """
+        options, risk = list(fitting), self._problem.settings.risk
+        for _ in range(_MAX_TIMED):
+            index = int(np.argmax(model.improvement(options)))
+            option = options[index]
+            if self._find_latency is None or option.latency.is_exact:
+                return option
+            latency = self._find_latency(option.draw.candidate)
+            if latency is not None:
+                options[index] = replace(option, latency=EstimatedLatency.of(latency, risk))
+            elif len(options) > 1:
+                del options[index]
+        timed = [option for option in options if option.latency.is_exact] or options
+        return timed[int(np.argmax(model.improvement(timed)))]
+
+    def _start_options_after(
+        self, trials: Sequence[StudyTrial], number: int
+    ) -> Callable[[], Options]:
+        """Starts making options for the trial after ``number``; the function waits for them."""
+        return in_background(self._make_options, self._model(trials[:number]), number + 1)
 
     def _options(self, trials: Sequence[StudyTrial], number: int) -> Options:
-        if self._coming is not None:
-            return self._coming()
-        return self._pool(self._model(trials[: max(0, number - 1)]), number)
+        if self._next_options is not None:
+            return self._next_options()
+        return self._make_options(self._model(trials[: max(0, number - 1)]), number)
 
-    def _pool(self, model: ImprovementModel, number: int) -> Options:
+    def _make_options(self, model: ImprovementModel, number: int) -> Options:
         options = make_pool(model, number)
-        if not model.knowledge.trained and self._foresees is not untold:
-            foresees, self._foresees = self._foresees, untold
-            foresees(foreseen_front(model, options))
+        if not model.knowledge.trained and self._report_front is not ignore_front:
+            report_front, self._report_front = self._report_front, ignore_front
+            report_front(predict_front(model, options))
         return options
 
     def _model(self, trials: Sequence[StudyTrial]) -> ImprovementModel:
-        """By these trials; the latest again, with all that it has computed, if it knows no others.
+        """Returns the model of these trials; the latest model again if they have not changed.
 
-        The choice of a trial and the options for the next often know the same ones.
+        The choice for one trial and the options for the next are often based on the same trials;
+        the model keeps what it has computed.
         """
-        knowledge, latest = self._memory.knowledge(trials), self._latest
+        knowledge, latest = self._memory.knowledge(trials), self._latest_model
         if latest is None or latest.knowledge.records != knowledge.records:
-            self._latest = latest = ImprovementModel(self._problem, knowledge, self._gains)
+            latest = ImprovementModel(self._problem, knowledge, self._gain_memory)
+            self._latest_model = latest
         return latest
 
     def _trials(self, study: optuna.Study) -> list[StudyTrial]:
@@ -187,6 +199,6 @@ class SurrogateSampler(BaseSampler):
 
 
 def _fitting(
-    options: Sequence[Option], fits: Callable[[Sequence[int]], Sequence[bool]]
+    options: Sequence[Option], fits_budget: Callable[[Sequence[int]], Sequence[bool]]
 ) -> list[Option]:
-    return list(itertools.compress(options, fits([option.macs for option in options])))
+    return list(itertools.compress(options, fits_budget([option.macs for option in options])))

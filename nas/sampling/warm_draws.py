@@ -1,8 +1,8 @@
-"""Networks that were trained before the study and that its space draws, too: to make new ones of.
+"""Finds networks trained before the study that its space can draw, as parents of new networks.
 
-Other studies' and those that come with the package. Their choices are kept with them. Where these
-no longer draw the same network, the space is another, or its code has changed: then nothing is made
-of them.
+They come from other studies and from the package, together with the choices that made them. If
+these choices draw another network in the study's space, it is another space or its code has
+changed; then the network is not used.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from ..studies.settings import Settings
 from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .replay import Draw, draw
 
-#: Random draws, one of which a space should accept.
+#: Number of random draws, of which a space should accept at least one.
 _ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
-class _Promise:
-    """What to expect of a network in this study."""
+class _ExpectedDraw:
+    """A drawn network, and the figures expected of it in this study."""
 
     draw: Draw
-    #: after a full training
+    #: expected after a full training
     psnr_db: float
     latency: EstimatedLatency
 
     @property
     def log2_score(self) -> float:
-        """All but what is the same for all."""
+        """Binary logarithm of the score, up to a constant."""
         return 2 * self.psnr_db - self.latency.log2_ms
 
 
@@ -49,19 +49,20 @@ def warm_draws(
     expectations: Expectations,
     known: Iterable[KnownNetworks],
 ) -> tuple[Draw, ...]:
-    """The best for this study first, in the order of ``StudyKnowledge.parents``.
+    """Returns the networks of ``known`` that ``space`` draws, the best for this study first.
 
-    Those that seem to be over the study's limit come last, the nearest first.
+    The order is that of ``StudyKnowledge.parents``. Networks whose estimated latency is over the
+    study's limit come last, the nearest to the limit first.
     """
     spec, bicubic_db = InputSpec.parse(settings.input), settings.references.bicubic_psnr_db
     found: dict[str, tuple[Draw, int, float]] = {}
-    always = _first_parameter(space, settings.scale)
+    first_name = _first_parameter(space, settings.scale)
     for part in known:
         for network in part.networks:
-            if always not in network.choices:  # of another space, whose draws may take long
+            if first_name not in network.choices:  # another space; drawing it may take long
                 continue
-            with contextlib.suppress(NasError):  # refused by the space, or at this size
-                drawn = _drawn_again(space, settings.scale, network)
+            with contextlib.suppress(NasError):  # refused by the space or for the input size
+                drawn = _redraw(space, settings.scale, network)
                 if drawn is not None:
                     macs = infer(drawn.candidate.deployed, spec).macs
                     psnr_db = bicubic_db + network.psnr_db - part.bicubic_psnr_db
@@ -69,31 +70,37 @@ def warm_draws(
     rows = list(found.values())
     latencies = estimator.estimates([drawn.candidate for drawn, _, _ in rows])
     missing_db = expectations.missing_db([(d.candidate.graph, macs, db) for d, macs, db in rows])
-    promises = [
-        _Promise(drawn, psnr_db + missing, latency)
+    expected = [
+        _ExpectedDraw(drawn, psnr_db + missing, latency)
         for (drawn, _, psnr_db), latency, missing in zip(rows, latencies, missing_db, strict=True)
         if latency is not None
     ]
-    return tuple(promise.draw for promise in _in_order(promises, settings))
+    return tuple(row.draw for row in _sorted(expected, settings))
 
 
 def _first_parameter(space: Space, scale: int) -> str | None:
-    """The name of what the space asks for first in any draw; None if it refuses what is tried."""
+    """Returns the name of the parameter that ``space`` always asks for first.
+
+    None if it has no parameters or refuses all attempts to draw a network.
+    """
     for seed in range(_ATTEMPTS):
         with contextlib.suppress(NasError):
             return next(iter(draw(space, scale, random.Random(seed), {}).choices), None)
     return None
 
 
-def _drawn_again(space: Space, scale: int, network: ShortlyTrainedNetwork) -> Draw | None:
-    """By its choices; None if they draw another. How it is deployed is this study's affair."""
+def _redraw(space: Space, scale: int, network: ShortlyTrainedNetwork) -> Draw | None:
+    """Draws ``network`` again by its choices; None if they make another trained graph.
+
+    The deployed graph may differ, since it depends on this study's device.
+    """
     drawn = draw(space, scale, random.Random(0), network.choices)
     same = drawn.candidate.graph.hash == network.candidate.graph.hash
     return drawn if same else None
 
 
-def _in_order(promises: Sequence[_Promise], settings: Settings) -> list[_Promise]:
-    rows = sorted(promises, key=lambda row: -row.log2_score)
+def _sorted(expected: Sequence[_ExpectedDraw], settings: Settings) -> list[_ExpectedDraw]:
+    rows = sorted(expected, key=lambda row: -row.log2_score)
     if settings.objective is Objective.PARETO:
         front = undominated(rows, lambda row: (row.latency.log2_ms, row.psnr_db))
         hashes = {row.draw.candidate.hash for row in front}

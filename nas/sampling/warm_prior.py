@@ -1,4 +1,4 @@
-"""What a study believes of networks at its start: by the package's trainings and other studies'."""
+"""Prior of the PSNR gains in a new study, from the trainings of the package and other studies."""
 
 from __future__ import annotations
 
@@ -15,20 +15,27 @@ from ..studies.warm_start import WarmStart
 
 
 def warm_prior(settings: Settings, warm_starts: Sequence[WarmStart]) -> GainPrior:
-    """For a study of ``settings``: trainings on its own images, made alike, count as its own."""
+    """Returns the prior for a study of ``settings``.
+
+    Networks of other studies that were trained in the same way on the same images count like those
+    of the study itself.
+    """
     prior = shipped_prior()
     return prior.beside(other_trainings(settings, warm_starts)) if warm_starts else prior
 
 
 def other_trainings(settings: Settings, warm_starts: Sequence[WarmStart]) -> OtherTrainings:
-    """Of all networks that have features."""
+    """Returns the gains of all networks of ``warm_starts`` that have features.
+
+    Networks with comparable trainings have the same condition number; that of ``settings`` is 0.
+    """
     features, gains, conditions = [], [], []
-    known = [settings]
+    distinct = [settings]
     for start in warm_starts:
-        same = (n for n, others in enumerate(known) if start.is_comparable(others))
-        number = next(same, len(known))
-        if number == len(known):
-            known.append(start.settings)
+        same = (n for n, others in enumerate(distinct) if start.is_comparable(others))
+        number = next(same, len(distinct))
+        if number == len(distinct):
+            distinct.append(start.settings)
         for network in start.networks:
             try:
                 features.append(features_of(network.candidate))

@@ -1,1 +1,1 @@
-"""The loop: what to try next, whether to train it, and when to end."""
+"""Runs searches: worker processes, their trials, when to stop, and the progress display."""

@@ -1,4 +1,4 @@
-"""How a search gets on, in words: to a person's terminal, a file, or the supervising process."""
+"""Shows the progress of a search as text: in a terminal, a file, or the supervising process."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class Display(Protocol):
-    """What shows a search; used from one thread, as a context manager."""
+    """Shows the progress of a search; a context manager that is used from one thread."""
 
     def stage(self, worker: str, text: str) -> None:
-        """``worker`` has come to ``text``; only the last one is of interest."""
+        """Shows ``text`` as the current stage of ``worker``, in place of its previous stage."""
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Shows a permanent line."""
 
     def refresh(self) -> None:
-        """The study has another trial that is over."""
+        """Shows the results of the study anew, since another trial has ended."""
 
     def __enter__(self) -> Self: ...
 
@@ -39,7 +39,7 @@ class Display(Protocol):
 
 
 class Lines:
-    """Plain lines on standard error, so that ``--json`` stays alone on standard output."""
+    """Prints plain lines on standard error; standard output is left to ``--json``."""
 
     def __init__(self, label: str = "") -> None:
         self._label = f"[{label}] " if label else ""
@@ -62,13 +62,16 @@ class Lines:
 
 @dataclass(frozen=True)
 class SearchEvent:
-    """One call of a display, on its way from a worker process to its supervisor."""
+    """A call of a display's method, sent from a worker process to its supervisor.
+
+    With neither stage nor line it stands for ``refresh``.
+    """
 
     stage: str | None = None
     line: str | None = None
 
     def show_on(self, display: Display, worker: str) -> None:
-        """Makes the call that it stands for; neither stage nor line: the study has changed."""
+        """Makes the call on ``display``, for the worker of the given name."""
         if self.stage is not None:
             display.stage(worker, self.stage)
         elif self.line is not None:
@@ -77,12 +80,12 @@ class SearchEvent:
             display.refresh()
 
     def to_json(self) -> str:
-        """One line that ``from_json`` reads."""
+        """Returns the event as one line, which ``from_json`` reads."""
         return json_text(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """What ``to_json`` wrote; anything else that a worker prints is a line."""
+        """Returns the event that ``to_json`` wrote; any other text becomes a line to show."""
         try:
             return cls(**json.loads(text))
         except (ValueError, TypeError):
@@ -90,7 +93,7 @@ class SearchEvent:
 
 
 class EventPipe(Lines):
-    """A worker's display: its supervisor, to whom it writes a line of JSON for each call."""
+    """The display of a worker process: writes each call to its supervisor as a line of JSON."""
 
     def __init__(self, stream: IO[str]) -> None:
         super().__init__()
@@ -106,14 +109,14 @@ class EventPipe(Lines):
         self._send(SearchEvent())
 
     def _send(self, event: SearchEvent) -> None:
-        with contextlib.suppress(BrokenPipeError):  # without a supervisor it is about to end
-            # In one go: an interruption may not part a line from its end.
+        with contextlib.suppress(BrokenPipeError):  # the supervisor is gone: this process ends soon
+            # One call of write, so that an interruption cannot cut the line from its newline.
             self._stream.write(event.to_json() + "\n")
             self._stream.flush()
 
 
 class Reporter:
-    """Tells ``display`` of one worker's trials, then ``callbacks``; an observer of the search."""
+    """Observes one worker's trials, shows them on ``display`` and calls the ``callbacks``."""
 
     def __init__(
         self,
@@ -124,36 +127,36 @@ class Reporter:
     ) -> None:
         self._study, self._display, self._worker = study, display, worker
         self._callbacks = callbacks
-        #: from other threads, to be shown by the display's
-        self._foreseen: SimpleQueue[ExpectedFront] = SimpleQueue()
+        #: reported by any thread; shown by the thread that uses the display
+        self._expected_fronts: SimpleQueue[ExpectedFront] = SimpleQueue()
 
     def stage(self, number: int, stage: str) -> None:
-        """Trial ``number`` has come to ``stage``."""
+        """Shows the present stage of trial ``number``, and expected fronts reported meanwhile."""
         self._display.stage(self._worker, f"trial {number}: {stage}")
-        while not self._foreseen.empty():
-            self._tell(self._foreseen.get())
+        while not self._expected_fronts.empty():
+            self._show_expected_front(self._expected_fronts.get())
 
     def training(self, number: int, progress: Progress) -> None:
-        """Trial ``number`` has come so far."""
+        """Shows the progress of the training of trial ``number``."""
         self.stage(
             number,
             f"training {progress.phase} {progress.step}/{progress.steps}, loss {progress.loss:.2f}",
         )
 
-    def foreseen(self, front: ExpectedFront) -> None:
-        """So much is expected before anything is trained; shown when a trial's stage is."""
-        self._foreseen.put(front)
+    def front_expected(self, front: ExpectedFront) -> None:
+        """Keeps the front expected before any training, to be shown with the next stage."""
+        self._expected_fronts.put(front)
 
     def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
-        """A trial is over, one way or another; it is among ``records``, all of the study."""
+        """Shows a trial that has ended; ``records`` are all of the study, its own included."""
         self._display.stage(self._worker, "next trial")
         self._display.line(_describe(record, reference_result(records, "ABPN")))
         self._display.refresh()
         for callback in self._callbacks:
             callback(self._study, record)
 
-    def _tell(self, front: ExpectedFront) -> None:
-        """Once a study, whichever worker knows first."""
+    def _show_expected_front(self, front: ExpectedFront) -> None:
+        """Shows and stores the expected front, unless another worker has done so already."""
         if front.points and self._study.expected_front() is None:
             self._study.note_expected_front(front)
             self._display.line(front.text)

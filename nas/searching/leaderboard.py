@@ -1,4 +1,4 @@
-"""The state of a search by its records: best network, references and front."""
+"""The state of a search according to its records: best network, references and front."""
 
 from __future__ import annotations
 

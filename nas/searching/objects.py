@@ -1,4 +1,4 @@
-"""Objects that a Python program can pass to a search, where a command has names."""
+"""Objects that a Python program can pass to a search instead of names on the command line."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ..studies.study import Study
 
 #: Called with the study and the record of each trial that has ended.
 Callback = Callable[[Study, TrialRecord], None]
-#: Objects that are needed to continue a study; its settings have a word for each.
-_NEEDED = ("space", "device", "sampler")
+#: Fields of objects that are needed to continue a study; its settings name each of them.
+_REQUIRED_FIELDS = ("space", "device", "sampler")
 
 
 @dataclass(frozen=True)
 class SearchObjects:
-    """Objects for a search; None if there is a name among its options, or the default holds."""
+    """Objects for a search; None for each that its options name or that has its default."""
 
     space: Space | None = None
     device: Device | None = None
@@ -38,7 +38,7 @@ class SearchObjects:
 
     @property
     def words(self) -> dict[str, str]:
-        """The words in the study's settings that stand for its needed objects."""
+        """The names under which the study's settings refer to the required objects, by field."""
         words = {}
         if self.space is not None:
             words["space"] = self.space.name
@@ -49,23 +49,23 @@ class SearchObjects:
         return words
 
     def study_folder(self, name: str) -> StudyFolder:
-        """The folder of the study ``name``; InputError if it has other contents."""
+        """Returns the folder of the study ``name``; InputError if it has other contents."""
         return StudyFolder.found(name) if self.folder is None else StudyFolder.at(self.folder)
 
     def require_passable(self, workers: int) -> None:
-        """InputError for objects that cannot be passed to several worker processes."""
-        own = [field.name for field in fields(self) if field.name not in ("folder", "images")]
-        given = [name for name in own if getattr(self, name)]
+        """Raises InputError for objects that cannot be passed to several worker processes."""
+        names = [field.name for field in fields(self) if field.name not in ("folder", "images")]
+        given = [name for name in names if getattr(self, name)]
         if workers > 1 and given:
             raise InputError(
                 f"{' and '.join(given)}: objects of this process, which {workers} worker processes "
-                "cannot have; say workers=1, or give a file or a name"
+                "cannot have; pass workers=1, or give a file or a name"
             )
 
-    def require_for(self, study: Study) -> None:
-        """InputError if ``study`` needs an object that is not here, or has another sampler."""
+    def require_complete_for(self, study: Study) -> None:
+        """Raises InputError if ``study`` needs an object that is missing or has another sampler."""
         words = self.words
-        for name in _NEEDED:
+        for name in _REQUIRED_FIELDS:
             word = str(getattr(study.settings, name))
             if name == "sampler" and words.get(name, word) != word:
                 raise InputError(
@@ -74,10 +74,10 @@ class SearchObjects:
                 )
             if is_object_word(word) and name not in words:
                 raise InputError(
-                    f"study {study.name!r} was made from Python with {name} {word}: go on with it "
-                    f"there, by nas.search(..., {name}=...)"
+                    f"study {study.name!r} was made from Python with {name} {word}: continue it "
+                    f"there, with nas.search(..., {name}=...)"
                 )
 
 
-#: The objects of a command: none.
+#: For searches from the command line, which pass no objects.
 NO_OBJECTS = SearchObjects()

@@ -23,13 +23,16 @@ from .leaderboard import Leaderboard, LeaderboardEntry
 from .scatter import Mark, scatter
 
 _FRAMES_PER_SECOND = 2
-_WIDEST = 100
-#: columns left free beside the panel for the terminal's echo of Ctrl-C
-_ECHO = 4
+#: maximum width of the panel in columns
+_MAX_WIDTH = 100
+#: columns left free beside the panel, for the ^C that a terminal shows on Ctrl-C
+_ECHO_WIDTH = 4
 _PLOT_ROWS = 8
-#: least rows of a terminal for the plot
-_ROOM = 26
+#: minimum number of rows of a terminal in which the plot is shown
+_MIN_ROWS_WITH_PLOT = 26
+#: symbol and style of networks on the front, and of other trained networks
 _FRONT, _TRAINED = ("●", "bold green"), ("·", "dim")
+#: style of references
 _REFERENCE = "bold yellow"
 
 
@@ -38,7 +41,7 @@ class LivePanel:
 
     def __init__(self, study: Study, budget: Budget) -> None:
         self._study, self._budget = study, budget
-        # A duplicate of standard error, which is redirected while TensorFlow is imported.
+        # A duplicate, because standard error itself is redirected while TensorFlow is imported.
         self._file = os.fdopen(os.dup(sys.stderr.fileno()), "w")
         self._console = Console(file=self._file)
         self._stages: dict[str, str] = {}
@@ -80,7 +83,7 @@ class LivePanel:
             leaderboard=self._leaderboard,
             bicubic_psnr_db=bicubic_db,
             stages=dict(self._stages),
-        ).draw(min(width - _ECHO, _WIDEST), height)
+        ).draw(min(width - _ECHO_WIDTH, _MAX_WIDTH), height)
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,16 @@ class View:
     elapsed_seconds: float
     leaderboard: Leaderboard
     bicubic_psnr_db: float
-    #: by name of worker; the name is empty if there is only one
+    #: current stage by name of worker; the name is empty if there is only one
     stages: dict[str, str] = field(default_factory=dict)
 
     def draw(self, width: int, height: int) -> Panel:
-        """Draws for a terminal of this size; without the plot if it has few rows."""
+        """Draws the panel in ``width`` columns; ``height`` is that of the terminal.
+
+        The plot is left out if the terminal has few rows.
+        """
         parts: list[RenderableType] = [self._budget(), self._scores()]
-        if self.leaderboard.candidates and height >= _ROOM:
+        if self.leaderboard.candidates and height >= _MIN_ROWS_WITH_PLOT:
             parts += [self._front(width - 4), self._legend(), Text()]
         return Panel(Group(*parts, self._workers()), title=self.title, width=width)
 
@@ -123,7 +129,7 @@ class View:
 
     def _scores(self) -> RenderableType:
         names = [network.name for network in REFERENCES]
-        yardsticks = [self.leaderboard.reference(name) for name in names]
+        references = [self.leaderboard.reference(name) for name in names]
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("")
         for title in ("PSNR expected", "latency", *(f"score / {name}" for name in names)):
@@ -132,9 +138,9 @@ class View:
         if best is None:
             table.add_row("best so far", *["-"] * (2 + len(names)), style="bold")
         else:
-            table.add_row(f"best: trial {best.trial}", *_figures(best, yardsticks), style="bold")
+            table.add_row(f"best: trial {best.trial}", *_figures(best, references), style="bold")
         for entry in self.leaderboard.references:
-            table.add_row(entry.baseline or "", *_figures(entry, yardsticks), style=_REFERENCE)
+            table.add_row(entry.baseline or "", *_figures(entry, references), style=_REFERENCE)
         table.add_row("bicubic", f"{self.bicubic_psnr_db:.2f} dB", *["-"] * (1 + len(names)))
         lead = self.leaderboard.lead
         predicted = lead is not None and lead.is_predicted
@@ -167,8 +173,9 @@ class View:
         return table
 
 
-def _figures(entry: LeaderboardEntry, yardsticks: list[LeaderboardEntry | None]) -> list[str]:
-    ratios = ["-" if unit is None else f"{entry.ratio_to(unit):.2f}" for unit in yardsticks]
+def _figures(entry: LeaderboardEntry, references: list[LeaderboardEntry | None]) -> list[str]:
+    """Returns the cells of a row: PSNR, latency, and the score's ratio to each reference."""
+    ratios = ["-" if other is None else f"{entry.ratio_to(other):.2f}" for other in references]
     result = entry.result
     return [result.expected.text, result.latency.text, *ratios]
 

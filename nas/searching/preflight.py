@@ -1,4 +1,4 @@
-"""Checks before a search that a space yields networks which fit the input size."""
+"""Checks, before a search, that a space yields networks that fit the input size."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from .stopping import MAX_FAILURES_IN_A_ROW
 
 
 def require_searchable(space: Space, spec: InputSpec, images: ImageSet, *, baselines: bool) -> None:
-    """InputError if nothing can be drawn from ``space``, or ``spec`` is too small for a network.
+    """Raises InputError if ``space`` cannot be searched.
 
-    Or if a parameter has other choices in other networks: these would be left out, unsaid.
+    That is so if no network can be drawn from it, if ``spec`` is too small for a network, or if a
+    parameter has different choices in different networks: a search would silently omit some.
     """
     networks = [
         (network.name, network.build(images.scale)) for network in zoo.REFERENCES if baselines
     ]
-    networks += [(f"networks of {space.name}", drawn) for drawn in _drawn(space, images.scale)]
+    drawn = _draw_candidates(space, images.scale)
+    networks += [(f"networks of {space.name}", candidate) for candidate in drawn]
     for name, candidate in networks:
         try:
             require_tiles(candidate.deployed, spec, images)
         except NasError as error:
-            raise InputError(f"--input {spec} does not do for {name}: {error}") from None
+            raise InputError(f"--input {spec} does not suit {name}: {error}") from None
     require_agreement(space, images.scale)
 
 
-def _drawn(space: Space, scale: int) -> Iterator[Candidate]:
-    """Draws some networks by a temporary study; InputError if the space refuses all of them."""
+def _draw_candidates(space: Space, scale: int) -> Iterator[Candidate]:
+    """Draws some random networks; raises InputError if the space refuses all of them."""
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     failures: list[NasError] = []
     for _ in range(MAX_FAILURES_IN_A_ROW):
@@ -43,4 +45,4 @@ def _drawn(space: Space, scale: int) -> Iterator[Candidate]:
         except NasError as error:
             failures.append(error)
     if len(failures) == MAX_FAILURES_IN_A_ROW:
-        raise InputError(f"{failures[-1]} (as all of {len(failures)} networks drawn for a check)")
+        raise InputError(f"{failures[-1]} (all {len(failures)} networks drawn for a check failed)")

@@ -1,7 +1,7 @@
 """Continues a study with another version of its device's compiler.
 
-Times of different versions cannot be compared: networks timed by another version are compiled
-again. Their new times are stored beside the trials, which keep the old ones.
+Times of different versions cannot be compared. Networks that were timed by another version are
+therefore compiled again. The new times are stored in a separate file; the trials keep the old ones.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from .trial_request import trial_request
 def recompile(study: Study, device: Device, tell: Callable[[str], None]) -> None:
     """Compiles networks of ``study`` again that were timed by another version of the compiler.
 
-    ``tell`` is called with a line about it. NasError if the compiler is not installed.
+    ``tell`` is called with lines about it. NasError if the compiler is not installed.
     """
     timed = [record for record in study.records() if record.result is not None]
-    present = device.settings.compiler() if timed else None
-    others = [record for record in timed if _source(record) != present]
-    if present is None or not others:
+    installed = device.settings.compiler() if timed else None
+    others = [record for record in timed if _source(record) != installed]
+    if installed is None or not others:
         return
-    said = ", ".join(
+    versions = ", ".join(
         f"{count} by {source}" for source, count in Counter(map(_source, others)).items()
     )
     tell(
-        f"{present} is installed, and trials of {study.name} were timed by another "
-        f"version ({said}): they are compiled anew, to be compared; the trials keep their own"
+        f"{installed} is installed, and trials of {study.name} were timed by another "
+        f"version ({versions}): they are compiled again to be comparable; the trials "
+        "keep the old times"
     )
     with Worker() as worker:
         _Recompilation(study, device, open_source(device, worker), worker, tell).run(others)
@@ -43,6 +44,8 @@ def recompile(study: Study, device: Device, tell: Callable[[str], None]) -> None
 
 @dataclass(frozen=True)
 class _Recompilation:
+    """Times trials of a study again with the installed compiler."""
+
     study: Study
     device: Device
     source: LatencySource
@@ -69,5 +72,5 @@ class _Recompilation:
 
 
 def _source(record: TrialRecord) -> str:
-    assert record.result is not None  # only such were timed
+    assert record.result is not None  # only trials with a result are compiled again
     return record.result.latency.source

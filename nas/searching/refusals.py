@@ -1,4 +1,4 @@
-"""Reasons not to train a network, or not to count it; each function gives None if there is none."""
+"""Reasons to end a trial without a result; each function returns None if there is no reason."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ..quality.score import log2_score, scored_ms
 from ..studies.record import Outcome, Result, TrialRecord
 from .stopping import SearchState
 
-#: Largest gain over the best network so far that a candidate is assumed to reach. No network of the
-#: challenges of 2021 and 2022 was more than 0.25 dB above ABPN (arXiv:2105.07825, 2211.05910).
-CREDIT_DB = 0.5
-#: Outcomes that would be the same for the same network.
-_SETTLED = (Outcome.TRAINED, Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY)
+#: Largest gain in dB over the best network so far that a candidate is assumed to reach. In the
+#: challenges of 2021 and 2022 no network was more than 0.25 dB above ABPN (arXiv:2105.07825,
+#: 2211.05910).
+MAX_GAIN_DB = 0.5
+#: Outcomes that another trial of the same network would only repeat.
+_REPEATABLE = (Outcome.TRAINED, Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY)
 #: Outcomes that the sampler ranks below all trained trials.
 _PRUNED = (Outcome.INFEASIBLE, Outcome.PRUNED_BY_LATENCY)
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """A constraint for the sampler; ``excess`` > 0 is the size of its violation."""
+    """A constraint for the sampler; ``excess`` is the size of its violation if it is above 0."""
 
     name: str
     excess: float
@@ -47,12 +48,12 @@ class Ended:
 
     @property
     def is_pruned(self) -> bool:
-        """Whether the sampler learns from it; it ignores the others."""
+        """Whether the sampler learns from the trial; it ignores all others without a result."""
         return self.outcome in _PRUNED
 
 
 def duplicate(number: int, candidate: str, search: SearchState) -> Ended | None:
-    """Refuses a network whose hash another trial has, ended or running.
+    """Refuses a network that another trial has already trained, refused, or begun.
 
     Networks that failed in an earlier run are tried again, since the cause may be gone.
     """
@@ -66,16 +67,17 @@ def duplicate(number: int, candidate: str, search: SearchState) -> Ended | None:
 
 
 def _precedes(other: TrialRecord, number: int, search: SearchState) -> bool:
+    """Whether ``other``, of the same network, makes trial ``number`` a duplicate."""
     if other.baseline or other.number == number:
         return False
-    ahead = other.running and other.number < number
-    failed = other.outcome is Outcome.FAILED and search.run.holds(other.number)
-    settled = other.has_ended and other.outcome in _SETTLED
-    return ahead or failed or settled
+    runs_earlier = other.running and other.number < number
+    failed = other.outcome is Outcome.FAILED and search.run.contains(other.number)
+    ended = other.has_ended and other.outcome in _REPEATABLE
+    return runs_earlier or failed or ended
 
 
 def bottleneck(graph: Graph) -> Ended | None:
-    """Refuses networks too narrow to pass on the image, which are worse than interpolation."""
+    """Refuses networks too narrow to transmit the image, which are worse than interpolation."""
     values = values_per_pixel(graph)
     if values >= IMAGE_VALUES:
         return None
@@ -103,21 +105,21 @@ def over_budget(number: int, macs: int, search: SearchState) -> Ended | None:
     return None if reason is None else Ended(Outcome.OVER_BUDGET, reason)
 
 
-def never_taken(error: NeverTaken) -> Ended:
-    """Refuses a network that the device does not support, by its operators or its memory."""
+def unsupported(error: NeverTaken) -> Ended:
+    """Refuses a network whose operators or memory the device does not support."""
     constraint = Constraint(error.constraint, error.excess)
     return Ended(Outcome.INFEASIBLE, str(error), (constraint,))
 
 
 def latency_constraints(latency: Latency, limit_ms: float | None) -> tuple[Constraint, ...]:
-    """The constraint of the study's latency limit, if it has one."""
+    """Returns the constraint of the study's latency limit, if it has one."""
     if limit_ms is None:
         return ()
     return (Constraint("max_latency_ms", excess_ms(latency, limit_ms)),)
 
 
 def over_limit(latency: Latency, limit_ms: float | None) -> Ended | None:
-    """Refuses a network that is, or by its interval may be, over the latency limit."""
+    """Refuses a network whose latency, or the upper end of its interval, exceeds the limit."""
     if limit_ms is None or excess_ms(latency, limit_ms) <= 0:
         return None
     took = (
@@ -130,7 +132,7 @@ def over_limit(latency: Latency, limit_ms: float | None) -> Ended | None:
 
 
 def excess_ms(latency: Latency, limit_ms: float) -> float:
-    """Milliseconds of ``latency`` over ``limit_ms``; 0 or less if it is within."""
+    """Returns by how many ms ``latency`` exceeds ``limit_ms``; 0 or less if it is within."""
     return latency.promised_ms - limit_ms
 
 
@@ -140,7 +142,7 @@ def too_slow_to_win(
     risk: Risk,
     limit_ms: float | None,
 ) -> Ended | None:
-    """Refuses a network that cannot have the best score with any PSNR that it may reach."""
+    """Refuses a network that would need an implausibly high PSNR for the best score."""
     results = [record.result for record in records if record.result and record.within_limit]
     ms = scored_ms(latency, risk)
     needed_db = psnr_needed_db(results, ms)
@@ -152,14 +154,14 @@ def too_slow_to_win(
 
 
 def psnr_needed_db(results: Iterable[Result], runtime_ms: float) -> float | None:
-    """The expected PSNR that a network of ``runtime_ms`` needs for the best score.
+    """Returns the expected PSNR that a network of ``runtime_ms`` needs for the best score.
 
-    None if it may reach that, at most CREDIT_DB above the best PSNR so far.
+    None if that is plausible, i.e. at most MAX_GAIN_DB above the best PSNR so far.
     """
-    figures = [(r.log2_score, r.expected.psnr_db) for r in results]
-    if not figures:
+    values = [(r.log2_score, r.expected.psnr_db) for r in results]
+    if not values:
         return None
-    best_score, best_psnr_db = (max(column) for column in zip(*figures, strict=True))
+    best_score, best_psnr_db = (max(column) for column in zip(*values, strict=True))
     # The score's logarithm grows by 2 for each dB.
     needed_db = best_psnr_db + (best_score - log2_score(best_psnr_db, runtime_ms)) / 2
-    return needed_db if needed_db > best_psnr_db + CREDIT_DB else None
+    return needed_db if needed_db > best_psnr_db + MAX_GAIN_DB else None

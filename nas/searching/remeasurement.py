@@ -1,7 +1,7 @@
 """Measures the best networks of a search on the reference device, and refits the device's model.
 
-A search with predicted latencies favors networks that are predicted too fast. Each measurement is
-written before the next begins; the same command continues an interrupted run.
+A search by predicted latencies favors networks whose prediction is too low. Each measurement is
+stored before the next begins; the same command continues an interrupted run.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from ..studies.study import Study
 from ..system.files import write_whole
 from .trial_request import trial_request
 
-#: Candidates that are measured, in addition to the references.
-BEST = 10
+#: Number of candidates that are measured, in addition to the references.
+BEST_COUNT = 10
 #: Rounds of measuring and refitting, since after a refit other networks may be the best.
 _ROUNDS = 3
 #: Failures in a row after which the device is considered lost.
-_MOST_FAILURES = 3
+_MAX_FAILURES = 3
 
+#: Shows a line of text.
 Tell = Callable[[str], None]
 
 
 def require_known(device: str | None) -> None:
-    """InputError if ``device`` is given and unknown; it need not be attached."""
+    """Raises InputError if ``device`` is given but unknown; it need not be attached."""
     if device is not None:
         load_device(device)
 
 
 def known_device(folder: StudyFolder, device: Device) -> Device:
-    """``device``, or the device refitted with measurements for the study, if there is one."""
+    """Returns the device that was refitted with measurements for the study, else ``device``."""
     if not (folder.refitted / TABLE).exists():
         return device
     return load_device(folder.refitted)
@@ -52,14 +53,15 @@ def known_device(folder: StudyFolder, device: Device) -> Device:
 def remeasure_best(study: Study, device: Device, chosen: str | None, tell: Tell) -> None:
     """Measures the best networks of ``study`` on the device ``chosen``.
 
-    None: on the device of earlier measurements for the study, or the one that ``device`` names as
-    ``confirm``. ``tell`` is called with lines about progress and failures; without the device, or
-    if a network fails, the search goes on. OSError if nothing can be written.
+    If ``chosen`` is None, the device is that of the study's earlier measurements, or else the one
+    that ``device`` names as ``confirm``. ``tell`` is called with lines about progress and failures.
+    If the device is missing or a network fails, that is reported and no error is raised. Raises
+    OSError if nothing can be written.
     """
     settings = device.settings
     if not isinstance(settings, RegressionSettings):
         if chosen:
-            tell(f"latencies of {device.name} are no predictions: {chosen} is not asked for them")
+            tell(f"latencies of {device.name} are no predictions: none is measured on {chosen}")
         return
     before = read_latencies(study.folder.latencies).measured_on
     named = chosen or before or settings.confirm or ""
@@ -74,15 +76,17 @@ def remeasure_best(study: Study, device: Device, chosen: str | None, tell: Tell)
             source = open_source(reference, worker)
             _Remeasurement(study, device, settings, name, reference, source, worker, tell).run()
     except NasError as error:
-        tell(f"latencies are predictions for {device.name}, {name} is not at hand: {error}")
+        tell(f"latencies are predictions for {device.name}, {name} is not available: {error}")
 
 
 @dataclass(frozen=True)
 class _Remeasurement:
+    """Measures trials on a reference device, and refits the model of the study's device."""
+
     study: Study
     device: Device
     settings: RegressionSettings
-    #: name of the reference device, and the device
+    #: name by which the reference device is loaded
     name: str
     reference: Device
     source: LatencySource
@@ -102,21 +106,22 @@ class _Remeasurement:
             self._refit(latencies)
 
     def _best(self) -> list[TrialRecord]:
-        """Trials of references and of the best candidates that are not measured yet."""
-        done = self._latencies().measured_trials
+        """Returns the trials of references and of the best candidates that are not yet measured."""
+        measured = self._latencies().measured_trials
         records = [record for record in self.study.records() if record.result]
-        hopeful = (r for r in records if r.is_trained_candidate and self._may_be_within_limit(r))
-        best = sorted(hopeful, key=_log2, reverse=True)[:BEST]
+        eligible = (r for r in records if r.is_trained_candidate and self._may_be_within_limit(r))
+        best = sorted(eligible, key=_log2_score, reverse=True)[:BEST_COUNT]
         references = [record for record in records if record.baseline]
-        return [record for record in (*references, *best) if record.number not in done]
+        return [record for record in (*references, *best) if record.number not in measured]
 
     def _may_be_within_limit(self, record: TrialRecord) -> bool:
-        """Whether its latency, or the lower end of its interval, is within the limit."""
+        """Returns whether the latency, or the lower end of its interval, is within the limit."""
         assert record.result is not None  # ``_best`` selects trained networks
         limit_ms = self.study.settings.max_latency_ms
         return limit_ms is None or record.result.latency.least_ms <= limit_ms
 
     def _measure(self, records: list[TrialRecord]) -> None:
+        """Measures ``records`` and stores each latency; gives up after failures in a row."""
         failures = 0
         for record in records:
             try:
@@ -124,13 +129,13 @@ class _Remeasurement:
             except CandidateError as error:
                 failures += 1
                 self.tell(f"trial {record.number} stays as predicted: {error}")
-                if failures == _MOST_FAILURES:
+                if failures == _MAX_FAILURES:
                     return
                 continue
             failures = 0
             row = TrialLatency(record.number, self.name, latency)
-            self._keep(self._latencies().with_measured(self.name, row))
-            self.tell(_described(record, latency, self.name))
+            self._store(self._latencies().with_measured(self.name, row))
+            self.tell(_describe_latency(record, latency, self.name))
 
     def _refit(self, latencies: Latencies) -> None:
         """Refits the device's model with the measurements, and predicts the other trials again."""
@@ -140,9 +145,9 @@ class _Remeasurement:
         except InputError as error:
             self.tell(f"the model of {self.device.name} stays as it was: {error}")
             (self.study.folder.refitted / TABLE).unlink(missing_ok=True)
-            self._keep(latencies.with_predicted(()))
+            self._store(latencies.with_predicted(()))
             return
-        self._keep(latencies.with_predicted(tuple(self._predicted(source, latencies))))
+        self._store(latencies.with_predicted(tuple(self._predicted(source, latencies))))
         self.tell(
             f"the model of {self.device.name} is fitted anew with {len(latencies.measured)} "
             f"measurements on {self.name}: {self.study.folder.refitted}"
@@ -163,8 +168,8 @@ class _Remeasurement:
     def _write_refitted(self, latencies: Latencies) -> Device:
         """Writes a device folder with the device's measurements and those of the study.
 
-        If the reference device has another software, it becomes another stack of the model, whose
-        times differ by a fitted factor.
+        If the reference device has another software stack, the model treats that as a further
+        stack, whose times differ by a fitted factor.
         """
         same = self.reference.stack == self.device.stack
         stack = self.settings.stack if same else self.reference.stack
@@ -195,7 +200,7 @@ class _Remeasurement:
         return load_device(folder)
 
     def _rows(self, latencies: Latencies, stack: str, *, per_operator: bool) -> list[Measurement]:
-        """The measurements as rows of a table, with times of operators if ``per_operator``."""
+        """Returns the measurements as table rows, with times of operators if ``per_operator``."""
         records = {record.number: record for record in self.study.records()}
         rows = []
         for timed in latencies.measured:
@@ -217,21 +222,21 @@ class _Remeasurement:
         return trial_request(self.study, record, self.device.weights, self.worker)
 
     def _latencies(self) -> Latencies:
-        """The study's latencies by this device; empty if they are by another one."""
+        """Returns the study's latencies; empty if they were measured on another device."""
         latencies = read_latencies(self.study.folder.latencies)
         return latencies if latencies.measured_on == self.name else Latencies()
 
-    def _keep(self, latencies: Latencies) -> None:
+    def _store(self, latencies: Latencies) -> None:
         write_latencies(self.study.folder.latencies, latencies)
 
 
-def _log2(record: TrialRecord) -> float:
-    assert record.result is not None  # only such are sorted
+def _log2_score(record: TrialRecord) -> float:
+    assert record.result is not None  # ``_best`` sorts trained networks only
     return record.result.log2_score
 
 
-def _described(record: TrialRecord, latency: Latency, device: str) -> str:
-    assert record.result is not None  # only such are measured
+def _describe_latency(record: TrialRecord, latency: Latency, device: str) -> str:
+    assert record.result is not None  # ``_best`` selects trained networks
     predicted = record.result.latency
     name = record.baseline or f"trial {record.number}"
     return (

@@ -1,6 +1,7 @@
-"""Runs a search: worker processes that share the cores, and this one, which shows how they do.
+"""Runs a search: starts worker processes that share the cores, and shows their progress.
 
-For a Python program, one worker is this process itself: what it has as objects need go nowhere.
+A search from Python uses a single worker by default, which is the calling process itself, so that
+its objects need not be passed to another process.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _INTERRUPTED = "interrupted; the same command goes on from here"
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """How a run of a search ended: the study, its Pareto front, best score first, and why."""
+    """The study after a run, its Pareto front with the best score first, and why the run ended."""
 
     study: Study
     findings: tuple[ParetoPoint, ...]
@@ -64,7 +65,7 @@ class SearchOutcome:
 
     @property
     def best(self) -> ParetoPoint:
-        """What has the best score; NasError if nothing was found."""
+        """The network with the best score; NasError if nothing was found."""
         if not self.findings:
             raise NasError(nothing_found(self.study))
         return self.findings[0]
@@ -77,11 +78,12 @@ def run_search(
     in_this_process: bool = False,
     catch_interrupt: bool = False,
 ) -> SearchOutcome:
-    """Finds or makes the study, works on it until its budget is used up, and writes the front.
+    """Finds or creates the study, works on it until its budget is used up, and writes the front.
 
-    A study's budget is its total: a run of a finished study does nothing more. Usual is a worker
-    for each core; with ``in_this_process`` a single one, which is this process. KeyboardInterrupt
-    leaves the study whole; it is raised again or, with ``catch_interrupt``, told by the outcome.
+    The budget is the study's total: a run of a finished study trains nothing more. By default there
+    are as many workers as ``usual_workers`` says; with ``in_this_process`` there is a single one,
+    which is this process. KeyboardInterrupt leaves the study consistent; it is raised again, or
+    with ``catch_interrupt`` reported by the outcome.
     """
     budget = Budget.parse(options.budget or "")
     workers = options.workers or (1 if in_this_process else usual_workers())
@@ -94,17 +96,19 @@ def run_search(
     if artifacts is not None:
         artifacts.open().require_writable()
     shares = Cores.available().divided(workers)
-    # Before the first worker, which ``_prepare`` begins.
+    # Must precede the first worker, which ``_prepare`` starts.
     works_here = in_this_process and workers == 1
     if works_here:
         import_for_workers(IMPORTS_OF_WORKERS)
-    # The proxy is timed on what each worker will have.
+    # The proxy training is timed on the cores that each worker will have.
     with _quiet_optuna(), shares[0].applied():
         study, resources = _prepare(options, objects)
     device, introduction = resources.device, _introduction(study, resources)
-    stops = _Stops(study, budget, smallest_macs(resources.space, study.settings, budget))
-    # Images are kept in memory by who trains on them.
-    here = resources if works_here else None
+    conditions = _StopConditions(
+        study, budget, smallest_macs(resources.space, study.settings, budget)
+    )
+    # Only a process that trains keeps the images in memory.
+    own_resources = resources if works_here else None
     del resources
     study.set_budget(budget)
     if artifacts is not None:
@@ -114,14 +118,14 @@ def run_search(
         display.line(introduction)
         try:
             recompile(study, device, display.line)
-            if here is not None:
-                reason = _work_here(stops, here, objects, display)
+            if own_resources is not None:
+                reason = _work_in_this_process(conditions, own_resources, objects, display)
             else:
-                reason = _supervise(stops, shares, options.storage, display)
+                reason = _supervise(conditions, shares, options.storage, display)
             remeasure_best(study, device, options.confirm, display.line)
             interrupted = False
         except KeyboardInterrupt:
-            _settle(study)
+            _requeue_interrupted(study)
             reason, interrupted = _INTERRUPTED, True
     outcome = SearchOutcome(study, write_pareto(study), reason, interrupted)
     if interrupted and not catch_interrupt:
@@ -132,9 +136,10 @@ def run_search(
 def run_worker(
     name: str, storage_url: str | None, cores: str | None, since: int | None = None
 ) -> bool:
-    """Works on a study that ``nas search`` has made; True if it was interrupted.
+    """Works on an existing study as ``nas worker``; returns whether it was interrupted.
 
-    ``since`` is the first trial of the run that it belongs to; without it a run begins here.
+    ``since`` is the number of the first trial of the run that the worker belongs to; without it, a
+    new run begins.
     """
     import_for_workers(IMPORTS_OF_WORKERS)
     if cores is not None:
@@ -142,7 +147,7 @@ def run_worker(
     label = f"worker {cores or os.getpid()}"
     display = report_to_supervisor() if is_supervised() else Lines(label)
     study = join_study(name, storage_url)
-    NO_OBJECTS.require_for(study)
+    NO_OBJECTS.require_complete_for(study)
     study.folder.create()
     budget = study.budget()
     with terminable(), Worker() as worker, display:
@@ -154,7 +159,7 @@ def run_worker(
             display.line(describe_gpus(worker))
             reason = work(study, budget, run, resources, worker, Reporter(study, display, label))
         except KeyboardInterrupt:
-            _settle(study)
+            _requeue_interrupted(study)
             display.line(_INTERRUPTED)
             return True
         display.line(reason)
@@ -167,22 +172,22 @@ def _prepare(options: SearchOptions, objects: SearchObjects) -> tuple[Study, Res
 
 
 @dataclass(frozen=True)
-class _Stops:
-    """What decides whether a study is to be worked on."""
+class _StopConditions:
+    """Decides whether a run of a study should begin or is over."""
 
     study: Study
     budget: Budget
     smallest_macs: int
 
     def begin(self) -> tuple[Run, str | None]:
-        """A run, and why it is over already, if it is."""
-        _settle(self.study)
+        """Returns a new run, and the reason if it is over already, else None."""
+        _requeue_interrupted(self.study)
         run = Run.beginning(self.study.records())
         state = self._state(run)
         return run, None if state.awaits_baseline() else state.reason_to_stop()
 
     def reason(self, run: Run) -> str | None:
-        """Why ``run`` is over; None if there is something to train yet."""
+        """Returns why ``run`` is over; None if there is still something to train."""
         return self._state(run).reason_to_stop()
 
     def _state(self, run: Run) -> SearchState:
@@ -192,12 +197,12 @@ class _Stops:
         )
 
 
-def _work_here(
-    stops: _Stops, resources: Resources, objects: SearchObjects, display: Display
+def _work_in_this_process(
+    conditions: _StopConditions, resources: Resources, objects: SearchObjects, display: Display
 ) -> str:
-    """Works as the only worker."""
-    study, budget = stops.study, stops.budget
-    run, reason = stops.begin()
+    """Works on the study as its only worker; returns why it ended."""
+    study, budget = conditions.study, conditions.budget
+    run, reason = conditions.begin()
     if reason is not None:
         return reason
     reporter = Reporter(study, display, callbacks=objects.callbacks)
@@ -208,7 +213,7 @@ def _work_here(
 
 @contextlib.contextmanager
 def _quiet_optuna() -> Iterator[None]:
-    """Within, Optuna says nothing of every trial, as the display does, nor of experiments."""
+    """Silences Optuna's messages about trials, which the display shows, and its warnings."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -219,19 +224,19 @@ def _quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _settle(study: Study) -> None:
-    """Queues the trial in hand again, wherever the interruption met it."""
+def _requeue_interrupted(study: Study) -> None:
+    """Queues interrupted trials again, at whatever point they were interrupted."""
     with study.beginning():
         study.recover()
 
 
 def _write_config(study: Study, options: SearchOptions) -> None:
-    """What repeats this very search; a password is not written down."""
+    """Writes a file that repeats this search; a storage URL with a password is left out."""
     secret = options.storage is not None and holds_password(options.storage)
-    remarks = ["--storage is to be said with it: it holds a password"] if secret else []
+    remarks = ["add --storage to the command: it holds a password"] if secret else []
     if study.settings.objects:
         values = [f"{name} {getattr(study.settings, name)}" for name in study.settings.objects]
-        remarks.append(f"by nas.search alone, which is given {' and '.join(values)}")
+        remarks.append(f"only for nas.search, called with {' and '.join(values)}")
     repeating = replace(
         SearchOptions.repeating(study),
         workers=options.workers,
@@ -243,7 +248,7 @@ def _write_config(study: Study, options: SearchOptions) -> None:
 
 
 def _open_display(study: Study, budget: Budget) -> Display:
-    """A panel in a terminal that can redraw one, plain lines elsewhere."""
+    """Returns a panel in a terminal that can redraw it, plain lines elsewhere."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return Lines()
     from .panel import LivePanel
@@ -252,26 +257,30 @@ def _open_display(study: Study, budget: Budget) -> Display:
 
 
 def _supervise(
-    stops: _Stops, shares: list[Cores], storage_url: str | None, display: Display
+    conditions: _StopConditions, shares: list[Cores], storage_url: str | None, display: Display
 ) -> str:
-    """One ``nas worker`` for each share of the cores; they end when this process does."""
-    run, reason = stops.begin()
+    """Runs one ``nas worker`` for each share of the cores; returns why the run ended.
+
+    The workers end when this process does.
+    """
+    run, reason = conditions.begin()
     if reason is not None:
         return reason
-    command = [sys.executable, "-m", "nas", "worker", "--study", stops.study.folder.word]
+    command = [sys.executable, "-m", "nas", "worker", "--study", conditions.study.folder.word]
     command += ["--storage", storage_url] if storage_url else []
     command += ["--since", str(run.first)]
     codes = run_worker_processes(command, shares, display)
-    reason = stops.reason(run)
+    reason = conditions.reason(run)
     if reason is None and any(codes):
         raise NasError(
             f"the workers ended early, with exit codes {codes}; see their messages above"
         )
-    # Another machine may have trained since what this one's workers did not get.
+    # The workers' reason no longer holds if another machine has trained a network since.
     return reason or "this machine's workers are done; others go on"
 
 
 def _introduction(study: Study, resources: Resources) -> str:
+    """Returns lines about the study's settings and data, shown before the search begins."""
     settings, recipe = study.settings, study.settings.recipe
     lines = [
         f"study {study.name}: space {settings.space}, device {settings.device}, "
@@ -283,10 +292,10 @@ def _introduction(study: Study, resources: Resources) -> str:
         f"bicubic {settings.references.bicubic_psnr_db:.2f} dB ({convention(settings.scale)})",
     ]
     for start in study.warm_starts():
-        alike = start.is_comparable(settings)
+        is_comparable = start.is_comparable(settings)
         lines.append(
-            f"knows of study {start.study}: {len(start.networks)} trained networks, "
-            f"{'on the same images' if alike else 'on other images, or trained otherwise'}"
+            f"learns from study {start.study}: {len(start.networks)} trained networks, "
+            f"{'on the same images' if is_comparable else 'on other images or by another recipe'}"
         )
     data = resources.data
     lines += notes({"training": data.training, VALIDATION: data.validation})

@@ -24,8 +24,8 @@ class Mark:
 def scatter(marks: Sequence[Mark], width: int, height: int, unit: str) -> Text:
     """Draws ``height`` rows of at most ``width`` columns, and two rows of the x axis.
 
-    The x axis is logarithmic, in ``unit``. Of marks in one cell the last is drawn. Empty text
-    without marks.
+    The x axis is logarithmic, in ``unit``. If several marks share a cell, the last one is drawn.
+    Without marks the text is empty.
     """
     if not marks:
         return Text()
@@ -50,7 +50,7 @@ def scatter(marks: Sequence[Mark], width: int, height: int, unit: str) -> Text:
 
 
 def _ticks(axis: _Axis, unit: str) -> str:
-    """Labels of the x axis at the left, in the middle and at the right."""
+    """Returns labels for the left end, the middle and the right end of the x axis."""
     values = [math.exp(axis.value(cell)) for cell in (0, axis.cells // 2, axis.cells - 1)]
     left, middle, right = (f"{value:.3g}" for value in values)
     right += f" {unit}"
@@ -60,7 +60,7 @@ def _ticks(axis: _Axis, unit: str) -> str:
 
 @dataclass(frozen=True)
 class _Axis:
-    """An axis from ``low`` to ``high`` of so many cells."""
+    """An axis from ``low`` to ``high``, divided into ``cells``."""
 
     low: float
     high: float
@@ -68,7 +68,7 @@ class _Axis:
 
     @classmethod
     def over(cls, values: Sequence[float], cells: int) -> _Axis:
-        """An axis over all ``values``; with a margin if they are all equal."""
+        """Returns an axis that covers all ``values``, with a margin if they are all equal."""
         low, high = min(values), max(values)
         margin = 0.05 if low == high else 0.0
         return cls(low - margin, high + margin, cells)

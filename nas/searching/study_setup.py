@@ -1,4 +1,4 @@
-"""From a request to a study: found as it was made, or made with defaults for what is not said."""
+"""Opens the study of a request, or creates it with defaults for the missing options."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def prepare_study(
     """Opens the study ``name``, or creates it; InputError if it has other settings.
 
     The default name is made from space, device and scale, so that the same command continues the
-    same study. If another process creates the study meanwhile, this one joins it.
+    same study. If another process creates the study at the same time, this one joins it.
     """
     request = canonical(request)
     folder = objects.study_folder(_default_name(request, objects) if name is None else name)
@@ -60,33 +60,36 @@ def prepare_study(
         sampler = objects.words.get("sampler") or _or_default(request.sampler, DEFAULT_SAMPLER)
         scale = _or_default(request.scale, DEFAULT_SCALE)
         warm_starts = read_warm_starts(request.warm_from or (), scale, sampler, storage_url)
-        settings, resources = _settle(request, worker, objects, folder)
+        settings, resources = _make_settings(request, worker, objects, folder)
         study = create_study(folder, storage_url, settings, warm_starts)
         if study.settings == settings:
             return study, resources
     study.settings.refuse_other(folder.name, request)
-    objects.require_for(study)
+    objects.require_complete_for(study)
     return study, Resources.of(study.settings, objects)
 
 
 def canonical(request: StudyRequest) -> StudyRequest:
-    """``request`` with absolute paths, so that a study can be continued from any folder."""
+    """Returns ``request`` with absolute paths, so that any folder can continue the study."""
 
-    def whole(word: str | None, path_of: Callable[[str], Path | None]) -> str | None:
+    def absolute(word: str | None, path_of: Callable[[str], Path | None]) -> str | None:
         return None if word is None else from_anywhere(word, path_of(word))
 
     return replace(
         request,
-        space=whole(request.space, space_path),
-        device=whole(request.device, device_path),
-        data=whole(request.data, data_path),
-        warm_from=_whole_words(request.warm_from),
+        space=absolute(request.space, space_path),
+        device=absolute(request.device, device_path),
+        data=absolute(request.data, data_path),
+        warm_from=_distinct_absolute(request.warm_from),
         input=None if request.input is None else str(InputSpec.parse(request.input)),
     )
 
 
-def _whole_words(studies: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Distinct studies, folders by absolute paths; names stay, for shared databases."""
+def _distinct_absolute(studies: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Returns the studies without duplicates, folders as absolute paths.
+
+    Names are left as they are, since they may be found in a shared database.
+    """
     if studies is None:
         return None
     words = (from_anywhere(word, Path(word) if os.sep in word else None) for word in studies)
@@ -104,19 +107,20 @@ def _default_name(request: StudyRequest, objects: SearchObjects) -> str:
 
 
 def _or_default(value: T | None, default: T) -> T:
-    """``default`` for None only: an empty word is an error that is reported later."""
+    """Returns ``default`` for None only: an empty text is an error that is reported later."""
     return default if value is None else value
 
 
-def _settle(
+def _make_settings(
     request: StudyRequest, worker: Worker, objects: SearchObjects, folder: StudyFolder
 ) -> tuple[Settings, Resources]:
+    """Returns the settings of a new study and what its workers read; saves passed images."""
     words = objects.words
     space_name = words.get("space") or _or_default(request.space, DEFAULT_SPACE)
     device_name = words.get("device") or _or_default(request.device, DEFAULT_DEVICE)
     device = objects.device or load_device(device_name)
     space = objects.space or load_space(space_name)
-    open_source(device, worker)  # its settings may be refused
+    open_source(device, worker)  # raises an error if its settings cannot be used
     scale = _or_default(request.scale, DEFAULT_SCALE)
     input_spec = device.input if request.input is None else InputSpec.parse(request.input)
     if objects.images is None:
@@ -126,7 +130,7 @@ def _settle(
     baselines = _or_default(request.baselines, True)
     require_searchable(space, input_spec, data.validation, baselines=baselines)
     recipe = _recipe(request, data.training, device.weights, worker)
-    if objects.images is not None:  # later commands, and other processes, find them there
+    if objects.images is not None:  # kept for later commands and other processes
         folder.create()
         save_arrays(objects.images, folder.images, scale)
     settings = Settings(
@@ -158,14 +162,14 @@ def _settle(
 def _recipe(
     request: StudyRequest, images: ImageSet, granularity: WeightGranularity, worker: Worker
 ) -> Recipe:
-    """The proxy recipe with the options of ``request``; times training steps if needed."""
+    """Returns the proxy recipe with the options of ``request``; times training steps if needed."""
     recipe, precision = recipe_named(RecipeName.PROXY), request.precision
     if request.trial_seconds is not None or (precision is None and has_bfloat16()):
-        one = ImageSet(images.scale, images.pairs[:1])  # enough for a timing
+        one_image = ImageSet(images.scale, images.pairs[:1])  # enough for timing
         recipe = worker.call(
             _TIMING_TIMEOUT_SECONDS,
             _choose_recipe,
-            one,
+            one_image,
             granularity,
             request.trial_seconds,
             precision,
@@ -190,5 +194,5 @@ def _choose_recipe(
 
 
 def _references(images: ImageSet) -> References:
-    smooth, blocky = (evaluate(f(images.scale), images) for f in (bicubic, nearest))
-    return References(smooth.psnr_db, blocky.psnr_db)
+    by_bicubic, by_nearest = (evaluate(f(images.scale), images) for f in (bicubic, nearest))
+    return References(by_bicubic.psnr_db, by_nearest.psnr_db)

@@ -1,6 +1,6 @@
-"""The four steps of a trial: propose, time, train, record. Each takes values and gives one.
+"""The four steps of a trial: propose, time, train, record. Each takes and returns plain values.
 
-What Optuna and the person at the terminal hear of it is the business of ``trial_runner``.
+``trial_runner`` reports their results to Optuna and to the display.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .refusals import (
     duplicate,
     gaps,
     latency_constraints,
-    never_taken,
     over_budget,
     over_limit,
     too_slow_to_win,
+    unsupported,
 )
 from .stopping import SearchState
 
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 class Proposal:
     """A network drawn for a trial, with its figures at the study's input size."""
 
-    #: of the trial
+    #: number of the trial
     number: int
     candidate: Candidate
     figures: Figures
-    #: Is it a reference of the study? Nothing refuses those.
+    #: whether it is a reference of the study, which is never refused
     is_reference: bool
     #: when the trial began, by the monotonic clock
     started: float
@@ -62,12 +62,12 @@ class Timed:
     seconds: float
 
     def __post_init__(self) -> None:
-        _require_past(self.seconds)
+        _require_not_negative(self.seconds)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network whose INT8 file is made, judged, kept and timed."""
+    """A trained network whose INT8 file is evaluated, stored and timed."""
 
     evaluated: EvaluatedCandidate = field(repr=False)
     latency: Latency
@@ -77,12 +77,12 @@ class Trained:
     seconds: float
 
     def __post_init__(self) -> None:
-        _require_past(self.seconds)
+        _require_not_negative(self.seconds)
         if not self.evaluated.tflite:
             raise ValueError("a trained network has a file")
 
 
-def _require_past(seconds: float) -> None:
+def _require_not_negative(seconds: float) -> None:
     if not seconds >= 0:
         raise ValueError(f"{seconds} s since the trial began")
 
@@ -95,11 +95,11 @@ def propose(
     *,
     is_reference: bool = False,
 ) -> Proposal | Ended:
-    """A network drawn for trial ``number``; ended if it need not, or cannot, be trained.
+    """Draws a network for trial ``number``; ended if it need not, or cannot, be trained.
 
-    ``announce`` shows it to the other workers and gives the search as it is then: of two workers
-    that draw the same at once, the later one sees the other's and gives way. CandidateError if the
-    network is none for the evaluator's input.
+    ``announce`` shows the proposal to the other workers and returns the search state after that. If
+    two workers draw the same network at once, the one with the later trial therefore sees the other
+    one's and gives way. Raises CandidateError if the network cannot process the evaluator's input.
     """
     started = monotonic()
     candidate = draw()
@@ -132,25 +132,26 @@ def time(
     settings: Settings,
     search: Callable[[], SearchState],
 ) -> Timed | Ended:
-    """Its latency before it is trained; ended if that alone rules it out, or if it is a duplicate.
+    """Times a proposal before it is trained; ended if its latency rules it out.
 
-    ``search`` gives what is known once it has been timed: that may take its time.
+    It is also ended if it has become a duplicate meanwhile. ``search`` is called after the network
+    was timed, since timing may take long and the search goes on.
     """
     try:
         latency = evaluator.latency(proposal.candidate.deployed)
     except NeverTaken as error:
-        return never_taken(error)
+        return unsupported(error)
     timed = Timed(latency, monotonic() - proposal.started)
     if proposal.is_reference:
         return timed
     limit_ms = settings.max_latency_ms
     ended = over_limit(latency, limit_ms)
     if ended is None:
-        now = search()
-        # An earlier trial may have drawn the same after this one looked for it.
-        ended = duplicate(proposal.number, proposal.candidate.hash, now)
+        state = search()
+        # An earlier trial may have drawn the same network after ``propose`` looked for duplicates.
+        ended = duplicate(proposal.number, proposal.candidate.hash, state)
         if ended is None and settings.objective is Objective.SCORE:
-            ended = too_slow_to_win(latency, now.records, settings.risk, limit_ms)
+            ended = too_slow_to_win(latency, state.records, settings.risk, limit_ms)
     return timed if ended is None else replace(ended, latency=latency)
 
 
@@ -162,9 +163,10 @@ def train(
     folder: StudyFolder,
     observe: Callable[[Progress], None],
 ) -> Trained | Ended:
-    """Trains it, keeps its weights and its INT8 file, and times that where weights matter.
+    """Trains a network, and stores its weights and its INT8 file.
 
-    Ended if the file is slower than the study allows: before, it was that of other weights.
+    The file is timed again if the latency depends on the weights; ended if it is now slower than
+    the study allows.
     """
     candidate, limit_ms = proposal.candidate, settings.max_latency_ms
     seed = candidate_seed(settings.seed, candidate.hash)
@@ -185,7 +187,7 @@ def train(
 def record(
     proposal: Proposal, timed: Timed, trained: Trained, expected: ExpectedPsnr, risk: Risk
 ) -> Result:
-    """All that the study remembers of it."""
+    """Returns the result that the study stores of a trained network."""
     evaluated = trained.evaluated
     seconds = {"latency": timed.seconds, **vars(evaluated.stages), "total": trained.seconds}
     return Result(

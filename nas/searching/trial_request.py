@@ -15,7 +15,7 @@ from ..studies.study import Study
 def trial_request(
     study: Study, record: TrialRecord, granularity: WeightGranularity, worker: Worker
 ) -> LatencyRequest:
-    """A request with the trial's file, or with stand-in weights if it is on another machine."""
+    """Returns a request with the trial's file, or with untrained weights if there is no file."""
     graph, spec = record.network.deployed, InputSpec.parse(study.settings.input)
 
     def make_tflite() -> bytes:

@@ -1,4 +1,4 @@
-"""Optuna's objective: takes a trial through its four steps, and writes down what comes of it."""
+"""The objective for Optuna: runs the four steps of a trial and stores their outcome."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ from .trial import Proposal, propose, record, time, train
 if TYPE_CHECKING:
     from ..training.job import Progress
 
-#: The disk, the database, or another worker that has the trial now: not the candidate.
-_NOT_ITS_FAULT = (
+#: Errors of the disk or the database, or because another worker has taken over the trial. They are
+#: raised again, since they say nothing about the candidate.
+_INFRASTRUCTURE_ERRORS = (
     OSError,
     ArtifactError,
     optuna.exceptions.StorageInternalError,
@@ -51,60 +52,61 @@ _NOT_ITS_FAULT = (
 _LOG = logging.getLogger(__name__)
 
 
-class TrialEnded(Exception):
-    """The trial gives no value, and the sampler is not to learn from it; its outcome is written."""
+class TrialWithoutValue(Exception):
+    """A trial ended without a value for the sampler; its outcome is already stored."""
 
 
 class SearchObserver(Protocol):
-    """Who is told how the trials get on."""
+    """Is notified of the progress of trials."""
 
     def stage(self, number: int, stage: str) -> None:
-        """Trial ``number`` has come to ``stage``."""
+        """Called when trial ``number`` reaches ``stage``."""
 
     def training(self, number: int, progress: Progress) -> None:
-        """Trial ``number`` has come so far."""
+        """Called with the progress of the training of trial ``number``."""
 
-    def foreseen(self, front: ExpectedFront) -> None:
-        """So much is expected before anything is trained; called from any thread."""
+    def front_expected(self, front: ExpectedFront) -> None:
+        """Called, from any thread, with the front expected before anything is trained."""
 
     def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
-        """A trial is over, one way or another; it is among ``records``, all of the study."""
+        """Called when a trial has ended; ``records`` are all of the study, its own included."""
 
 
 @dataclass(frozen=True)
 class TrialRunner:
-    """Runs one trial at a time, for one worker; it alone writes to Optuna's trials."""
+    """Runs one trial at a time for one worker; nothing else writes to Optuna's trials."""
 
     study: Study
     space: Space
     evaluator: CandidateEvaluator
     worker: str
     observer: SearchObserver
-    #: the search as it is now
+    #: returns the present state of the search
     search: Callable[[], SearchState]
-    #: called with the trial's number once the worker's name is on it
-    begun: Callable[[int], None]
+    #: called with the trial's number once the worker's name is stored with it
+    on_begun: Callable[[int], None]
 
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
         self.study.name_worker(trial, self.worker)
-        self.begun(trial.number)
+        self.on_begun(trial.number)
         try:
-            found = self._steps(trial)
-            if isinstance(found, Result):
-                return self._finish(trial, found)
-        except _NOT_ITS_FAULT:
+            end = self._run_steps(trial)
+            if isinstance(end, Result):
+                return self._store_result(trial, end)
+        except _INFRASTRUCTURE_ERRORS:
             raise
         except NasError as error:
-            found = Ended(Outcome.FAILED, str(error) or type(error).__name__)
+            end = Ended(Outcome.FAILED, str(error) or type(error).__name__)
         except MemoryError:
-            found = Ended(Outcome.FAILED, "out of memory")
+            end = Ended(Outcome.FAILED, "out of memory")
         except Exception as error:
             _LOG.exception("trial %d", trial.number)
-            found = Ended(Outcome.FAILED, f"{type(error).__name__}: {error}")
+            end = Ended(Outcome.FAILED, f"{type(error).__name__}: {error}")
         with self.study.writing_together(trial):
-            raise _ended(trial, found)
+            raise _store_end(trial, end)
 
-    def _steps(self, trial: optuna.Trial) -> Result | Ended:
+    def _run_steps(self, trial: optuna.Trial) -> Result | Ended:
+        """Runs the four steps; returns the result, or why the trial ended without one."""
         study, evaluator, number = self.study, self.evaluator, trial.number
         self.observer.stage(number, "sampling")
         scale, is_reference = study.settings.scale, is_baseline(trial)
@@ -123,56 +125,58 @@ class TrialRunner:
         timed = time(proposal, evaluator, study.settings, self.search)
         if isinstance(timed, Ended):
             return timed
-        _note_runtime(trial, timed.latency)
+        _store_runtime(trial, timed.latency)
         observe = partial(self.observer.training, number)
         trained = train(proposal, timed, evaluator, study.settings, study.folder, observe)
         if isinstance(trained, Ended):
             return trained
         share_model(study, trial, proposal.candidate.hash)
-        _constrain(trial, trained.constraints)
+        _set_constraints(trial, trained.constraints)
         graph, macs = proposal.candidate.graph, proposal.figures.macs
         expected = study.expected(graph, macs, trained.evaluated.quality.psnr_db)
         return record(proposal, timed, trained, expected, study.settings.risk)
 
     def _announce(self, trial: optuna.Trial, proposal: Proposal) -> SearchState:
+        """Stores the proposal, so that other workers see it, and returns the search state."""
         trial.set_user_attr(ARCHITECTURE_KEY, proposal.candidate.to_json())
         trial.set_user_attr(CANDIDATE_KEY, proposal.candidate.hash)
         trial.set_user_attr("macs", proposal.figures.macs)
         trial.set_user_attr("parameters", proposal.figures.parameters)
         return self.search()
 
-    def _finish(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
+    def _store_result(self, trial: optuna.Trial, result: Result) -> float | tuple[float, float]:
+        """Stores the result, and returns the value of the objective."""
         with self.study.writing_together(trial):
             for name, value in result.to_attributes().items():
                 trial.set_user_attr(name, value)
-            _close(trial, Outcome.TRAINED)
+            _store_outcome(trial, Outcome.TRAINED)
         if self.study.settings.objective is Objective.PARETO:
             return result.expected.psnr_db, result.scored_ms
         return result.log2_score
 
 
-def _note_runtime(trial: optuna.Trial, latency: Latency) -> None:
-    """For the dashboard, of a network that may never be trained."""
+def _store_runtime(trial: optuna.Trial, latency: Latency) -> None:
+    """Stores the latency for the dashboard, even of a network that is never trained."""
     trial.set_user_attr("runtime_ms", latency.ms)
 
 
-def _constrain(trial: optuna.Trial, constraints: Iterable[Constraint]) -> None:
-    """Tells the sampler; Optuna takes each once a trial."""
+def _set_constraints(trial: optuna.Trial, constraints: Iterable[Constraint]) -> None:
+    """Passes the constraints to the sampler; Optuna accepts each only once in a trial."""
     for constraint in constraints:
         trial.set_constraint(constraint.name, constraint.excess)
 
 
-def _ended(trial: optuna.Trial, ended: Ended) -> Exception:
-    """Writes it down; what tells Optuna of it."""
-    _constrain(trial, ended.constraints)
+def _store_end(trial: optuna.Trial, ended: Ended) -> Exception:
+    """Stores how the trial ended, and returns the exception that reports it to Optuna."""
+    _set_constraints(trial, ended.constraints)
     if ended.latency is not None:
-        _note_runtime(trial, ended.latency)
+        _store_runtime(trial, ended.latency)
     trial.set_user_attr(REASON_KEY, ended.reason)
-    _close(trial, ended.outcome)
-    return optuna.TrialPruned() if ended.is_pruned else TrialEnded(ended.reason)
+    _store_outcome(trial, ended.outcome)
+    return optuna.TrialPruned() if ended.is_pruned else TrialWithoutValue(ended.reason)
 
 
-def _close(trial: optuna.Trial, outcome: Outcome) -> None:
-    """The outcome last: with one it is not run again."""
+def _store_outcome(trial: optuna.Trial, outcome: Outcome) -> None:
+    """Stores the outcome last, since a trial with an outcome is not run again."""
     trial.set_user_attr(ENDED_KEY, seconds_of_the_epoch())
     trial.set_user_attr(OUTCOME_KEY, outcome)

@@ -15,10 +15,10 @@ from ..studies.warm_start import WarmStart
 def read_warm_starts(
     words: Sequence[str], scale: int, sampler: str, storage_url: str | None
 ) -> list[WarmStart]:
-    """The trained networks of the studies ``words``, for a new study of ``scale``.
+    """Returns the trained networks of the studies ``words``, for a new study of ``scale``.
 
-    InputError if one is not there, has trained nothing or is of another scale, or if ``sampler``
-    would learn nothing from them.
+    Raises InputError if a study does not exist, has trained nothing or has another scale, or if
+    ``sampler`` would learn nothing from them.
     """
     if words and sampler != SamplerKind.SURROGATE:
         raise InputError(
@@ -38,7 +38,7 @@ def read_warm_starts(
 
 
 def warm_start_of(study: Study) -> WarmStart:
-    """The trained networks of ``study``; InputError if there are none."""
+    """Returns the trained networks of ``study``; InputError if there are none."""
     trials = study.optuna.get_trials(deepcopy=False)
     networks = tuple(
         ShortlyTrainedNetwork(
@@ -51,12 +51,12 @@ def warm_start_of(study: Study) -> WarmStart:
         if record.result is not None
     )
     if not networks:
-        raise InputError(f"study {study.name!r} has trained no network yet: it tells nothing")
+        raise InputError(f"study {study.name!r} has trained no network yet: nothing to learn from")
     return WarmStart(study.name, study.settings, networks)
 
 
 def _find(word: str, storage_url: str | None) -> Study:
-    """The study ``word`` in the shared database, if there is one, or else on this machine."""
+    """Opens the study ``word`` in the shared database if it has it, or else on this machine."""
     if storage_url is not None:
         try:
             return load_study(word, storage_url)

@@ -1,4 +1,4 @@
-"""The search: one worker's loop over a study, until its budget is used up."""
+"""The loop of one worker, which runs trials of a study until its budget is used up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..evaluation.evaluator import CandidateEvaluator
 from ..quality_model.networks import shipped_networks
 from ..sampling.latency_estimate import LatencyEstimator
 from ..sampling.problem import SamplingProblem
-from ..sampling.samplers import OfCandidates, SamplerPlace, make_sampler
+from ..sampling.samplers import CandidateSampler, SamplerContext, make_sampler
 from ..sampling.warm_prior import warm_prior
 from ..studies.budget import Budget
 from ..studies.record import TrialRecord
@@ -41,34 +41,35 @@ from .objects import NO_OBJECTS, SearchObjects
 from .remeasurement import known_device
 from .smallest import smallest_macs
 from .stopping import Run, SearchState
-from .trial_runner import SearchObserver, TrialEnded, TrialRunner
+from .trial_runner import SearchObserver, TrialRunner, TrialWithoutValue
 
-#: Why a search ended that a callback ends.
-STOPPED = "a callback ends the search"
+#: Reason for the end of a search that a callback has stopped.
+STOPPED_BY_CALLBACK = "a callback ends the search"
 _POLL_SECONDS = 1.0
 _SESSION_SECONDS = 3.0
-#: TensorFlow's kernels keep what they compiled for every shape that a process has met.
-_TRAININGS_PER_WORKER = 5
+#: Number of trainings after which the process that trains is replaced: TensorFlow keeps the kernels
+#: compiled for every tensor shape, so that its memory grows.
+_TRAININGS_PER_PROCESS = 5
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What every worker of a study reads: its space, its device and its images."""
+    """The space, device and images of a study, which every worker reads."""
 
-    #: as it is deployed on the device
+    #: with the form of the pixel shuffle that suits the device
     space: Space
     device: Device
     data: Data
-    #: a Python program's own
+    #: sampler that a Python program has passed
     sampler: BaseSampler | None = None
 
     @classmethod
     def of(cls, settings: Settings, objects: SearchObjects = NO_OBJECTS) -> Resources:
-        """InputError if one of them is no longer what the study was made with."""
+        """Loads them; raises InputError if one has changed since the study was made."""
         space = objects.space or load_space(settings.space)
         device = objects.device or load_device(settings.device)
-        mark = fingerprint(space, settings.scale)
-        _require_same(f"space {settings.space}", mark, settings.space_fingerprint)
+        space_fingerprint = fingerprint(space, settings.scale)
+        _require_same(f"space {settings.space}", space_fingerprint, settings.space_fingerprint)
         _require_same(f"device {settings.device}", device.fingerprint, settings.device_fingerprint)
         if objects.images is None:
             data = load_data(settings.data, settings.scale)
@@ -81,7 +82,7 @@ class Resources:
     def deployed(
         cls, space: Space, device: Device, data: Data, sampler: BaseSampler | None
     ) -> Resources:
-        """The space's networks are written as the device runs them best."""
+        """Returns the resources with ``space`` in the form that the device runs best."""
         return cls(replace(space, pixel_shuffle=device.pixel_shuffle), device, data, sampler)
 
 
@@ -103,7 +104,7 @@ def work(
 ) -> str:
     """Runs trials on the cores of this process until ``run`` is over; returns why it ended.
 
-    Interrupted, it leaves the trial in hand to be run again next time.
+    If it is interrupted, the next run repeats the present trial.
     """
     settings, cores = study.settings, Cores.available()
     device = resources.device
@@ -125,18 +126,18 @@ def work(
 
 @dataclass
 class TimeSpent:
-    """How long a study had gone on when this worker began its trial.
+    """The elapsed time of a study when this worker began its present trial.
 
-    What a trial takes is expected from its beginning. So whether it fits is asked of the time that
-    was left then, however long its network was chosen and compiled: what was proposed because it
-    fits is not refused for that.
+    The expected duration of a trial is counted from its beginning, and so is the time that is left
+    for it. A network that was proposed because it fits is therefore not refused because choosing
+    and compiling it took long.
     """
 
     study: Study
     seconds: float = 0.0
 
     def note(self, budget: Budget) -> None:
-        """It is now; not looked up for a budget that knows no time."""
+        """Stores the present elapsed time; does nothing for a budget without a time limit."""
         if budget.seconds is not None:
             self.seconds = self.study.elapsed_seconds()
 
@@ -150,15 +151,16 @@ def run_trials(
     observer: SearchObserver,
     time_spent: TimeSpent,
 ) -> str:
-    """The same with an evaluator, and the study's sampler, at hand."""
-    with worker_lock(study.folder) as name, _noted_session(study, name):
+    """Does the same as ``work``, with a given evaluator and the sampler that the study has."""
+    with worker_lock(study.folder) as name, _recording_session(study, name):
         label = worker_label(study.folder, name)
         evaluator.start()
-        return _Loop(study, budget, run, space, evaluator, label, observer, time_spent).work()
+        loop = _WorkerLoop(study, budget, run, space, evaluator, label, observer, time_spent)
+        return loop.work()
 
 
 @dataclass(frozen=True)
-class _Loop:
+class _WorkerLoop:
     study: Study
     budget: Budget
     run: Run
@@ -177,19 +179,20 @@ class _Loop:
                 state = self._state_of(records)
                 reason = state.reason_to_stop()
                 if state.awaits_baseline() or (reason is None and not state.must_wait()):
-                    if self.evaluator.worker.followed >= _TRAININGS_PER_WORKER:
+                    if self.evaluator.worker.followed >= _TRAININGS_PER_PROCESS:
                         self.evaluator.renew()
                     self._run_trial(beginning)
                     continue
             if reason is not None:
                 return reason
             time.sleep(_POLL_SECONDS)
-        return STOPPED
+        return STOPPED_BY_CALLBACK
 
     def _run_trial(self, beginning: contextlib.ExitStack) -> None:
+        """Runs a trial; leaves ``beginning`` as soon as the worker's name is stored with it."""
         numbers: list[int] = []
 
-        def begun(number: int) -> None:
+        def on_begun(number: int) -> None:
             numbers.append(number)
             beginning.close()
 
@@ -200,13 +203,13 @@ class _Loop:
             worker=self.worker,
             observer=self.observer,
             search=self._state,
-            begun=begun,
+            on_begun=on_begun,
         )
 
         try:
-            self.study.optuna.optimize(runner, n_trials=1, catch=(TrialEnded,))
-        except ValueError:  # Optuna's word for a trial that is over already
-            # While this machine slept, another took the trial for a dead worker's, and queued it.
+            self.study.optuna.optimize(runner, n_trials=1, catch=(TrialWithoutValue,))
+        except ValueError:  # Optuna raises it for a trial that has ended already
+            # While this machine slept, another one took its worker for dead and queued the trial.
             if not numbers or not self.study.is_queued_again(numbers[-1]):
                 raise
             return
@@ -235,18 +238,18 @@ def worker_sampler(
     observer: SearchObserver,
     time_spent: TimeSpent,
 ) -> BaseSampler:
-    """What proposes this worker's candidates."""
+    """Returns the sampler that proposes this worker's candidates."""
     if resources.sampler is not None:
-        return OfCandidates(resources.sampler)
+        return CandidateSampler(resources.sampler)
 
-    def fits(number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
+    def fits_budget(number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
         state = SearchState(budget, records, run, time_spent.seconds)
         return [state.refusal(number, count) is None for count in macs]
 
-    def times(candidate: Candidate) -> Latency | None:
+    def find_latency(candidate: Candidate) -> Latency | None:
         try:
             return evaluator.latency_ahead(candidate.deployed)
-        except NasError:  # a trial that meets it says why
+        except NasError:  # reported if a trial times the network
             return None
 
     read_warm_starts = cache(study.warm_starts)
@@ -264,15 +267,19 @@ def worker_sampler(
         ],
     )
     seed = _sampler_seed(study, Cores.available())
-    by_device = resources.device.measured
-    place = SamplerPlace(
-        problem, study.records_of, fits, seed, observer.foreseen, None if by_device else times
+    context = SamplerContext(
+        problem,
+        study.records_of,
+        fits_budget,
+        seed,
+        observer.front_expected,
+        None if resources.device.measured else find_latency,
     )
-    return make_sampler(SamplerKind(study.settings.sampler), place)
+    return make_sampler(SamplerKind(study.settings.sampler), context)
 
 
 def _sampler_seed(study: Study, cores: Cores) -> int:
-    """Another for every run and every worker: with an old seed come the old proposals."""
+    """Returns a seed that differs for each run and worker: the same seed repeats proposals."""
     existing = len(study.optuna.get_trials(deepcopy=False))
     entropy = [study.settings.seed, existing, cores.numbers[0]]
     if study.is_shared:
@@ -281,13 +288,13 @@ def _sampler_seed(study: Study, cores: Cores) -> int:
 
 
 @contextlib.contextmanager
-def _noted_session(study: Study, worker: str) -> Iterator[None]:
-    """Keeps writing down that this worker is alive: the budget's time."""
+def _recording_session(study: Study, worker: str) -> Iterator[None]:
+    """Stores regularly how long this worker has been alive, which counts as the study's time."""
     started, ended = time.time(), threading.Event()
 
     def note() -> None:
         while not ended.wait(_SESSION_SECONDS):
-            # A full disk ends the search where a trial is written, with its reason.
+            # A full disk ends the search with an error when a trial is stored.
             with contextlib.suppress(NasError, OSError, optuna.exceptions.StorageInternalError):
                 study.note_session(worker, started)
 

@@ -16,20 +16,20 @@ from ..system.cores import Cores
 from .display import Display, EventPipe, SearchEvent
 
 _SUPERVISED = "NAS_SUPERVISED"
-#: Without events for this time, the display is refreshed for results of other machines.
-_PATIENCE_SECONDS = 10.0
-#: SIGTERM is repeated after this time: Python drops an exception that a signal raises in a
+#: Time without events after which the display is refreshed with results of other machines.
+_REFRESH_SECONDS = 10.0
+#: Time after which SIGTERM is repeated: Python drops an exception that a signal handler raises in a
 #: destructor or in a callback, as during imports.
-_SETTLING_SECONDS = 30.0
+_SIGTERM_INTERVAL_SECONDS = 30.0
 
 
 def run_worker_processes(
     command: Sequence[str], shares: Sequence[Cores], display: Display
 ) -> list[int]:
-    """Runs ``command`` once for each share of the cores; their exit codes.
+    """Runs ``command`` once for each share of the cores; returns the exit codes.
 
-    Their events and lines are shown on ``display``. On KeyboardInterrupt they are terminated and
-    awaited.
+    Events and lines of the processes are shown on ``display``. On KeyboardInterrupt the processes
+    are terminated and awaited.
     """
     names = [f"worker {share}" if len(shares) > 1 else "" for share in shares]
     processes = {name: _begin(command, share) for name, share in zip(names, shares, strict=True)}
@@ -38,9 +38,9 @@ def run_worker_processes(
         display.stage(name, "starting")
         assert process.stdout is not None
         assert process.stderr is not None
-        for stream, reads in ((process.stdout, SearchEvent.from_json), (process.stderr, _as_line)):
+        for stream, parse in ((process.stdout, SearchEvent.from_json), (process.stderr, _as_line)):
             threading.Thread(
-                target=_forward, args=(name, stream, reads, inbox), daemon=True
+                target=_forward, args=(name, stream, parse, inbox), daemon=True
             ).start()
     try:
         _listen(inbox, display, open_streams=2 * len(processes))
@@ -70,7 +70,7 @@ def _begin(command: Sequence[str], share: Cores) -> subprocess.Popen[str]:
 def _await_end(process: subprocess.Popen[str]) -> None:
     while True:
         try:
-            process.wait(_SETTLING_SECONDS)
+            process.wait(_SIGTERM_INTERVAL_SECONDS)
             return
         except subprocess.TimeoutExpired:
             process.terminate()
@@ -83,20 +83,22 @@ def _as_line(text: str) -> SearchEvent:
 def _forward(
     name: str,
     stream: IO[str],
-    reads: Callable[[str], SearchEvent],
+    parse: Callable[[str], SearchEvent],
     inbox: queue.Queue[tuple[str, SearchEvent] | None],
 ) -> None:
+    """Puts an event for each line of ``stream`` into ``inbox``, and None at its end."""
     for line in stream:
-        inbox.put((name, reads(line.rstrip("\n"))))
+        inbox.put((name, parse(line.rstrip("\n"))))
     inbox.put(None)
 
 
 def _listen(
     inbox: queue.Queue[tuple[str, SearchEvent] | None], display: Display, open_streams: int
 ) -> None:
+    """Shows events until all streams have ended."""
     while open_streams:
         try:
-            message = inbox.get(timeout=_PATIENCE_SECONDS)
+            message = inbox.get(timeout=_REFRESH_SECONDS)
         except queue.Empty:
             display.refresh()
             continue
@@ -113,14 +115,14 @@ def is_supervised() -> bool:
 
 
 def report_to_supervisor() -> EventPipe:
-    """The display of a worker process, which from now on ends with its supervisor."""
-    threading.Thread(target=_follow_supervisor, daemon=True).start()
+    """Returns a worker process's display; from now on the process ends with its supervisor."""
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
     return EventPipe(sys.stdout)
 
 
-def _follow_supervisor() -> None:
+def _end_with_supervisor() -> None:
     # Standard input is a pipe without data, which is closed when the supervisor ends.
     os.read(sys.stdin.fileno(), 1)
     while True:
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_SETTLING_SECONDS)
+        time.sleep(_SIGTERM_INTERVAL_SECONDS)

@@ -19,7 +19,7 @@ from nas.quality_model.features import Features, features_of
 from nas.quality_model.short_training_model import GainPrior, shipped_prior
 from nas.sampling.latency_estimate import LatencyEstimator
 from nas.sampling.problem import SamplingProblem
-from nas.sampling.samplers import SamplerPlace, make_sampler
+from nas.sampling.samplers import SamplerContext, make_sampler
 from nas.searching.refusals import bottleneck, gaps
 from nas.studies.expectations import Expectations
 from nas.studies.record import (
@@ -81,8 +81,8 @@ class Simulation:
         problem = SamplingProblem(
             space, settings, estimator, Expectations(settings, ()), read_prior
         )
-        place = SamplerPlace(problem, records_of, all_fit, settings.seed)
-        sampler = sampler or make_sampler(SamplerKind(settings.sampler), place)
+        context = SamplerContext(problem, records_of, all_fit, settings.seed)
+        sampler = sampler or make_sampler(SamplerKind(settings.sampler), context)
         study = optuna.create_study(directions=directions, sampler=sampler)
         return cls(settings, gain_of, study, space, source)
 

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from nas.sampling.samplers import OfCandidates
+from nas.sampling.samplers import CandidateSampler
 from nas.studies.record import BASELINE_KEY, is_baseline
 
 REFERENCES = ("ABPN", "XLSR")
@@ -64,7 +64,7 @@ def objective(trial: optuna.Trial) -> float:
 )  # fmt: skip
 def test_common_parameters_are_those_of_candidates(sampler: BaseSampler) -> None:
     spy = Spy(sampler)
-    study = optuna.create_study(direction="maximize", sampler=OfCandidates(spy))
+    study = optuna.create_study(direction="maximize", sampler=CandidateSampler(spy))
     for name in REFERENCES:
         study.enqueue_trial({}, user_attrs={BASELINE_KEY: name})
     study.optimize(objective, n_trials=12)

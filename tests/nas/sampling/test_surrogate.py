@@ -139,7 +139,7 @@ def test_what_is_proposed_fits_however_little_time_is_left() -> None:
 
 def test_without_time_it_looks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = in_time(Time(0))
-    monkeypatch.setattr("nas.sampling.surrogate.make_small", None)
+    monkeypatch.setattr("nas.sampling.surrogate.make_small_options", None)
     assert simulation.study.ask().relative_params == {}
 
 
@@ -148,7 +148,7 @@ def test_what_is_proposed_was_timed_by_the_device_itself() -> None:
     simulation, asked = simulated(), dict[str, bool]()
     other = LatencyEstimator.of(load_device("ethos-u85-1024"), INPUT, SETTINGS.risk)
 
-    def times(candidate: Candidate) -> Latency | None:
+    def find_latency(candidate: Candidate) -> Latency | None:
         asked[candidate.hash] = len(asked) % 3 > 0
         request = LatencyRequest.of_graph(candidate.deployed, INPUT, bytes)
         return simulation.source.measure(request) if asked[candidate.hash] else None
@@ -156,7 +156,9 @@ def test_what_is_proposed_was_timed_by_the_device_itself() -> None:
     sampler = simulation.study.sampler
     assert isinstance(sampler, SurrogateSampler)
     problem = replace(sampler._problem, estimator=other)
-    simulation.study.sampler = SurrogateSampler(problem, records_of, all_fit, times=times)
+    simulation.study.sampler = SurrogateSampler(
+        problem, records_of, all_fit, find_latency=find_latency
+    )
     for trials in range(1, 6):
         simulation.run(1)
         assert asked[networks(simulation)[-1]]

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
 from nas.sampling.replay import Choice, Draw, draw, values_of
-from nas.sampling.variation import changed, crossed
+from nas.sampling.variation import crossover, mutate
 from search_spaces import Graph, GraphError
 from search_spaces.graph.builder import GraphBuilder
 from search_spaces.spaces.asking import Trial
@@ -53,7 +53,7 @@ def test_the_same_choices_make_the_same_network(space: Space, seed: int, other: 
 def test_one_or_two_choices_are_changed(space: Space, seed: int) -> None:
     rng = random.Random(seed)
     choices = some_network(space, rng).choices
-    values, new = values_of(choices), changed(choices, rng)
+    values, new = values_of(choices), mutate(choices, rng)
     assert values.keys() == new.keys()
     assert sum(values[name] != new[name] for name in values) in (1, 2)
     for name, value in new.items():
@@ -66,7 +66,7 @@ def test_one_or_two_choices_are_changed(space: Space, seed: int) -> None:
 def test_a_cross_has_the_choices_of_both(space: Space, seed: int) -> None:
     rng = random.Random(seed)
     first, second = (some_network(space, rng).choices for _ in range(2))
-    mixed = crossed(first, second, rng)
+    mixed = crossover(first, second, rng)
     assert mixed.keys() == first.keys() | second.keys()
     for name, value in mixed.items():
         assert value in [side[name].value for side in (first, second) if name in side]
@@ -94,7 +94,7 @@ def test_any_parameter_is_replayed(seed: int) -> None:
     for name, choice in first.choices.items():
         assert again.choices[name].value == pytest.approx(choice.value)
         assert type(again.choices[name].value) is type(choice.value)
-    new = changed(first.choices, rng)
+    new = mutate(first.choices, rng)
     assert new != values_of(first.choices)
 
 
@@ -102,7 +102,7 @@ def test_any_parameter_is_replayed(seed: int) -> None:
 def test_a_choice_that_is_said_twice_is_changed_too(choices: tuple[str | int | None, ...]) -> None:
     distribution = CategoricalDistribution(choices)
     for place, value in enumerate(choices):
-        new = changed({"width": Choice(value, distribution)}, random.Random(place))
+        new = mutate({"width": Choice(value, distribution)}, random.Random(place))
         assert new["width"] != value or set(choices) == {value}
 
 
@@ -120,7 +120,7 @@ def test_a_parameter_that_is_asked_for_twice_has_the_first_range(seed: int) -> N
     drawn = draw(Space.of_function(asking_twice), 3, rng, {})
     choice = drawn.choices["width"]
     assert choice.distribution == IntDistribution(8, 16, step=4)
-    assert changed(drawn.choices, rng)["width"] in {8, 12, 16} - {choice.value}
+    assert mutate(drawn.choices, rng)["width"] in {8, 12, 16} - {choice.value}
 
 
 def test_a_choice_that_is_none_any_more_is_drawn_anew() -> None:

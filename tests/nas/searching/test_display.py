@@ -99,7 +99,7 @@ def test_what_is_expected_is_shown_once_a_study_by_the_display_s_own_thread() ->
     study, heard = Foresighted(), Heard()
     for worker in ("one", "another"):
         reporter: Any = Reporter(study, heard, worker)  # type: ignore[arg-type]
-        thread = Thread(target=reporter.foreseen, args=(front,))
+        thread = Thread(target=reporter.front_expected, args=(front,))
         thread.start()
         thread.join()
         assert len(heard.lines) == (worker == "another")

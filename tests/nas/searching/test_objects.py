@@ -14,7 +14,7 @@ import nas
 from latency_models.device import Device, load_device
 from nas.data.images import load_data
 from nas.searching.run import SearchOutcome
-from nas.searching.worker_loop import STOPPED
+from nas.searching.worker_loop import STOPPED_BY_CALLBACK
 from nas.studies.record import TrialRecord
 from nas.studies.study import Study, load_study
 from nas.system.cores import Cores
@@ -91,7 +91,7 @@ def test_the_study_says_what_it_was_made_of(folder: Path) -> None:
     assert settings.sampler == "python:RandomSampler"
     assert settings.data == str((folder / "runs/first/images").resolve())
     text = (study.folder.path / "search.toml").read_text()
-    assert f"by nas.search alone, which is given space {WORD}" in text
+    assert f"only for nas.search, called with space {WORD}" in text
 
 
 def test_the_same_objects_go_on_with_it(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_same_objects_go_on_with_it(folder: Path) -> None:
     }  # fmt: skip
     told = Told(stops=True)
     outcome = search("9", space=same, callbacks=[told], **given)
-    assert outcome.reason == STOPPED
+    assert outcome.reason == STOPPED_BY_CALLBACK
     assert told.numbers == [1]
     assert len(outcome.study.records()) == 2
     assert not search("1", space=small, **given).interrupted  # nothing to do

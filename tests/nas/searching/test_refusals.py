@@ -8,17 +8,17 @@ from latency_models import Latency, UnsupportedOperators
 from latency_models.source import DoesNotFit
 from nas.choices import Risk
 from nas.searching.refusals import (
-    CREDIT_DB,
+    MAX_GAIN_DB,
     Constraint,
     Ended,
     bottleneck,
     duplicate,
     excess_ms,
-    never_taken,
     over_budget,
     over_limit,
     psnr_needed_db,
     too_slow_to_win,
+    unsupported,
 )
 from nas.searching.stopping import Run, SearchState
 from nas.studies.budget import Budget
@@ -44,9 +44,9 @@ def test_only_a_prediction_counts_at_its_upper_end(times: list[float], limit: fl
 def test_what_would_need_more_than_the_credit_has_no_prospects() -> None:
     known = [make_result(30.0, 10.0)]
     assert psnr_needed_db([], 100.0) is None
-    assert psnr_needed_db(known, 10.0 * 4 ** (CREDIT_DB * 0.99)) is None
-    assert psnr_needed_db(known, 10.0 * 4 ** (CREDIT_DB * 1.01)) == pytest.approx(
-        30.0 + CREDIT_DB * 1.01
+    assert psnr_needed_db(known, 10.0 * 4 ** (MAX_GAIN_DB * 0.99)) is None
+    assert psnr_needed_db(known, 10.0 * 4 ** (MAX_GAIN_DB * 1.01)) == pytest.approx(
+        30.0 + MAX_GAIN_DB * 1.01
     )
 
 
@@ -107,13 +107,13 @@ def test_what_the_budget_leaves_no_room_for_is_forgotten_by_the_sampler() -> Non
 
 
 def test_what_a_device_does_not_take_is_infeasible_by_the_number_of_kinds() -> None:
-    refused = never_taken(UnsupportedOperators("takes no TANH, EXP", ("TANH", "EXP")))
+    refused = unsupported(UnsupportedOperators("takes no TANH, EXP", ("TANH", "EXP")))
     assert refused.is_pruned
     assert refused.constraints == (Constraint("unsupported_operators", 2),)
 
 
 def test_what_does_not_fit_is_infeasible_by_how_much_is_lacking() -> None:
-    refused = never_taken(DoesNotFit("needs 3 KB, has 2", 0.5))
+    refused = unsupported(DoesNotFit("needs 3 KB, has 2", 0.5))
     assert refused.outcome is Outcome.INFEASIBLE
     assert refused.constraints == (Constraint("excess_memory", 0.5),)
 

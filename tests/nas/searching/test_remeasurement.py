@@ -16,7 +16,7 @@ from nas.reporting.content import collect
 from nas.reporting.notes import note_of
 from nas.reporting.page import render
 from nas.searching.leaderboard import Leaderboard
-from nas.searching.remeasurement import BEST, known_device, remeasure_best, require_known
+from nas.searching.remeasurement import BEST_COUNT, known_device, remeasure_best, require_known
 from nas.studies.latencies import read_latencies
 from nas.studies.record import TrialRecord
 from nas.studies.results import nothing_found, write_pareto
@@ -84,7 +84,7 @@ def test_the_best_are_measured_and_the_others_predicted_anew(study: Study, tmp_p
     remeasure_best(study, DEVICE, board, told.append)
 
     records = study.records()
-    best = sorted((r for r in records if r.is_trained_candidate), key=ms_of)[:BEST]
+    best = sorted((r for r in records if r.is_trained_candidate), key=ms_of)[:BEST_COUNT]
     references = [record for record in records if record.baseline]
     for record in [*best, *references]:
         assert ms_of(record) == true_ms(record.network)
@@ -158,7 +158,7 @@ def test_those_that_may_be_within_the_limit_are_measured_in_place_of_those_that_
     measured = read_latencies(capped.folder.latencies).measured_trials
     within = [r for r in capped.records() if r.is_trained_candidate and r.within_limit]
     assert {record.number for record in within} <= measured
-    assert len(measured) > 2 + BEST
+    assert len(measured) > 2 + BEST_COUNT
 
 
 def test_report_and_notes_name_the_device_that_measured(capped: Study, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_one_failing_measurement_ends_nothing(study: Study, tmp_path: Path) -> N
     told: list[str] = []
     remeasure_best(study, DEVICE, board, told.append)
     measured = read_latencies(study.folder.latencies).measured
-    assert len(measured) >= 2 + BEST - 1
+    assert len(measured) >= 2 + BEST_COUNT - 1
     [record] = [r for r in study.records() if r.candidate == fastest.hash]
     assert record.result
     assert record.result.latency.source == "regression"
@@ -229,7 +229,7 @@ def test_stopped_at_any_time_it_goes_on(study: Study, tmp_path: Path) -> None:
     remeasure_best(study, DEVICE, None, told.append)  # it knows by whom it was measured
     latencies = read_latencies(study.folder.latencies)
     trials = [row.trial for row in latencies.measured]
-    assert len(trials) == len(set(trials)) >= 2 + BEST
+    assert len(trials) == len(set(trials)) >= 2 + BEST_COUNT
     assert latencies.fitted == latencies.measured_trials
     assert len(latencies.predicted) == len(FOUND) + 2 - len(trials)
     told = []
@@ -260,7 +260,7 @@ def test_another_device_starts_anew_once_it_answers(study: Study, tmp_path: Path
     before = read_latencies(study.folder.latencies)
     remeasure_best(study, DEVICE, write_board(tmp_path / "mute", []), lambda line: None)
     assert read_latencies(study.folder.latencies) == before
-    second = write_board(tmp_path / "second", everything()[BEST:])
+    second = write_board(tmp_path / "second", everything()[BEST_COUNT:])
     remeasure_best(study, DEVICE, second, lambda line: None)
     latencies = read_latencies(study.folder.latencies)
     assert latencies.measured_on == second
@@ -275,7 +275,7 @@ def test_without_a_truer_device_one_quiet_line_says_so(study: Study, tmp_path: P
     remeasure_best(study, load_device("host"), None, told.append)
     assert len(told) == 2
     assert "--confirm DEVICE" in told[0]
-    assert "not at hand" in told[1]
+    assert "not available" in told[1]
     assert not study.folder.latencies.exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 from nas.searching.stopping import (
     MAX_FAILURES_IN_A_ROW,
     MAX_OVER_BUDGET_IN_A_ROW,
-    MAX_SAMPLES_WITHOUT_NEWS,
+    MAX_SAMPLES_WITHOUT_CANDIDATE,
     Run,
     SearchState,
     TrialSeconds,
@@ -57,9 +57,9 @@ def test_a_budget_of_time_ends_the_search() -> None:
 #: How many of an outcome in a row end a run.
 LIMITS = {
     Outcome.FAILED: MAX_FAILURES_IN_A_ROW,
-    Outcome.DUPLICATE: MAX_SAMPLES_WITHOUT_NEWS,
-    Outcome.INFEASIBLE: MAX_SAMPLES_WITHOUT_NEWS,
-    Outcome.PRUNED_BY_LATENCY: MAX_SAMPLES_WITHOUT_NEWS,
+    Outcome.DUPLICATE: MAX_SAMPLES_WITHOUT_CANDIDATE,
+    Outcome.INFEASIBLE: MAX_SAMPLES_WITHOUT_CANDIDATE,
+    Outcome.PRUNED_BY_LATENCY: MAX_SAMPLES_WITHOUT_CANDIDATE,
     Outcome.OVER_BUDGET: MAX_OVER_BUDGET_IN_A_ROW,
 }
 EITHER = Budget(trials=999, seconds=1000)

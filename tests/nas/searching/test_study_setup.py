@@ -31,17 +31,17 @@ REQUEST = StudyRequest(
 def overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While settings are worked out, a search with seed 7 makes the study and trains a network."""
     monkeypatch.chdir(tmp_path)
-    settle = setup._settle
+    make_settings = setup._make_settings
 
     def overtake(
         request: StudyRequest, worker: Worker, objects: SearchObjects, folder: StudyFolder
     ) -> tuple[Settings, Resources]:
-        settings, resources = settle(request, worker, objects, folder)
+        settings, resources = make_settings(request, worker, objects, folder)
         study = create_study(StudyFolder.named("s"), None, replace(settings, seed=7))
         study.optuna.add_trial(optuna.create_trial(value=1.0))
         return settings, resources
 
-    monkeypatch.setattr(setup, "_settle", overtake)
+    monkeypatch.setattr(setup, "_make_settings", overtake)
 
 
 def test_a_search_that_does_not_mind_joins_it() -> None:

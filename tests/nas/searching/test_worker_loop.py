@@ -215,7 +215,7 @@ def test_a_search_goes_on_when_its_board_is_back(
 ) -> None:
     """By the same command, and with the very networks that failed."""
     monkeypatch.setattr("nas.searching.stopping.MAX_FAILURES_IN_A_ROW", 3)
-    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_NEWS", 4)
+    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_CANDIDATE", 4)
     board = Board()
     monkeypatch.setattr("nas.searching.worker_loop.open_source", lambda *_: board)
     space = OWN.format(widest=widest, fails="False")
@@ -267,7 +267,7 @@ def test_a_network_that_the_device_does_not_take_is_infeasible_and_no_failure(
 def test_a_network_that_cannot_pass_on_the_image_is_not_trained(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_NEWS", 10)
+    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_CANDIDATE", 10)
     space = OWN.format(widest=4, fails="False").replace("4, 4, step=4", "1, 9, step=4")
     searched = searcher.search(space, 3, objective=Objective.PARETO)
     assert searched.outcomes[Outcome.TRAINED] == 2
@@ -299,7 +299,7 @@ def test_a_search_without_time_for_any_network_ends_at_once(
 def test_a_device_that_takes_no_network_ends_the_search_with_the_reason(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_NEWS", 3)
+    monkeypatch.setattr("nas.searching.stopping.MAX_SAMPLES_WITHOUT_CANDIDATE", 3)
     space = OWN.format(widest=4000, fails="False")
     searched = searcher.search(space, 1, device=device_that_takes("CONV_2D"))
     assert "3 infeasible, the last: " in searched.reason
