@@ -99,9 +99,9 @@ def search(
     search --help``. Progress goes to standard error.
 
     Returns the study and its Pareto front, best score first, where the score is 2^(2 PSNR) / (C ms)
-    of the Mobile AI 2021 report (arXiv:2105.07825, section 2.5), on the study's own images. ``best``
-    of the result is the first of the front; ``path`` of each network is its INT8 TFLite file;
-    ``folder`` is the study's.
+    of the Mobile AI 2021 report (arXiv:2105.07825, section 2.5), on the study's own images. The
+    result's ``best`` is the first of the front, and ``folder`` is the study's; ``path`` of each
+    network is its INT8 TFLite file.
 
     Raises InputError if an argument is wrong or differs from what the study was created with.
     Objects are compared by fingerprints: of a space's networks, a device's settings, and images'

@@ -1,4 +1,4 @@
-"""Operators around networks that no graph holds, at the size that all was published for."""
+"""Operators that a graph cannot hold, at the input size of all published times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LR = InputSpec(360, 640)
 
 
 def with_bytes_at_ends(operators: tuple[LoweredOperator, ...]) -> tuple[LoweredOperator, ...]:
-    """The file of uint8 images: a QUANTIZE behind the image, and one before the output."""
+    """Adds a QUANTIZE behind the input and one before the output, as in files of uint8 images."""
     image = next(t for k in operators for t in k.inputs if t.name == "input")
     inside = pointwise("QUANTIZE", image)
     read = {image: inside.outputs[0]}
@@ -24,6 +24,6 @@ def with_bytes_at_ends(operators: tuple[LoweredOperator, ...]) -> tuple[LoweredO
 
 
 def pointwise(kind: str, source: Tensor) -> LoweredOperator:
-    """An operator that reads one tensor and writes one of its shape."""
+    """Returns an operator that reads ``source`` and writes a tensor of the same shape."""
     name = kind.lower()
     return LoweredOperator(kind, name, (source,), (Tensor(name, source.shape),))
