@@ -162,7 +162,7 @@ def evaluate(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """PSNR and SSIM of an INT8 model, image by image."""
+    """Measure PSNR and SSIM of an INT8 model, image by image."""
     from ..evaluation.file_quality import judge_file
     from ..quality.metrics import METRICS, convention
     from ..quality.notes import cautions, origin

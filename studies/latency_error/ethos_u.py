@@ -88,7 +88,7 @@ def by_form(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
     }
 
 
-def own_time(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
+def predictions_without_cpu(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
     """Predicts times without operators of assumed prices, which are those left to the CPU."""
     import numpy as np
 
@@ -113,7 +113,7 @@ def predictions_for(name: str, rows: Sequence[Measurement]) -> list[Prediction]:
     """Returns predictions of the regression of the compiled device ``name`` for ``rows``."""
     device = load_device(f"{name}-regression")
     assert isinstance(device.settings, RegressionSettings)
-    return own_time(device.settings.fit(device.folder), rows)
+    return predictions_without_cpu(device.settings.fit(device.folder), rows)
 
 
 def write_device(name: str, unseen: dict[str, Sequence[Measurement]]) -> None:

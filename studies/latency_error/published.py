@@ -30,7 +30,7 @@ from search_spaces import (
     lower,
 )
 
-from .bare_operators import LR, pointwise, with_bytes_at_ends
+from .bare_operators import LR, pointwise, with_uint8_ends
 from .vs680_facts import vs680
 
 DEVICES = Path(__file__).parents[2] / "latency_models" / "devices"
@@ -126,7 +126,7 @@ def dimensity(neuron: bool) -> tuple[Measurement, ...]:
                 if network.family == "ESPCN":
                     operators += (pointwise("LOGISTIC", operators[-1].outputs[0]),)
                 if network.family == "ETDS-two-branch":
-                    operators = with_bytes_at_ends(operators)
+                    operators = with_uint8_ends(operators)
                 rows.append(
                     Measurement(
                         f"{network.name} x{scale}", operators, ms, network.name, network.family

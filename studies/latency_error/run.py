@@ -44,7 +44,7 @@ from search_spaces import InputSpec, lower
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
-from .ethos_u import COMPILED, by_form, own_time, structure_of
+from .ethos_u import COMPILED, by_form, predictions_without_cpu, structure_of
 from .page import DIMENSITY, VS680, page
 from .plot import predicted_against_measured
 from .published import DEVICES
@@ -149,7 +149,7 @@ def prices(model: LatencyModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def on_npu(rows: Sequence[Measurement]) -> list[Measurement]:
+def without_cpu_times(rows: Sequence[Measurement]) -> list[Measurement]:
     """Returns the rows with the times of operators on the CPU, which are assumptions, set to 0."""
     kept = []
     for row in rows:
@@ -165,12 +165,12 @@ def ethos_u(tables: Path) -> dict[str, Any]:
     """Evaluates the regressions of the compiled devices, and their transfer to one another."""
     results: dict[str, Any] = {}
     shipped = {name: load(f"{name}-regression") for name in COMPILED}
-    training = {name: on_npu(rows) for name, (_, rows) in shipped.items()}
+    training = {name: without_cpu_times(rows) for name, (_, rows) in shipped.items()}
     unseen, sizes = (
         {name: read_table(tables / name / part / TABLE) for name in COMPILED}
         for part in ("fresh", "sizes")
     )
-    fresh = {name: on_npu(rows) for name, rows in unseen.items()}
+    fresh = {name: without_cpu_times(rows) for name, rows in unseen.items()}
     donors: dict[str, Fit] = {
         name: fit(structure_of(rows), rows) for name, rows in training.items()
     }
@@ -189,7 +189,8 @@ def ethos_u(tables: Path) -> dict[str, Any]:
 def by_form_figures(name: str, rows: Sequence[Measurement]) -> dict[str, dict[str, float]]:
     """Returns the accuracy of the shipped model for each form of writing networks."""
     return {
-        form: figures(own_time(shipped_model(name), own)) for form, own in by_form(rows).items()
+        form: figures(predictions_without_cpu(shipped_model(name), own))
+        for form, own in by_form(rows).items()
     }
 
 

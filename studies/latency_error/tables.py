@@ -109,7 +109,7 @@ def compile_all(tables: Path, part: str, networks: int, worker: Worker) -> None:
     """Fills every device's table; a network that one compiler refuses is in no table."""
     sources = {name: open_source(load_device(name), worker) for name in COMPILED}
     paths = {name: tables / name / part / TABLE for name in COMPILED}
-    done = begun(paths)
+    done = complete_networks(paths)
     for seed, (graph, spec) in enumerate(PARTS[part].drawn()):
         if len(done) >= networks:
             break
@@ -130,7 +130,7 @@ def compile_all(tables: Path, part: str, networks: int, worker: Worker) -> None:
             print(f"{len(done)} of {networks}", flush=True)
 
 
-def begun(paths: dict[str, Path]) -> set[str]:
+def complete_networks(paths: dict[str, Path]) -> set[str]:
     """Returns the names of networks that are in every table, and removes all others from them."""
     names = {name: _names(path) for name, path in paths.items()}
     done = set.intersection(*names.values())

@@ -20,7 +20,7 @@ from search_spaces import (
     zoo,
 )
 
-from .bare_operators import LR, with_bytes_at_ends
+from .bare_operators import LR, with_uint8_ends
 
 #: Inverted residual blocks: expansion, channels, number of blocks, stride of the first.
 MOBILENET_V2 = (
@@ -60,7 +60,7 @@ def pureconvsr() -> tuple[LoweredOperator, ...]:
     for width in (32, 32, 32, 32, 27):
         features = net.conv(features, width, relu=True)
     net.add_node(DepthToSpace(block=3), net.conv(features, 27, kernel=1, relu=True))
-    return with_bytes_at_ends(lower(net.graph, LR))
+    return with_uint8_ends(lower(net.graph, LR))
 
 
 def mobilenet_v2() -> tuple[LoweredOperator, ...]:

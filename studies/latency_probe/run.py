@@ -32,7 +32,7 @@ from nas.latency.probe import ProbeDesign, run_probe
 from nas.latency.probe_pool import small_probes
 from nas.system.files import write_json, write_text
 
-from ..latency_error.ethos_u import FREE, own_time, shipped_table
+from ..latency_error.ethos_u import FREE, predictions_without_cpu, shipped_table
 from .page import page
 
 DEVICES = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512")
@@ -45,7 +45,7 @@ _STARTS = (0, 24, 48, 72)
 _SHOWN = ("mape_percent", "within_10_percent", "coverage_percent", "width", "spearman")
 
 
-def small(name: str, folder: Path, worker: Worker) -> tuple[Measurement, ...]:
+def compile_small_networks(name: str, folder: Path, worker: Worker) -> tuple[Measurement, ...]:
     """Compiles the small networks that a board would be probed with."""
     device = load_device(name)
     source = open_source(device, worker)
@@ -53,7 +53,7 @@ def small(name: str, folder: Path, worker: Worker) -> tuple[Measurement, ...]:
     return run_probe(bench, ProbeDesign(small_probes(device.input, SCALE)), print).rows
 
 
-def planned(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
+def planned_networks(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """Selects the networks that a compiler would be probed with, from compiled networks."""
     networks = [row.operators for row in drawn[:POOL]]
     every = {operator.kind for operators in networks for operator in operators}
@@ -76,12 +76,12 @@ def _without_free(row: Measurement) -> Measurement:
     )
 
 
-def whole(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
+def network_times_only(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """Returns the rows as a board gives them: with the time of the whole network only."""
     return tuple(replace(row, operators_ms=(), engines=()) for row in rows)
 
 
-def judged(rows: Sequence[Measurement], fresh: Sequence[Measurement]) -> dict[str, Any]:
+def errors_on(rows: Sequence[Measurement], fresh: Sequence[Measurement]) -> dict[str, Any]:
     """Returns errors on ``fresh`` of a fit with operators' times and of one with networks' times.
 
     Networks with operators that are not among ``rows`` are left out: a fit refuses them.
@@ -89,12 +89,12 @@ def judged(rows: Sequence[Measurement], fresh: Sequence[Measurement]) -> dict[st
     kinds = {operator.kind for row in rows for operator in row.operators}
     fresh = [row for row in fresh if kinds.issuperset(o.kind for o in row.operators)]
     by_operators = fit_model(default_structure(rows), rows)
-    by_networks = fit_model(default_structure(whole(rows)), whole(rows))
+    by_networks = fit_model(default_structure(network_times_only(rows)), network_times_only(rows))
     return {
         "operators": len([operator for row in rows for operator in row.operators]),
         "judged": len(fresh),
-        "whole": _figures(accuracy(predict_rows(by_networks, whole(fresh)))),
-        "told": _figures(accuracy(own_time(by_operators, fresh))),
+        "whole": _figures(accuracy(predict_rows(by_networks, network_times_only(fresh)))),
+        "told": _figures(accuracy(predictions_without_cpu(by_operators, fresh))),
     }
 
 
@@ -118,11 +118,11 @@ def device_results(name: str, folder: Path, worker: Worker) -> dict[str, Any]:
     table = [_without_free(row) for row in shipped_table(name)]
     fresh, drawn = table[-_TEST_NETWORKS:], table[:-_TEST_NETWORKS]
     results = {
-        "small": judged(small(name, folder, worker), fresh),
-        "networks": judged(planned(drawn), fresh),
+        "small": errors_on(compile_small_networks(name, folder, worker), fresh),
+        "networks": errors_on(planned_networks(drawn), fresh),
     }
-    results["random"] = _mean([judged(drawn[at : at + PLANNED], fresh) for at in _STARTS])
-    results["more"] = _mean([judged(drawn[at : at + RANDOM], fresh) for at in (0, RANDOM)])
+    results["random"] = _mean([errors_on(drawn[at : at + PLANNED], fresh) for at in _STARTS])
+    results["more"] = _mean([errors_on(drawn[at : at + RANDOM], fresh) for at in (0, RANDOM)])
     return results
 
 

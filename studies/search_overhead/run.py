@@ -176,8 +176,8 @@ def _table(known: Sequence[Row]) -> list[str]:
     def total(sampler: str, finished: int, *, options: bool) -> float:
         return sum(
             ms
-            for (part, *of), ms in cells.items()
-            if of == [sampler, finished] and part.startswith(POOL) == options
+            for (part, *column), ms in cells.items()
+            if column == [sampler, finished] and part.startswith(POOL) == options
         )
 
     def line(name: str, values: Sequence[float | None]) -> str:
