@@ -1,9 +1,10 @@
 """Architecture search for INT8 super-resolution on NPUs. The command line is ``nas``.
 
-The same from Python: ``search``, ``train``, ``evaluate``, ``check``, ``predict_latency``,
-``measure_latency``, ``report``, ``export``, ``upscale``; ``load_study`` and ``findings`` of a study
-that there is; ``models`` and ``get_model`` for those that come with the package; ``Images`` for
-photographs in memory; ``errors`` and ``zoo``. Each is loaded when it is first used.
+Its commands are also Python functions: ``search``, ``train``, ``evaluate``, ``check``,
+``predict_latency``, ``measure_latency``, ``report``, ``export``, ``upscale``. ``load_study`` opens
+an existing study, and ``findings`` returns its Pareto front; ``models`` lists the models that come
+with the package, and ``get_model`` writes one to a folder; ``Images`` holds photographs in memory.
+``errors`` and ``zoo`` are modules. Each name is loaded when it is first used.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``python -m nas``."""
+"""Runs the command line as ``python -m nas``."""
 
 from .cli import main
 

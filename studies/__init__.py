@@ -1,1 +1,1 @@
-"""One folder an experiment: what to run, and its result. Run from the root; not installed."""
+"""Experiments, one per folder, with script and result; run from the root, not installed."""

@@ -1,4 +1,4 @@
-"""A table of trainings that several processes fill at once, each row as soon as it is there."""
+"""CSV tables that several processes append to, and command-line parts that studies share."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Ledger(Generic[Row]):
     row: type[Row]
 
     def read(self) -> list[Row]:
-        """All rows so far; an empty cell is the field's default, which None and "" must be."""
+        """Returns all rows so far; an empty cell gives the field's default, None or empty text."""
         return read_rows(self.path, self.row) if self.path.exists() else []
 
     def keep(self, row: Row) -> None:
-        """Adds a row, whoever else does at the same time."""
+        """Appends a row; other processes may append at the same time."""
         with appending(self.path) as file:
             text = io.StringIO()
             names = [field.name for field in fields(self.row)]  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ class Ledger(Generic[Row]):
 
 @contextlib.contextmanager
 def appending(path: Path) -> Iterator[TextIO]:
-    """Within, ``path`` is open for what is added to it, and for nobody else."""
+    """Context in which ``path`` is open for appending, exclusively for this process."""
     with path.open("a", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
@@ -53,32 +53,32 @@ def appending(path: Path) -> Iterator[TextIO]:
 
 @dataclass(frozen=True)
 class Part:
-    """One of ``count`` equal shares of the work, on a core of its own if there are several."""
+    """Share ``index`` of ``count`` equal shares of the work; several run on a core each."""
 
     index: int
     count: int
 
     @classmethod
     def parse(cls, text: str) -> Part:
-        """``1/2`` is the first of two."""
+        """Parses ``1/2``, the first share of two."""
         index, count = (int(number) for number in text.split("/"))
         if not 1 <= index <= count:
             raise SystemExit(f"--part {text}: write 1/2 and 2/2")
         return cls(index - 1, count)
 
     def apply(self) -> None:
-        """Binds this process to its core."""
+        """Binds this process to its own core if there are several shares."""
         if self.count > 1:
             cores = sorted(os.sched_getaffinity(0))
             bind({cores[self.index % len(cores)]})
 
-    def share(self, things: list[Any]) -> Iterator[Any]:
-        """Those of ``things`` that are done here."""
-        return iter(things[self.index :: self.count])
+    def share(self, items: list[Any]) -> Iterator[Any]:
+        """Returns the items that belong to this share."""
+        return iter(items[self.index :: self.count])
 
 
 def training_arguments(about: str | None) -> argparse.ArgumentParser:
-    """What a study that trains is told: images, and which share of the work."""
+    """Returns a parser of the arguments of studies that train: images, and share of the work."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--valid", type=Path, required=True)
@@ -87,7 +87,7 @@ def training_arguments(about: str | None) -> argparse.ArgumentParser:
 
 
 def described(images: ImageSet) -> dict[str, str | int]:
-    """What tells these images from any others."""
+    """Returns a fingerprint and sizes that identify a set of images."""
     return {
         "fingerprint": images.fingerprint,
         "files": len(images.pairs),

@@ -1,4 +1,4 @@
-"""A scatter plot as an SVG, which a browser and a README show alike without a program."""
+"""Scatter plots as SVG files, which browsers and README pages show without any program."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from xml.sax.saxutils import escape
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 40, 56
 _GRID, _DIAGONAL, _INTERVAL, _MARK = "#ddd", "#888", "#9ab", "#1a6fb5"
-_ROUND, _MOST_TICKS = (1, 2, 5), 8
-#: pixels of a letter, about, and of a line
+#: Tick positions are these factors times a power of ten.
+_TICK_FACTORS, _MOST_TICKS = (1, 2, 5), 8
+#: Approximate width of a letter, and height of a line of text, in pixels.
 _LETTER, _LINE = 6.5, 12.0
-#: Half of what a dot takes, pixels.
+#: Half of the width that a dot occupies, in pixels.
 _DOT = 5.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """A dot, the interval of its y, and what is written beside it."""
+    """A dot, the interval of its y, and the label beside it."""
 
     x: float
     y: float
@@ -30,7 +31,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Axis:
-    """From ``low`` to ``high``; each of ``ticks`` is a number as it is written."""
+    """An axis from ``low`` to ``high``; ``ticks`` are the numbers as they are printed."""
 
     title: str
     low: float
@@ -38,17 +39,21 @@ class Axis:
     ticks: tuple[str, ...]
     logarithmic: bool
 
-    def part(self, value: float) -> float:
-        """How far along the axis a value lies, 0 to 1."""
+    def fraction(self, value: float) -> float:
+        """Returns the position of a value along the axis, 0 to 1."""
         if self.logarithmic:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
 
 def logarithmic(title: str, values: Sequence[float]) -> Axis:
-    """Around positive ``values``, ticks at powers of ten, and between them if there is room."""
+    """Returns an axis around positive ``values``.
+
+    Ticks are at powers of ten, and at 2 and 5 times them if the values span less than a factor of
+    about 100.
+    """
     low, high = min(values) / 1.1, max(values) * 1.1
-    factors = _ROUND if high < 100 * low else (1,)
+    factors = _TICK_FACTORS if high < 100 * low else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [factor * 10.0**power for power in powers for factor in factors]
     shown = tuple(f"{tick:g}" for tick in ticks if low <= tick <= high)
@@ -56,11 +61,11 @@ def logarithmic(title: str, values: Sequence[float]) -> Axis:
 
 
 def linear(title: str, values: Sequence[float]) -> Axis:
-    """Around ``values``, a few ticks apart by 1, 2 or 5 times a power of ten."""
-    margin = 0.1 * (max(values) - min(values)) or 1.0  # all alike: one to each side
+    """Returns an axis around ``values`` with ticks 1, 2 or 5 times a power of ten apart."""
+    margin = 0.1 * (max(values) - min(values)) or 1.0  # if all values are equal, 1 on each side
     low, high = min(values) - margin, max(values) + margin
     power = math.floor(math.log10((high - low) / _MOST_TICKS))
-    steps = [factor * 10.0**power for factor in (*_ROUND, 10)]
+    steps = [factor * 10.0**power for factor in (*_TICK_FACTORS, 10)]
     step = next(step for step in steps if (high - low) / step <= _MOST_TICKS)
     ticks = range(math.ceil(low / step), math.floor(high / step) + 1)
     shown = tuple(f"{tick * step:.{max(0, -power)}f}" for tick in ticks)
@@ -69,7 +74,7 @@ def linear(title: str, values: Sequence[float]) -> Axis:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Points between two axes; pixels."""
+    """Points between two axes; ``width`` and ``height`` are in pixels."""
 
     points: tuple[Point, ...]
     x: Axis
@@ -77,13 +82,13 @@ class Scatter:
     width: int
     height: int
     title: str = ""
-    #: a line from corner to corner: where x is y
+    #: Whether to draw the diagonal on which x equals y.
     diagonal: bool = False
-    #: colors and what they stand for, in a line above the points
+    #: Colors and their meanings, in a line above the points.
     legend: tuple[tuple[str, str], ...] = ()
 
     def svg(self) -> str:
-        """The picture."""
+        """Returns the text of the SVG file."""
         middle_x, middle_y = self._x(0.5), self._y(0.5)
         diagonal = _line(self._x(0), self._y(0), self._x(1), self._y(1), _DIAGONAL)
         return "\n".join(
@@ -106,20 +111,20 @@ class Scatter:
             ]
         )
 
-    def _x(self, part: float) -> float:
-        return _LEFT + part * (self.width - _LEFT - _RIGHT)
+    def _x(self, fraction: float) -> float:
+        return _LEFT + fraction * (self.width - _LEFT - _RIGHT)
 
-    def _y(self, part: float) -> float:
-        return self.height - _BOTTOM - part * (self.height - _TOP - _BOTTOM)
+    def _y(self, fraction: float) -> float:
+        return self.height - _BOTTOM - fraction * (self.height - _TOP - _BOTTOM)
 
     def _grid(self) -> list[str]:
         lines = []
         for tick in self.x.ticks:
-            x = self._x(self.x.part(float(tick)))
+            x = self._x(self.x.fraction(float(tick)))
             lines.append(_line(x, self._y(0), x, self._y(1), _GRID))
             lines.append(_text(x, self._y(0) + 18, tick, "middle"))
         for tick in self.y.ticks:
-            y = self._y(self.y.part(float(tick)))
+            y = self._y(self.y.fraction(float(tick)))
             lines.append(_line(self._x(0), y, self._x(1), y, _GRID))
             lines.append(_text(self._x(0) - 8, y + 4, tick, "end"))
         return lines
@@ -132,28 +137,30 @@ class Scatter:
         return texts
 
     def _mark(self, point: Point) -> str:
-        x = self._x(self.x.part(point.x))
-        y, low, high = (self._y(self.y.part(v)) for v in (point.y, point.low, point.high))
+        x = self._x(self.x.fraction(point.x))
+        y, low, high = (self._y(self.y.fraction(v)) for v in (point.y, point.low, point.high))
         dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{point.color}"/>'
         return _line(x, low, x, high, _INTERVAL) + dot
 
     def _labels(self) -> list[str]:
-        """Right of each point, or the nearest place where no dot and no other label is."""
-        places = [(self._x(self.x.part(p.x)), self._y(self.y.part(p.y))) for p in self.points]
+        """Draws each label right of its point, or at the nearest place free of dots and labels."""
+        places = [
+            (self._x(self.x.fraction(p.x)), self._y(self.y.fraction(p.y))) for p in self.points
+        ]
         taken = [_Box(x - _DOT, x + _DOT, y - _DOT, y + _DOT) for x, y in places]
         frame = _Box(self._x(0), self.width, self._y(1), self._y(0))
         drawn = []
         for point, (x, y) in zip(self.points, places, strict=True):
             if not point.label:
                 continue
-            around = _around(x, y, point.label)
-            boxes = [box for box in around if math.isclose(box.common(frame), box.area)]
+            possible = _label_boxes(x, y, point.label)
+            boxes = [box for box in possible if math.isclose(box.overlap(frame), box.area)]
             box = min(
-                boxes or around, key=lambda box: sum(map(box.common, taken))
-            )  # the first of the best
+                boxes or possible, key=lambda box: sum(map(box.overlap, taken))
+            )  # the first box of the least overlap
             taken.append(box)
             drawn.append(box.text(x, point.label))
-            if box.away(x, y) > _LINE:
+            if box.distance(x, y) > _LINE:
                 drawn.append(_line(x, y, *box.nearest(x, y), _INTERVAL))
         return drawn
 
@@ -171,14 +178,14 @@ class _Box:
     def area(self) -> float:
         return (self.right - self.left) * (self.bottom - self.top)
 
-    def common(self, other: _Box) -> float:
-        """The area that both cover."""
+    def overlap(self, other: _Box) -> float:
+        """Returns the area that both boxes cover."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, width) * max(0.0, height)
 
     def text(self, x: float, label: str) -> str:
-        """``label`` in the box, close to a dot at ``x``: a letter's width is but an estimate."""
+        """Draws ``label`` in the box, aligned to the dot at ``x``: letter widths are estimates."""
         if self.right < x:
             return _text(self.right, self.bottom - 2, label, "end")
         middle = self.left <= x
@@ -186,16 +193,16 @@ class _Box:
         return _text(left, self.bottom - 2, label, "middle" if middle else "start")
 
     def nearest(self, x: float, y: float) -> tuple[float, float]:
-        """The place of the box that is nearest to another."""
+        """Returns the point of the box that is nearest to (x, y)."""
         return min(max(x, self.left), self.right), min(max(y, self.top), self.bottom)
 
-    def away(self, x: float, y: float) -> float:
-        """How far a place is from the box."""
+    def distance(self, x: float, y: float) -> float:
+        """Returns the distance from (x, y) to the box."""
         return math.dist((x, y), self.nearest(x, y))
 
 
-def _around(x: float, y: float, label: str) -> list[_Box]:
-    """Where the label of a dot may stand, the best first."""
+def _label_boxes(x: float, y: float, label: str) -> list[_Box]:
+    """Returns the possible boxes for the label of a dot, the best first."""
     width = _LETTER * len(label)
     lefts = {"right": x + 8, "left": x - 8 - width, "middle": x - width / 2}
     lines = [(side, line) for line in (0, -1, 1) for side in ("right", "left")]
@@ -208,7 +215,7 @@ def _around(x: float, y: float, label: str) -> list[_Box]:
 
 
 def beside_each_other(pictures: Sequence[Scatter]) -> str:
-    """One SVG of several, from left to right."""
+    """Returns one SVG of several plots, from left to right."""
     left, parts = 0, []
     for picture in pictures:
         parts.append(f'<g transform="translate({left} 0)">\n{picture.svg()}</g>')

@@ -1,4 +1,4 @@
-"""What may be given to the functions: names and paths, as to the commands, or objects."""
+"""Types of the functions' arguments: names and paths, as for the commands, or objects."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 #: The name of a space, a FILE.py, or a function ``sample(trial)`` or ``sample(trial, scale)``.
 SpaceSource: TypeAlias = str | Path | Space | Callable[..., Graph | Candidate]
-#: The name of a device, its folder, ``adb:SERIAL``, or what ``load_device`` made of one.
+#: The name of a device, its folder, ``adb:SERIAL``, or a device from ``load_device``.
 DeviceSource: TypeAlias = str | Path | Device
 
 
-def word_of(value: str | Path) -> str:
-    """As a command has it: a ``Path`` is one, though it be called like something built in.
+def argument_text(value: str | Path) -> str:
+    """Returns a name or a path as the text that a command takes.
 
-    InputError if it is neither.
+    A ``Path`` becomes absolute, so that it is never mistaken for the name of something built in.
+    Raises InputError if ``value`` is neither a string nor a ``Path``.
     """
     if isinstance(value, str):
         return value
@@ -32,12 +33,15 @@ def word_of(value: str | Path) -> str:
 
 
 def device_of(source: DeviceSource) -> Device:
-    """InputError if there is no such device."""
+    """Returns the device that ``source`` names or is; raises InputError if there is none."""
     return source if isinstance(source, Device) else load_device(source)
 
 
-def member(kind: type[Choice], word: str, name: str) -> Choice:
-    """The choice that ``word`` is; InputError, with the argument's ``name``, lists them."""
+def choice_of(kind: type[Choice], word: str, name: str) -> Choice:
+    """Returns the choice with the value ``word`` for the argument ``name``.
+
+    Raises InputError, which lists all choices, if there is none.
+    """
     try:
         return kind(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How long a model takes on a device: predicted, or measured."""
+"""Predicts and measures how long a model takes on a device."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from .arguments import DeviceSource, device_of
 def predict_latency(
     model: Model, device: DeviceSource, *, input: str | None = None, scale: int = 3
 ) -> Latency:
-    """Time of one inference on ``device`` in ms, its interval, and the time of every operator.
+    """Predicts the time of one inference in ms, its interval, and the time of every operator.
 
-    By the device's compiler or its regression; nothing is run on it. ``model`` is a TFLite file,
-    the name of a zoo network (``scale`` is for it) or of one of ``nas.models()``, "STUDY#TRIAL", a
-    GRAPH.json, or a ``Graph`` or ``Candidate``. ``device`` is a name, a folder or a ``Device``.
-    ``input`` is the LR size in pixels, "360x640" (None: the device's own, or the file's).
+    The device's compiler or its regression predicts; nothing runs on the device. ``model`` is a
+    TFLite file, the name of a zoo network or of one of ``nas.models()``, "STUDY#TRIAL", a
+    GRAPH.json, or a ``Graph`` or ``Candidate``; ``scale`` applies to zoo networks only. ``device``
+    is a name, a folder or a ``Device``. ``input`` is the LR size in pixels, "360x640"; None takes
+    the device's own size, or the file's.
 
-    Raises InputError for an unknown model or device, or one that can only be measured, LatencyError
-    if the source cannot answer.
+    Raises InputError for an unknown model or device, or for a device that can only be measured;
+    LatencyError if the source of latencies cannot answer.
 
     Example::
 
@@ -38,13 +39,15 @@ def measure_latency(
     scale: int = 3,
     verify: bool = False,
 ) -> Latency:
-    """As ``predict_latency``, measured on the device itself: "host", "adb:SERIAL" or a folder's.
+    """Measures the latency on the device itself; returns the same as ``predict_latency``.
 
-    With ``verify`` it is measured only once the device's output for a photograph is this machine's.
+    ``device`` is "host", "adb:SERIAL", or the folder of a device; the other arguments are those of
+    ``predict_latency``. With ``verify`` the device's output for a photograph is first compared
+    with this machine's output, and nothing is measured if they differ.
 
-    Raises InputError for an unknown model or device, or one that there is nothing to run on of,
-    LatencyError if the device gives no time, what a board's tool said being its ``text``, or if it
-    computes something else by more than rounding.
+    Raises InputError for an unknown model or device, or a device on which nothing can be run;
+    LatencyError if the device reports no time (the error's ``text`` is the output of the board's
+    tool), or if outputs differ by more than rounding.
 
     Example::
 

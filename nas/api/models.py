@@ -1,4 +1,4 @@
-"""Quality of TFLite files, and checks of them."""
+"""Measures the quality of TFLite files, and checks them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .arguments import DeviceSource, device_of
 
 
 def evaluate(model: str | Path, data: DataSource = EMBEDDED, *, luma: bool = False) -> Quality:
-    """PSNR in dB and SSIM of an integer-only TFLite file, per image and mean, on RGB.
+    """Measures PSNR in dB and SSIM of an integer-only TFLite file, per image and mean, on RGB.
 
     ``model`` is a path, or the name of one of ``nas.models()``.
 
-    Images of any size go through it in tiles of the model's own size, or whole if that is left
-    open; ``scale`` pixels of border are left out. ``data`` is a folder of HR images, "embedded",
-    ``nas.Images`` or HR arrays, uint8 (H, W, 3); LR images are the folder's own, or made by
-    antialiased bicubic. PSNR has peak 255 and is at most 100 dB; SSIM is that of Wang et al., 2004.
-    ``luma`` asks for those of the Y channel, too (BT.601 in studio range), as papers report them.
-    ``skipped`` of the answer are the images left out.
+    Images of any size are processed in tiles of the model's input size, or whole if the model
+    accepts any size; a border of ``scale`` pixels is excluded. ``data`` is a folder of HR images,
+    "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); LR images come from the folder, or
+    are made by antialiased bicubic. PSNR has peak 255 and is at most 100 dB; SSIM is that of Wang
+    et al., 2004. With ``luma``, both are also measured on the Y channel (BT.601 in studio range),
+    as papers report them. ``skipped`` of the result lists the images that were left out.
 
     Raises InputError if the file is no integer-only super-resolution model, or there is no usable
     image.
@@ -40,10 +40,11 @@ def evaluate(model: str | Path, data: DataSource = EMBEDDED, *, luma: bool = Fal
 
 
 def check(model: str | Path, device: DeviceSource | None = None) -> Report:
-    """Is a TFLite file integer-only, in range, taken by the device, and what in it is slow?
+    """Checks whether a TFLite file is integer-only, in range and supported by the device.
 
-    ``findings`` of the answer, the worst first, each name an operator, what it costs in ms and what
-    to do; ``clean`` tells that there are but notes, ``latency`` is the model's time on ``device``.
+    ``findings`` of the result, the worst first, each name an operator, its cost in ms and what to
+    do; slow operators are among them. ``clean`` is true if all findings are mere notes, ``latency``
+    is the model's time on ``device``.
 
     Raises InputError if the file is no TFLite file, or the device is unknown.
 

@@ -9,11 +9,11 @@ from ..shipped.catalog import ShippedModel, shipped
 
 
 def models() -> tuple[ShippedModel, ...]:
-    """The trained models that come with the package, by name.
+    """Returns the trained models that come with the package, sorted by name.
 
-    ``path`` of each is its INT8 TFLite file, ``card`` what is known of it: ``card.tests`` the PSNR
-    in dB and SSIM on test images, ``card.times`` the time on devices in ms. Its name goes wherever
-    a model is asked for.
+    ``path`` of each is its INT8 TFLite file, and ``card`` describes it: ``card.tests`` has PSNR in
+    dB and SSIM on test images, ``card.times`` the time on devices in ms. Every function that takes
+    a model accepts its name.
 
     Raises InputError if a card is damaged.
 
@@ -26,12 +26,12 @@ def models() -> tuple[ShippedModel, ...]:
 
 
 def get_model(name: str, to: str | Path) -> tuple[Path, ...]:
-    """Writes a folder with a shipped model, its card and how to run it, and returns the files.
+    """Writes a folder with a shipped model, its card and how to run it; returns the files.
 
-    The model is there with int8 and with uint8 at both ends. An earlier export in the folder is
-    replaced.
+    The model is written twice: with int8 and with uint8 input and output. An earlier export in the
+    folder is replaced.
 
-    Raises InputError for an unknown name, and lists the known ones, or if the folder holds other
+    Raises InputError for an unknown name, listing the known ones, or if the folder holds other
     files.
 
     Example::

@@ -1,4 +1,4 @@
-"""Searches, and what is made of their studies: findings, a report, an export."""
+"""Runs searches, and makes findings, reports and exports from their studies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..studies.options import SearchOptions
 from ..studies.results import ParetoPoint
 from ..studies.study import Study
 from ..studies.study import load_study as _load_study
-from .arguments import DeviceSource, SpaceSource, word_of
+from .arguments import DeviceSource, SpaceSource, argument_text
 
 
 def search(
@@ -60,49 +60,52 @@ def search(
     """Searches a space for the best INT8 networks; the same call continues its study.
 
     Arguments:
-        budget: the study's total: "30m", "50" trained trials, or "50,2h".
+        budget: total of the study: a time "30m", "50" trained trials, or the first of both,
+            "50,2h".
         space: a name, a FILE.py, or a function ``sample(trial)`` or ``sample(trial, scale)`` that
             returns a ``Graph`` or a ``Candidate``.
         device: a name, a folder, "adb:SERIAL", or a ``Device``.
         data: a folder of photographs, "embedded", ``nas.Images``, or HR arrays, uint8 (H, W, 3), of
             which every tenth is held out. Arrays are kept in the study's folder as PNG files.
-        study: its name; its files go to ./studies/STUDY.
-        folder: a folder for it instead, whose name is the study's.
-        sampler: "surrogate", "tpe", "nsga2", "random", or one of Optuna's or your own; it sees
-            candidates, and no reference trials.
+        study: name of the study; its files go to ./studies/STUDY.
+        folder: another folder for the study, whose name becomes the study's.
+        sampler: "surrogate", "tpe", "nsga2", "random", or a sampler object, Optuna's or your own;
+            it sees candidates, but no reference trials.
         callbacks: called as ``callback(study, record)`` after each trial, however it ended, in
             this process; ``study.stop()`` in one ends the search.
         input: the LR size in pixels, "360x640".
         scale: 2, 3 or 4.
-        objective: "score", or "pareto": PSNR and runtime side by side.
-        risk: which time the score counts where latencies are predictions: "mean" over the interval,
-            "point", the prediction itself, or "upper", the interval's end.
+        objective: "score", or "pareto" for PSNR and runtime as two objectives.
+        risk: which time enters the score where latencies are predictions: "mean" over the interval,
+            "point", the prediction itself, or "upper", the upper end of the interval.
         quantize: "auto", "qat" or "ptq".
-        max_latency_ms: what is slower is not trained.
-        confirm: a device that measures the best, where the latencies are predictions.
-        seed: of the study.
-        trial_seconds: those that gradient steps of one ABPN take, in place of ``steps``.
+        max_latency_ms: slower networks are not trained.
+        confirm: a device that measures the best networks, where the latencies are predictions.
+        seed: seed of the study.
+        trial_seconds: sets ``steps`` to the gradient steps that ABPN makes in this time.
         steps: gradient steps of each candidate.
-        precision: what convolutions are trained in, "float32" or "bfloat16".
+        precision: number format that convolutions are trained in, "float32" or "bfloat16".
         baselines: whether ABPN and XLSR are trained for comparison.
         warm_from: studies, by name or folder, whose trained networks the sampler "surrogate" knows
-            from the start; of any device, space and images, and of the same scale.
-        workers: one is this process, more are processes that share its cores; they can be given
-            names and files, but no objects.
-        storage: a database's URL, in place of a file in the folder.
-        artifacts: a folder, or "s3://BUCKET/PREFIX", where models go for every machine to export.
-        catch_interrupt: Ctrl-C ends the search with what it has found; else it is KeyboardInterrupt
-            once all that was found is written.
+            from the start; they may be of any device, space and images, but of the same scale.
+        workers: 1 searches in this process; more are processes that share its cores, and
+            arguments must then be names and files, not objects.
+        storage: URL of a database that replaces the file in the folder.
+        artifacts: a folder, or "s3://BUCKET/PREFIX", for models, so that every machine can export.
+        catch_interrupt: whether Ctrl-C ends the search and returns what it has found. Otherwise
+            KeyboardInterrupt is raised once all results are written.
 
-    None: what the study was made with, or the default that ``nas search --help`` tells. Progress
-    goes to standard error.
+    An argument of None takes the value that the study was created with, or the default in ``nas
+    search --help``. Progress goes to standard error.
 
     Returns the study and its Pareto front, best score first, where the score is 2^(2 PSNR) / (C ms)
-    of the Mobile AI 2021 report (arXiv:2105.07825, section 2.5), on the study's own images. Its
-    ``best`` is the first of them, ``path`` of each the INT8 TFLite file, ``folder`` the study's.
+    of the Mobile AI 2021 report (arXiv:2105.07825, section 2.5), on the study's own images. The
+    result's ``best`` is the first of the front, and ``folder`` is the study's; ``path`` of each
+    network is its INT8 TFLite file.
 
-    Raises InputError if an argument is wrong or is not what the study was made with. Objects are
-    held to that by their fingerprints: a space's networks, a device's settings, images' pixels.
+    Raises InputError if an argument is wrong or differs from what the study was created with.
+    Objects are compared by fingerprints: of a space's networks, a device's settings, and images'
+    pixels.
 
     Example::
 
@@ -110,17 +113,17 @@ def search(
         print(outcome.best.path)
 
     """
-    space_word, space_object = _split_space(space)
-    device_word, device_object = _split_device(device)
-    data_word, images = (None, None) if data is None else split_source(data)
+    space_name, space_object = _split_space(space)
+    device_name, device_object = _split_device(device)
+    data_name, images = (None, None) if data is None else split_source(data)
     is_object = isinstance(sampler, BaseSampler)
     options = SearchOptions.of(
         {
             "budget": budget,
             "study": _study_name(study, folder),
-            "space": space_word,
-            "device": device_word,
-            "data": data_word,
+            "space": space_name,
+            "device": device_name,
+            "data": data_name,
             "sampler": None if is_object else sampler,
             "input": input,
             "scale": scale,
@@ -134,7 +137,7 @@ def search(
             "steps": steps,
             "precision": precision,
             "baselines": baselines,
-            "warm_from": _study_words(warm_from),
+            "warm_from": _study_names(warm_from),
             "workers": workers,
             "storage": storage,
             "artifacts": None if artifacts is None else str(artifacts),
@@ -152,24 +155,26 @@ def search(
 
 
 def load_study(name: str | Path, storage: str | None = None) -> Study:
-    """The study ``./studies/NAME``, that of a folder, or that of a shared database.
+    """Opens the study ``./studies/NAME``, the study in a folder, or one of a shared database.
 
-    ``records()`` are its trials with their results, PSNR in dB and runtimes in ms; ``findings`` of
-    it is the Pareto front.
+    ``records()`` of the study are its trials with their results, PSNR in dB and runtimes in ms;
+    ``nas.findings`` returns its Pareto front.
 
-    Raises InputError if there is no such study, and lists those that are; NasError if its database
-    is damaged or out of reach.
+    Raises InputError, which lists the existing studies, if there is no such study; NasError if its
+    database is damaged or out of reach.
 
     Example::
 
         study = nas.load_study("first")
         print(len(study.trained()), study.folder.path)
     """
-    return _load_study(word_of(name), storage)
+    return _load_study(argument_text(name), storage)
 
 
 def findings(study: Study) -> tuple[ParetoPoint, ...]:
-    """The Pareto front of a study, best score first; ``path`` of each is its INT8 TFLite file.
+    """Returns the Pareto front of a study, best score first.
+
+    ``path`` of each point is its INT8 TFLite file.
 
     Raises NasError if the study's database is damaged or out of reach.
 
@@ -190,11 +195,12 @@ def report(
     storage: str | None = None,
     observe: Callable[[int, int], None] = lambda done, total: None,
 ) -> Written:
-    """Writes one HTML file about a study, and returns its ``path``: front, pictures, all trials.
+    """Writes one HTML file about a study with its front, pictures and all trials.
 
-    ``study`` is a name, a folder, or what ``load_study`` or a search returned; ``to`` the file
-    (report.html in the study's folder). ``observe`` is told how many photographs are done, of how
-    many. Without the images or the models there are no pictures, and ``no_pictures`` says why.
+    ``study`` is a name, a folder, or a study from ``load_study`` or a search; ``to`` is the file
+    (default: report.html in the study's folder). ``observe`` is called with the number of
+    photographs done and their total. ``path`` of the result is the file. Without the images or the
+    models the file has no pictures, and ``no_pictures`` of the result says why.
 
     Raises InputError if there is no such study, or ``to`` is a folder.
 
@@ -208,7 +214,7 @@ def report(
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote, and what it could not hold, and why."""
+    """The files that an export wrote, and notes on what it had to leave out, and why."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...]
@@ -223,16 +229,16 @@ def export(
     storage: str | None = None,
     observe: Callable[[ExportedModel], None] = lambda model: None,
 ) -> Exported:
-    """Writes a folder that a mobile engineer can use, and returns its ``files``.
+    """Writes a folder that a mobile engineer can use; ``files`` of the result lists its files.
 
-    INT8 models with int8 and with uint8 at both ends and of any size, weights, card, example and
-    commands; each model is judged again. ``what`` is "STUDY" for its Pareto front, "STUDY#TRIAL",
-    or a folder of ``train``; ``input`` are LR sizes, "360x640" (that which the model was judged
-    at); ``data`` is where the images are now that it was judged on. ``observe`` is told of each
-    model as it has been judged.
+    The folder holds INT8 models, with int8 and with uint8 input and output, for any size; weights,
+    card, example and commands. Each model is evaluated again. ``what`` is "STUDY" for its Pareto
+    front, "STUDY#TRIAL", or a folder of ``train``; ``input`` are LR sizes, "360x640" (default: the
+    size that the model was evaluated at); ``data`` is the present folder of the images that it was
+    evaluated on. ``observe`` is called with each model after its evaluation.
 
-    Raises InputError if ``to`` is in the way or the images are others, CandidateError if a model is
-    not as good as its card.
+    Raises InputError if ``to`` holds other files or the images differ from those of the card,
+    CandidateError if a model is worse than its card says.
 
     Example::
 
@@ -240,15 +246,16 @@ def export(
     """
     texts = input.split(",") if isinstance(input, str) else input or ()
     sizes = tuple(dict.fromkeys(InputSpec.parse(text) for text in texts))
-    sources = find_sources(word_of(what), storage)
+    sources = find_sources(argument_text(what), storage)
     with Worker() as worker:
-        asked = Export(sizes, None if data is None else word_of(data))
-        files = asked.run(sources, Path(to), worker, observe)
+        exporter = Export(sizes, None if data is None else argument_text(data))
+        files = exporter.run(sources, Path(to), worker, observe)
     notes = dict.fromkeys(note for source in sources for note in source.notes)
     return Exported(tuple(files), tuple(notes))
 
 
 def _study_name(study: str | None, folder: str | Path | None) -> str | None:
+    """Returns the study's name; raises InputError if it differs from that of its folder."""
     name = None if folder is None else Path(folder).name
     if study is not None and name is not None and study != name:
         raise InputError(
@@ -258,24 +265,25 @@ def _study_name(study: str | None, folder: str | Path | None) -> str | None:
 
 
 def _callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
+    """Raises InputError if one of the callbacks cannot be called."""
     if not isinstance(given, Iterable) or not all(map(callable, listed := tuple(given))):
         raise InputError(f"callbacks {given!r}: give a list of functions callback(study, record)")
     return listed
 
 
-def _study_words(studies: str | Path | Sequence[str | Path] | None) -> list[str] | None:
+def _study_names(studies: str | Path | Sequence[str | Path] | None) -> list[str] | None:
     if studies is None:
         return None
     listed = [studies] if isinstance(studies, str | Path) else studies
     if not isinstance(listed, Iterable):
         raise InputError(f"warm_from {studies!r}: give the name or the folder of a study, or some")
-    return [word_of(study) for study in listed]
+    return [argument_text(study) for study in listed]
 
 
 def _split_space(source: SpaceSource | None) -> tuple[str | None, Space | None]:
-    """The word for a space, or the space that no word is for."""
+    """Returns a space's name or file if one was given, else the space as an object."""
     if source is None or isinstance(source, str | Path):
-        return (None if source is None else word_of(source)), None
+        return (None if source is None else argument_text(source)), None
     if isinstance(source, Space):
         return None, source
     if not callable(source):
@@ -284,9 +292,9 @@ def _split_space(source: SpaceSource | None) -> tuple[str | None, Space | None]:
 
 
 def _split_device(source: DeviceSource | None) -> tuple[str | None, Device | None]:
-    """The same of a device; one that is as its folder has it is called by that."""
+    """Returns a device's name or folder, or the device object if it differs from its folder."""
     if source is None or isinstance(source, str | Path):
-        return (None if source is None else word_of(source)), None
+        return (None if source is None else argument_text(source)), None
     if not isinstance(source, Device):
         raise InputError(f"device {source!r}: give a name, a folder, or what load_device returns")
     found = find_device(source.reference, source.name)

@@ -1,4 +1,4 @@
-"""One architecture trained at length."""
+"""Trains one architecture at full length."""
 
 from __future__ import annotations
 
@@ -28,34 +28,35 @@ from ..studies.study import Study
 from ..system.cores import has_bfloat16
 from ..training.job import Progress
 from ..training.recipe import BOUNDS, Recipe, recipe_named
-from .arguments import DeviceSource, device_of, member, word_of
+from .arguments import DeviceSource, argument_text, choice_of, device_of
 
-#: Where in the folder images are kept that were given in memory.
+#: Subfolder of a training's folder for images that were given in memory.
 IMAGES = "images"
 
 
 class TrainingObserver(Protocol):
-    """Is told of the progress of a training."""
+    """Receives the progress of a training."""
 
     def begins(self, notes: Sequence[str]) -> None:
-        """What is to be told of its images."""
+        """Receives notes on the images, before the training starts."""
 
     def taught(self, made: int, images: int) -> None:
-        """Before the first step: of so many ``images`` the teacher has ``made`` its own."""
+        """Called before the first step: the teacher has enlarged ``made`` of ``images`` images."""
 
     def observe(self, progress: Progress) -> None:
-        """A step is made: ``phase``, ``step`` of ``steps``, ``loss``."""
+        """Called after a step; ``progress`` has ``phase``, ``step`` of ``steps``, and ``loss``."""
 
     def judged(self, point: ValidationPoint) -> None:
-        """The network in training was judged: ``phase``, ``step``, ``psnr_db``."""
+        """Called after a validation; ``point`` has ``phase``, ``step`` and ``psnr_db``."""
 
 
 @dataclass(frozen=True)
 class TrainingOutcome:
     """A finished training: its folder, and its quality on each set of images.
 
-    ``figures`` and ``images`` are by the set's name, "validation" first. ``was_finished`` tells
-    that there was nothing to do, ``study`` which one's expectations learned from it.
+    ``figures`` and ``images`` are keyed by the set's name, "validation" first. ``was_finished`` is
+    true if there was nothing left to do. ``study`` is the study whose expected PSNR takes this
+    training into account from now on, or None.
     """
 
     training: LongTraining
@@ -66,7 +67,7 @@ class TrainingOutcome:
 
     @property
     def folder(self) -> Path:
-        """Where model, weights and card are."""
+        """The folder of model, weights and card."""
         return self.training.folder
 
     @property
@@ -99,20 +100,20 @@ def train(
     storage: str | None = None,
     observer: TrainingObserver | None = None,
 ) -> TrainingOutcome:
-    """Trains one architecture at length; the same call goes on from its checkpoint.
+    """Trains one architecture at full length; the same call resumes from its checkpoint.
 
-    ``what`` is "STUDY#TRIAL", the name of a zoo network (``scale`` is for it) or of one of
-    ``nas.models()``, a GRAPH.json, or a ``Graph`` or ``Candidate``. ``data`` is a folder,
-    "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); arrays are kept in the folder as PNG
-    files. ``recipe`` is "full", 200,000 steps of 16 crops of 32x32 of the images and of smaller
-    copies of them, or "proxy", a search's; ``steps``, ``batch`` and ``patch`` (side of an LR crop,
-    pixels) are others than the recipe's.
+    ``what`` is "STUDY#TRIAL", the name of a zoo network or of one of ``nas.models()``, a
+    GRAPH.json, or a ``Graph`` or ``Candidate``; ``scale`` applies to zoo networks only. ``data`` is
+    a folder, "embedded", ``nas.Images`` or HR arrays, uint8 (H, W, 3); arrays are kept in the
+    training's folder as PNG files. ``recipe`` is "full", 200,000 steps of 16 LR crops of 32x32
+    pixels from the images and from smaller copies of them, or "proxy", the recipe of a search;
+    ``steps``, ``batch`` and ``patch`` (side of an LR crop, pixels) replace those of the recipe.
     ``teacher``, one of ``nas.models()`` or an INT8 TFLite file, is a better network of the same
-    scale, which has half a share in the images that are trained towards.
-    ``device`` decides the input size and the weights' scales, ``test`` are folders to judge on
-    besides, ``folder`` is where all goes (trained/NAME).
+    scale; the training targets are the mean of the HR images and of its output.
+    ``device`` determines the input size and the granularity of weight scales; ``test`` are folders
+    of further images to evaluate on; ``folder`` receives all results (default: trained/NAME).
 
-    Raises InputError if an argument is wrong, or the folder is another training's;
+    Raises InputError if an argument is wrong, or the folder belongs to another training;
     KeyboardInterrupt leaves a checkpoint.
 
     Example::
@@ -124,25 +125,29 @@ def train(
     target = device_of(device or found.device or DEFAULT_DEVICE)
     scale = found.candidate.graph.scale
     tests = load_named_sets([Path(path) for path in test], scale)
-    goes_to = Path(folder) if folder else Path("trained") / found.name
+    target_folder = Path(folder) if folder else Path("trained") / found.name
     training = LongTraining(
         name=found.name,
         candidate=found.candidate,
-        data=_data(data, scale, goes_to),
+        data=_data(data, scale, target_folder),
         recipe=_recipe(
-            member(RecipeName, recipe, "recipe"),
-            member(Loss, loss, "loss"),
-            member(Quantization, quantize, "quantize"),
+            choice_of(RecipeName, recipe, "recipe"),
+            choice_of(Loss, loss, "loss"),
+            choice_of(Quantization, quantize, "quantize"),
             {"steps": steps, "batch": batch, "patch": patch},
         ),
         device=target,
         seed=seed,
-        folder=goes_to,
+        folder=target_folder,
         teacher=None if teacher is None else _teacher(teacher),
     )
     finished = training.finished
-    quality = finished.quality if finished else _trained(training, data, observer or _Silent())
-    learned = found.study is not None and _tell(found.study, training, quality)
+    quality = (
+        finished.quality
+        if finished
+        else _run_training(training, data, observer or _SilentTrainingObserver())
+    )
+    is_noted = found.study is not None and _note_in_study(found.study, training, quality)
     figures = {VALIDATION: quality}
     figures |= {name: training.test(images) for name, images in tests.items()}
     return TrainingOutcome(
@@ -150,12 +155,12 @@ def train(
         figures=figures,
         images={VALIDATION: training.data.validation, **tests},
         was_finished=finished is not None,
-        study=found.study if learned else None,
+        study=found.study if is_noted else None,
     )
 
 
-class _Silent:
-    """Nobody is told."""
+class _SilentTrainingObserver:
+    """Ignores the progress of a training."""
 
     def begins(self, notes: Sequence[str]) -> None:
         pass
@@ -172,7 +177,7 @@ class _Silent:
 
 def _network(what: str | Path | Graph | Candidate, scale: int, storage: str | None) -> NamedNetwork:
     if isinstance(what, str | Path):
-        return find_network(word_of(what), scale, storage)
+        return find_network(argument_text(what), scale, storage)
     if not isinstance(what, Graph | Candidate):
         raise InputError(f"{what!r}: give a name, a path, a Graph or a Candidate")
     candidate = Candidate(what) if isinstance(what, Graph) else what
@@ -185,17 +190,17 @@ def _teacher(model: str | Path) -> Teacher:
 
 
 def _data(source: DataSource, scale: int, folder: Path) -> Data:
-    """Images in memory by the name of the folder that they are kept in."""
-    word, images = split_source(source)
+    """Loads the images; those in memory are named by the folder that will keep them."""
+    name, images = split_source(source)
     if images is None:
-        return load_data(word or "", scale)
+        return load_data(name or "", scale)
     return load_arrays(images, scale, str((folder / IMAGES).resolve()))
 
 
 def _recipe(
     name: RecipeName, loss: Loss, quantize: Quantization, given: Mapping[str, int | None]
 ) -> Recipe:
-    """InputError if a number is out of its bounds."""
+    """Returns the recipe with the given changes; raises InputError for one out of bounds."""
     numbers: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     for key, value in numbers.items():
         low, high = BOUNDS[key]
@@ -206,7 +211,7 @@ def _recipe(
     )
 
 
-def _trained(
+def _run_training(
     training: LongTraining, source: DataSource, observer: TrainingObserver
 ) -> ModelQuality:
     data = training.data
@@ -218,14 +223,17 @@ def _trained(
     return evaluated.means
 
 
-def _tell(study: Study, training: LongTraining, quality: ModelQuality) -> bool:
-    """What its network came to, if that tells what the study may expect of the others."""
-    recipe, of_study = training.recipe, study.settings.recipe
-    crops = (recipe.batch, recipe.patch) == (of_study.batch, of_study.patch)
+def _note_in_study(study: Study, training: LongTraining, quality: ModelQuality) -> bool:
+    """Notes the PSNR in the study if the training is comparable with those of its networks.
+
+    Returns whether it was noted.
+    """
+    recipe, study_recipe = training.recipe, study.settings.recipe
+    same_crops = (recipe.batch, recipe.patch) == (study_recipe.batch, study_recipe.patch)
     same_images = training.data.fingerprint == study.settings.data_fingerprint
-    no_others = training.teacher is None and recipe.smaller_copies == of_study.smaller_copies
-    alike = crops and same_images and no_others
-    if not (recipe.steps == FULL_STEPS and alike):
+    same_copies = recipe.smaller_copies == study_recipe.smaller_copies
+    is_comparable = same_crops and same_images and same_copies and training.teacher is None
+    if not (recipe.steps == FULL_STEPS and is_comparable):
         return False
     study.note_full_training(KnownPsnr(training.candidate.hash, quality.psnr_db))
     return True

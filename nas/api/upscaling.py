@@ -1,4 +1,4 @@
-"""Pictures enlarged by a model: files, or pixels in memory."""
+"""Enlarges pictures by a model: files, or pixels in memory."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ..shipped.catalog import file_of
 
 
 class UpscalingObserver(Protocol):
-    """Is told of the progress of pictures, one after another."""
+    """Receives the progress of pictures, one after another."""
 
     def rows(self, job: UpscalingJob, label: str, done: int, rows: int) -> None:
-        """``done`` of ``rows`` rows of a picture are done; ``label`` is its number, "3/7"."""
+        """Called with the rows done of a picture's ``rows``; ``label`` is its number, "3/7"."""
 
     def written(self, picture: Upscaled) -> None:
-        """A picture was written."""
+        """Called after a picture was written."""
 
     def left_out(self, job: UpscalingJob, reason: str) -> None:
-        """A file of a folder is no image, or its result too large for the format."""
+        """Called for a file of a folder that is no image, or too large for the output format."""
 
 
 @dataclass(frozen=True)
 class UpscalingOutcome:
-    """Pictures that were written, and those of a folder that were left out, with the reasons."""
+    """Pictures that were written, and files of a folder that were left out, with the reasons."""
 
     written: tuple[Upscaled, ...]
     left_out: tuple[tuple[Path, str], ...] = ()
@@ -53,14 +53,16 @@ def upscale(
     *,
     side_by_side: bool = False,
 ) -> UpscalingOutcome | Pixels:
-    """Enlarges a picture, or a folder of them, by an INT8 TFLite file or one of ``nas.models()``.
+    """Enlarges a picture, or a folder of pictures, by an INT8 TFLite file or a shipped model.
 
-    Of ``source``, uint8 RGB (H, W, 3), it returns uint8 (scale H, scale W, 3). Of a file of any
-    kind (grey, transparent, 16 bits, turned by EXIF) or a folder it writes ``target``, or PNG files
-    into that folder, and returns their paths; with ``side_by_side`` bicubic stands on the left.
+    ``model`` is a path, or the name of one of ``nas.models()``. If ``source`` is an array, uint8
+    RGB (H, W, 3), the result is an array, uint8 (scale H, scale W, 3). If it is a file of any kind
+    (grey, transparent, 16 bits, turned by EXIF), ``target`` is the file to write; if it is a
+    folder, ``target`` is a folder for PNG files. The result then lists the written files. With
+    ``side_by_side`` each picture shows bicubic enlargement on its left, the model's on its right.
 
-    Raises InputError if the file is no integer-only super-resolution model, or the picture is none;
-    one of a folder is left out instead.
+    Raises InputError if the file is no integer-only super-resolution model, or ``source`` is no
+    picture; a file in a folder that is no picture is left out instead.
 
     Example::
 
@@ -71,7 +73,7 @@ def upscale(
         if source.dtype != np.uint8 or target is not None or side_by_side:
             raise InputError(
                 f"a picture of {source.dtype}: pixels are uint8 RGB, and the enlarged ones are "
-                "returned, so that nothing else is said with them"
+                "returned, so give neither target nor side_by_side"
             )
         with Worker() as worker:
             return open_model(file_of(model), worker).upscale(Picture(source).rgb)
@@ -80,8 +82,8 @@ def upscale(
     return upscale_pictures(file_of(model), Path(source), Path(target), side_by_side=side_by_side)
 
 
-class _Silent:
-    """Nobody is told."""
+class _SilentUpscalingObserver:
+    """Ignores the progress of pictures."""
 
     def rows(self, job: UpscalingJob, label: str, done: int, rows: int) -> None:
         pass
@@ -101,23 +103,23 @@ def upscale_pictures(
     side_by_side: bool,
     observer: UpscalingObserver | None = None,
 ) -> UpscalingOutcome:
-    """``upscale`` of files, with an observer."""
-    told = observer or _Silent()
+    """Enlarges files as ``upscale`` does, and reports progress to an observer."""
+    listener = observer or _SilentUpscalingObserver()
     jobs = upscaling_jobs(source, target)
     written: list[Upscaled] = []
     left_out: list[tuple[Path, str]] = []
     with Worker() as worker:
         upscaler = open_model(model, worker)
         for number, job in enumerate(jobs, 1):
-            rows = functools.partial(told.rows, job, f"{number}/{len(jobs)}")
+            rows = functools.partial(listener.rows, job, f"{number}/{len(jobs)}")
             try:
                 picture = upscale_file(job, upscaler, rows, beside_bicubic=side_by_side)
             except InputError as error:
                 if not source.is_dir():
                     raise
                 left_out.append((job.source, str(error)))
-                told.left_out(job, str(error))
+                listener.left_out(job, str(error))
             else:
                 written.append(picture)
-                told.written(picture)
+                listener.written(picture)
     return UpscalingOutcome(tuple(written), tuple(left_out))

@@ -1,4 +1,4 @@
-"""The ``nas`` command, with typer; heavy modules are imported when a command needs them."""
+"""The ``nas`` command, built with typer; each command imports heavy modules when it runs."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from . import (
 )
 
 
-class _Discreet(TyperGroup):
-    """Usage errors without passwords of what was typed."""
+class _PasswordHidingGroup(TyperGroup):
+    """Command group that removes passwords from the text of usage errors."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -51,7 +51,7 @@ class _Discreet(TyperGroup):
 
 app = typer.Typer(
     name="nas",
-    cls=_Discreet,
+    cls=_PasswordHidingGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -68,7 +68,7 @@ app.add_typer(quality.app, name="quality")
 app.add_typer(data.app, name="data")
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -80,16 +80,18 @@ def _tell_version(wanted: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Architecture search for INT8 super-resolution on NPUs."""
 
 
 def main() -> None:
-    """Runs a command; errors become one line, with exit code 2 for bad input and 1 otherwise."""
+    """Runs a command; prints an error as one line and exits with 2 for bad input, else with 1."""
     _silence_libraries()
-    _make_streams_ready()
+    _prepare_streams()
     try:
         app()
     except NasError as error:
@@ -103,6 +105,7 @@ def main() -> None:
         _fail("out of memory; close other programs, or take smaller images", 1)
 
 
+#: What the user can do about an operating system error, by its number.
 _ADVICE = {
     errno.ENOSPC: "free some space on its disk, and give the same command again",
     errno.EDQUOT: "free some space on its disk, and give the same command again",
@@ -111,31 +114,32 @@ _ADVICE = {
 }
 
 
-def _make_streams_ready() -> None:
-    """Output is flushed line by line, also into a pipe; names that are not UTF-8 are escaped.
+def _prepare_streams() -> None:
+    """Flushes output after each line, also into a pipe, and escapes names that are not UTF-8.
 
-    A stream that was closed, as a service's may be, takes whatever is written.
+    A standard stream that is closed, as it may be in a service, becomes the null device.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # The lowest number that is free, which is that stream's: else the next file had it,
-            # in the processes that are begun as well.
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            os.set_inheritable(nowhere, True)
-            setattr(sys, name, os.fdopen(nowhere, mode))
+            # ``open`` takes the lowest free descriptor, which is that of the closed stream.
+            # Otherwise the next file would get it, and child processes would write into that file.
+            null_device = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(null_device, True)
+            setattr(sys, name, os.fdopen(null_device, mode))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors=PRINTABLE)
 
 
 def _fail(message: str, code: int) -> NoReturn:
+    """Prints the message as one line, without passwords, and exits."""
     line = visible(" ".join(message.split()))
     print(f"error: {without_passwords(line)}", file=sys.stderr)
     sys.exit(code)
 
 
 def _silence_libraries() -> None:
-    """Silences warnings and logs of libraries, as Optuna's lines about each trial."""
+    """Silences warnings and logs of libraries, such as Optuna's line about each trial."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)

@@ -1,4 +1,4 @@
-"""``nas check``: what is wrong with a model, and what will be slow."""
+"""``nas check``: reports what is wrong with a model, and what will be slow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..checking.finding import Finding, Report
 
 #: Up to this many equal findings are printed one by one; more are summarized.
-_FEW = 3
+_MOST_LISTED = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def check(
 
 
 def _print(report: Report, model: str) -> None:
-    for finding, *others in _alike(report.findings):
+    for finding, *others in _grouped(report.findings):
         cost = "" if finding.ms is None else f", {finding.ms:.2f} ms"
         name = shortened(finding.operator)
         print(f"{finding.severity.upper():7}  {finding.kind} {name!r}{cost}")
@@ -66,21 +66,21 @@ def _print(report: Report, model: str) -> None:
     print(f"{model}: {'clean' if report.clean else 'not clean'}")
 
 
-def _alike(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Findings in order; equal ones of many operators are one group."""
+def _grouped(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
+    """Yields the findings in order; more than ``_MOST_LISTED`` equal ones form one group."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         key = (finding.severity, finding.problem, finding.advice)
         groups.setdefault(key, []).append(finding)
     for group in groups.values():
-        if len(group) > _FEW:
+        if len(group) > _MOST_LISTED:
             yield group
         else:
             yield from ([finding] for finding in group)
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    """Number of findings of each severity, and their total milliseconds."""
+    """Returns the number of operators, in total and of each kind, and their time in ms."""
     kinds = Counter(finding.kind for finding in findings)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     times_ms = [finding.ms for finding in findings if finding.ms is not None]

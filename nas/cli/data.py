@@ -23,12 +23,15 @@ app = typer.Typer(
 
 @app.command()
 def div2k(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to, made if missing.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Target folder, created if missing.")
+    ],
     scale: Annotated[
-        list[int] | None, typer.Option(min=2, max=4, help="Of LR images; may be repeated [3].")
+        list[int] | None,
+        typer.Option(min=2, max=4, help="Scale of LR images; may be repeated [3]."),
     ] = None,
     part: Annotated[
-        list[Subset] | None, typer.Option(help="May be repeated [train and valid].")
+        list[Subset] | None, typer.Option(help="Which images; may be repeated [train and valid].")
     ] = None,
     server: Annotated[str, typer.Option(metavar="URL", help="A mirror of the archives.")] = SERVER,
 ) -> None:
@@ -66,7 +69,7 @@ def check(
 @app.command()
 def cache(
     clear: Annotated[
-        bool, typer.Option("--clear", help="Remove all that no process uses.")
+        bool, typer.Option("--clear", help="Remove all entries that no process uses.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -122,8 +125,10 @@ def _entry_to_json(entry: CachedImages) -> dict[str, Any]:
 
 
 def _print(survey: Survey) -> None:
-    halves = "every tenth image is held out" if len(survey.parts) == 1 else "with a validation part"
-    print(f"{survey.folder}, {halves}, at x{survey.scale}:")
+    division = (
+        "every tenth image is held out" if len(survey.parts) == 1 else "with a validation part"
+    )
+    print(f"{survey.folder}, {division}, at x{survey.scale}:")
     print_table(
         ("part", "folder", "images", "usable", "HR Mpixels", "smallest", "largest", "LR"),
         [

@@ -1,4 +1,4 @@
-"""``nas doctor``: what this machine can do."""
+"""``nas doctor``: tests what this machine can do."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ def export(
             help="The Pareto front, one trained trial, or a folder of `nas train`.",
         ),
     ],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Where to, made if missing.")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Target folder, created if missing.")],
     input: Annotated[
         str | None, typer.Option(metavar="HxW,HxW", help="LR sizes [the one that was judged].")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Where the images are now that the model was judged on.")
+        str | None, typer.Option(help="Present folder of the images that the model was judged on.")
     ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Database URL that machines share (PostgreSQL).")

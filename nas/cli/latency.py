@@ -1,4 +1,4 @@
-"""``nas latency``: devices, predict, measure."""
+"""``nas latency``: lists devices, and predicts and measures latencies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DeviceOption = Annotated[
     str, typer.Option("--device", help="A device, a device folder, or adb:SERIAL.")
 ]
 InputOption = Annotated[str | None, typer.Option("--input", help="LR size [the device's own].")]
-ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")]
+ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor of a zoo network.")]
 
 
 @app.command()
@@ -73,7 +73,7 @@ def predict(
     from ..api.latencies import predict_latency
 
     latency = predict_latency(model, device, input=input, scale=scale)
-    _tell(model, device, latency, as_json=as_json)
+    _print_latency(model, device, latency, as_json=as_json)
 
 
 @app.command()
@@ -107,10 +107,10 @@ def measure(
         if log:
             write_whole(log, error.text.encode())
         raise
-    _tell(model, device, latency, agreement, as_json=as_json)
+    _print_latency(model, device, latency, agreement, as_json=as_json)
 
 
-def _tell(
+def _print_latency(
     model: str, device: str, latency: Latency, agreement: Agreement | None = None, *, as_json: bool
 ) -> None:
     from latency_models.source import INTERVAL
@@ -119,7 +119,7 @@ def _tell(
         answer = _to_json(device, latency)
         print_json(answer if agreement is None else answer | {"verified": vars(agreement)})
         return
-    print(f"{model} on {device}: {_described(latency)}")
+    print(f"{model} on {device}: {_description(latency)}")
     if agreement is not None:
         print(f"verified: its output and this machine's: {agreement.text}")
     print_table(
@@ -133,8 +133,8 @@ def _tell(
             print(f"{key}: {value}")
 
 
-def _described(latency: Latency) -> str:
-    """The time, its interval, its source, and the meaning of the interval."""
+def _description(latency: Latency) -> str:
+    """Returns the time, its interval, its source, and the meaning of the interval."""
     interval = f"({latency.low_ms:.2f} to {latency.high_ms:.2f})"
     return f"{latency.ms:.2f} ms {interval}, {latency.source}\ninterval: {latency.interval}"
 

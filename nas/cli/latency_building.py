@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from ..latency.collect import Collection
 
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="What is measured: a device, a folder, or adb:SERIAL.")
+    str, typer.Option("--device", help="The device to measure: a name, a folder, or adb:SERIAL.")
 ]
 FolderOption = Annotated[Path, typer.Option("--out", help="Folder of the model.")]
 SpaceOption = Annotated[str, typer.Option("--space", help="A space, or FILE.py.")]
-ScaleOption = Annotated[int, typer.Option(min=2, max=4)]
+ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")]
 SeedOption = Annotated[int, typer.Option(min=0)]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Adds the commands of this module."""
     for command in (collect, fit, validate):
         app.command()(command)
 
@@ -46,9 +46,9 @@ def collect(
     from latency_models import Worker
 
     with Worker() as worker:
-        collection = _collection(device, out, space, scale, seed, worker)
-        with _telling_of(collection, samples):
-            rows = collection.run(samples, tell)
+        collection = _open_collection(device, out, space, scale, seed, worker)
+        with _reporting_interruption_of(collection, samples):
+            rows = collection.run(samples, print_progress)
     print(f"{collection.table.path}: {len(rows)} networks measured on {device}")
 
 
@@ -61,7 +61,7 @@ def fit(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write device.toml and a card beside the table, with errors by cross-validation."""
+    """Write device.toml, and a card with cross-validated errors, beside the table."""
     from latency_models.device import load_device
 
     from ..latency.fit import fit_folder, transfer_folder
@@ -81,8 +81,8 @@ def fit(
 
 def validate(
     device: DeviceOption,
-    model: Annotated[str, typer.Option("--model", help="The model to be judged: its folder.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of what is measured for it.")],
+    model: Annotated[str, typer.Option("--model", help="Folder of the model to validate.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the measurements.")],
     samples: Annotated[int, typer.Option(min=0, help="Fresh architectures.")] = 60,
     study: Annotated[
         str | None, typer.Option(help="Measure the Pareto front of this study, too.")
@@ -108,11 +108,11 @@ def validate(
     found = load_study(study) if study else None
     with Worker() as worker:
         collection = replace(
-            _collection(device, out, space, scale, seed, worker), but=judged.networks
+            _open_collection(device, out, space, scale, seed, worker), but=judged.networks
         )
-        with _telling_of(collection, samples):
-            drawn = collection.run(samples, tell)
-            front = measure_front(collection, found, tell) if found else ()
+        with _reporting_interruption_of(collection, samples):
+            drawn = collection.run(samples, print_progress)
+            front = measure_front(collection, found, print_progress) if found else ()
     names = {row.name for row in front}
     fresh = [*(row for row in drawn if row.name not in names), *front]
     result = judge(judged.model, judged.rows, fresh)
@@ -142,14 +142,17 @@ def _print_figures(columns: Mapping[str, Accuracy]) -> None:
     )
 
 
-def tell(line: str) -> None:
-    """Prints progress on standard error."""
+def print_progress(line: str) -> None:
+    """Prints a line of progress on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
-def telling_what_is_left(table: Path, count: Callable[[], int], samples: int) -> Iterator[None]:
-    """Within, Ctrl-C and SIGTERM end the command with a line about how to continue."""
+def reporting_interruption(table: Path, count: Callable[[], int], samples: int) -> Iterator[None]:
+    """Context in which Ctrl-C and SIGTERM end the command with a line on how to continue it.
+
+    ``count`` returns the number of measurements that ``table`` holds; ``samples`` are wanted.
+    """
     from ..system.signals import terminable
 
     try:
@@ -158,19 +161,21 @@ def telling_what_is_left(table: Path, count: Callable[[], int], samples: int) ->
     except KeyboardInterrupt:
         done = count()
         left = max(0, samples - done)
-        tell(
+        print_progress(
             f"interrupted: {table} holds {done} of {samples} measurements; the "
             f"same command goes on, {left} are left"
         )
         raise typer.Exit(130) from None
 
 
-def _telling_of(collection: Collection, samples: int) -> contextlib.AbstractContextManager[None]:
+def _reporting_interruption_of(
+    collection: Collection, samples: int
+) -> contextlib.AbstractContextManager[None]:
     table = collection.table
-    return telling_what_is_left(table.path, lambda: len(collection.usable(table.rows())), samples)
+    return reporting_interruption(table.path, lambda: len(collection.usable(table.rows())), samples)
 
 
-def _collection(
+def _open_collection(
     device: str, out: Path, space: str, scale: int, seed: int, worker: Worker
 ) -> Collection:
     from latency_models.device import load_device, open_source
@@ -180,6 +185,6 @@ def _collection(
     from ..latency.table import require_own_times
 
     loaded = load_device(device)
-    require_own_times(loaded)  # before a model is fitted for it
+    require_own_times(loaded)  # before a model is fitted to the device
     source = open_source(loaded, worker)
     return Collection(loaded, source, worker, load_space(space), scale, out, seed)

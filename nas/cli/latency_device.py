@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-_Speed = Annotated[float | None, typer.Option(min=1e-3, help="Of the CPU; else assumed.")]
+_SpeedOption = Annotated[float | None, typer.Option(min=1e-3, help="Speed of the CPU [assumed].")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the command of this module."""
     app.command()(device)
 
 
@@ -27,10 +27,11 @@ def device(
     ] = None,
     input: Annotated[str, typer.Option(help="LR size that models are made for.")] = "360x640",
     sram_kb: Annotated[
-        int | None, typer.Option(min=1, help="SRAM of the NPU; what needs more is refused.")
+        int | None,
+        typer.Option(min=1, help="SRAM of the NPU; a network that needs more is refused."),
     ] = None,
-    cpu_gb_per_s: _Speed = None,
-    cpu_gmac_per_s: _Speed = None,
+    cpu_gb_per_s: _SpeedOption = None,
+    cpu_gmac_per_s: _SpeedOption = None,
 ) -> None:
     """Make a device folder for an Ethos-U from its vendor's configuration file for Vela."""
     from latency_models import Worker

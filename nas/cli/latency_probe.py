@@ -1,4 +1,4 @@
-"""``nas latency probe``: measures a planned set of networks for a model of a new device."""
+"""``nas latency probe``: measures a planned set of networks to model a new device."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .latency_building import (
     ScaleOption,
     SeedOption,
     SpaceOption,
-    tell,
-    telling_what_is_left,
+    print_progress,
+    reporting_interruption,
 )
 from .output import JsonOption, print_json, print_table
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the command of this module."""
     app.command()(probe)
 
 
@@ -36,7 +36,7 @@ def probe(
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
     only_list: Annotated[
-        bool, typer.Option("--list", help="Show the plan; nothing is measured.")
+        bool, typer.Option("--list", help="Show the plan, measure nothing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,8 +64,8 @@ def probe(
     with Worker() as worker:
         bench = DeviceBench(loaded, open_source(loaded, worker), worker, out, f"probe x{scale}")
         table = bench.table
-        with telling_what_is_left(table.path, lambda: len(table.rows()), networks):
-            probed = run_probe(bench, design, tell)
+        with reporting_interruption(table.path, lambda: len(table.rows()), networks):
+            probed = run_probe(bench, design, print_progress)
     if as_json:
         print_json(
             {

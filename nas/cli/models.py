@@ -1,4 +1,4 @@
-"""Commands about single models: train, evaluate."""
+"""Commands for a single model: train, evaluate."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def train(
             min=BOUNDS["steps"][0], help="Gradient steps in floating point [the recipe's]."
         ),
     ] = None,
-    scale: Annotated[int, typer.Option(min=2, max=4, help="Of a zoo network.")] = 3,
+    scale: Annotated[
+        int, typer.Option(min=2, max=4, help="Upscaling factor of a zoo network.")
+    ] = 3,
     batch: Annotated[
         int | None,
         typer.Option(
@@ -160,7 +162,7 @@ def evaluate(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """PSNR and SSIM of an INT8 model, image by image."""
+    """Measure PSNR and SSIM of an INT8 model, image by image."""
     from ..evaluation.file_quality import judge_file
     from ..quality.metrics import METRICS, convention
     from ..quality.notes import cautions, origin

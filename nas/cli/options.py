@@ -1,4 +1,4 @@
-"""Makes the options of a command from the fields of a dataclass."""
+"""Creates the options of a command from the fields of a dataclass."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ import typer
 from annotated_types import Ge, GroupedMetadata, Le
 from typing_extensions import Doc
 
-Given = ParamSpec("Given")
-Answer = TypeVar("Answer")
+CommandParameters = ParamSpec("CommandParameters")
+CommandResult = TypeVar("CommandResult")
 
 
 def with_options(
     kind: type[Any], name_of: Callable[[str], str], first: str
-) -> Callable[[Callable[Given, Answer]], Callable[Given, Answer]]:
-    """A decorator of commands with ``**options``: adds an option for each field of ``kind``.
+) -> Callable[
+    [Callable[CommandParameters, CommandResult]], Callable[CommandParameters, CommandResult]
+]:
+    """Returns a decorator that adds a command-line option for each field of dataclass ``kind``.
 
-    The command receives them by the names of the fields, None if not given. ``name_of`` makes the
-    name of an option from that of a field; ``first`` is the first field in the help. Fields are
-    ``Annotated`` with ``Ge`` and ``Le`` for their bounds, and ``Doc``.
+    The command takes the options as ``**options``, named like the fields; an option that is not
+    given is None. ``name_of`` maps a field's name to the option's name; ``first`` is the field that
+    the help lists first. Fields are ``Annotated`` with ``Ge`` and ``Le`` for bounds and with
+    ``Doc`` for the help text.
     """
 
-    def decorate(command: Callable[Given, Answer]) -> Callable[Given, Answer]:
+    def decorate(
+        command: Callable[CommandParameters, CommandResult],
+    ) -> Callable[CommandParameters, CommandResult]:
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         hints = get_type_hints(kind, include_extras=True)
         names = sorted((field.name for field in fields(kind)), key=lambda name: name != first)
-        options = [_parameter(name, name_of(name), hints[name]) for name in names]
+        options = [_option_parameter(name, name_of(name), hints[name]) for name in names]
         plain = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
         command.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[*options, *plain]
@@ -40,13 +45,13 @@ def with_options(
     return decorate
 
 
-def _parameter(field: str, name: str, annotation: Any) -> inspect.Parameter:
+def _option_parameter(field: str, name: str, annotation: Any) -> inspect.Parameter:
     kind, *notes = get_args(annotation)
     if any(get_origin(part) is tuple for part in get_args(kind)):
-        # For typer, an option that may be repeated is a list.
+        # typer declares a repeatable option as a list.
         kind = list[str] | None
     flag = f"--{name}/--no-{name}" if bool in get_args(kind) else f"--{name}"
-    bounds = list(_unfolded(notes))
+    bounds = list(_single_bounds(notes))
     low: Any = next((bound.ge for bound in bounds if isinstance(bound, Ge)), None)
     high: Any = next((bound.le for bound in bounds if isinstance(bound, Le)), None)
     option = typer.Option(
@@ -60,7 +65,7 @@ def _parameter(field: str, name: str, annotation: Any) -> inspect.Parameter:
     )
 
 
-def _unfolded(notes: list[Any]) -> Iterator[Any]:
-    """Splits intervals into their bounds."""
+def _single_bounds(notes: list[Any]) -> Iterator[Any]:
+    """Yields the annotations, with each interval split into its lower and upper bound."""
     for note in notes:
         yield from note if isinstance(note, GroupedMetadata) else (note,)

@@ -1,4 +1,4 @@
-"""Output of commands: tables for people, JSON for programs."""
+"""Output of commands: tables for people, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _json_output: ContextVar[TextIO | None] = ContextVar("json_output", default=None
 
 @contextlib.contextmanager
 def _reserved_output() -> Iterator[None]:
-    """Within, only ``print_json`` writes to standard output.
+    """Context in which only ``print_json`` writes to standard output.
 
-    Whatever else is printed, as by the code of a user's search space, goes to standard error.
+    All other prints, such as those in the code of a user's search space, go to standard error.
     """
     token = _json_output.set(sys.stdout)
     try:
@@ -42,21 +42,24 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", callback
 
 def print_json(value: Any) -> None:
     """Prints one JSON value on standard output, with all strings printable."""
-    print(json_text(_readable(value), indent=1), file=_json_output.get())
+    print(json_text(_with_printable_strings(value), indent=1), file=_json_output.get())
 
 
-def _readable(value: Any) -> Any:
+def _with_printable_strings(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {_readable(key): _readable(item) for key, item in value.items()}
+        return {
+            _with_printable_strings(key): _with_printable_strings(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_readable(item) for item in value]
+        return [_with_printable_strings(item) for item in value]
     return value
 
 
 def print_notes(lines: Iterable[str]) -> None:
-    """Prints lines on standard error, after what was printed on standard output."""
+    """Prints lines on standard error, after standard output is flushed."""
     sys.stdout.flush()
     for line in lines:
         print(visible(line), file=sys.stderr, flush=True)

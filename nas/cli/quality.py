@@ -30,7 +30,9 @@ def predict(
             help="STUDY#TRIAL, a network of the zoo or of `nas models list`, or FILE.json.",
         ),
     ],
-    scale: Annotated[int, typer.Option(min=2, max=4, help="Of a network of the zoo.")] = 3,
+    scale: Annotated[
+        int, typer.Option(min=2, max=4, help="Upscaling factor of a zoo network.")
+    ] = 3,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:

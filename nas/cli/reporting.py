@@ -1,4 +1,4 @@
-"""Commands that show a study to a person: report, dashboard."""
+"""Commands that show a study in a browser: report, dashboard."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def report(
 
 def dashboard(
     study: StudyName,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")
+    ] = 8080,
     host: Annotated[
         str, typer.Option(help="Address to listen on; whoever reaches it may change the study.")
     ] = "127.0.0.1",

@@ -1,4 +1,4 @@
-"""Commands about a study: search, worker, status, pareto."""
+"""Commands for a study: search, worker, status, pareto."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def search(
     from ..searching.run import run_search
     from ..system.signals import terminable
 
-    options = _options(config, given)
+    options = _search_options(config, given)
     with terminable():
         outcome = run_search(options, catch_interrupt=True)
     if as_json:
@@ -52,12 +52,13 @@ def search(
     else:
         print(f"{outcome.reason}")
         _print_front(outcome.study, outcome.findings)
-        _print_next(outcome.study, has_storage=options.storage is not None)
+        _print_next_steps(outcome.study, has_storage=options.storage is not None)
     if outcome.interrupted:
         raise typer.Exit(130)
 
 
-def _options(config: Path | None, given: Mapping[str, object]) -> SearchOptions:
+def _search_options(config: Path | None, given: Mapping[str, object]) -> SearchOptions:
+    """Merges the options of the file and of the command line, which takes precedence."""
     from ..studies.config import read_config
 
     from_file = read_config(config) if config else {}
@@ -152,8 +153,8 @@ def _print_front(study: Study, front: tuple[ParetoPoint, ...]) -> None:
     print(f"models and cards: {study.folder.pareto}")
 
 
-def _print_next(study: Study, *, has_storage: bool) -> None:
-    """Prints the highlights of a study, and the next commands."""
+def _print_next_steps(study: Study, *, has_storage: bool) -> None:
+    """Prints the highlights of a study, and commands to continue with."""
     from ..reporting.content import collect
 
     content = collect(study)

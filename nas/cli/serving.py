@@ -1,4 +1,4 @@
-"""``nas serve-storage``: a proxy between a database and the workers of many machines."""
+"""``nas serve-storage``: runs a proxy between a database and workers on many machines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 def serve_storage(
     storage: Annotated[str, typer.Option(help="URL of the database (PostgreSQL).")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 13000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")
+    ] = 13000,
     host: Annotated[
         str, typer.Option(help="Address to listen on; whoever reaches it may change every study.")
     ] = "127.0.0.1",

@@ -1,4 +1,4 @@
-"""``nas models``: the trained models that come with the package."""
+"""``nas models``: lists and writes the trained models that come with the package."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def list_models(as_json: JsonOption = False) -> None:
 @app.command()
 def get(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `nas models list` names it.")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to [NAME].")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Target folder [NAME].")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the INT8 file, its card, and how to time it on a phone or board."""
@@ -64,22 +64,25 @@ def get(
 def _rows(
     model: ShippedModel, models: tuple[ShippedModel, ...], sets: list[str]
 ) -> Iterator[tuple[str, ...]]:
-    """A row for each device; columns of the model are filled in the first row only."""
+    """Yields a row for each device; only the first row has the columns of the model itself."""
     card = model.card
     psnr_db = {test.name: f"{test.quality.psnr_db:.2f}" for test in card.tests}
-    own = (
+    model_cells = (
         model.name, str(card.scale), *(psnr_db.get(name, "-") for name in sets),
         f"{card.training['steps']:,}" if "steps" in card.training else "-",
         "-" if card.tflite_kb is None else f"{card.tflite_kb:.0f}",
     )  # fmt: skip
     for time in card.times:
-        ratio = _ratio(model, models, time.device)
+        ratio = _score_ratio(model, models, time.device)
         score = "-" if ratio is None else f"{ratio:.2f}"
-        yield (*own, time.device, score, time.latency.text)
-        own = ("",) * len(own)
+        yield (*model_cells, time.device, score, time.latency.text)
+        model_cells = ("",) * len(model_cells)
 
 
-def _ratio(model: ShippedModel, models: tuple[ShippedModel, ...], device: str) -> float | None:
+def _score_ratio(
+    model: ShippedModel, models: tuple[ShippedModel, ...], device: str
+) -> float | None:
+    """Returns the model's score on ``device`` relative to ABPN's; None if it is unknown."""
     from ..shipped.comparison import ratio_to, reference_of
 
     reference = reference_of(model, models)
@@ -107,7 +110,7 @@ def _to_json(model: ShippedModel, models: tuple[ShippedModel, ...]) -> dict[str,
                 "low_ms": time.latency.low_ms,
                 "high_ms": time.latency.high_ms,
                 "source": time.latency.source,
-                "score_to_abpn": _ratio(model, models, time.device),
+                "score_to_abpn": _score_ratio(model, models, time.device),
             }
             for time in card.times
         ],

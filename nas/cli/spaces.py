@@ -17,9 +17,11 @@ app = typer.Typer(
     help="The search spaces: list, show, sample, count, check.",
     no_args_is_help=True, rich_markup_mode=None,
 )  # fmt: skip
-Name = Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A space, or a file of yours.")]
+SpaceName = Annotated[
+    str, typer.Argument(metavar="NAME|FILE.py", help="A space, or a file of yours.")
+]
 ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Upscaling factor.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of the random choices.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the random choices.")]
 _INPUT = "360x640"
 
 
@@ -43,7 +45,7 @@ def list_spaces(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
+def show(space: SpaceName, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """Show the parameters, their choices, and how many of 500 random networks have each."""
     from search_spaces.spaces.enumeration import parameters
     from search_spaces.spaces.fingerprint import fingerprint
@@ -70,7 +72,7 @@ def show(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> No
 
 @app.command()
 def sample(
-    space: Name,
+    space: SpaceName,
     number: Annotated[int, typer.Option("--number", min=1, help="How many networks.")] = 1,
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
@@ -110,7 +112,7 @@ def sample(
 
 
 @app.command()
-def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
+def count(space: SpaceName, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
     """Count the combinations of parameters, or estimate their number by random walks."""
     from search_spaces.spaces.enumeration import count as count_combinations
     from search_spaces.spaces.loading import load_space
@@ -131,9 +133,9 @@ def count(space: Name, scale: ScaleOption = 3, as_json: JsonOption = False) -> N
 
 @app.command()
 def check(
-    space: Name,
+    space: SpaceName,
     samples: Annotated[int, typer.Option(min=1, help="Networks to draw.")] = 200,
-    convert: Annotated[int, typer.Option(min=0, help="Of these, to convert to INT8.")] = 3,
+    convert: Annotated[int, typer.Option(min=0, help="How many of these to convert to INT8.")] = 3,
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

@@ -1,4 +1,4 @@
-"""``nas upscale``: pictures of any kind and size, one or a folder of them."""
+"""``nas upscale``: enlarges one picture of any kind and size, or a folder of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ def upscale(
     try:
         with progress_bar() as show:
             outcome = upscale_pictures(
-                file_of(model), source, target, side_by_side=side_by_side, observer=_Printer(show)
+                file_of(model),
+                source,
+                target,
+                side_by_side=side_by_side,
+                observer=_PicturePrinter(show),
             )
     except KeyboardInterrupt:
         print("interrupted; what is written is whole", file=sys.stderr)
@@ -56,8 +60,8 @@ def upscale(
         )
 
 
-class _Printer:
-    """Prints a line for each picture."""
+class _PicturePrinter:
+    """Shows the progress of each picture, and prints a line when it is done."""
 
     def __init__(self, show: Show) -> None:
         self._show = show

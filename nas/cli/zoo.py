@@ -1,4 +1,4 @@
-"""``nas zoo``: the networks of the report."""
+"""``nas zoo``: lists, shows and benchmarks published networks."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def bench(
     ),
     scale: ScaleOption = 3,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for models and rows; kept ones are used.")] = (
-        Path("zoo-bench")
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for models and rows; finished ones are reused.")
+    ] = (Path("zoo-bench")),
     as_json: JsonOption = False,
 ) -> None:
     """Train, evaluate and time the networks by one recipe; resumes an interrupted run."""
@@ -121,7 +121,7 @@ def bench(
     images = load_data(data, scale)
     tests = load_named_sets(test or [], scale)
     tests = tests or {VALIDATION: images.validation}
-    trial = Bench(images, tests, load_device(device), steps, seed, out)
+    benchmark = Bench(images, tests, load_device(device), steps, seed, out)
     systems, failures = [], 0
     opening = notes({"training": images.training, VALIDATION: images.validation})
     for network in networks:
@@ -129,9 +129,9 @@ def bench(
         try:
             reporter = TrainingReporter()
             reporter.begins(opening)
-            trained = trial.train(network, reporter.observe)
+            trained = benchmark.train(network, reporter.observe)
             opening = []
-            systems.append(trial.time(network, trained))
+            systems.append(benchmark.time(network, trained))
         except CandidateError as error:
             failures += 1
             print(f"{network.name}: {error}", file=sys.stderr)

@@ -1,9 +1,9 @@
-"""Five minutes of search as a newcomer has them: on the embedded images, all options as they are.
+"""Runs five-minute searches as a new user would: embedded images, default options.
 
     python -m studies.first_minutes.run [--seeds N]
 
-Each search is a process of its own, one after another, and each row is in ``results.csv`` beside
-this file as soon as it is there. ``README.md`` is written anew.
+Searches run one after another, each in its own process. A finished search is a row of
+``results.csv`` beside this file; ``README.md`` is written again after each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..ledger import Ledger
 
 HERE = Path(__file__).parent
 BUDGET = "5m"
-#: What a newcomer says beside the budget.
+#: Options that a new user gives in addition to the budget.
 COMMANDS = (
     (),
     ("--space", "mobile", "--device", "ethos-u85-1024"),
@@ -34,32 +34,32 @@ COMMANDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One search."""
+    """Result of one search."""
 
     command: str
     seed: int
     workers: int
-    #: beside the references
+    #: Number of trained networks, without the references.
     trained: int
-    #: of the best to ABPN's, as expected after a full training
+    #: Best score divided by ABPN's, both as expected after a full training.
     score_ratio: float
-    #: the same after so many candidates
+    #: The same ratio after so many candidates.
     ratio_after_5: float | None = None
     ratio_after_10: float | None = None
     ratio_after_20: float | None = None
-    #: before the first was trained
+    #: The best ratio that the search predicts before the first training.
     promised_ratio: float | None = None
 
 
 LEDGER = Ledger(HERE / "results.csv", Row)
 
 
-def search(words: tuple[str, ...], seed: int) -> Row:
-    """Runs it in a folder of its own."""
-    command = ("search", "--budget", BUDGET, *words)
+def search(options: tuple[str, ...], seed: int) -> Row:
+    """Runs a search in a temporary folder."""
+    command = ("search", "--budget", BUDGET, *options)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        called = (sys.executable, "-m", "nas", *command, "--seed", str(seed), "--study", "s")
-        subprocess.run(called, check=True, stdout=subprocess.DEVNULL)
+        arguments = (sys.executable, "-m", "nas", *command, "--seed", str(seed), "--study", "s")
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
         study = load_study("s")
         trained = [row for row in study.records() if row.result is not None]
         front = study.expected_front()
@@ -86,7 +86,7 @@ def search(words: tuple[str, ...], seed: int) -> Row:
 
 
 def report(rows: list[Row]) -> str:
-    """The README."""
+    """Returns the text of README.md."""
     lines = [
         "# The first five minutes",
         "",
@@ -111,21 +111,21 @@ def report(rows: list[Row]) -> str:
         )
     lines.append("")
     for command in sorted({row.command for row in rows}):
-        own = [row for row in rows if row.command == command]
-        if len(own) < 2:
+        searches = [row for row in rows if row.command == command]
+        if len(searches) < 2:
             continue
-        trained = statistics.median(row.trained for row in own)
-        ratio = statistics.median(row.score_ratio for row in own)
+        trained = statistics.median(row.trained for row in searches)
+        ratio = statistics.median(row.score_ratio for row in searches)
         lines += [
             f"`{command}`: {trained:g} trained and {ratio:.2f} times ABPN's score, the medians of "
-            f"{len(own)}.",
+            f"{len(searches)}.",
             "",
         ]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Runs what is missing."""
+    """Runs the searches that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Operators around networks that no graph holds, at the size that all was published for."""
+"""Operators that a graph cannot hold, at the input size of all published times."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from search_spaces import InputSpec, LoweredOperator, Tensor
 LR = InputSpec(360, 640)
 
 
-def with_bytes_at_ends(operators: tuple[LoweredOperator, ...]) -> tuple[LoweredOperator, ...]:
-    """The file of uint8 images: a QUANTIZE behind the image, and one before the output."""
+def with_uint8_ends(operators: tuple[LoweredOperator, ...]) -> tuple[LoweredOperator, ...]:
+    """Adds a QUANTIZE behind the input and one before the output, as in files of uint8 images."""
     image = next(t for k in operators for t in k.inputs if t.name == "input")
-    inside = pointwise("QUANTIZE", image)
-    read = {image: inside.outputs[0]}
-    within = [
-        replace(operator, inputs=tuple(read.get(tensor, tensor) for tensor in operator.inputs))
+    first = pointwise("QUANTIZE", image)
+    replaced = {image: first.outputs[0]}
+    inner = [
+        replace(operator, inputs=tuple(replaced.get(tensor, tensor) for tensor in operator.inputs))
         for operator in operators
     ]
-    last = pointwise("QUANTIZE", within[-1].outputs[0])
+    last = pointwise("QUANTIZE", inner[-1].outputs[0])
     out = replace(last, name="quantize_out", outputs=(replace(last.outputs[0], name="output"),))
-    return (inside, *within, out)
+    return (first, *inner, out)
 
 
 def pointwise(kind: str, source: Tensor) -> LoweredOperator:
-    """An operator that reads one tensor and writes one of its shape."""
+    """Returns an operator that reads ``source`` and writes a tensor of the same shape."""
     name = kind.lower()
     return LoweredOperator(kind, name, (source,), (Tensor(name, source.shape),))

@@ -1,10 +1,9 @@
-"""The regressions of the Ethos-U devices: their folders, and how far off they are.
+"""Writes the folders of the Ethos-U regressions, with their errors.
 
     python -m studies.latency_error.ethos_u TABLES
 
-writes the folders anew: a table of ``TABLES/DEVICE/train/measurements.csv``, all that follows from
-it and from the network of operators that is there, and how far off it is from ``.../fresh/...`` and
-``.../sizes/...``.
+writes each folder again: a table from ``TABLES/DEVICE/train/measurements.csv``, device.toml, and a
+card with the errors of the folder's neural network on ``.../fresh/...`` and ``.../sizes/...``.
 """
 
 from __future__ import annotations
@@ -37,35 +36,35 @@ from .published import DEVICES
 
 COMPILED = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512", "ethos-u85-1024")
 PACKED = f"{TABLE}.gz"
-#: The weights beside it.
+#: Weights of the neural network, beside the table.
 NETWORK = "operators.npz"
-#: Rows of the table that comes with a device: x3, of its size of image.
+#: Rows of the table that comes with a device: networks x3 at 360x640.
 SHIPPED = 300
-#: Only names what is there.
+#: Operators that cost nothing, since they move no data.
 FREE = frozenset({"RESHAPE"})
-#: The array of every one of them takes channels by sixteen at one end.
+#: The multiplier array of every Ethos-U processes channels by sixteen at one end.
 PADDING = ChannelPadding(16, 16)
 
 
 def shipped_table(name: str) -> tuple[Measurement, ...]:
-    """The rows that the regression of the compiled device ``name`` is fitted to."""
+    """Returns the table that comes with the regression of the compiled device ``name``."""
     return read_table(DEVICES / f"{name}-regression" / PACKED)
 
 
 def ship_table(name: str, rows: Sequence[Measurement]) -> None:
-    """Puts the first of ``rows`` that are fit for it into the folder of ``name``."""
+    """Writes the first ``SHIPPED`` rows of the usual size and scale into the folder of ``name``."""
     chosen = [row for row in rows if _is_usual(row)][:SHIPPED]
     data = gzip.compress(write_measurements(chosen).encode(), mtime=0)
     write_whole(DEVICES / f"{name}-regression" / PACKED, data)
 
 
 def _is_usual(row: Measurement) -> bool:
-    image, made = row.operators[0].inputs[0].shape, row.operators[-1].outputs[0].shape
-    return image[:2] == (360, 640) and made[:2] == (3 * 360, 3 * 640)
+    image, result = row.operators[0].inputs[0].shape, row.operators[-1].outputs[0].shape
+    return image[:2] == (360, 640) and result[:2] == (3 * 360, 3 * 640)
 
 
 def structure_of(rows: Sequence[Measurement]) -> CostStructure:
-    """What is known before the fit."""
+    """Returns the cost structure that is assumed before the fit."""
     found = default_structure(rows)
     terms = (replace(term, kinds=term.kinds - FREE) for term in found.terms)
     return replace(
@@ -77,46 +76,50 @@ def structure_of(rows: Sequence[Measurement]) -> CostStructure:
 
 
 def is_deployed(row: Measurement) -> bool:
-    """Is it written as the devices deploy networks, without DEPTH_TO_SPACE?"""
+    """Returns whether the network is as the devices deploy it, without DEPTH_TO_SPACE."""
     return all(operator.kind != "DEPTH_TO_SPACE" for operator in row.operators)
 
 
 def by_form(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
-    """As the devices deploy networks, and others."""
+    """Groups rows into networks as the devices deploy them, and others."""
     return {
         "as deployed": [row for row in rows if is_deployed(row)],
         "with DEPTH_TO_SPACE": [row for row in rows if not is_deployed(row)],
     }
 
 
-def own_time(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
-    """The compiler's own time: what it leaves to the CPU has an assumed price, and is left out."""
+def predictions_without_cpu(model: LatencyModel, rows: Sequence[Measurement]) -> list[Prediction]:
+    """Predicts times without operators of assumed prices, which are those left to the CPU."""
     import numpy as np
 
-    said = model.predict([row.operators for row in rows])
-    priced = np.isin(said.table.kind, sorted(model.structure.open_kinds))
+    predicted = model.predict([row.operators for row in rows])
+    is_fitted = np.isin(predicted.table.kind, sorted(model.structure.open_kinds))
     measured = np.concatenate([row.operators_ms for row in rows])
-    ms, told = (
-        said.table.per_network(np.where(priced, times, 0.0)).tolist()
-        for times in (said.operator_ms, measured)
+    ms, measured_ms = (
+        predicted.table.per_network(np.where(is_fitted, times, 0.0)).tolist()
+        for times in (predicted.operator_ms, measured)
     )
-    low, high = (said.low_ms / said.ms).tolist(), (said.high_ms / said.ms).tolist()
+    low, high = (
+        (predicted.low_ms / predicted.ms).tolist(),
+        (predicted.high_ms / predicted.ms).tolist(),
+    )
     return [
         Prediction(row.name, true, mean, mean * below, mean * above)
-        for row, true, mean, below, above in zip(rows, told, ms, low, high, strict=True)
+        for row, true, mean, below, above in zip(rows, measured_ms, ms, low, high, strict=True)
     ]
 
 
-def judged(name: str, rows: Sequence[Measurement]) -> list[Prediction]:
-    """Networks that the regression of the compiled device ``name`` has not seen."""
+def predictions_for(name: str, rows: Sequence[Measurement]) -> list[Prediction]:
+    """Returns predictions of the regression of the compiled device ``name`` for ``rows``."""
     device = load_device(f"{name}-regression")
     assert isinstance(device.settings, RegressionSettings)
-    return own_time(device.settings.fit(device.folder), rows)
+    return predictions_without_cpu(device.settings.fit(device.folder), rows)
 
 
 def write_device(name: str, unseen: dict[str, Sequence[Measurement]]) -> None:
-    """The folder of the regression of the compiled device ``name``; ``unseen`` is named by sizes
-    of images.
+    """Writes the folder of the regression of the compiled device ``name``.
+
+    ``unseen`` has networks that the regression was not fitted to, keyed by their sizes of images.
     """
     compiled, folder = load_device(name), DEVICES / f"{name}-regression"
     structure = structure_of(shipped_table(name))
@@ -132,26 +135,30 @@ def write_device(name: str, unseen: dict[str, Sequence[Measurement]]) -> None:
         }
     )
     write_whole(folder / "device.toml", device_toml(device).encode())
-    found = {
-        f"{size}, {form}": judged(name, rows)
+    predictions = {
+        f"{size}, {form}": predictions_for(name, rows)
         for size, all_rows in unseen.items()
         for form, rows in by_form(all_rows).items()
     }
-    drawn = [one for form, all_of in found.items() if "deployed" in form for one in all_of]
-    picture = predicted_against_measured(drawn, device.title)
+    as_deployed = [
+        one for form, all_of in predictions.items() if "deployed" in form for one in all_of
+    ]
+    picture = predicted_against_measured(as_deployed, device.title)
     write_whole(folder / "predicted.svg", picture.encode())
-    text = card(device, name, settings.fit(folder), found)
+    text = card(device, name, settings.fit(folder), predictions)
     write_whole(folder / "README.md", text.encode())
 
 
 def card(
-    device: Device, compiled: str, model: LatencyModel, found: dict[str, list[Prediction]]
+    device: Device, compiled: str, model: LatencyModel, predictions: dict[str, list[Prediction]]
 ) -> str:
-    """The text of README.md."""
+    """Returns the text of README.md."""
     pixels = model.pixels
     counts = Counter(operator.kind for row in model.rows for operator in row.operators)
     seen = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
-    figures = "\n".join(f"| {_figures(what, accuracy(told))} |" for what, told in found.items())
+    figures = "\n".join(
+        f"| {_figures(what, accuracy(told))} |" for what, told in predictions.items()
+    )
     return f"""# {device.title}
 
 What the compiler says of `{compiled}`, predicted from the operators alone, some hundred times as
@@ -199,7 +206,7 @@ def _figures(what: str, found: Accuracy) -> str:
 
 
 def main() -> None:
-    """All folders."""
+    """Writes the folders of all devices."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
     tables = parser.parse_args().tables

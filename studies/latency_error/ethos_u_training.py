@@ -1,11 +1,12 @@
-"""Trains the networks of operators that stand for the compiler of the Ethos-U devices.
+"""Trains the neural networks that predict operator times of the Ethos-U compiler.
 
     python -m studies.latency_error.ethos_u_training TABLES
 
-learns from ``TABLES/DEVICE/train/measurements.csv`` and the tables that the devices ship: from
-random weights on all devices together, since their compilers schedule alike, with one output for
-each, then on each device by itself. The first ``LEFT_OUT`` networks are never learned from; the
-interval comes from their errors. Writes ``operators.npz`` beside each device's table.
+trains on ``TABLES/DEVICE/train/measurements.csv`` and on the tables that the devices ship. It
+starts from random weights on all devices together, with one output per device, since their
+compilers schedule alike; then it trains on each device by itself. The first ``LEFT_OUT`` networks
+are never trained on; their errors give the interval. Writes ``operators.npz`` beside each device's
+table.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ import tensorflow as tf
 
 Floats = npt.NDArray[np.float32]
 
-#: How far each layer sees.
+#: Dilation of each convolution over the sequence of operators.
 STEPS = (1, 1, 1, 2, 4)
 WIDTH = 64
 BATCH = 16
-#: Of all devices together, then of each by itself; the rate that falls from there to nothing.
+#: Epochs and peak learning rate (it decays to 0): on all devices together, then on each by itself.
 EPOCHS, RATE = 60, 4e-3
 OWN_EPOCHS, OWN_RATE = 20, 1e-3
-#: Of the image of half of the networks.
+#: Number of image pixels of half of the networks.
 USUAL_PIXELS = USUAL.height * USUAL.width
 #: Networks that are kept from training, for the interval.
 LEFT_OUT = 400
@@ -59,16 +60,17 @@ CLOCKS = {
 
 @dataclass(frozen=True)
 class Example:
-    """One network: what is shown of its operators, and their cycles on every device.
+    """One network: features (operators, features) and cycles (operators, devices).
 
-    ``counted`` is 0 where a device leaves an operator to the CPU.
+    ``work`` (operators,) are the cycles of pure work, which predicted factors multiply. ``counted``
+    (operators, devices) is 0 where a device leaves an operator to the CPU, else 1.
     """
 
     shown: Floats
     work: Floats
     cycles: Floats
     counted: Floats
-    #: of the image
+    #: Number of pixels of the image.
     pixels: float
 
     def on(self, device: int) -> Example:
@@ -79,7 +81,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """All of them, and what they hold."""
+    """All networks, with their operator kinds and their ranges of image pixels and times in ms."""
 
     kinds: tuple[str, ...]
     rows: tuple[Example, ...]
@@ -88,7 +90,7 @@ class Examples:
 
     @classmethod
     def of(cls, tables: dict[str, Sequence[Measurement]]) -> Examples:
-        """Of the same networks in every device's table."""
+        """Reads the examples from the devices' tables, which must hold the same networks."""
         first = tables[COMPILED[0]]
         assert all([r.name for r in rows] == [r.name for r in first] for rows in tables.values())
         table = OperatorTable.of([row.operators for row in first])
@@ -117,7 +119,7 @@ def _cycles(name: str, rows: Sequence[Measurement]) -> Floats:
 
 
 def padded(examples: Sequence[Example]) -> tuple[Floats, ...]:
-    """As one array a field, zeros behind the ends; the last says where operators are."""
+    """Returns one zero-padded array per field, and a mask that is 1 where an operator is."""
     longest = -(-max(len(example.work) for example in examples) // 8) * 8
 
     def stacked(values: Sequence[Floats]) -> Floats:
@@ -132,9 +134,10 @@ def padded(examples: Sequence[Example]) -> tuple[Floats, ...]:
     )
 
 
-def drawn_weights(features: int, devices: int, random: np.random.Generator) -> dict[str, Floats]:
-    """Of one network for ``devices``, before any training; ``factor`` and ``factor_bias`` end with
-    the devices. What a layer adds to the one before is small at first.
+def initial_weights(features: int, devices: int, random: np.random.Generator) -> dict[str, Floats]:
+    """Returns random initial weights of one network for ``devices``.
+
+    The last axis of ``factor`` and ``factor_bias`` is the device. Residual layers start small.
     """
 
     def drawn(*shape: int, scale: float = 1.0) -> Floats:
@@ -146,12 +149,12 @@ def drawn_weights(features: int, devices: int, random: np.random.Generator) -> d
         weights[f"middle_{layer}"] = drawn(3, WIDTH, WIDTH, scale=0.3)
         weights[f"middle_bias_{layer}"] = np.zeros(WIDTH, np.float32)
     biases = {name: np.zeros(WIDTH, np.float32) for name in ("first_bias", "last_bias")}
-    ends = {"factor": drawn(WIDTH, devices), "factor_bias": np.zeros(devices, np.float32)}
-    return weights | biases | ends
+    output_weights = {"factor": drawn(WIDTH, devices), "factor_bias": np.zeros(devices, np.float32)}
+    return weights | biases | output_weights
 
 
-class Member:
-    """One network being trained, by Adam with a rate that falls to nothing."""
+class TrainedNetwork:
+    """A network being trained by Adam with a learning rate that decays to 0."""
 
     def __init__(self, weights: dict[str, Floats]) -> None:
         self.random = np.random.default_rng(0)
@@ -161,19 +164,21 @@ class Member:
         )
         self.optimizer.build(list(self.weights.values()))
 
-    def on(self, device: int) -> Member:
-        """For one device alone, from here on."""
+    def on(self, device: int) -> TrainedNetwork:
+        """Returns a copy with the output of one device, to train on that device alone."""
         own = {name: variable.numpy() for name, variable in self.weights.items()}
-        ends = {name: own[name][..., device : device + 1] for name in ("factor", "factor_bias")}
-        return Member(own | ends)
+        output_weights = {
+            name: own[name][..., device : device + 1] for name in ("factor", "factor_bias")
+        }
+        return TrainedNetwork(own | output_weights)
 
-    def factors(self, shown: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
-        """As ``OperatorNetwork`` computes them, of all devices."""
+    def factors(self, shown: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """Returns the factors of all devices, computed as in ``OperatorNetwork``."""
         own = self.weights
-        hidden = tf.nn.relu(shown @ own["first"] + own["first_bias"]) * there
+        hidden = tf.nn.relu(shown @ own["first"] + own["first_bias"]) * mask
         for layer in range(len(STEPS)):
             around = tf.nn.conv1d(hidden, own[f"middle_{layer}"], 1, "SAME", dilations=STEPS[layer])
-            hidden = (hidden + tf.nn.relu(around + own[f"middle_bias_{layer}"])) * there
+            hidden = (hidden + tf.nn.relu(around + own[f"middle_bias_{layer}"])) * mask
         last = tf.nn.relu(tf.concat([hidden, shown], -1) @ own["last"] + own["last_bias"])
         return tf.nn.softplus(last @ own["factor"] + own["factor_bias"])
 
@@ -184,47 +189,51 @@ class Member:
         work: tf.Tensor,
         cycles: tf.Tensor,
         counted: tf.Tensor,
-        there: tf.Tensor,
+        mask: tf.Tensor,
     ) -> tf.Tensor:
-        """One; errors of operators, as parts of their network, and of the network count alike."""
+        """Trains on one batch; returns the mean absolute log error of the networks' cycles.
+
+        The loss weighs this error and the mean error of operators, relative to the cycles of their
+        network, equally.
+        """
         variables = list(self.weights.values())
         with tf.GradientTape() as tape:
-            said = self.factors(shown, there) * work * counted
+            predicted = self.factors(shown, mask) * work * counted
             total = tf.reduce_sum(cycles, 1) + 1
-            of_operators = tf.reduce_sum(tf.abs(said - cycles), 1) / total
-            of_network = tf.abs(tf.math.log((tf.reduce_sum(said, 1) + 1) / total))
-            loss = tf.reduce_mean(of_operators) + tf.reduce_mean(of_network)
+            operator_error = tf.reduce_sum(tf.abs(predicted - cycles), 1) / total
+            network_error = tf.abs(tf.math.log((tf.reduce_sum(predicted, 1) + 1) / total))
+            loss = tf.reduce_mean(operator_error) + tf.reduce_mean(network_error)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return tf.reduce_mean(of_network)
+        return tf.reduce_mean(network_error)
 
     def train(self, examples: Sequence[Example], epochs: int, rate: float) -> None:
-        """One round."""
+        """Trains for ``epochs`` with a peak learning rate of ``rate``."""
         steps, done = epochs * -(-len(examples) // BATCH), 0
         for epoch in range(epochs):
             errors = []
             for batch in self._batches(examples):
                 done += 1
-                falling = 0.5 * (1 + np.cos(np.pi * min(done / steps, 1)))
-                self.optimizer.learning_rate.assign(rate * min(1, done / 100) * falling)
+                decay = 0.5 * (1 + np.cos(np.pi * min(done / steps, 1)))
+                self.optimizer.learning_rate.assign(rate * min(1, done / 100) * decay)
                 errors.append(self.step(*map(tf.constant, padded(batch))))
             print(f"epoch {epoch + 1} of {epochs}: {np.mean(errors):.4f}", flush=True)
 
     def _batches(self, examples: Sequence[Example]) -> list[list[Example]]:
-        """Of networks of about one length, in any order."""
+        """Returns batches of networks of similar length, in random order."""
         order = [examples[place] for place in self.random.permutation(len(examples))]
         batches: list[list[Example]] = []
         for begin in range(0, len(order), 8 * BATCH):
-            alike = sorted(order[begin : begin + 8 * BATCH], key=lambda e: len(e.work))
-            batches += [alike[at : at + BATCH] for at in range(0, len(alike), BATCH)]
+            similar = sorted(order[begin : begin + 8 * BATCH], key=lambda e: len(e.work))
+            batches += [similar[at : at + BATCH] for at in range(0, len(similar), BATCH)]
         self.random.shuffle(batches)
         return batches
 
 
 def network_of(
-    member: Member, name: str, examples: Examples, radius: float, usual_radius: float
+    network: TrainedNetwork, name: str, examples: Examples, radius: float, usual_radius: float
 ) -> OperatorNetwork:
-    """What ``member`` has learned of the device ``name`` alone."""
-    weights = {name: variable.numpy()[None] for name, variable in member.weights.items()}
+    """Returns the trained weights for the device ``name`` as a predictor."""
+    weights = {name: variable.numpy()[None] for name, variable in network.weights.items()}
 
     def layers(name: str) -> Floats:
         return np.stack([weights[f"{name}_{layer}"] for layer in range(len(STEPS))], axis=1)
@@ -242,18 +251,18 @@ def network_of(
     )  # fmt: skip
 
 
-def errors(member: Member, left_out: Sequence[Example]) -> Floats:
-    """(networks, devices): logarithms of what is said to what is so."""
-    off = []
+def errors(network: TrainedNetwork, left_out: Sequence[Example]) -> Floats:
+    """Returns (networks, devices): logarithms of predicted to true cycles."""
+    log_ratios = []
     for example in left_out:
-        shown, work, cycles, counted, there = padded([example])
-        said = (member.factors(shown, there).numpy() * work * counted).sum((0, 1))
-        off.append(np.log(said / cycles.sum((0, 1))))
-    return np.stack(off)
+        shown, work, cycles, counted, mask = padded([example])
+        predicted = (network.factors(shown, mask).numpy() * work * counted).sum((0, 1))
+        log_ratios.append(np.log(predicted / cycles.sum((0, 1))))
+    return np.stack(log_ratios)
 
 
 def main() -> None:
-    """All devices."""
+    """Trains and writes the networks of all devices."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
@@ -266,14 +275,14 @@ def main() -> None:
         known = {row.name for row in compiled}
         rows[name] = [*compiled, *(row for row in shipped_table(name) if row.name not in known)]
     examples = Examples.of(rows)
-    left_out, learned = examples.rows[:LEFT_OUT], examples.rows[LEFT_OUT:]
-    features = learned[0].shown.shape[1]
-    shared = Member(drawn_weights(features, len(COMPILED), np.random.default_rng(0)))
-    shared.train(learned, options.epochs, RATE)
+    left_out, training_set = examples.rows[:LEFT_OUT], examples.rows[LEFT_OUT:]
+    features = training_set[0].shown.shape[1]
+    shared = TrainedNetwork(initial_weights(features, len(COMPILED), np.random.default_rng(0)))
+    shared.train(training_set, options.epochs, RATE)
     usual = np.array([example.pixels == USUAL_PIXELS for example in left_out])
     for device, name in enumerate(COMPILED):
         member = shared.on(device)
-        member.train([example.on(device) for example in learned], options.own_epochs, OWN_RATE)
+        member.train([example.on(device) for example in training_set], options.own_epochs, OWN_RATE)
         distances = np.abs(errors(member, [example.on(device) for example in left_out])[:, 0])
         radius, usual_radius = (conformal(distances[w].tolist()) for w in (~usual, usual))
         print(

@@ -1,10 +1,11 @@
-"""Networks of ``mobile`` measured on this machine: to fit its regression, and to judge it, twice.
+"""Measures networks of ``mobile`` on this machine, to fit its regression and to test it.
 
     python -m studies.latency_error.host DIR
 
-writes ``DIR/train`` (150, as `nas latency collect` chooses them), ``DIR/fresh`` (60 others, drawn
-at random) and ``DIR/again`` (those once more, afterwards): half an hour, with nothing beside it;
-the same command goes on where it was stopped. ``run.py --host DIR`` judges by them.
+writes ``DIR/train`` (150 networks, chosen as by `nas latency collect`), ``DIR/fresh`` (60 others,
+drawn at random) and ``DIR/again`` (these 60, measured a second time). This takes half an hour, in
+which the machine should do nothing else; the same command continues. ``run.py --host DIR`` tests
+the regression on them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TRAINED, FRESH = 150, 60
 
 
 def main() -> None:
-    """All of them."""
+    """Measures all networks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

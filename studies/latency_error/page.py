@@ -1,13 +1,13 @@
-"""README.md of this study, from its results."""
+"""Makes the README.md of this study from its results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-#: Devices of the first table.
+#: Devices of the first two tables.
 DIMENSITY = ("dimensity8100-nnapi", "dimensity8100-neuron")
-#: And of the second: today's software, and that of the report.
+#: Devices of the VS680 table: with the present software, and with that of the report.
 VS680 = ("vs680", "vs680-2021")
 _KEYS = ("mape_percent", "within_10_percent", "spearman", "largest_error_percent")
 _HEAD = """# Error of the latency models
@@ -15,7 +15,7 @@ _HEAD = """# Error of the latency models
 `python -m studies.latency_error.run` repeats all of it; every figure, with kendall and
 coverage, is in [results.json](results.json).
 """
-#: How the models came about, which no figure tells by itself.
+#: How the models were made, which the figures do not show.
 _CAVEATS = """
 ## What to hold against these figures
 
@@ -64,7 +64,7 @@ _CAVEATS = """
 
 
 def page(results: dict[str, Any]) -> str:
-    """The text of README.md."""
+    """Returns the text of README.md."""
     return "\n".join(_sections(results))
 
 

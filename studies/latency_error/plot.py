@@ -1,4 +1,4 @@
-"""Predicted against measured, as a picture that needs no program to be seen."""
+"""Plots predicted against measured latencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIDE = 400
 
 
 def predicted_against_measured(predictions: Sequence[Prediction], title: str) -> str:
-    """An SVG with logarithmic axes in ms: a point and its interval for each prediction."""
+    """Returns an SVG with logarithmic axes in ms: a point and its interval for each prediction."""
     values = [value for p in predictions for value in (p.measured_ms, p.low_ms, p.high_ms)]
     return Scatter(
         tuple(Point(p.measured_ms, p.ms, p.low_ms, p.high_ms) for p in predictions),

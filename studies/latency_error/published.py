@@ -1,9 +1,9 @@
-"""Published times as measurement tables: what ran, written down operator by operator.
+"""Converts published times to measurement tables that list the operators of each network.
 
     python -m studies.latency_error.published
 
-Rewrites ``measurements.csv`` of the devices whose times are published. Nothing here was measured by
-this project; each device's card names the sources.
+Rewrites ``measurements.csv`` of the devices whose times are published. This project measured none
+of them; each device's card names the sources.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from search_spaces import (
     lower,
 )
 
-from .bare_operators import LR, pointwise, with_bytes_at_ends
+from .bare_operators import LR, pointwise, with_uint8_ends
 from .vs680_facts import vs680
 
 DEVICES = Path(__file__).parents[2] / "latency_models" / "devices"
@@ -38,19 +38,20 @@ DEVICES = Path(__file__).parents[2] / "latency_models" / "devices"
 
 @dataclass(frozen=True)
 class Published:
-    """A network of the ETDS paper's table: parameters in thousands, and ms for x2, x3 and x4."""
+    """A network of the ETDS paper's table: its parameters, and its times at x2, x3 and x4."""
 
     name: str
-    #: middle convs and channels
+    #: Number of middle convolutions, and their channels.
     middle: int
     width: int
+    #: Parameters in thousands.
     thousands: tuple[float | None, ...]
     nnapi_ms: tuple[float | None, ...]
     neuron_ms: tuple[float | None, ...]
 
     @property
     def family(self) -> str:
-        """ABPN of ABPN-M4C28, ETDS of ETDS-T."""
+        """The family: ABPN for ABPN-M4C28, ETDS for ETDS-T."""
         return re.sub(r"-(M\d+C\d+|[TSML])$", "", self.name)
 
 
@@ -71,8 +72,8 @@ DIMENSITY_8100 = (
 )  # fmt: skip
 
 
-#: Of the same paper: networks whose image residual is carried by the convolutions, and ETDS before
-#: its two branches are made one.
+#: Networks of the same paper whose convolutions carry the image residual, and ETDS before its two
+#: branches are merged.
 FOLDED = (
     Published(
         "ECBSR-folded-M4C16", 4, 16, (17.47, 21.02, 26.18),
@@ -106,7 +107,10 @@ FOLDED = (
 
 
 def dimensity(neuron: bool) -> tuple[Measurement, ...]:
-    """The table of either runtime; ValueError if a graph has other parameters than published."""
+    """Returns the table of the runtime Neuron or NNAPI.
+
+    Raises ValueError if a graph has not as many parameters as published.
+    """
     rows = []
     for network in DIMENSITY_8100 + FOLDED:
         times = network.neuron_ms if neuron else network.nnapi_ms
@@ -122,7 +126,7 @@ def dimensity(neuron: bool) -> tuple[Measurement, ...]:
                 if network.family == "ESPCN":
                     operators += (pointwise("LOGISTIC", operators[-1].outputs[0]),)
                 if network.family == "ETDS-two-branch":
-                    operators = with_bytes_at_ends(operators)
+                    operators = with_uint8_ends(operators)
                 rows.append(
                     Measurement(
                         f"{network.name} x{scale}", operators, ms, network.name, network.family
@@ -132,7 +136,7 @@ def dimensity(neuron: bool) -> tuple[Measurement, ...]:
 
 
 def deployed(network: Published, scale: int) -> Graph:
-    """What ran; ESPCN without the sigmoid behind it, on which no trained graph may end."""
+    """Returns the graph that was run, but ESPCN without its sigmoid: no graph may end on one."""
     net, pixels = GraphBuilder(), 3 * scale**2
     middle, width = network.middle, network.width
     match network.family:
@@ -150,12 +154,12 @@ def deployed(network: Published, scale: int) -> Graph:
             return net.graph
         case "ETDS":
             # Published parameters agree with 28 channels for x3: a multiple of four.
-            wide = -(-pixels // 4) * 4
+            padded_pixels = -(-pixels // 4) * 4
             features = net.input
-            for filters in [width] * (middle + 1) + [wide]:
+            for filters in [width] * (middle + 1) + [padded_pixels]:
                 features = net.conv(features, filters, relu=True)
-            features = net.conv(features, wide, kernel=1, relu=True)
-            if wide > pixels:
+            features = net.conv(features, padded_pixels, kernel=1, relu=True)
+            if padded_pixels > pixels:
                 features = net.add_node(Slice(begin=0, size=pixels), features)
             net.add_node(DepthToSpace(block=scale), features)
             return net.graph
@@ -177,10 +181,10 @@ def deployed(network: Published, scale: int) -> Graph:
 
 
 def _folded(network: Published, scale: int) -> Graph:
-    """The image goes through in four channels more, and the clip in one more convolution."""
+    """Returns a graph that carries the image in four more channels, and clips in one more conv."""
     net, pixels = GraphBuilder(), 3 * scale**2
     features, width = net.input, network.width + 4
-    wide = -(-pixels // 4) * 4
+    padded_pixels = -(-pixels // 4) * 4
     for _ in range(network.middle + 1):
         if network.family == "ECBSR-folded":
             features = net.add_node(PRelu(), net.conv(features, width))
@@ -188,40 +192,43 @@ def _folded(network: Published, scale: int) -> Graph:
             features = net.conv(features, width, relu=True)
     if network.family == "ABPN-folded":
         features = net.conv(features, pixels + (3 if scale == 3 else 4), relu=True)
-    features = net.conv(features, wide, relu=True)
-    features = net.conv(features, wide, kernel=1, relu=True)
-    if wide > pixels:
+    features = net.conv(features, padded_pixels, relu=True)
+    features = net.conv(features, padded_pixels, kernel=1, relu=True)
+    if padded_pixels > pixels:
         features = net.add_node(Slice(begin=0, size=pixels), features)
     net.add_node(DepthToSpace(block=scale), features)
     return net.graph
 
 
 def _two_branches(network: Published, scale: int) -> Graph:
-    """Features, and beside them three channels of the image that are added in every layer."""
+    """Returns ETDS: a branch of features, and one of three image channels added by each layer."""
     net, pixels, width = GraphBuilder(), 3 * scale**2, network.width - 3
     features, image = net.conv(net.input, width, relu=True), net.conv(net.input, 3, relu=True)
     for _ in range(network.middle):
         both = net.add(net.conv(features, width), net.conv(image, width))
         features, image = net.add_node(Relu(), both), net.conv(image, 3, relu=True)
-    halves = [
+    images = [
         net.add_node(DepthToSpace(block=scale), net.conv(branch, pixels))
         for branch in (features, image)
     ]
-    net.add_node(Clip(form=ClipForm.OPERATOR), net.add(*halves))
+    net.add_node(Clip(form=ClipForm.OPERATOR), net.add(*images))
     return net.graph
 
 
 def write_interval(folder: Path) -> None:
-    """At the end of device.toml, whose comments stay: leaving structures out takes seconds."""
+    """Writes the interval to the end of device.toml, and keeps the rest of the file.
+
+    It is stored because the cross-validation that yields it takes seconds.
+    """
     file = folder / "device.toml"
-    described = file.read_text().partition("\n[settings.interval]")[0].rstrip()
-    file.write_text(f"{described}\n")
+    text = file.read_text().partition("\n[settings.interval]")[0].rstrip()
+    file.write_text(f"{text}\n")
     settings = load_device(folder).settings
     assert isinstance(settings, RegressionSettings)
     interval = settings.with_interval(folder).interval
     assert interval is not None
     file.write_text(
-        f'{described}\n\n[settings.interval]\nradius = {interval.radius}\nof = "{interval.of}"\n'
+        f'{text}\n\n[settings.interval]\nradius = {interval.radius}\nof = "{interval.of}"\n'
     )
 
 

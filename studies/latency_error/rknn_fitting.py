@@ -1,4 +1,4 @@
-"""The calibration of a board with an NPU of Rockchip's, from the times of single layers."""
+"""Fits the calibration of a board with a Rockchip NPU to the times of single layers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from latency_models.sources.rknn.calibration import Calibration
 from latency_models.sources.rknn.layers import Layer
 from search_spaces import InputError
 
-#: What the optimizer starts from: us a layer, us a kcycle at 1 GHz, a table of some 3 GB/s.
+#: Initial prices for the optimizer, in us: of a layer, 1,000 DDR cycles, 1,000 NPU cycles (1 GHz),
+#: and of a MB looked up in a table (about 3 GB/s).
 _START = (100.0, 2.0, 1.0, 300.0)
 
 
 @dataclass(frozen=True)
 class LayerTime:
-    """A layer on the NPU and what it took on the board."""
+    """A layer on the NPU, and its time on the board in us."""
 
     layer: Layer
     us: float
 
 
 def read_layer_times(text: str) -> tuple[LayerTime, ...]:
-    """Of a table ``op,output_shape,ddr_cycles,npu_cycles,read_kb,us``; the shape of one of several
-    outputs ends with ``...``.
+    """Reads a CSV table with columns ``op,output_shape,ddr_cycles,npu_cycles,read_kb,us``.
+
+    A shape that ends with ``...`` is that of the first of several outputs.
     """
     return tuple(
         LayerTime(
@@ -41,16 +43,16 @@ def read_layer_times(text: str) -> tuple[LayerTime, ...]:
 
 
 def fit_calibration(times: Sequence[LayerTime], bytes_per_ddr_cycle: float) -> Calibration:
-    """The four prices that make the mean squared relative error of ``times`` least."""
+    """Returns the four prices with the least mean squared relative error of ``times``."""
     if len(times) < 2 * len(_START):
         raise InputError(f"{len(times)} layers for {len(_START)} prices; give {2 * len(_START)}")
 
-    def priced(logarithms: Sequence[float]) -> Calibration:
+    def calibration(logarithms: Sequence[float]) -> Calibration:
         launch, ddr, npu, lookup = map(math.exp, logarithms)
         return Calibration(launch, ddr, npu, lookup, bytes_per_ddr_cycle)
 
     def errors(logarithms: Sequence[float]) -> list[float]:
-        prices = priced(logarithms)
+        prices = calibration(logarithms)
         return [prices.us(time.layer) / time.us - 1 for time in times]
 
-    return priced(least_squares(errors, [math.log(price) for price in _START]).x.tolist())
+    return calibration(least_squares(errors, [math.log(price) for price in _START]).x.tolist())

@@ -1,11 +1,12 @@
-"""How far the regressions are off: each prediction is of a network that its model has not seen.
+"""Measures the errors of the latency regressions on networks that they were not fitted to.
 
     python -m studies.latency_error.run [--tables DIR] [--host DIR]
 
-The devices whose times are published, the calibration of RK3588, and speed: about a minute on 2
-cores. With ``--tables`` also the regressions of the Ethos-U, by the tables that tables.py writes.
-``--host`` takes the folder of host.py. What is not asked for stays as it is. Writes
-``results.json`` and ``README.md`` beside this file, and the plots of the devices' cards.
+Evaluates the devices whose times are published, the calibration of RK3588, and the speed, in about
+a minute on 2 cores. With ``--tables`` it also evaluates the regressions of the Ethos-U on the
+tables that tables.py writes, and with ``--host`` that of this machine on the folder of host.py.
+Results of parts that are left out stay as they are. Writes ``results.json`` and ``README.md``
+beside this file, and the plots in the devices' folders.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from search_spaces import InputSpec, lower
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
 
-from .ethos_u import COMPILED, by_form, own_time, structure_of
+from .ethos_u import COMPILED, by_form, predictions_without_cpu, structure_of
 from .page import DIMENSITY, VS680, page
 from .plot import predicted_against_measured
 from .published import DEVICES
@@ -55,31 +56,31 @@ TRANSFERRED, FRESH = 10, 300
 
 
 def draw(name: str, predictions: Sequence[Prediction]) -> None:
-    """The plot beside the device's card."""
+    """Writes the plot beside the device's card."""
     device = load_device(name)
     picture = predicted_against_measured(predictions, device.title.replace("&", "and"))
     (DEVICES / name / "predicted.svg").write_text(picture)
 
 
 def load(name: str) -> tuple[CostStructure, tuple[Measurement, ...]]:
-    """CostStructure and table of a device that comes with the package."""
+    """Returns the cost structure and the table of a device that comes with the package."""
     device = load_device(name)
     assert isinstance(device.settings, RegressionSettings)
     return device.settings.structure, read_table(device.folder / device.settings.table)
 
 
 def figures(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Rounded for the file."""
+    """Returns the accuracy of predictions, rounded for results.json."""
     return {key: round(value, 4) for key, value in vars(accuracy(predictions)).items()}
 
 
 def dimensity(name: str) -> dict[str, Any]:
-    """Structures left out, then networks with all their scales; MACs alone as the control."""
+    """Cross-validates by leaving out structures, then networks; MACs alone are the control."""
     structure, rows = load(name)
     by_structure = cross_validate_structures(structure, rows)
     by_network = cross_validate(structure, rows, [row.network for row in rows])
     draw(name, by_network)
-    alone = [
+    by_macs = [
         prediction
         for network in dict.fromkeys(row.network for row in rows)
         for prediction in macs_alone(
@@ -88,16 +89,16 @@ def dimensity(name: str) -> dict[str, Any]:
         )
     ]
     return {
-        "structures_left_out": figures([p for told in by_structure.values() for p in told]),
-        "structures": {structure: figures(told) for structure, told in by_structure.items()},
+        "structures_left_out": figures([p for found in by_structure.values() for p in found]),
+        "structures": {name: figures(found) for name, found in by_structure.items()},
         "network_left_out": figures(by_network),
-        "macs_alone": figures(alone),
+        "macs_alone": figures(by_macs),
         "prices": prices(fitted_model(structure, rows)),
     }
 
 
 def vs680(name: str) -> dict[str, Any]:
-    """Every fact as it is fitted, and as it is predicted from the others alone."""
+    """Returns the error of each published time, as fitted and as predicted from all others."""
     structure, rows = load(name)
     model = fitted_model(structure, rows)
     left_out = cross_validate(structure, rows, [row.network for row in rows])
@@ -124,7 +125,7 @@ def vs680(name: str) -> dict[str, Any]:
 
 
 def prices(model: LatencyModel) -> dict[str, Any]:
-    """What is known of each price: its median, and the factor either way that holds two thirds."""
+    """Returns each price's median and its standard deviation as a factor (two thirds within it)."""
     assert isinstance(model.fitted, FitOfPrices)
     best = model.fitted.posteriors[0].posterior
     terms, deviation = best.prices.terms, best.covariance.diagonal() ** 0.5
@@ -148,8 +149,8 @@ def prices(model: LatencyModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def on_npu(rows: Sequence[Measurement]) -> list[Measurement]:
-    """The compiler's own time: what it leaves to the CPU is assumed, and left out here."""
+def without_cpu_times(rows: Sequence[Measurement]) -> list[Measurement]:
+    """Returns the rows with the times of operators on the CPU, which are assumptions, set to 0."""
     kept = []
     for row in rows:
         times = tuple(
@@ -161,88 +162,91 @@ def on_npu(rows: Sequence[Measurement]) -> list[Measurement]:
 
 
 def ethos_u(tables: Path) -> dict[str, Any]:
-    """Regressions fitted to the compiler, and each carried over to the others."""
+    """Evaluates the regressions of the compiled devices, and their transfer to one another."""
     results: dict[str, Any] = {}
     shipped = {name: load(f"{name}-regression") for name in COMPILED}
-    training = {name: on_npu(rows) for name, (_, rows) in shipped.items()}
+    training = {name: without_cpu_times(rows) for name, (_, rows) in shipped.items()}
     unseen, sizes = (
         {name: read_table(tables / name / part / TABLE) for name in COMPILED}
         for part in ("fresh", "sizes")
     )
-    fresh = {name: on_npu(rows) for name, rows in unseen.items()}
+    fresh = {name: without_cpu_times(rows) for name, rows in unseen.items()}
     donors: dict[str, Fit] = {
         name: fit(structure_of(rows), rows) for name, rows in training.items()
     }
     for name in COMPILED:
         results[name] = {
-            "trained_on": learned(name).networks,
+            "trained_on": shipped_model(name).networks,
             "model": by_form_figures(name, unseen[name]),
             "own_sizes": by_form_figures(name, sizes[name]),
-            "processor_seconds": processor_seconds(learned(name), unseen[name]),
+            "processor_seconds": processor_seconds(shipped_model(name), unseen[name]),
             "macs_alone": figures(macs_alone(training[name], fresh[name])),
-            "from_ten_measurements": carried_over(name, training[name], fresh[name], donors),
+            "from_ten_measurements": transfer_figures(name, training[name], fresh[name], donors),
         }
     return results
 
 
 def by_form_figures(name: str, rows: Sequence[Measurement]) -> dict[str, dict[str, float]]:
-    """Of the model that ships, by how the networks are written."""
-    return {form: figures(own_time(learned(name), own)) for form, own in by_form(rows).items()}
+    """Returns the accuracy of the shipped model for each form of writing networks."""
+    return {
+        form: figures(predictions_without_cpu(shipped_model(name), own))
+        for form, own in by_form(rows).items()
+    }
 
 
-def learned(name: str) -> LatencyModel:
-    """The model that ships for the compiled device ``name``."""
+def shipped_model(name: str) -> LatencyModel:
+    """Returns the shipped regression of the compiled device ``name``."""
     device = load_device(f"{name}-regression")
     assert isinstance(device.settings, RegressionSettings)
     return device.settings.fit(device.folder)
 
 
 def processor_seconds(model: LatencyModel, rows: Sequence[Measurement]) -> float:
-    """What ``ARCHITECTURES`` networks take, drawn again and again from ``rows``."""
-    known = list(itertools.islice(itertools.cycle(row.operators for row in rows), ARCHITECTURES))
+    """Returns the processor time to predict ``ARCHITECTURES`` networks, repeated from ``rows``."""
+    networks = list(itertools.islice(itertools.cycle(row.operators for row in rows), ARCHITECTURES))
     started = time.process_time()
-    model.predict(known)
+    model.predict(networks)
     return round(time.process_time() - started, 2)
 
 
-def carried_over(
+def transfer_figures(
     name: str, training: list[Measurement], fresh: list[Measurement], donors: dict[str, Fit]
 ) -> dict[str, Any]:
-    """``name`` from its first ten measurements and each other device's model."""
+    """Evaluates models of ``name`` that are transferred from other devices by ten measurements."""
     results = {}
     for donor, fitted in donors.items():
         if donor == name:
             continue
-        moved = transfer(fitted, training[:TRANSFERRED])
-        said = network_ms(moved, [row.operators for row in fresh[:FRESH]]).tolist()
+        transferred = transfer(fitted, training[:TRANSFERRED])
+        predicted_ms = network_ms(transferred, [row.operators for row in fresh[:FRESH]]).tolist()
         results[f"from {donor}"] = figures(
             [
                 Prediction(row.name, row.ms, ms, ms, ms)
-                for row, ms in zip(fresh[:FRESH], said, strict=True)
+                for row, ms in zip(fresh[:FRESH], predicted_ms, strict=True)
             ]
         )
     return results
 
 
 def host(tables: Path) -> dict[str, Any]:
-    """The machine at hand by regression, and how far two measurements of one network are apart."""
+    """Evaluates a regression of this machine, and the difference of repeated measurements."""
     rows, fresh, again = (read_table(tables / part / TABLE) for part in ("train", "fresh", "again"))
-    second = {row.name: row.ms for row in again}
-    apart = [
+    second_ms = {row.name: row.ms for row in again}
+    repeated = [
         Prediction(row.name, row.ms, ms, ms, ms)
         for row in fresh
-        if (ms := second.get(row.name)) is not None
+        if (ms := second_ms.get(row.name)) is not None
     ]
     return {
         "trained_on": len(rows),
         "model": figures(predict_rows(fit_model(default_structure(rows), rows), fresh)),
         "macs_alone": figures(macs_alone(rows, fresh)),
-        "measured_again": figures(apart),
+        "measured_again": figures(repeated),
     }
 
 
 def rk3588() -> dict[str, Any]:
-    """The calibration fitted to its table, and each size of layer by a fit to all others."""
+    """Evaluates the calibration on its table, and on layer sizes left out of the fit."""
     device = load_device("rk3588")
     assert isinstance(device.settings, RknnSettings)
     times = read_layer_times((device.folder / "layer_times.csv").read_text())
@@ -262,13 +266,13 @@ def rk3588() -> dict[str, Any]:
         "sum_to_measured": round(
             sum(whole.us(time.layer) for time in times) / sum(time.us for time in times), 3
         ),
-        "fitted": spread(fitted),
-        "size_left_out": spread(unseen),
+        "fitted": error_summary(fitted),
+        "size_left_out": error_summary(unseen),
     }
 
 
-def spread(errors: Sequence[float]) -> dict[str, float]:
-    """Mean, and what nine of ten keep, in percent."""
+def error_summary(errors: Sequence[float]) -> dict[str, float]:
+    """Returns the mean and the 90 % quantile of absolute relative errors, in percent."""
     nine_of_ten = sorted(errors)[math.ceil(0.9 * len(errors)) - 1]
     return {
         "mean_percent": round(100 * sum(errors) / len(errors), 1),
@@ -277,34 +281,34 @@ def spread(errors: Sequence[float]) -> dict[str, float]:
 
 
 def speed() -> dict[str, float]:
-    """Seconds for many architectures of ``mobile``, and for one network; operators are given."""
+    """Returns seconds to predict many networks of ``mobile``, and one; lowering is not counted."""
     space, spec = load_space("mobile"), InputSpec(360, 640)
     model = fitted_model(*load("dimensity8100-nnapi"))
-    known = [
+    networks = [
         operators
         for seed in range(ARCHITECTURES)
         for operators in [lower(space.draw(RandomTrial(random.Random(seed)), 3).deployed, spec)]
     ]
     started = time.perf_counter()
-    model.predict(known)
-    many = time.perf_counter() - started
+    model.predict(networks)
+    seconds = time.perf_counter() - started
     started = time.perf_counter()
-    model.predict(known[:1])
+    model.predict(networks[:1])
     return {
-        "architectures": len(known),
-        "seconds": round(many, 2),
+        "architectures": len(networks),
+        "seconds": round(seconds, 2),
         "one_network_seconds": round(time.perf_counter() - started, 4),
     }
 
 
 def main() -> None:
-    """All of it, printed as it is written."""
+    """Evaluates all parts that are asked for, and writes and prints the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=Path)
     parser.add_argument("--host", type=Path)
     options = parser.parse_args()
-    kept = HERE / "results.json"
-    results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    results_file = HERE / "results.json"
+    results: dict[str, Any] = json.loads(results_file.read_text()) if results_file.exists() else {}
     results |= {name: dimensity(name) for name in DIMENSITY}
     results |= {name: vs680(name) for name in VS680}
     results |= {"rk3588": rk3588(), "speed": speed()}
@@ -312,7 +316,7 @@ def main() -> None:
         results["ethos_u"] = ethos_u(options.tables)
     if options.host:
         results["host"] = host(options.host)
-    write_json(kept, results)
+    write_json(results_file, results)
     (HERE / "README.md").write_text(page(results))
     print(page(results))
 

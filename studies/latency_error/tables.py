@@ -1,16 +1,17 @@
-"""Networks compiled for every Ethos-U device: what the regressions learn from and are judged by.
+"""Compiles networks for every Ethos-U device, to train and to test the regressions.
 
     python -m studies.latency_error.tables TABLES train
     python -m studies.latency_error.tables TABLES fresh
     python -m studies.latency_error.tables TABLES sizes
 
-draw different ones at random and write ``TABLES/DEVICE/PART/measurements.csv``: networks to learn
-from, most of ``mobile`` x3, half at 360x640, half at sizes of their own, some of other spaces and
-scales; others of ``mobile`` x3 at 360x640; more at sizes of their own. Most are written as the
-devices deploy them, their pixels row by row, a part with DEPTH_TO_SPACE. Some third of a second for
-a network on all devices; each row is written as it is done, and the same command goes on where it
-was stopped. ``--networks`` takes fewer. ``ethos_u_training TABLES`` learns from the first,
-``ethos_u TABLES`` writes the devices' folders, ``run --tables TABLES`` judges by the others.
+draw different networks at random and write ``TABLES/DEVICE/PART/measurements.csv``. ``train`` has
+networks to learn from: most of ``mobile`` x3, half at 360x640 and half at other sizes, some of
+other spaces and scales. ``fresh`` has other networks of ``mobile`` x3 at 360x640, ``sizes`` some at
+other sizes. Most are written as the devices deploy them, with pixels row by row, a part of them
+with DEPTH_TO_SPACE. A network takes about a third of a second on all devices; rows are written one
+by one, and the same command continues. ``--networks`` compiles fewer. ``ethos_u_training TABLES``
+learns from ``train``, ``ethos_u TABLES`` writes the devices' folders, and ``run --tables TABLES``
+tests on ``fresh`` and ``sizes``.
 """
 
 from __future__ import annotations
@@ -40,30 +41,31 @@ from .ethos_u import COMPILED
 from .tflite_writer import written
 
 USUAL, SCALE = InputSpec(360, 640), 3
-#: Others than ``mobile``, for networks that are like none of it.
+#: Spaces other than ``mobile``, for networks unlike those of ``mobile``.
 _SPACES = ("anchor", "plain", "residual", "reparam", "grouped")
-#: Networks between two lines that say how many are done.
-_BETWEEN = 100
+#: Number of networks between two lines of progress.
+_PROGRESS_EVERY = 100
 _MOST_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Networks of one table, drawn one after another from a seed of its own."""
+    """How to draw the networks of one table, one after another from a seed."""
 
     networks: int
     seed: int
-    #: the least and the greatest height, and the part of the networks at sizes of their own
+    #: Smallest and largest height of an image.
     heights: tuple[int, int]
+    #: Share of the networks with a random image size.
     sized: float
-    #: and of those with DEPTH_TO_SPACE, which no device deploys
+    #: Share of the networks with DEPTH_TO_SPACE, which no device deploys.
     by_operator: float
-    #: and of those of other spaces or scales
+    #: Share of the networks of other spaces or scales.
     other: float = 0.0
 
     def drawn(self) -> Iterator[tuple[Graph, InputSpec]]:
-        """Without end."""
-        known: set[str] = set()
+        """Yields different networks with their image sizes, without end."""
+        seen: set[str] = set()
         for seed in itertools.count(self.seed):
             chance = random.Random(-seed)
             space, scale, spec = "mobile", SCALE, USUAL
@@ -80,12 +82,12 @@ class Drawing:
                 lower(graph, spec)
             except GraphError:
                 continue
-            if graph.hash not in known:
-                known.add(graph.hash)
+            if graph.hash not in seen:
+                seen.add(graph.hash)
                 yield graph, spec
 
     def _size(self, chance: random.Random) -> InputSpec:
-        """Of any shape between upright and wide; most often of even sides."""
+        """Draws a size of an aspect ratio between 3:4 and 16:9, most often with even sides."""
         least, most = map(math.log, self.heights)
         while True:
             height = round(math.exp(chance.uniform(least, most)))
@@ -104,10 +106,10 @@ PARTS = {
 
 
 def compile_all(tables: Path, part: str, networks: int, worker: Worker) -> None:
-    """Fills every device's table; a network that one compiler refuses is in none."""
+    """Fills every device's table; a network that one compiler refuses is in no table."""
     sources = {name: open_source(load_device(name), worker) for name in COMPILED}
     paths = {name: tables / name / part / TABLE for name in COMPILED}
-    done = begun(paths)
+    done = complete_networks(paths)
     for seed, (graph, spec) in enumerate(PARTS[part].drawn()):
         if len(done) >= networks:
             break
@@ -124,12 +126,12 @@ def compile_all(tables: Path, part: str, networks: int, worker: Worker) -> None:
         done.add(graph.hash)
         for name, row in rows.items():
             append(paths[name], row)
-        if len(done) % _BETWEEN == 0:
+        if len(done) % _PROGRESS_EVERY == 0:
             print(f"{len(done)} of {networks}", flush=True)
 
 
-def begun(paths: dict[str, Path]) -> set[str]:
-    """Names of the networks that are in every table; others are taken out of them."""
+def complete_networks(paths: dict[str, Path]) -> set[str]:
+    """Returns the names of networks that are in every table, and removes all others from them."""
     names = {name: _names(path) for name, path in paths.items()}
     done = set.intersection(*names.values())
     for name, path in paths.items():
@@ -140,7 +142,7 @@ def begun(paths: dict[str, Path]) -> set[str]:
 
 
 def _names(path: Path) -> set[str]:
-    """Of a table's rows, which takes far less than to read what they hold."""
+    """Returns the names of a table's rows, much faster than by reading the whole rows."""
     if not path.exists():
         return set()
     with path.open(newline="", encoding="utf-8") as file:
@@ -148,7 +150,7 @@ def _names(path: Path) -> set[str]:
 
 
 def append(path: Path, row: Measurement) -> None:
-    """One more line, whole or not at all."""
+    """Appends a row in one write, so that no part of a line is written alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     head, line = write_measurements([row]).split("\n", 1)
     with path.open("ab", buffering=0) as file:
@@ -156,7 +158,7 @@ def append(path: Path, row: Measurement) -> None:
 
 
 def main() -> None:
-    """All of a part."""
+    """Compiles all networks of a part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
     parser.add_argument("part", choices=PARTS)

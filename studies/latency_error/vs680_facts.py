@@ -20,20 +20,20 @@ from search_spaces import (
     zoo,
 )
 
-from .bare_operators import LR, with_bytes_at_ends
+from .bare_operators import LR, with_uint8_ends
 
-#: Its inverted residuals: expansion, channels, how many, stride of the first.
+#: Inverted residual blocks: expansion, channels, number of blocks, stride of the first.
 MOBILENET_V2 = (
     (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
 )  # fmt: skip
 
 
 def vs680() -> tuple[Measurement, ...]:
-    """Operators and networks on the VS680; XLSR's and ABPN's graphs are published, three inferred.
+    """Returns times of operators and networks; three of the networks have inferred graphs.
 
     Sources: Du et al., arXiv:2105.09750 (operators); the Mobile AI 2021 report, arXiv:2105.07825
-    (networks); PureConvSR, Mobile AI and AIM 2022; Synaptics' benchmark page (the rest of the later
-    software's).
+    (networks); PureConvSR, Mobile AI and AIM 2022; Synaptics' benchmark page (the other times
+    with the later software).
     """
     xlsr, abpn = lower(zoo.xlsr(3), LR), lower(zoo.abpn(3), LR)
     return (
@@ -54,20 +54,20 @@ def vs680() -> tuple[Measurement, ...]:
 
 
 def pureconvsr() -> tuple[LoweredOperator, ...]:
-    """Plain convolutions; the file was of uint8 images."""
+    """Returns the operators of PureConvSR: plain convolutions, and uint8 input and output."""
     net = GraphBuilder()
     features = net.input
     for width in (32, 32, 32, 32, 27):
         features = net.conv(features, width, relu=True)
     net.add_node(DepthToSpace(block=3), net.conv(features, 27, kernel=1, relu=True))
-    return with_bytes_at_ends(lower(net.graph, LR))
+    return with_uint8_ends(lower(net.graph, LR))
 
 
 def mobilenet_v2() -> tuple[LoweredOperator, ...]:
-    """Sandler et al., MobileNetV2, CVPR 2018, table 2, at 224x224."""
+    """Returns the operators of MobileNetV2 at 224x224 (Sandler et al., CVPR 2018, table 2)."""
     operators: list[LoweredOperator] = []
 
-    def run(
+    def add_operator(
         kind: str, inputs: tuple[Tensor, ...], shape: tuple[int, int, int], **figures: int
     ) -> Tensor:
         out = Tensor(f"{kind.lower()}_{len(operators)}", shape)
@@ -77,7 +77,7 @@ def mobilenet_v2() -> tuple[LoweredOperator, ...]:
     def conv(source: Tensor, channels: int, window: int = 1, stride: int = 1) -> Tensor:
         height, width, inner = source.shape
         shape, weights = (height // stride, width // stride, channels), window**2 * inner * channels
-        return run(
+        return add_operator(
             "CONV_2D", (source,), shape, macs=shape[0] * shape[1] * weights, window=window,
             stride=stride, weight_bytes=weights + channels,
         )  # fmt: skip
@@ -85,7 +85,7 @@ def mobilenet_v2() -> tuple[LoweredOperator, ...]:
     def depthwise(source: Tensor, stride: int) -> Tensor:
         height, width, channels = source.shape
         shape = (height // stride, width // stride, channels)
-        return run(
+        return add_operator(
             "DEPTHWISE_CONV_2D", (source,), shape, macs=9 * math.prod(shape), window=3,
             stride=stride, weight_bytes=10 * channels,
         )  # fmt: skip
@@ -95,18 +95,20 @@ def mobilenet_v2() -> tuple[LoweredOperator, ...]:
         for stride in [first_stride] + [1] * (count - 1):
             wide = conv(features, factor * features.shape[2])
             narrow = conv(depthwise(wide, stride), channels)
-            alike = narrow.shape == features.shape
-            features = run("ADD", (features, narrow), narrow.shape) if alike else narrow
-    pooled = run("MEAN", (conv(features, 1280),), (1, 1, 1280))
-    classes = run(
+            has_residual = narrow.shape == features.shape
+            features = (
+                add_operator("ADD", (features, narrow), narrow.shape) if has_residual else narrow
+            )
+    pooled = add_operator("MEAN", (conv(features, 1280),), (1, 1, 1280))
+    classes = add_operator(
         "FULLY_CONNECTED", (pooled,), (1, 1, 1001), macs=1280 * 1001, weight_bytes=1281 * 1001
     )
-    run("SOFTMAX", (classes,), (1, 1, 1001))
+    add_operator("SOFTMAX", (classes,), (1, 1, 1001))
     return tuple(operators)
 
 
 def tinysrnet() -> Graph:
-    """Widths are not published; 32 channels give the 109 KB of its file."""
+    """Returns TinySRNet; its width is not published, but 32 channels give its file's 109 KB."""
     net = GraphBuilder()
     image = net.add_node(SpaceToDepth(block=2), net.input)
     features = _residual_blocks(net, net.conv(image, 32, relu=True), 32)
@@ -114,7 +116,7 @@ def tinysrnet() -> Graph:
 
 
 def fastsr() -> Graph:
-    """Widths are not published; 16 channels give the 30 KB of its file."""
+    """Returns FastSR; its width is not published, but 16 channels give its file's 30 KB."""
     net = GraphBuilder()
     features = _residual_blocks(net, net.conv(net.input, 16, relu=True), 16)
     pixels = net.add_node(DepthToSpace(block=3), net.conv(features, 27))
@@ -123,7 +125,10 @@ def fastsr() -> Graph:
 
 
 def prpsr() -> Graph:
-    """Widths are not published; 36 channels give the 82 KB of its file. Its clip is an operator."""
+    """Returns PRPSR, which clips by an operator of its own.
+
+    Its width is not published, but 36 channels give its file's 82 KB.
+    """
     net = GraphBuilder()
     features = net.conv(net.input, 36, kernel=5, relu=True)
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""README.md of this study, from its results."""
+"""Makes the README.md of this study from its results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ all seen ("judged"): it refuses others. The fit is that of `nas latency fit`.
 - 24 random: the mean of four tables that are parts of the random one
 - 100 random: the mean of two
 """
-#: What the figures do not tell by themselves.
+#: Conclusions that the figures do not show by themselves.
 _CAVEATS = """
 The goal, that 24 planned networks reach what 100 random ones do, is not met. A design settles the
 prices of the model that it is made for, and the model errs: this compiler runs a convolution from
@@ -48,7 +48,7 @@ _TITLES = (
 
 
 def page(results: dict[str, Any]) -> str:
-    """The text of README.md."""
+    """Returns the text of README.md."""
     return "\n".join([_HEAD, *_table(results), "", *_verdict(results), ""])
 
 
@@ -70,7 +70,7 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
 
 
 def _verdict(results: dict[str, Any]) -> Iterator[str]:
-    """Where a plan of 24 has no larger mean error than 100 random networks."""
+    """Yields lines that list the devices where 24 planned networks do as well as 100 random."""
     yield "## Do 24 reach what 100 random ones reach?\n"
     for times, title in _TIMES.items():
         for name in ("small", "networks"):

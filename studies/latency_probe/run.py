@@ -1,10 +1,11 @@
-"""What 24 planned networks tell of a device, beside 24 and 100 random ones.
+"""Compares latency models fitted to 24 planned networks with those of 24 and 100 random ones.
 
     python -m studies.latency_probe.run [--compiled FOLDER]
 
-compiles the plans for Ethos-U devices, some minutes on 2 cores, and writes ``results.json`` and
-``README.md`` beside this file. Random networks, and those kept back to judge by, are of the tables
-of the devices' regressions. With ``--compiled`` the plans' tables are kept there, and gone on with.
+compiles the planned networks for Ethos-U devices, in some minutes on 2 cores, and writes
+``results.json`` and ``README.md`` beside this file. Random networks, and the networks to test on,
+come from the tables of the devices' regressions. With ``--compiled`` the tables of the planned
+networks are kept in that folder, and the same command continues them.
 """
 
 from __future__ import annotations
@@ -31,29 +32,29 @@ from nas.latency.probe import ProbeDesign, run_probe
 from nas.latency.probe_pool import small_probes
 from nas.system.files import write_json, write_text
 
-from ..latency_error.ethos_u import FREE, own_time, shipped_table
+from ..latency_error.ethos_u import FREE, predictions_without_cpu, shipped_table
 from .page import page
 
 DEVICES = ("ethos-u55-256", "ethos-u65-512", "ethos-u85-512")
 SCALE, PLANNED, RANDOM = 3, 24, 100
-#: Networks that the plan of whole ones is chosen from.
+#: Number of networks that the plan of whole networks is chosen from.
 POOL = 96
-#: Of the 300 networks of a table the last are kept back.
-_KEPT_BACK = 60
+#: Number of networks at the end of a table of 300 that are kept for testing.
+_TEST_NETWORKS = 60
 _STARTS = (0, 24, 48, 72)
 _SHOWN = ("mape_percent", "within_10_percent", "coverage_percent", "width", "spearman")
 
 
-def small(name: str, folder: Path, worker: Worker) -> tuple[Measurement, ...]:
-    """What a board is asked, of the compiler."""
+def compile_small_networks(name: str, folder: Path, worker: Worker) -> tuple[Measurement, ...]:
+    """Compiles the small networks that a board would be probed with."""
     device = load_device(name)
     source = open_source(device, worker)
     bench = DeviceBench(device, source, worker, folder / name / "small", f"small x{SCALE}")
     return run_probe(bench, ProbeDesign(small_probes(device.input, SCALE)), print).rows
 
 
-def planned(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """What a compiler is asked, of networks that are compiled already."""
+def planned_networks(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Selects the networks that a compiler would be probed with, from compiled networks."""
     networks = [row.operators for row in drawn[:POOL]]
     every = {operator.kind for operators in networks for operator in operators}
     computing = {k.kind for operators in networks for k in operators if k.macs}
@@ -65,7 +66,7 @@ def planned(drawn: Sequence[Measurement]) -> tuple[Measurement, ...]:
 
 
 def _without_free(row: Measurement) -> Measurement:
-    """Operators that cost nothing on these devices are no question of a probe."""
+    """Removes the operators that cost nothing on these devices, which a probe does not cover."""
     kept = [place for place, operator in enumerate(row.operators) if operator.kind not in FREE]
     return replace(
         row,
@@ -75,24 +76,25 @@ def _without_free(row: Measurement) -> Measurement:
     )
 
 
-def whole(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """As a board tells them: the time of the network alone."""
+def network_times_only(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Returns the rows as a board gives them: with the time of the whole network only."""
     return tuple(replace(row, operators_ms=(), engines=()) for row in rows)
 
 
-def judged(rows: Sequence[Measurement], fresh: Sequence[Measurement]) -> dict[str, Any]:
-    """Errors on those of ``fresh`` whose operators are all among ``rows``, which a fit refuses
-    otherwise: if operators' times are told, and if they are not.
+def errors_on(rows: Sequence[Measurement], fresh: Sequence[Measurement]) -> dict[str, Any]:
+    """Returns errors on ``fresh`` of a fit with operators' times and of one with networks' times.
+
+    Networks with operators that are not among ``rows`` are left out: a fit refuses them.
     """
     kinds = {operator.kind for row in rows for operator in row.operators}
     fresh = [row for row in fresh if kinds.issuperset(o.kind for o in row.operators)]
-    told = fit_model(default_structure(rows), rows)
-    bare = fit_model(default_structure(whole(rows)), whole(rows))
+    by_operators = fit_model(default_structure(rows), rows)
+    by_networks = fit_model(default_structure(network_times_only(rows)), network_times_only(rows))
     return {
         "operators": len([operator for row in rows for operator in row.operators]),
         "judged": len(fresh),
-        "whole": _figures(accuracy(predict_rows(bare, whole(fresh)))),
-        "told": _figures(accuracy(own_time(told, fresh))),
+        "whole": _figures(accuracy(predict_rows(by_networks, network_times_only(fresh)))),
+        "told": _figures(accuracy(predictions_without_cpu(by_operators, fresh))),
     }
 
 
@@ -112,20 +114,20 @@ def _mean(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def device_results(name: str, folder: Path, worker: Worker) -> dict[str, Any]:
-    """Of one device."""
+    """Returns the results of one device."""
     table = [_without_free(row) for row in shipped_table(name)]
-    fresh, drawn = table[-_KEPT_BACK:], table[:-_KEPT_BACK]
+    fresh, drawn = table[-_TEST_NETWORKS:], table[:-_TEST_NETWORKS]
     results = {
-        "small": judged(small(name, folder, worker), fresh),
-        "networks": judged(planned(drawn), fresh),
+        "small": errors_on(compile_small_networks(name, folder, worker), fresh),
+        "networks": errors_on(planned_networks(drawn), fresh),
     }
-    results["random"] = _mean([judged(drawn[at : at + PLANNED], fresh) for at in _STARTS])
-    results["more"] = _mean([judged(drawn[at : at + RANDOM], fresh) for at in (0, RANDOM)])
+    results["random"] = _mean([errors_on(drawn[at : at + PLANNED], fresh) for at in _STARTS])
+    results["more"] = _mean([errors_on(drawn[at : at + RANDOM], fresh) for at in (0, RANDOM)])
     return results
 
 
 def main() -> None:
-    """All devices."""
+    """Evaluates all devices, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compiled", type=Path)
     with tempfile.TemporaryDirectory() as scratch, Worker() as worker:

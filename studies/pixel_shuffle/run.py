@@ -1,10 +1,10 @@
-"""What pixels made row by row cost and gain on Ethos-U, whose compiler lacks DEPTH_TO_SPACE.
+"""Measures pixels made row by row on Ethos-U, whose compiler lacks DEPTH_TO_SPACE.
 
     python -m studies.pixel_shuffle.run
 
 Compiles every published network of the zoo that ends in depth_to_space, x3, with DEPTH_TO_SPACE
-and row by row, for each compiled device of the package. Some five minutes on one core. Writes
-``results.csv`` and ``README.md``.
+and row by row, for each compiled device of the package. Takes about five minutes on one core.
+Writes ``results.csv`` and ``README.md``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEVICES = (
 
 @dataclass(frozen=True)
 class Row:
-    """One network on one device; milliseconds, and those that are the CPU's."""
+    """Times of one network on one device in ms, in total and on the CPU, in both forms."""
 
     device: str
     network: str
@@ -42,22 +42,22 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Time row by row to that with DEPTH_TO_SPACE."""
+        """Time row by row divided by the time with DEPTH_TO_SPACE."""
         return self.rows_ms / self.operator_ms
 
 
 def networks() -> Iterator[tuple[str, Candidate]]:
-    """Those that end in depth_to_space."""
+    """Yields the networks of the zoo with a depth_to_space."""
     for network in zoo.ZOO:
         candidate = network.build(SCALE)
         if any(isinstance(node.operator, DepthToSpace) for node in candidate.deployed.nodes):
             yield network.name, candidate
 
 
-def compared(
+def compare(
     name: str, candidate: Candidate, device: Device, source: LatencySource, worker: Worker
 ) -> Row:
-    """Both forms of one network."""
+    """Times both forms of one network."""
     times: list[float] = []
     for shuffle in PixelShuffle:
         graph = candidate.shuffled(shuffle).deployed
@@ -71,13 +71,13 @@ def _on_cpu_ms(latency: Latency) -> float:
 
 
 def main() -> None:
-    """Compiles all, and writes the page."""
+    """Compiles all networks, and writes the page."""
     rows: list[Row] = []
     with Worker() as worker:
         for device in map(load_device, DEVICES):
             source = open_source(device, worker)
             for name, candidate in networks():
-                rows.append(compared(name, candidate, device, source, worker))
+                rows.append(compare(name, candidate, device, source, worker))
                 print(rows[-1], flush=True)
     with (HERE / "results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def page(rows: list[Row]) -> str:
-    """The text of README.md."""
+    """Returns the text of README.md."""
     lines = [_HEAD]
     lines += ["| device | networks | time, row by row | the least | the most | ABPN, ms |"]
     lines += ["|---|---|---|---|---|---|"]

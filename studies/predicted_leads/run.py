@@ -1,10 +1,10 @@
-"""How much of a winner's lead over ABPN is doubt of latencies, and what ``--risk`` does to it.
+"""Measures how much of a winner's lead over ABPN is due to uncertain latencies, by ``--risk``.
 
     python -m studies.predicted_leads.run --budget 30m --data DIR
 
-Searches ``mobile`` on dimensity8100-nnapi twice for each seed: by the score of the predicted
-latency, and by its mean over the interval. Writes ``results.json`` and ``README.md`` beside this
-file. With ``--folder`` the searches are kept there, and the same command goes on with them.
+Searches ``mobile`` on dimensity8100-nnapi twice for each seed: by the score at the predicted
+latency, and by the mean score over its interval. Writes ``results.json`` and ``README.md`` beside
+this file. With ``--folder`` the searches are kept there, and the same command continues them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RISKS = (Risk.POINT, Risk.MEAN)
 
 @dataclass(frozen=True)
 class Winner:
-    """What one search has found, and ABPN beside it; times in ms on the device, predicted."""
+    """The best network of one search, and ABPN; times are predicted ms on the device."""
 
     seed: int
     risk: Risk
@@ -50,23 +50,23 @@ class Winner:
     abpn_low_ms: float
     abpn_high_ms: float
     lead: Lead
-    #: upper end of the interval by its lower one, the median of all that were trained
+    #: Median ratio of the upper to the lower end of the interval, over all trained networks.
     usual_width: float
 
     @property
     def width(self) -> float:
-        """The same of the winner."""
+        """Ratio of the upper to the lower end of the winner's interval."""
         return self.high_ms / self.low_ms
 
     @property
     def share_of_doubt(self) -> float | None:
-        """Of the lead at the predictions, what the means do not keep; None if there is no lead."""
+        """Share of the lead at the predictions that the means do not keep; None without a lead."""
         lead = self.lead.predicted - 1
         return self.lead.from_doubt / lead if lead > 0 else None
 
 
 def search(args: argparse.Namespace, folder: Path, seed: int, risk: Risk) -> Winner:
-    """Runs one search, or goes on with it."""
+    """Runs or continues one search."""
     outcome = nas.search(
         args.budget,
         space=SPACE,
@@ -105,7 +105,7 @@ def search(args: argparse.Namespace, folder: Path, seed: int, risk: Risk) -> Win
 
 
 def page(winners: list[Winner], budget: str, images: str) -> str:
-    """README.md."""
+    """Returns the text of README.md."""
     rows = [
         f"| {w.seed} | `{w.risk}` | {w.trained} | {w.expected_psnr_db:.2f} | "
         f"{w.ms:.2f} ({w.low_ms:.2f} to {w.high_ms:.2f}) | {w.width:.2f} | {w.usual_width:.2f} | "
@@ -138,14 +138,14 @@ def page(winners: list[Winner], budget: str, images: str) -> str:
             "means. At the ends the winner is as slow and ABPN as fast as their intervals allow,",
             "and the other way round: a lead that stays above 1 holds all over the intervals.",
             "",
-            *_compared(winners),
+            *_comparison(winners),
             "",
         ]
     )
 
 
-def _compared(winners: list[Winner]) -> Iterator[str]:
-    """A sentence for each seed."""
+def _comparison(winners: list[Winner]) -> Iterator[str]:
+    """Yields a paragraph for each seed."""
     by_risk = {(w.seed, w.risk): w for w in winners}
     for seed in dict.fromkeys(w.seed for w in winners):
         point, mean = by_risk[seed, Risk.POINT], by_risk[seed, Risk.MEAN]
@@ -162,7 +162,7 @@ def _percent(share: float | None) -> str:
 
 
 def main() -> None:
-    """Searches, and writes down what was found."""
+    """Runs the searches, and writes the results."""
     parser = argparse.ArgumentParser(description="Searches by the prediction and by its mean.")
     parser.add_argument("--budget", default="30m", help="of each search [30m]")
     parser.add_argument("--data", default=EMBEDDED, help="folder of photographs [embedded]")

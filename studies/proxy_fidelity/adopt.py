@@ -1,10 +1,10 @@
-"""Adds networks that ``nas train`` has trained in full, as searches find them, to the table.
+"""Adds networks that searches found and ``nas train`` trained in full to the table.
 
     python -m studies.proxy_fidelity.adopt FOLDER...
 
-``FOLDER`` is what ``nas train --recipe proxy --steps 10000`` left. Each becomes an architecture
-``found-NN`` with its full training; ``studies.proxy_fidelity.run --only found-NN`` adds the short
-ones.
+``FOLDER`` was written by ``nas train --recipe proxy --steps 10000``. Each network becomes an
+architecture ``found-NN`` with its full training; ``studies.proxy_fidelity.run --only found-NN``
+adds the short trainings.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from search_spaces import InputError
 from .rows import LONG, TRAININGS
 from .run import SCALE, keep_architectures, kept_architectures, training_of
 
-#: What trainings of the table have in common, as a card tells it.
+#: Keys of a card's training that must be the same as in all trainings of the table.
 _RECIPE = ("steps", "batch", "patch")
 
 
 def adopt(folder: Path) -> str | None:
-    """The name that the network has from now on; None if the table knows it already."""
+    """Adds a network; returns its new name, or None if the table has the network already."""
     card = read_card(folder / "card.json")
-    _require_alike(card, folder)
+    _require_same_conditions(card, folder)
     kept = kept_architectures()
     if card.candidate.hash in {candidate.hash for candidate in kept.values()}:
         return None
@@ -50,17 +50,17 @@ def adopt(folder: Path) -> str | None:
     return name
 
 
-def _require_alike(card: ModelCard, folder: Path) -> None:
+def _require_same_conditions(card: ModelCard, folder: Path) -> None:
     proxy, conditions = recipe_named(RecipeName.PROXY), read_conditions()
     images = f"{conditions.train['fingerprint']}-{conditions.valid['fingerprint']}"
-    told = (card.scale, card.data_fingerprint, *(card.training[key] for key in _RECIPE))
-    wanted = (SCALE, images, LONG, proxy.batch, proxy.patch)
-    if told != wanted:
-        raise InputError(f"{folder}: trained as {told}, not as the table: {wanted}")
+    actual = (card.scale, card.data_fingerprint, *(card.training[key] for key in _RECIPE))
+    required = (SCALE, images, LONG, proxy.batch, proxy.patch)
+    if actual != required:
+        raise InputError(f"{folder}: trained as {actual}, not as the table: {required}")
 
 
 def main(folders: Sequence[Path]) -> None:
-    """One after another."""
+    """Adds the networks of all folders."""
     for folder in folders:
         print(folder, adopt(folder) or "is there already")
 

@@ -1,9 +1,9 @@
-"""How well short trainings rank long ones: as measured, and as what is expected of them.
+"""Measures how well short trainings rank long ones: by PSNR so far, and by expected PSNR.
 
     python -m studies.proxy_fidelity.analysis
 
-Writes ``README.md`` beside this file from the package's table of trainings, once there are enough
-long ones. Every expectation is that of a model which has not seen the network.
+Writes ``README.md`` beside this file from the package's table of trainings. Lengths with too few
+networks are left out. Every expected PSNR comes from a model that was fitted without the network.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from nas.training.recipe import recipe_named
 
 from .rows import LENGTHS, LONG, LONGER, TRAININGS, UNSEEN
 
-#: Pairs whose long trainings end closer than this, dB.
+#: Pairs of networks are close if their long trainings differ by less than this, dB.
 CLOSE_DB = 0.2
-#: Steps of a search's trainings.
+#: Steps of the trainings in a search.
 SEARCHED = recipe_named(RecipeName.PROXY).steps
-#: Architectures below which nothing is told.
+#: Number of networks below which a length is left out.
 FEWEST = 6
 _DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One network: its short training's PSNR and what was expected of it, and the truth, in dB."""
+class JudgedExpectation:
+    """A network's PSNR in dB: after a short training, expected, and true after a long training."""
 
     short_db: float
     expected: ExpectedPsnr
@@ -44,28 +44,28 @@ class Judged:
 
     @property
     def error_db(self) -> float:
-        """Of the expectation."""
+        """Error of the expectation."""
         return self.expected.psnr_db - self.true_db
 
     @property
     def is_held(self) -> bool:
-        """Is the truth within the interval?"""
+        """Whether the true PSNR is within the expected interval."""
         return self.expected.low_db <= self.true_db <= self.expected.high_db
 
 
-def judged(table: Table, steps: int) -> list[Judged]:
-    """Networks above bicubic in the end, each expected by a model fitted to all others."""
+def judged(table: Table, steps: int) -> list[JudgedExpectation]:
+    """Returns networks that end above bicubic, each expected by a model fitted to all others."""
     rows = []
     for pair in table.pairs(steps):
         if pair.psnr_db < table.bicubic_psnr_db:
             continue
         model = QualityModel.fitted(table.without(pair.name))
-        rows.append(Judged(pair.short.psnr_db, model.expected(pair.short), pair.psnr_db))
+        rows.append(JudgedExpectation(pair.short.psnr_db, model.expected(pair.short), pair.psnr_db))
     return rows
 
 
-def unseen(table: Table, steps: int) -> list[str]:
-    """Of networks whose full training the table lacks: what is expected of them, and reached."""
+def unseen_rows(table: Table, steps: int) -> list[str]:
+    """Returns table rows of expected and reached PSNR of networks that the table lacks."""
     model, full = QualityModel.fitted(table), UNSEEN.read()
     names = {row.name for row in full}
     rows = []
@@ -80,25 +80,31 @@ def unseen(table: Table, steps: int) -> list[str]:
 
 
 def tau(
-    of: Callable[[Judged], float], items: Sequence[Judged], closer_than_db: float = math.inf
+    estimate: Callable[[JudgedExpectation], float],
+    items: Sequence[JudgedExpectation],
+    closer_than_db: float = math.inf,
 ) -> float:
-    """Kendall's tau-a over all pairs, or over those that truly differ by less than a distance."""
+    """Returns Kendall's tau-a over all pairs whose true PSNR differs by less than a limit."""
     agreements = [
-        _sign(of(a) - of(b)) * _sign(a.true_db - b.true_db)
+        _sign(estimate(a) - estimate(b)) * _sign(a.true_db - b.true_db)
         for a, b in itertools.combinations(items, 2)
         if abs(a.true_db - b.true_db) < closer_than_db
     ]
     return sum(agreements) / len(agreements) if agreements else math.nan
 
 
-def interval(of: Callable[[Judged], float], items: Sequence[Judged]) -> tuple[float, float]:
-    """95 % of the taus of networks drawn with replacement; pairs of one are left out."""
+def interval(
+    estimate: Callable[[JudgedExpectation], float], items: Sequence[JudgedExpectation]
+) -> tuple[float, float]:
+    """Returns the 95 % bootstrap interval of tau; pairs of a network with itself are left out."""
     rng = random.Random(0)
     taus = []
     for _ in range(_DRAWS):
         drawn = rng.choices(range(len(items)), k=len(items))
         pairs = [(items[a], items[b]) for a, b in itertools.combinations(drawn, 2) if a != b]
-        agreements = [_sign(of(a) - of(b)) * _sign(a.true_db - b.true_db) for a, b in pairs]
+        agreements = [
+            _sign(estimate(a) - estimate(b)) * _sign(a.true_db - b.true_db) for a, b in pairs
+        ]
         taus.append(sum(agreements) / len(agreements))
     taus.sort()
     return taus[round(0.025 * _DRAWS)], taus[round(0.975 * _DRAWS) - 1]
@@ -108,16 +114,16 @@ def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
 
 
-def _short(item: Judged) -> float:
+def _short(item: JudgedExpectation) -> float:
     return item.short_db
 
 
-def _expected(item: Judged) -> float:
+def _expected(item: JudgedExpectation) -> float:
     return item.expected.psnr_db
 
 
 def line(table: Table, steps: int) -> str | None:
-    """One row of the page's table, if enough networks were trained for so many steps."""
+    """Returns a row of the page's table; None if too few networks were trained for ``steps``."""
     items = judged(table, steps)
     if len(items) < FEWEST:
         return None
@@ -134,7 +140,7 @@ def line(table: Table, steps: int) -> str | None:
 
 
 def longer(trainings: Sequence[Training]) -> list[str]:
-    """What LONGER trainings add to long ones, where there are any."""
+    """Returns lines with the PSNR of networks that have LONG and LONGER trainings."""
     psnr_db = {(row.name, row.steps): row.psnr_db for row in trainings}
     both = [
         (name, long_db, more_db)
@@ -149,7 +155,10 @@ def longer(trainings: Sequence[Training]) -> list[str]:
 
 @dataclass(frozen=True)
 class FormerTraining:
-    """By Adam, with INT8 rounding in its last steps; on the same images and crops. PSNR in dB."""
+    """A training by the former recipe: Adam, and INT8 rounding in the last steps. PSNR in dB.
+
+    Images and crops were the same.
+    """
 
     name: str
     steps: int
@@ -157,22 +166,22 @@ class FormerTraining:
 
 
 def against_former(trainings: Sequence[Training]) -> list[str]:
-    """How much better trainings are than those of before with as many steps or more."""
+    """Returns a table of gains over former trainings with as many steps or more."""
     former = {
         (row.name, row.steps): row.psnr_db
         for row in read_rows(Path(__file__).parent / "former_trainings.csv", FormerTraining)
     }
     rows = []
-    for steps, times in ((125, 2), (125, 4), (250, 2), (250, 4), (500, 2), (LONG, 1)):
+    for steps, factor in ((125, 2), (125, 4), (250, 2), (250, 4), (500, 2), (LONG, 1)):
         gains_db = [
-            row.psnr_db - former[row.name, times * steps]
+            row.psnr_db - former[row.name, factor * steps]
             for row in trainings
-            if row.steps == steps and row.psnr_db and (row.name, times * steps) in former
+            if row.steps == steps and row.psnr_db and (row.name, factor * steps) in former
         ]
         if gains_db:
             mean, worst = statistics.fmean(gains_db), min(gains_db)
             rows.append(
-                f"| {steps:,} | {times * steps:,} | {len(gains_db)} | {mean:+.3f} | {worst:+.3f} |"
+                f"| {steps:,} | {factor * steps:,} | {len(gains_db)} | {mean:+.3f} | {worst:+.3f} |"
             )
     return [
         "Against the training of before (Adam, INT8 rounding in its last steps, the same crops;",
@@ -183,7 +192,7 @@ def against_former(trainings: Sequence[Training]) -> list[str]:
 
 
 def report(table: Table) -> str:
-    """The study's README."""
+    """Returns the text of README.md."""
     long = [row for row in table.trainings if row.steps == LONG]
     failed = [row for row in table.trainings if row.error]
     below = [row for row in long if row.psnr_db and row.psnr_db < table.bicubic_psnr_db]
@@ -223,7 +232,7 @@ def report(table: Table) -> str:
         "the interval, and reached.", "",
         "| network | expected | interval | reached |",
         "|---|---|---|---|",
-        *unseen(table, SEARCHED), "",
+        *unseen_rows(table, SEARCHED), "",
         "within-14 has four tanhs. By the first weights of then it lost 0.4 dB by quantizing after",
         "250 steps, after 10,000 and INT8 steps still 0.2; by those of now 0.06 dB after 250.",
         "",

@@ -1,11 +1,11 @@
-"""How well a short training tells the INT8 PSNR of a long one, alone and together with the graph.
+"""Trains networks briefly and in full, to predict full trainings from short ones and the graph.
 
     python -m studies.proxy_fidelity.run --train DIR --valid DIR [--part K/N] [--only NAME]...
 
-Trains every architecture at each length, quantized afterwards; full trainings go on with INT8
-rounding where that costs more than 0.05 dB. Some hours on 2 cores. Each training is a row of the
-package's ``nas/quality_model/trainings.csv`` as soon as it is done, or, a full one of a random
-network, of ``unseen.csv`` beside this file; the same command goes on from there. ``--part 1/2`` and
+Trains every architecture at each length, and quantizes it afterwards; full trainings continue with
+INT8 rounding where quantizing costs more than 0.05 dB. Takes some hours on 2 cores. Each finished
+training is a row of the package's ``nas/quality_model/trainings.csv``; full trainings of random
+networks are rows of ``unseen.csv`` beside this file. The same command continues. ``--part 1/2`` and
 ``--part 2/2`` share the work between two processes, one core each. ``python -m
 studies.proxy_fidelity.adopt`` adds networks that ``nas train`` has trained in full; ``python -m
 studies.proxy_fidelity.analysis`` writes ``README.md`` from the rows.
@@ -42,30 +42,30 @@ from .rows import LENGTHS, LONG, LONGER, TRAININGS, UNSEEN
 ARCHITECTURES = Path(__file__).parent / "architectures.json"
 SCALE = 3
 SEED = 20210507
-#: Drawn from ``mobile``: so many within a factor of 4 in multiply-accumulates, and as many others.
+#: Number of networks drawn from ``mobile`` within the range MACS, and as many outside of it.
 DRAWN = 24
 _DRAWN_KINDS = ("within", "other")
 MACS = (1.0e9, 4.0e9)
 #: Multiply-accumulates of the others at most: ABPN's are 9.8e9.
 MOST_MACS = 15e9
-#: Architectures that are trained for LONGER, too.
-FEW = 8
-#: So many are trained at all lengths before the next begin.
+#: Number of architectures that are also trained for LONGER.
+LONGER_ARCHITECTURES = 8
+#: Architectures are trained in groups of this size, each at all lengths.
 _GROUP = 16
-_AT = InputSpec(360, 640)
-#: One validation crop, so that none is padded.
+_INPUT = InputSpec(360, 640)
+#: Size of a validation crop, so that no crop is padded.
 _TILE = InputSpec(160, 240)
 
 
 def architectures() -> dict[str, Candidate]:
-    """By name: kept ones as they were, new ones as ``mobile`` is now, and the zoo."""
+    """Returns all architectures by name: kept ones, new draws of ``mobile``, and the zoo."""
     kept = kept_architectures()
     rng, seen = random.Random(SEED), {candidate.hash for candidate in kept.values()}
     space = load_space("mobile")
     drawn = {kind: [name for name in kept if name.startswith(kind)] for kind in _DRAWN_KINDS}
     while any(len(names) < DRAWN for names in drawn.values()):
         candidate = space.draw(RandomTrial(rng), SCALE)
-        macs = infer(candidate.deployed, _AT).macs
+        macs = infer(candidate.deployed, _INPUT).macs
         kind = "within" if MACS[0] <= macs <= MACS[1] else "other"
         if candidate.hash in seen or len(drawn[kind]) == DRAWN or macs > MOST_MACS:
             continue
@@ -77,12 +77,12 @@ def architectures() -> dict[str, Candidate]:
     return kept | {
         name: candidate
         for name, candidate in published.items()
-        if infer(candidate.deployed, _AT).macs <= MOST_MACS
+        if infer(candidate.deployed, _INPUT).macs <= MOST_MACS
     }
 
 
 def kept_architectures() -> dict[str, Candidate]:
-    """All but the zoo's, by name."""
+    """Reads the architectures, except those of the zoo, by name."""
     if not ARCHITECTURES.exists():
         return {}
     kept = json.loads(ARCHITECTURES.read_text())
@@ -90,36 +90,36 @@ def kept_architectures() -> dict[str, Candidate]:
 
 
 def keep_architectures(architectures: dict[str, Candidate]) -> None:
-    """All but the zoo's, one a line."""
+    """Writes the architectures, except those of the zoo, one per line."""
     text = [f"{json_text(name)}: {json_text(c.to_json())}" for name, c in architectures.items()]
     write_whole(ARCHITECTURES, ("{\n" + ",\n".join(text) + "\n}\n").encode())
 
 
-def to_do(names: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Trainings in the order in which they are of use: every new one makes the tables better."""
+def training_order(names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yields name and steps of all trainings, the most useful ones for the table first."""
     within, others = ([n for n in names if n.startswith(kind)] for kind in _DRAWN_KINDS)
-    # Half of each kind in turn, so that a part of the rows is a fair part of all.
+    # Both kinds alternate, so that any first part of the rows represents all.
     mixed = [name for pair in zip(within, others, strict=True) for name in pair]
     rest = [name for name in names if name not in mixed]
-    # Some at a time, so that there are whole rows early.
+    # Groups complete all lengths of some networks early.
     groups = [mixed[begin : begin + _GROUP] for begin in range(0, len(mixed), _GROUP)]
     for group in (*groups, rest):
         yield from ((name, steps) for name in group for steps in LENGTHS[1:-1])
         yield from ((name, LONG) for name in group if not _is_below_bicubic(name))
     yield from ((name, steps) for name in (*mixed, *rest) for steps in LENGTHS)
     yield from ((name, LONG) for name in (*mixed, *rest))
-    yield from ((name, LONGER) for name in mixed[:FEW])
+    yield from ((name, LONGER) for name in mixed[:LONGER_ARCHITECTURES])
 
 
 def _is_below_bicubic(name: str) -> bool:
-    """Does the image not get through? Such a network tells least, and comes last."""
+    """Returns whether a network was never better than bicubic; such a network comes last."""
     found = [row.psnr_db or 0.0 for row in TRAININGS.read() if row.name == name]
     return max(found, default=0.0) < read_conditions().bicubic_psnr_db
 
 
 def training_of(name: str, candidate: Candidate, steps: int) -> Training:
-    """A row without what is not known before the training."""
-    figures = infer(candidate.deployed, _AT)
+    """Returns a row that lacks the results of the training."""
+    figures = infer(candidate.deployed, _INPUT)
     return Training(
         name,
         candidate.graph.hash,
@@ -132,8 +132,8 @@ def training_of(name: str, candidate: Candidate, steps: int) -> Training:
 
 
 def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvaluator) -> Training:
-    """One training; a failure is one, too."""
-    # The truth is what `nas train` hands over: with INT8 training, where that is needed.
+    """Runs one training; a failure also gives a row."""
+    # A full training is as that of `nas train`, with INT8 training where it is needed.
     quantization = Quantization.AUTO if steps >= LONG else Quantization.PTQ
     recipe = Recipe(steps, quantization=quantization, bfloat16=has_bfloat16())
     row = training_of(name, candidate, steps)
@@ -152,7 +152,7 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
 
 
 def main() -> None:
-    """Trains what is missing, writing down each as it is done."""
+    """Runs the missing trainings, and writes each row when it is done."""
     parser = training_arguments(__doc__)
     parser.add_argument("--only", action="append", help="may be repeated [all]")
     options = parser.parse_args()
@@ -169,20 +169,20 @@ def main() -> None:
             source=open_source(device, worker), worker=worker, data=data, recipe=Recipe(LONG),
             input=_TILE, granularity=device.weights, threads=Cores.available().count,
         )  # fmt: skip
-        mine = set(part.share(options.only or list(networks)))
-        for name, steps in to_do(list(networks)):
+        own_names = set(part.share(options.only or list(networks)))
+        for name, steps in training_order(list(networks)):
             done = {(row.name, row.steps) for row in (*TRAININGS.read(), *UNSEEN.read())}
-            if name not in mine or (name, steps) in done:
+            if name not in own_names or (name, steps) in done:
                 continue
             row = train(name, networks[name], steps, evaluator)
-            evaluator.renew()  # what was compiled for one network is of no use to another
-            judges = steps >= LONG and name.startswith(_DRAWN_KINDS)
-            (UNSEEN if judges else TRAININGS).keep(row)
+            evaluator.renew()  # functions compiled for one network are useless for the next
+            is_unseen = steps >= LONG and name.startswith(_DRAWN_KINDS)
+            (UNSEEN if is_unseen else TRAININGS).keep(row)
             print(row, flush=True)
 
 
 def require_conditions(data: Data) -> None:
-    """Writes down what all trainings have in common; they cannot go on with other images."""
+    """Writes the conditions of all trainings; raises SystemExit if the images have changed."""
     now = Conditions(
         train=described(data.training),
         valid=described(data.validation),

@@ -1,10 +1,10 @@
-"""Adds what searches have trained on the same photographs to the collected trainings.
+"""Adds networks that searches trained on the same photographs to the collected trainings.
 
     python -m studies.quality_model.adopt STUDY ...
 
-In the folder of the searches. Their networks were trained and judged as those of ``collect`` are;
-``fit`` adds them to the package's table, too. Networks that a sampler made of one another are
-marked: what is told of networks that the model has not seen is not told of these.
+Run it in the folder of the searches. Their networks were trained and evaluated like those of
+``collect``; ``fit`` adds them to the package's table, too. Networks that a sampler derived from one
+another are marked as related; the model's accuracy is not measured on these.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ from .collect import keep, trained
 
 
 def trainings(study: Study) -> Iterator[ShortlyTrainedNetwork]:
-    """All but the references; InputError if the study's networks were trained otherwise."""
+    """Yields the networks of a study, without references.
+
+    Raises InputError if they were trained on other images or for another number of steps.
+    """
     table, settings = shipped_networks(), study.settings
     wanted = (table.steps, f"{table.train['fingerprint']}-{table.valid['fingerprint']}")
     if (settings.steps, settings.data_fingerprint) != wanted:
         raise InputError(f"study {study.name}: of other images, or of another length")
     related = settings.sampler != SamplerKind.RANDOM
     for network in warm_start_of(study).networks:
-        if network.choices:  # references have none
+        if network.choices:  # references have no choices
             yield replace(network, related=related)
 
 
 def main() -> None:
-    """Keeps what is new."""
+    """Adds the networks that are new."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="+", metavar="STUDY")
     for name in parser.parse_args().studies:

@@ -1,11 +1,11 @@
-"""Trains random networks as a search does: the table that comes with the package.
+"""Trains random networks as a search does, for the table that comes with the package.
 
     python -m studies.quality_model.collect --train DIR --valid DIR [--part K/N]
 
-First come small networks and those of ``anchor`` for x3, then those of ``mobile``: one of ten for
-x2, one for x4, the others for x3. What is not in the package's table yet is added to
-``trainings.jsonl`` beside this file as soon as it is trained, and the same command goes on from
-there. ``python -m studies.quality_model.fit`` adds that file to the table.
+First come small networks and networks of ``anchor`` for x3, then networks of ``mobile``: of every
+ten, one for x2, one for x4, and eight for x3. Each training that is not in the package's table is
+added to ``trainings.jsonl`` beside this file when it is done, and the same command continues.
+``python -m studies.quality_model.fit`` adds that file to the table.
 """
 
 from __future__ import annotations
@@ -35,19 +35,20 @@ from ..ledger import Part, appending, training_arguments
 
 TRAININGS = Path(__file__).parent / "trainings.jsonl"
 SEED = 20261127
-#: Of ``anchor`` and of ``mobile``, for x3: a search goes to where networks are small, and few draws
-#: are.
+#: Number of small networks of ``anchor`` and of ``mobile`` each, for x3, and their most
+#: multiply-accumulates. Searches tend to small networks, but few random draws are small.
 SMALL, SMALL_MACS = 24, 2.5e9
-#: Of ``anchor``, the space of a search's first five minutes, for x3.
+#: Number of networks for x3 of ``anchor``, the space of a first five-minute search.
 ANCHORS = 80
-#: Of ``mobile``.
+#: Number of networks of ``mobile``.
 NETWORKS = 620
-#: Of ten networks in a row, those that are not for x3.
+#: Scales of the networks, by position in each ten, that are not for x3.
 _OTHER_SCALES = {4: 2, 9: 4}
-#: Multiply-accumulates at most; ABPN has 9.8e9. Larger ones train slowly, and win no search.
+#: Most multiply-accumulates of a network; ABPN has 9.8e9. Larger ones train slowly, and win no
+#: search.
 MOST_MACS = 15e9
-_AT = InputSpec(360, 640)
-#: One validation crop, so that none is padded.
+_INPUT = InputSpec(360, 640)
+#: Size of a validation crop by scale, so that no crop is padded.
 _TILES = {2: InputSpec(240, 360), 3: InputSpec(160, 240), 4: InputSpec(120, 180)}
 _TRAININGS_PER_WORKER = 5
 
@@ -58,73 +59,73 @@ class Drawn:
 
     scale: int
     candidate: Candidate
-    #: by which its space draws it
+    #: Choices of parameters by which its space draws it.
     choices: Mapping[str, Any]
 
 
 def networks() -> Iterator[Drawn]:
-    """The same ones each time, without those that a search would refuse."""
+    """Yields the same networks each time, without those that a search would refuse."""
     for name in ("anchor", "mobile"):
         small = {3: random.Random(f"small {name}/{SEED}")}
         yield from _draws(name, [3] * SMALL, small, SMALL_MACS)
     yield from _draws("anchor", [3] * ANCHORS, {3: random.Random(f"anchor/{SEED}")})
-    chances = {scale: random.Random(SEED + scale) for scale in _TILES}
-    yield from _draws("mobile", [_OTHER_SCALES.get(i % 10, 3) for i in range(NETWORKS)], chances)
+    rngs = {scale: random.Random(SEED + scale) for scale in _TILES}
+    yield from _draws("mobile", [_OTHER_SCALES.get(i % 10, 3) for i in range(NETWORKS)], rngs)
 
 
 def _draws(
     name: str,
     scales: list[int],
-    chances: dict[int, random.Random],
+    rngs: dict[int, random.Random],
     most_macs: float = MOST_MACS,
 ) -> Iterator[Drawn]:
-    """Of the space ``name``, one for each of ``scales``."""
-    space, met = load_space(name), set[tuple[int, str]]()
+    """Yields a network of the space ``name`` for each of ``scales``."""
+    space, seen = load_space(name), set[tuple[int, str]]()
     for scale in scales:
         while True:
-            trial = RandomTrial(chances[scale])
+            trial = RandomTrial(rngs[scale])
             candidate = space.draw(trial, scale)
-            if (scale, candidate.hash) in met or bottleneck(candidate.graph):
+            if (scale, candidate.hash) in seen or bottleneck(candidate.graph):
                 continue
-            if infer(candidate.deployed, _AT).macs > most_macs:
+            if infer(candidate.deployed, _INPUT).macs > most_macs:
                 continue
-            met.add((scale, candidate.hash))
+            seen.add((scale, candidate.hash))
             break
         if not gaps(candidate.graph):
             yield Drawn(scale, candidate, trial.params)
 
 
 def trained() -> set[str]:
-    """Hashes of networks that were trained, or failed."""
+    """Returns the hashes of networks that were trained or failed."""
     known = {network.candidate.hash for network in shipped_networks().networks}
-    return known | {row["hash"] for row in _rows()}
+    return known | {row["hash"] for row in _read_rows()}
 
 
 def keep(network: ShortlyTrainedNetwork) -> None:
-    """Adds a line, whoever else does at the same time."""
+    """Appends a network; other processes may append at the same time."""
     psnr_db, psnr_float_db = round(network.psnr_db, 4), round(network.psnr_float_db, 4)
     rounded = replace(network, psnr_db=psnr_db, psnr_float_db=psnr_float_db)
-    _add({"hash": network.candidate.hash, "network": rounded.to_json()})
+    _append_row({"hash": network.candidate.hash, "network": rounded.to_json()})
 
 
 def collected() -> Iterator[ShortlyTrainedNetwork]:
-    """What was kept."""
-    for row in _rows():
+    """Yields the networks of ``trainings.jsonl``."""
+    for row in _read_rows():
         if "network" in row:
             yield ShortlyTrainedNetwork.from_json(row["network"])
 
 
-def _rows() -> list[dict[str, Any]]:
+def _read_rows() -> list[dict[str, Any]]:
     return list(map(json.loads, TRAININGS.read_text().splitlines())) if TRAININGS.exists() else []
 
 
-def _add(row: dict[str, Any]) -> None:
+def _append_row(row: dict[str, Any]) -> None:
     with appending(TRAININGS) as file:
         file.write(json_text(row) + "\n")
 
 
 def main() -> None:
-    """Trains what is missing."""
+    """Trains the networks that are missing."""
     options = training_arguments(__doc__).parse_args()
     part: Part = options.part
     part.apply()
@@ -149,14 +150,14 @@ def main() -> None:
             try:
                 evaluated = evaluator.evaluate(candidate, seed, lambda progress: None)
             except CandidateError as error:
-                _add({"hash": candidate.hash, "error": str(error)})
+                _append_row({"hash": candidate.hash, "error": str(error)})
                 print(scale, candidate.hash, error, flush=True)
             else:
                 psnr_db, float_db = evaluated.quality.psnr_db, evaluated.float_quality.psnr_db
                 keep(ShortlyTrainedNetwork(candidate, psnr_db, float_db, drawn.choices))
                 print(scale, candidate.hash, psnr_db, flush=True)
             if worker.followed >= _TRAININGS_PER_WORKER:
-                evaluator.renew()  # what was compiled for one network is of no use to another
+                evaluator.renew()  # functions compiled for one network are useless for the next
 
 
 if __name__ == "__main__":

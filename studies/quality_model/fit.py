@@ -1,10 +1,10 @@
-"""Adds the collected trainings to the package's table, and says how good its predictions are.
+"""Adds the collected trainings to the package's table, and measures its predictions.
 
     python -m studies.quality_model.fit --train DIR --valid DIR
 
-Chooses the Gaussian process's values by their likelihood, and by how much its intervals must grow
-to hold what they say. Writes the package's ``networks.jsonl.gz``, and ``README.md`` beside this
-file. All that is told is of networks that were left out, a tenth at a time.
+Chooses the hyperparameters of the Gaussian process by likelihood, and the factor that its intervals
+must be widened by to have their nominal coverage. Writes the package's ``networks.jsonl.gz``, and
+``README.md`` beside this file. All accuracies are those of 10-fold cross-validation.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ from .in_full import Predicted, after_full, missing_db, trained_in_full
 
 Floats = npt.NDArray[np.float64]
 README = Path(__file__).parent / "README.md"
-#: Bounds of a length scale, in deviations of the feature.
+#: Bounds of a length scale, in standard deviations of the feature.
 _LENGTHS = (3.0, 50.0)
 _START = KernelValues(0.5, 0.06, dict.fromkeys(NAMES, 5.0), 1.0)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Networks: features (n, features), gains in dB (n,), and which a sampler made of others."""
+    """Features (n, features) and gains in dB (n,) of networks; related ones derive from others."""
 
     features: Floats
     gains: Floats
@@ -68,54 +68,56 @@ class Rows:
         return cls(features, gains_of(table), np.array([one.related for one in networks]))
 
     def at(self, rows: npt.NDArray[np.int64] | slice) -> Rows:
-        """Some of them."""
+        """Returns the rows with these indices."""
         return Rows(self.features[rows], self.gains[rows], self.related[rows])
 
 
+#: Function that fits a model to rows, and predicts the gains of other features.
 Model = Callable[[Rows, Floats], Gains]
 
 
-def process(rows: Rows, others: Floats) -> Gains:
-    """The package's, its values chosen on ``rows``."""
-    prior = GainPrior.fitted(rows.features, rows.gains, chosen(rows))
-    return prior.gains(others)
+def gaussian_process(rows: Rows, queries: Floats) -> Gains:
+    """The package's Gaussian process, with hyperparameters chosen on ``rows``."""
+    prior = GainPrior.fitted(rows.features, rows.gains, fit_kernel(rows))
+    return prior.gains(queries)
 
 
-def forest(rows: Rows, others: Floats) -> Gains:
-    """Extremely randomized trees; the interval is of its errors outside of each tree's draws."""
+def extra_trees(rows: Rows, queries: Floats) -> Gains:
+    """Extremely randomized trees; the deviation is that of the out-of-bag errors."""
     trees = ExtraTreesRegressor(
         300, min_samples_leaf=2, bootstrap=True, oob_score=True, random_state=0
     ).fit(rows.features, rows.gains)
     deviation = float(np.std(trees.oob_prediction_ - rows.gains))
-    return Gains(trees.predict(others), np.full(len(others), deviation))
+    return Gains(trees.predict(queries), np.full(len(queries), deviation))
 
 
-def line(rows: Rows, others: Floats) -> Gains:
+def bayesian_ridge(rows: Rows, queries: Floats) -> Gains:
     """Bayesian ridge regression."""
     features = rows.features
     center, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
     model = BayesianRidge().fit((features - center) / spread, rows.gains)
-    return Gains(*model.predict((others - center) / spread, return_std=True))
+    return Gains(*model.predict((queries - center) / spread, return_std=True))
 
 
-def macs(rows: Rows, others: Floats) -> Gains:
-    """A line over the logarithm of multiply-accumulates alone."""
+def macs_alone(rows: Rows, queries: Floats) -> Gains:
+    """Linear regression on the logarithm of multiply-accumulates alone."""
     column = [NAMES.index("log_macs")]
-    return line(replace(rows, features=rows.features[:, column]), others[:, column])
+    return bayesian_ridge(replace(rows, features=rows.features[:, column]), queries[:, column])
 
 
-#: of the Gaussian process
+#: Models that the Gaussian process is compared with.
 RIVALS: dict[str, Model] = {
-    "extremely randomized trees": forest,
-    "Bayesian ridge": line,
-    "multiply-accumulates alone": macs,
+    "extremely randomized trees": extra_trees,
+    "Bayesian ridge": bayesian_ridge,
+    "multiply-accumulates alone": macs_alone,
 }
 
 
-def chosen(rows: Rows) -> KernelValues:
-    """Those of the largest likelihood on random networks.
+def fit_kernel(rows: Rows) -> KernelValues:
+    """Returns the hyperparameters with the largest likelihood on random networks.
 
-    With near copies beside them, errors of networks left out are larger, and intervals too small.
+    Related networks are left out: with such near copies, cross-validated errors are larger, and
+    intervals are too small.
     """
     drawn = rows.at(np.flatnonzero(~rows.related))
     features, by_scale = drawn.features, _relative_gains(drawn)
@@ -142,65 +144,71 @@ def chosen(rows: Rows) -> KernelValues:
 
 
 def _relative_gains(rows: Rows) -> dict[int, float]:
-    """Mean gain at each scale, relative to that at x3."""
+    """Returns the mean gain at each scale relative to that at x3."""
     scales = np.rint(2.0 ** rows.features[:, NAMES.index("log_scale")]).astype(int)
     means = {int(scale): float(rows.gains[scales == scale].mean()) for scale in np.unique(scales)}
     return {scale: round(mean / means[3], 3) for scale, mean in means.items()}
 
 
-def widening(told: Gains, gains: Floats) -> float:
-    """By how much deviations must grow for intervals to hold nine of ten networks left out."""
-    errors = np.abs(told.mean_db - gains) / told.deviation_db
+def widening(predicted: Gains, gains: Floats) -> float:
+    """Returns the factor on deviations by which intervals hold nine of ten left-out networks."""
+    errors = np.abs(predicted.mean_db - gains) / predicted.deviation_db
     return round(max(1.0, float(np.nanquantile(errors, 0.9)) / HALF_WIDTHS), 3)
 
 
-def left_out(model: Model, rows: Rows) -> Gains:
-    """Of each random network by a model that has not seen it; of the others nan."""
+def cross_validate(model: Model, rows: Rows) -> Gains:
+    """Predicts each random network by a model fitted without it; related networks are NaN."""
     mean, deviation = np.full((2, len(rows.gains)), np.nan)
     drawn, related = np.flatnonzero(~rows.related), np.flatnonzero(rows.related)
     for rest, out in KFold(10, shuffle=True, random_state=0).split(drawn):
-        known, asked = np.sort(np.concatenate([drawn[rest], related])), drawn[out]
-        told = model(rows.at(known), rows.features[asked])
-        mean[asked], deviation[asked] = told.mean_db, told.deviation_db
+        known, tested = np.sort(np.concatenate([drawn[rest], related])), drawn[out]
+        predicted = model(rows.at(known), rows.features[tested])
+        mean[tested], deviation[tested] = predicted.mean_db, predicted.deviation_db
     return Gains(mean, deviation)
 
 
-def row(name: str, told: Gains, gains: Floats, keep: npt.NDArray[np.bool_]) -> str:
-    """Of a table: errors, order and intervals."""
-    found = Predicted(told.mean_db[keep], told.deviation_db[keep], gains[keep])
+def row(name: str, predicted: Gains, gains: Floats, keep: npt.NDArray[np.bool_]) -> str:
+    """Returns a table row: errors, rank correlation, and coverage of the intervals."""
+    found = Predicted(predicted.mean_db[keep], predicted.deviation_db[keep], gains[keep])
     return (
         f"| {name} | {found.rms_error_db:.3f} | {np.median(np.abs(found.error_db)):.3f} "
         f"| {found.tau:.2f} | {found.coverage:.0%} |"
     )
 
 
-def in_full(table: NetworkTable, rows: Rows, told: Gains, keep: npt.NDArray[np.bool_]) -> Predicted:
-    """After a full training, as it is expected from the network's own short training."""
+def in_full(
+    table: NetworkTable, rows: Rows, predicted: Gains, keep: npt.NDArray[np.bool_]
+) -> Predicted:
+    """Converts predictions and truth to gains after a full training.
+
+    Both get what a full training is expected to add to the network's short training.
+    """
     networks = [network for network, kept in zip(table.networks, keep, strict=True) if kept]
     missing = missing_db(networks, table.steps)
-    mean_db, deviation_db, gain_db = told.mean_db[keep], told.deviation_db[keep], rows.gains[keep]
+    mean_db, deviation_db = predicted.mean_db[keep], predicted.deviation_db[keep]
+    gain_db = rows.gains[keep]
     return Predicted(mean_db + missing, deviation_db, gain_db + missing)
 
 
 def page(table: NetworkTable, rows: Rows, own: Gains) -> str:
-    """What README.md says; ``own`` is what the package's model tells of networks left out."""
+    """Returns the text of README.md; ``own`` are cross-validated gains of the package's model."""
     scales = np.array([network.scale for network in table.networks])
     gains, drawn = rows.gains, ~rows.related
-    at_three = drawn & (scales == 3)
-    rivals = {name: left_out(model, rows) for name, model in RIVALS.items()}
-    told = {"Gaussian process (in use)": own, **rivals}
+    at_x3 = drawn & (scales == 3)
+    rivals = {name: cross_validate(model, rows) for name, model in RIVALS.items()}
+    predictions = {"Gaussian process (in use)": own, **rivals}
     head = "| | RMSE, dB | median error, dB | tau | within the interval of 90 % |"
     head += "\n|---|---|---|---|---|"
-    models = [row(name, found, gains, at_three) for name, found in told.items()]
-    of_macs = in_full(table, rows, rivals["multiply-accumulates alone"], at_three)
+    models = [row(name, found, gains, at_x3) for name, found in predictions.items()]
+    of_macs = in_full(table, rows, rivals["multiply-accumulates alone"], at_x3)
     full = after_full(
-        in_full(table, rows, own, at_three), of_macs, trained_in_full(table, rows.features)
+        in_full(table, rows, own, at_x3), of_macs, trained_in_full(table, rows.features)
     )
     by_scale = [
         row(f"x{scale}", own, gains, drawn & (scales == scale)) for scale in sorted(set(scales))
     ]
     growth = [
-        row(str(count), _with_few(rows, count), gains, _after(at_three, count))
+        row(str(count), _predicted_by_first(rows, count), gains, _later(at_x3, count))
         for count in _counts(len(gains))
     ]
     lengths = sorted(table.kernel.length_scales.items(), key=lambda item: item[1])
@@ -255,22 +263,22 @@ def _counts(networks: int) -> list[int]:
     return [count for count in (50, 100, 200, 400) if count < 0.8 * networks]
 
 
-def _after(keep: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
+def _later(keep: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
     return np.asarray(keep & (np.arange(len(keep)) >= count))
 
 
-def _with_few(rows: Rows, count: int) -> Gains:
-    """By a table of the first networks alone, its widening included."""
+def _predicted_by_first(rows: Rows, count: int) -> Gains:
+    """Predicts all networks by the first ``count`` alone, which also give the widening."""
     known = rows.at(slice(count))
-    told = process(known, rows.features)
-    wider = widening(left_out(process, known), known.gains)
-    return replace(told, deviation_db=wider * told.deviation_db)
+    predicted = gaussian_process(known, rows.features)
+    factor = widening(cross_validate(gaussian_process, known), known.gains)
+    return replace(predicted, deviation_db=factor * predicted.deviation_db)
 
 
 def all_networks() -> Iterator[ShortlyTrainedNetwork]:
-    """Those of the package's table, and those collected since.
+    """Yields the networks of the package's table, and those collected since.
 
-    What failed is left out, and what no search would train.
+    Failed trainings are left out, and networks that no search would train.
     """
     networks = {one.candidate.hash: one for one in (*shipped_networks().networks, *collected())}
     for network in networks.values():
@@ -298,8 +306,8 @@ def main() -> None:
         networks=networks,
     )
     rows = Rows.of(table)
-    own = left_out(process, rows)
-    kernel = replace(chosen(rows), widening=widening(own, rows.gains))
+    own = cross_validate(gaussian_process, rows)
+    kernel = replace(fit_kernel(rows), widening=widening(own, rows.gains))
     table = replace(table, kernel=kernel)
     write_networks(table, NETWORKS_FILE)
     README.write_text(page(table, rows, own), encoding="utf-8")

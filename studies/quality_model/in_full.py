@@ -1,7 +1,7 @@
-"""What the package's two models together tell, before any training, of PSNR after a full one.
+"""Evaluates the package's two models together: PSNR after a full training, before any training.
 
-One predicts what a short training gives, the other what a full one adds to it; neither has seen the
-network.
+One predicts what a short training gives, the other what a full training adds to it; both are fitted
+without the network.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was predicted of networks, in dB, and how it turned out; all are (networks,)."""
+    """Predicted PSNR, its deviation, and true PSNR of networks in dB; all are (networks,)."""
 
     predicted_db: Floats
     deviation_db: Floats
@@ -47,12 +47,12 @@ class Predicted:
 
     @property
     def rms_error_db(self) -> float:
-        """Root mean square."""
+        """Root mean square error."""
         return math.sqrt(np.mean(self.error_db**2))
 
     @property
     def tau(self) -> float:
-        """Kendall's."""
+        """Kendall's tau of prediction and truth."""
         return float(kendalltau(self.predicted_db, self.true_db).statistic)
 
     @property
@@ -68,7 +68,11 @@ class Predicted:
 
 
 def after_full(own: Predicted, of_macs: Predicted, trained: Predicted) -> list[str]:
-    """Lines of the page: of networks left out, of the same by their size alone, and of others."""
+    """Returns lines of the page.
+
+    ``own`` are left-out networks, ``of_macs`` the same predicted by their size alone, ``trained``
+    networks that were trained in full.
+    """
     return [
         f"PSNR after a full training, {FULL_STEPS:,} steps, predicted before any training by the",
         "process and by what a full training adds ([proxy_fidelity](../proxy_fidelity)):",
@@ -82,12 +86,12 @@ def after_full(own: Predicted, of_macs: Predicted, trained: Predicted) -> list[s
 
 
 def missing_db(networks: Sequence[ShortlyTrainedNetwork], steps: int) -> Floats:
-    """What a full training is expected to add to one of ``steps``, in dB, (networks,)."""
+    """Returns the gain in dB of a full training over one of ``steps``, as expected; (networks,)."""
     return shipped_model(TABLE_SCALE).missing_db([_short(one, steps) for one in networks])
 
 
 def trained_in_full(table: NetworkTable, features: Floats) -> Predicted:
-    """Those networks that were trained in full and get above bicubic enlargement.
+    """Predicts the networks that were trained in full and are better than bicubic enlargement.
 
     ``features`` are those of the networks in ``table``.
     """
@@ -117,7 +121,7 @@ def trained_in_full(table: NetworkTable, features: Floats) -> Predicted:
 
 
 def _short(network: ShortlyTrainedNetwork, steps: int) -> ShortTraining:
-    """As of a network that is no better than bicubic enlargement yet."""
+    """Returns the short training of a network that is as good as bicubic enlargement."""
     candidate = network.candidate
     macs = macs_per_pixel(infer(candidate.deployed, INPUT).macs)
     return ShortTraining.of(candidate.graph, macs, steps, psnr_db=0.0, bicubic_psnr_db=0.0)

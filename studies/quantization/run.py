@@ -1,10 +1,10 @@
-"""What quantizing after training costs, step by step of how it is done.
+"""Measures the PSNR that quantization after training costs, for each step of its method.
 
     python -m studies.quantization.run FOLDER... --data DIR --test DIR [--test DIR]
 
-``FOLDER`` are what ``nas train`` left. Each network is quantized anew, on crops of its training
-images in ``DIR``, and judged on the test images, by fake quantization. ``results.csv`` and the page
-are written.
+``FOLDER`` are folders that ``nas train`` wrote. Each network is quantized again, with crops of its
+training images in ``DIR``, and evaluated on the test images by fake quantization. Writes
+``results.csv`` and ``README.md``.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from search_spaces import Graph, TransposedConv
 from ..ledger import Ledger
 
 HERE = Path(__file__).parent
+#: Methods of quantization; each has all that the one before it has.
 WAYS = ("nearest", "settled", "balanced", "narrowed")
 
 
@@ -60,7 +61,7 @@ LEDGER = Ledger(HERE / "results.csv", Loss)
 
 
 def with_whole_ranges(graph: Graph, weights: Weights, crops: Pixels) -> Weights:
-    """From the smallest to the largest value of each tensor."""
+    """Sets the INT8 range of each tensor to its smallest and largest value on the crops."""
     network = Network(graph)
     network.restore(weights)
     network.calibrate(tf.constant(crops, tf.float32), lambda low, high, values: (low, high))
@@ -70,7 +71,7 @@ def with_whole_ranges(graph: Graph, weights: Weights, crops: Pixels) -> Weights:
 def quantized(
     graph: Graph, float32: Weights, granularity: WeightGranularity, crops: Pixels
 ) -> Iterator[tuple[str, Weights]]:
-    """By every way, each with what the one before has."""
+    """Yields the name and the weights of each method; each has all that the one before it has."""
     settled = round_kernels(graph, with_whole_ranges(graph, float32, crops), granularity, crops)
     nearest = dict(settled)
     for node in graph.nodes:
@@ -90,7 +91,7 @@ def quantized(
 def losses(
     card: ModelCard, float32: Weights, images: ImageSet, tests: Mapping[str, ImageSet]
 ) -> Iterator[Loss]:
-    """Of one network."""
+    """Yields the loss of one network by each method."""
     graph, granularity = card.candidate.deployed, card.granularity
     assert granularity is not None  # it was trained here
 
@@ -99,15 +100,15 @@ def losses(
         judged = [image for test in tests.values() for image in evaluate(upscale, test).images]
         return np.array([image.rgb.psnr_db for image in judged])
 
-    before = psnr_db(float32, Mode(quantize=False))
+    float_psnr_db = psnr_db(float32, Mode(quantize=False))
     crops = calibration_crops(images, Recipe(steps=card.training["steps"]), card.training["seed"])
     for way, weights in quantized(graph, float32, granularity, crops):
-        lost = before - psnr_db(weights, Mode(quantize=True, granularity=granularity))
+        lost = float_psnr_db - psnr_db(weights, Mode(quantize=True, granularity=granularity))
         yield Loss(card.name, way, round(float(lost.mean()), 4), round(float(lost.max()), 4))
 
 
 def page() -> str:
-    """Markdown."""
+    """Returns the text of README.md."""
     rows = LEDGER.read()
     lines = [
         "# What quantizing after training costs",
@@ -136,7 +137,7 @@ def page() -> str:
 
 
 def main() -> None:
-    """All networks that are not in the table yet."""
+    """Quantizes all networks that are not in the table yet, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--data", required=True)

@@ -1,8 +1,9 @@
-"""A+, the best example-based enlargement before networks: one linear regressor per anchor.
+"""A+, the best example-based super-resolution before neural networks: regression per anchor.
 
 Timofte, De Smet, Van Gool, "A+: Adjusted Anchored Neighborhood Regression for Fast
 Super-Resolution", ACCV 2014. A patch of the bicubically enlarged luminance is described by its
-gradients; the nearest of many anchors says which regressor adds the detail that bicubic lost.
+gradients; the nearest of many anchors selects the linear regressor that predicts the detail which
+bicubic enlargement lacks.
 Chrominance is enlarged by bicubic.
 """
 
@@ -25,26 +26,28 @@ from search_spaces import InputError
 
 Floats = npt.NDArray[np.float32]
 
-#: ITU-R BT.601, full range, as JPEG's: with chrominance held, luminance adds to R, G and B alike.
+#: ITU-R BT.601 in full range, as in JPEG. At constant chrominance, a change of luminance changes R,
+#: G and B by the same amount.
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 #: A patch is 3x3 LR pixels (section 4 of the paper); neighbors are one LR pixel apart.
 _PATCH = 3
-#: Edges are repeated so far that every pixel lies in all the patches that can hold it.
+#: Edge pixels are repeated this often, so that every pixel lies in a full number of patches.
 _MARGIN = _PATCH - 1
-#: First and second derivative, along rows and along columns (Zeyde, Elad, Protter, 2010).
+#: Number of filters: first and second derivatives along rows and columns (Zeyde, Elad, Protter,
+#: 2010).
 _FILTERS = 4
-#: Share of the features' energy that is kept.
+#: Share of the gradients' energy that the projection keeps.
 _ENERGY = 0.999
-#: Patches without any gradient have no direction to find an anchor by.
+#: Patches with shorter features are left out: they have no direction to find an anchor by.
 _FLAT = 1e-6
-#: Bounds of what is held at once: patches described, and similarities to anchors.
+#: Limits of memory: patches predicted, and anchors compared, at a time.
 _PATCHES_AT_ONCE = 1 << 15
 _ANCHORS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class AnchoredRegressionRecipe:
-    """How A+ is learned; anchors, neighbors and ridge are the paper's.
+    """Settings for fitting A+; the defaults of anchors, neighbors and ridge are the paper's.
 
     Each of ``anchors`` regressors is fitted to the ``neighbors`` training patches nearest to it,
     of ``patches`` drawn evenly from the images, with ``ridge`` added to the Gram matrix. The paper
@@ -96,12 +99,12 @@ class AnchoredRegression:
         recipe: AnchoredRegressionRecipe | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learns from ``images``; the same recipe and seed give the same regressors.
+        """Fits A+ to ``images``; the same recipe and seed give the same regressors.
 
-        Raises InputError if the images have fewer patches than the recipe asks neighbors of.
+        Raises InputError if the images have fewer patches with detail than anchors or neighbors.
         """
         recipe = recipe or AnchoredRegressionRecipe()
-        positions = _Positions.draw(images, recipe, seed)
+        positions = _PatchPositions.draw(images, recipe, seed)
         basis = _principal_directions(positions.gradients())
         features, details = positions.examples(basis)
         if len(features) < max(recipe.anchors, recipe.neighbors):
@@ -113,13 +116,13 @@ class AnchoredRegression:
         regressors = np.stack(
             [
                 _ridge(features[nearest], details[nearest], recipe.ridge)
-                for nearest in _neighbours(features, anchors, recipe.neighbors)
+                for nearest in _neighbors(features, anchors, recipe.neighbors)
             ]
         )
         return cls(images.scale, basis, anchors, regressors)
 
     def upscale(self, lr: Pixels) -> Pixels:
-        """uint8 RGB (H, W, 3) to (scale H, scale W, 3); any H and W."""
+        """Enlarges uint8 RGB (H, W, 3), of any H and W, to (scale H, scale W, 3)."""
         scale, margin = self.scale, _MARGIN
         padded = np.pad(lr, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         detail = self._detail(_enlarged(padded @ _LUMINANCE, scale))
@@ -146,7 +149,7 @@ class AnchoredRegression:
                 raise InputError(f"no A+ model ({error}); fit and save one") from None
 
     def _detail(self, luminance: Floats) -> Floats:
-        """What enlarging lost: the mean of all patches over each pixel but those of the margin."""
+        """Returns each pixel's predicted detail, without the margin: the mean over its patches."""
         scale, side = self.scale, _PATCH
         views = _windows(_gradients(luminance, scale), scale)[:, ::scale, ::scale]
         rows, columns = views.shape[1:3]
@@ -156,18 +159,18 @@ class AnchoredRegression:
             block = views[:, top : top + step]
             height = block.shape[1]
             patches = self._predict(_flattened(block.reshape(_FILTERS, -1, *block.shape[3:])))
-            parts = patches.reshape(height, columns, side, scale, side, scale)
+            tiles = patches.reshape(height, columns, side, scale, side, scale)
             for y in range(side):
                 for x in range(side):
                     total[top + y : top + y + height, :, x : x + columns] += np.moveaxis(
-                        parts[:, :, y, :, x], 1, 2
+                        tiles[:, :, y, :, x], 1, 2
                     )
         inside = total[side - 1 : rows, :, side - 1 : columns]
         inside /= side**2
         return inside.reshape(inside.shape[0] * scale, inside.shape[2] * scale)
 
     def _predict(self, gradients: Floats) -> Floats:
-        """(N, 4 (3 scale)^2) to (N, (3 scale)^2)."""
+        """Predicts details (N, (3 scale)^2) from gradients (N, 4 (3 scale)^2)."""
         features = gradients @ self.basis
         # A regressor has no intercept: a patch and its negative belong to the same anchor.
         chosen = np.abs(features @ self.anchors.T).argmax(axis=1)
@@ -179,8 +182,8 @@ class AnchoredRegression:
 
 
 @dataclass(frozen=True, eq=False)
-class _Positions:
-    """Where training patches were drawn: of each image, LR rows and columns of their corners."""
+class _PatchPositions:
+    """Positions of the training patches: LR rows and columns of their corners in each image."""
 
     images: ImageSet
     corners: tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]], ...]
@@ -188,27 +191,27 @@ class _Positions:
     @classmethod
     def draw(cls, images: ImageSet, recipe: AnchoredRegressionRecipe, seed: int) -> Self:
         random = np.random.default_rng(seed)
-        room = [
+        position_counts = [
             tuple(max(0, side - _PATCH + 1) for side in pair.lr.shape[:2]) for pair in images.pairs
         ]
-        sizes = [height * width for height, width in room]
+        sizes = [height * width for height, width in position_counts]
         share = min(1.0, recipe.patches / max(1, sum(sizes)))
         corners = []
-        for (height, width), size in zip(room, sizes, strict=True):
+        for (height, width), size in zip(position_counts, sizes, strict=True):
             drawn = np.sort(random.choice(size, int(size * share), replace=False))
             rows, columns = np.unravel_index(drawn, (height, width))
             corners.append((rows, columns))
         return cls(images, tuple(corners))
 
     def gradients(self) -> Iterator[Floats]:
-        """(N, 4 (3 scale)^2) of each image."""
+        """Yields the gradients of each image's patches, (N, 4 (3 scale)^2)."""
         scale = self.images.scale
         for pair, (rows, columns) in zip(self.images.in_turn(), self.corners, strict=True):
             windows = _windows(_gradients(_enlarged(pair.lr @ _LUMINANCE, scale), scale), scale)
             yield _flattened(windows[:, rows * scale, columns * scale])
 
     def examples(self, basis: Floats) -> tuple[Floats, Floats]:
-        """Features (N, k), of length 1, and the details (N, (3 scale)^2) that belong to them."""
+        """Returns features (N, k) of length 1, and the details (N, (3 scale)^2) to predict."""
         scale = self.images.scale
         all_features, all_details = [], []
         described = zip(self.images.pairs, self.corners, self.gradients(), strict=True)
@@ -226,14 +229,14 @@ class _Positions:
 
 
 def _enlarged(plane: Floats, scale: int) -> Floats:
-    """(H, W) by bicubic, neither rounded nor clipped."""
+    """Enlarges (H, W) by bicubic interpolation, without rounding or clipping."""
     height, width = plane.shape
     image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
     return np.asarray(image.resize((width * scale, height * scale), Image.Resampling.BICUBIC))
 
 
 def _gradients(plane: Floats, scale: int) -> Floats:
-    """(H, W) to (4, H, W): first and second differences of pixels that lie ``scale`` apart."""
+    """Returns (4, H, W): first and second differences of pixels that are ``scale`` apart."""
     padded = np.pad(plane, scale, mode="edge")
     middle = slice(scale, -scale)
     above, below = padded[: -2 * scale, middle], padded[2 * scale :, middle]
@@ -249,18 +252,21 @@ def _gradients(plane: Floats, scale: int) -> Floats:
 
 
 def _windows(planes: Floats, scale: int) -> Floats:
-    """A view (C, H', W', 3 scale, 3 scale) of the patches of (C, H, W) at every pixel."""
+    """Returns a view (C, H', W', 3 scale, 3 scale) of (C, H, W): the patch at every pixel."""
     side = _PATCH * scale
     return np.lib.stride_tricks.sliding_window_view(planes, (side, side), axis=(1, 2))
 
 
 def _flattened(patches: Floats) -> Floats:
-    """(C, N, h, w) to (N, C h w)."""
+    """Reshapes (C, N, h, w) to (N, C h w)."""
     return np.ascontiguousarray(np.moveaxis(patches, 0, 1)).reshape(patches.shape[1], -1)
 
 
 def _principal_directions(gradients: Iterator[Floats]) -> Floats:
-    """(d, k): the directions that hold ``_ENERGY`` of the energy; not centered, gradients are."""
+    """Returns (d, k): the directions that hold ``_ENERGY`` of the energy.
+
+    Nothing is centered, since gradients have a mean of about zero.
+    """
     moment = sum(part.T.astype(np.float64) @ part for part in gradients)
     energies, directions = np.linalg.eigh(np.asarray(moment))
     held = np.cumsum(energies[::-1]) / max(energies.sum(), np.finfo(float).tiny)
@@ -269,8 +275,8 @@ def _principal_directions(gradients: Iterator[Floats]) -> Floats:
 
 
 def _cluster(features: Floats, count: int, seed: int) -> Floats:
-    """(count, k) anchors of length 1: centers of the features by k-means."""
-    # Kept out of this module's import: a second that only fitting needs.
+    """Returns (count, k) anchors of length 1: centers of the features by k-means."""
+    # The import takes a second, and only fitting needs it.
     from sklearn.cluster import MiniBatchKMeans
 
     found = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=8192).fit(features)
@@ -279,8 +285,8 @@ def _cluster(features: Floats, count: int, seed: int) -> Floats:
     return centers
 
 
-def _neighbours(features: Floats, anchors: Floats, count: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Of each anchor, the rows of ``features`` that point most along it, either way."""
+def _neighbors(features: Floats, anchors: Floats, count: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Yields for each anchor the rows of ``features`` closest to its direction or the opposite."""
     for first in range(0, len(anchors), _ANCHORS_AT_ONCE):
         similar = np.abs(anchors[first : first + _ANCHORS_AT_ONCE] @ features.T)
         for row in similar:
@@ -288,7 +294,7 @@ def _neighbours(features: Floats, anchors: Floats, count: int) -> Iterator[npt.N
 
 
 def _ridge(features: Floats, details: Floats, ridge: float) -> Floats:
-    """(k, d) that takes features to details, in closed form (equation 6 of the paper)."""
+    """Returns the regressor (k, d) from features to details, in closed form (paper, equation 6)."""
     gram = features.T @ features + ridge * np.eye(features.shape[1], dtype=np.float32)
     solved: Floats = np.linalg.solve(gram, features.T @ details)
     return solved

@@ -1,4 +1,4 @@
-"""What stands in the table: the zoo, and ABPN folded."""
+"""The networks of the table: the zoo, and two foldings of ABPN's residual."""
 
 from __future__ import annotations
 

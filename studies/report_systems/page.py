@@ -1,4 +1,4 @@
-"""The study's README and its one picture."""
+"""Writes the study's README and its plot."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from search_spaces.zoo import ZOO
 
 from ..scatter import Point, Scatter, linear, logarithmic
 
-#: dB between two ways to quantize a network that are as good as each other: a tenth of the
-#: difference that another seed can make
-_ALIKE_DB = 0.02
-#: right of the slowest system, as a factor of its time
+#: Two ways to quantize a network count as equally good within so many dB: a tenth of the difference
+#: that another seed can make.
+_EQUAL_DB = 0.02
+#: Room right of the slowest system, as a factor of its time.
 _ROOM_FOR_A_NAME = 1.3
-#: Until the systems are trained again.
+#: Note on results with former INT8 ranges; to be removed once the systems are trained again.
 _FORMER_RANGES = """\
 ABPN-folded-sum and ESPCN are as they are trained and quantized now. Of the others, INT8
 ranges were chosen by a few of each tensor's channels, which cut white off in
@@ -24,7 +24,7 @@ its tanhs by more of their INT8 levels now: before, its file had 27.13 dB."""
 
 
 def readme(results: dict[str, Any]) -> str:
-    """The table of the systems, of what needs no network, and of the report's own rows."""
+    """Returns the README: tables of the systems, of baselines, and of the report's own rows."""
     published = {entry.system: entry for entry in REPORT if entry.system}
     tests = [name for name in results["images"] if name not in ("train", "valid")]
     done = {network.name for network in ZOO} & {system["name"] for system in results["systems"]}
@@ -54,7 +54,7 @@ def readme(results: dict[str, Any]) -> str:
     ]  # fmt: skip
     for row in results["systems"]:
         entry = published.get(row["name"])
-        theirs = "" if entry is None else (
+        report_figures = "" if entry is None else (
             f"{entry.psnr_db:.2f}, {'N.A.' if entry.drop_db is None else f'{entry.drop_db:.2f}'}, "
             f"{'failed' if entry.npu_ms is None else f'{entry.npu_ms:g}'}"
         )  # fmt: skip
@@ -66,7 +66,7 @@ def readme(results: dict[str, Any]) -> str:
             f"| {row['drop_qat_db']:+.3f} | {row['ssim_float']:.4f} | {row['ssim_int8']:.4f} "
             f"| {row['ssim_float'] - row['ssim_int8']:+.4f} "
             f"| {row['host_ms']:.1f} | {row['device_ms']:.1f} "
-            f"| {row['on_cpu']} | {row['speed_up']:.1f} | {ratio} | {theirs} |"
+            f"| {row['on_cpu']} | {row['speed_up']:.1f} | {ratio} | {report_figures} |"
         )
     lines += ["", _qat_against_ptq(results["systems"]), "", _FORMER_RANGES]
     lines += ["", "Without a network, and ABPN after training with an output that ruins it:", "",
@@ -86,17 +86,17 @@ def readme(results: dict[str, Any]) -> str:
 
 def _qat_against_ptq(systems: list[dict[str, Any]]) -> str:
     gains = sorted((row["psnr_qat_db"] - row["psnr_ptq_db"], row["name"]) for row in systems)
-    alike = sum(abs(gain) <= _ALIKE_DB for gain, _ in gains)
+    ties = sum(abs(gain) <= _EQUAL_DB for gain, _ in gains)
     (least, loser), (most, winner) = gains[0], gains[-1]
     return (
         f"Training on with INT8 rounding (QAT) and quantizing alone (PTQ) are within\n"
-        f"{_ALIKE_DB} dB of each other for {alike} of {len(gains)} systems. QAT has most more for "
+        f"{_EQUAL_DB} dB of each other for {ties} of {len(gains)} systems. QAT has most more for "
         f"{winner}\n({most:+.3f} dB), least for {loser} ({least:+.3f} dB)."
     )
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """PSNR over time on the device, each system with its name."""
+    """Plots PSNR over time on the device, with the name of each system."""
     points = tuple(
         Point(row["device_ms"], psnr_db, low=psnr_db, high=psnr_db, label=row["name"])
         for row in results["systems"]

@@ -1,8 +1,8 @@
-"""What ruined four entries of the report, on ABPN after post-training quantization.
+"""Applies the output errors of four failed entries of the report to ABPN after quantization.
 
 Their authors published no description; the report names unclipped outputs, wrongly normalized
-scales and outputs in floating point. Each is a last step gone wrong: what is left of the image is
-seen here.
+scales and outputs in floating point. Each is an error in the last step, and this module shows how
+much of the image quality is left.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Levels = npt.NDArray[np.float32]
 
 
 def unclipped(levels: Levels) -> Pixels:
-    """Cast to a byte as it is: what is darker than black turns white, and the other way round."""
+    """Casts levels to bytes without clipping: values below black become white, and vice versa."""
     return np.round(levels).astype(np.int64).astype(np.uint8)
 
 
 def wrongly_scaled(levels: Levels) -> Pixels:
-    """Quantised for -255..255, its bytes taken for grey levels."""
+    """Quantizes for the range -255..255, and takes the bytes as grey levels 0..255."""
     return np.clip(np.round((levels + 255) / 2), 0, 255).astype(np.uint8)
 
 
 def in_floating_point(levels: Levels) -> Pixels:
-    """0..1 in floating point, written into bytes."""
+    """Writes floating-point values of 0..1 into bytes."""
     return np.clip(np.round(levels / 255), 0, 1).astype(np.uint8)
 
 
@@ -47,7 +47,7 @@ ENDINGS: dict[str, Callable[[Levels], Pixels]] = {
 def upscaler(
     graph: Graph, weights: Weights, ending: Callable[[Levels], Pixels]
 ) -> Callable[[Pixels], Pixels]:
-    """``graph`` with INT8 rounding up to the sum of the anchor, and then ``ending``."""
+    """Runs ``graph`` with INT8 rounding up to the inputs of the anchor's sum, then ``ending``."""
     interpreter = Interpreter(graph)
     values = {name: tf.constant(value) for name, value in weights.items()}
     mode = Mode(quantize=True, granularity=WeightGranularity.CHANNEL, training=True)

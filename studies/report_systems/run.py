@@ -1,10 +1,10 @@
-"""Every system of the report, and what came after, by one recipe, side by side.
+"""Trains every system of the report, and later networks, by one recipe to compare them.
 
     python -m studies.report_systems.run --data DIR --test DIR [--test DIR]...
         [--device D] [--only NAME]...
 
-``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Some hours on 2 cores: what is done
-is kept under ``systems/`` beside this file, and the same command goes on from there. Writes
+``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Takes some hours on 2 cores; finished
+systems are kept under ``systems/`` beside this file, and the same command continues. Writes
 ``results.csv``, ``results.json``, ``plot.svg`` and ``README.md``.
 """
 
@@ -45,7 +45,7 @@ STEPS, SEED = 10_000, 0
 def baseline(
     name: str, upscale: Callable[[Pixels], Pixels], tests: dict[str, ImageSet]
 ) -> dict[str, Any]:
-    """A row of what has no latency."""
+    """Returns the row of a method without a latency: its PSNR and SSIM on all test images."""
     found = {label: evaluate(upscale, images) for label, images in tests.items()}
     images = [image for quality in found.values() for image in quality.images]
     return {
@@ -57,7 +57,7 @@ def baseline(
 
 
 def baselines(bench: Bench) -> list[dict[str, Any]]:
-    """Bicubic, nearest, A+, and ABPN with an output that ruins it; kept once they are made."""
+    """Returns rows for A+, bicubic, nearest, and ABPN with each wrong output; kept in a file."""
     path = bench.folder / "baselines.json"
     if path.exists():
         kept: list[dict[str, Any]] = json.loads(path.read_text())
@@ -70,7 +70,7 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
     ]
     training = bench.training(zoo.find("ABPN"))
     if not training.finished:
-        return rows  # its row is here, its weights are elsewhere
+        return rows  # only ABPN's row is here; its weights are on another machine
     weights = training.float_weights(int8_trained=False)
     graph = zoo.abpn(SCALE)
     crops = calibration_crops(images, Recipe(STEPS), SEED)
@@ -84,7 +84,7 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Brings every file up to date after each system."""
+    """Trains the systems that are missing, and writes all result files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--test", type=Path, required=True, action="append")

@@ -1,4 +1,4 @@
-"""What workers need before their first trial, done once: they are forked from who has done it."""
+"""Imports and loads what workers need; the process that imports this forks all workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces.spaces.loading import load_space
 
 from .sleeper import SCALE, SPACE
 
-#: Imported by others when they are first used.
+#: Modules that are otherwise imported when they are first used.
 for _name in (
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",

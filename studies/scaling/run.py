@@ -1,9 +1,9 @@
-"""Many workers of one study, which train nothing: how fast, and is anything lost or doubled?
+"""Runs many stand-in workers of one study: measures their speed, and lost and doubled trials.
 
     python -m studies.scaling.run [--part speed|survival|sqlite]... [--trials N] [--kill-every S]
 
-Needs PostgreSQL's programs, no server. Each part's figures are in ``results.json`` beside this
-file as soon as they are there, and ``README.md`` is written anew.
+Needs PostgreSQL's programs, but no running server. The figures of each finished part are added to
+``results.json`` beside this file, and ``README.md`` is written again.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from .crowd import Crowd, Speed, Survival, command, measure_speed, measure_survi
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
-#: A stand-in training, and how many of them each worker has on average.
-SECONDS, EACH = 2.0, 6
-#: The same where workers are killed.
+#: Seconds of a stand-in training, and trainings of each worker on average.
+SECONDS, TRIALS_PER_WORKER = 2.0, 6
+#: Seconds of a training where workers are killed, number of trials, and seconds between kills.
 KILLED_SECONDS, TRIALS, KILL_EVERY = 0.2, 400, 5.0
 DIRECT, PROXIED = "PostgreSQL", "proxy"
 
 
 @contextlib.contextmanager
 def postgres() -> Iterator[PostgresServer]:
-    """A server of its own."""
+    """Context in which a PostgreSQL server runs."""
     server = PostgresServer.begin(POSTGRESQL.find()[0])
     try:
         yield server
@@ -51,7 +51,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def speed(folder: Path, workers: tuple[int, ...]) -> None:
-    """Every number of workers, with and without the proxy, in turn."""
+    """Measures the speed of each number of workers, with and without the proxy."""
     folder.mkdir()
     with (
         postgres() as server,
@@ -59,13 +59,13 @@ def speed(folder: Path, workers: tuple[int, ...]) -> None:
     ):
         for count in workers:
             for storage, url in ((DIRECT, server.url), (PROXIED, proxy)):
-                row = measure_speed(folder, storage, url, count, SECONDS, EACH)
+                row = measure_speed(folder, storage, url, count, SECONDS, TRIALS_PER_WORKER)
                 print(row, flush=True)
-                _keep("speed", f"{storage} {count}", row)
+                _store("speed", f"{storage} {count}", row)
 
 
 def survival(folder: Path, trials: int, kill_every: float) -> None:
-    """PostgreSQL, eight workers on machines of their own, and the server restarted once."""
+    """Kills workers of PostgreSQL: eight, as if on their own machines; restarts the server once."""
     with postgres() as server:
 
         def restart() -> None:
@@ -75,32 +75,35 @@ def survival(folder: Path, trials: int, kill_every: float) -> None:
         crowd = Crowd(folder, "survival", server.url, KILLED_SECONDS)
         row = measure_survival(crowd, "PostgreSQL", 8, trials, kill_every, restart)
     print(row, flush=True)
-    _keep("survival", "postgresql", row)
+    _store("survival", "postgresql", row)
 
 
 def survival_of_a_file(folder: Path, trials: int, kill_every: float) -> None:
-    """SQLite, two workers on one machine, and the dashboard open in a browser."""
+    """Kills workers of SQLite: two on one machine, while a browser shows the dashboard."""
     crowd = Crowd(folder, "file", None, KILLED_SECONDS, apart=False)
-    with crowd.made(trials) as study, command(folder, "dashboard", "file", "--port", "0") as page:
+    with (
+        crowd.open_study(trials) as study,
+        command(folder, "dashboard", "file", "--port", "0") as page,
+    ):
         ended = threading.Event()
         api = page.partition("/dashboard/")[0] + f"/api/studies/{study.optuna._study_id}?after=0"
-        browser = threading.Thread(target=_look, args=(api, ended))
+        browser = threading.Thread(target=_poll_dashboard, args=(api, ended))
         browser.start()
         row = measure_survival(crowd, "SQLite", 2, trials, kill_every)
         ended.set()
         browser.join()
     print(row, flush=True)
-    _keep("survival", "sqlite", row)
+    _store("survival", "sqlite", row)
 
 
-def _look(url: str, ended: threading.Event) -> None:
-    """As the dashboard's page does, and more often."""
+def _poll_dashboard(url: str, ended: threading.Event) -> None:
+    """Requests the study once a second, more often than the dashboard's page does."""
     while not ended.wait(1.0):
         with urllib.request.urlopen(url, timeout=120) as answer:
             answer.read()
 
 
-def _keep(part: str, name: str, row: Speed | Survival) -> None:
+def _store(part: str, name: str, row: Speed | Survival) -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results.setdefault(part, {})[name] = asdict(row)
     results["versions"] = installed_versions()
@@ -109,7 +112,7 @@ def _keep(part: str, name: str, row: Speed | Survival) -> None:
 
 
 def report(results: dict[str, Any]) -> str:
-    """The README."""
+    """Returns the text of README.md."""
     lines = [
         "# Many workers",
         "",

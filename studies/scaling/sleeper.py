@@ -1,6 +1,6 @@
-"""A worker that trains nothing: all of a search but what a network costs.
+"""A stand-in worker that trains nothing: it does all of a search except training and timing.
 
-Its trials go through the product's own loop, database, locks and files; a training is a sleep.
+Its trials use the normal loop, database, locks and files of ``nas``; a training is a sleep.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _QUALITY = Quality((ImageQuality("0", MetricValues({"psnr_db": 29.0, "ssim": 0.8
 
 
 class Silence(Lines):
-    """Nobody reads of thousands of trials."""
+    """Prints nothing, since there are thousands of trials."""
 
     def line(self, text: str) -> None:
         pass
 
 
 class _OneMillisecond(LatencySource):
-    """Every network is as fast as any other, so that none is refused for its time."""
+    """Gives every network the same latency, so that none is refused for its time."""
 
     def measure(self, request: LatencyRequest) -> Latency:
         rows = tuple(OperatorLatency(k.name, k.kind, "npu", 0.0) for k in request.operators)
@@ -69,13 +69,13 @@ class _OneMillisecond(LatencySource):
 
 @dataclass(frozen=True)
 class SleepingEvaluator(CandidateEvaluator):
-    """A training takes so many seconds, and no processor."""
+    """Sleeps for ``seconds`` in place of a training."""
 
     seconds: float = 0.0
 
     @classmethod
     def sleeping(cls, seconds: float) -> Self:
-        """The evaluator whose trainings take so long."""
+        """Returns an evaluator whose trainings take ``seconds``."""
         return cls(
             source=_OneMillisecond(),
             worker=Worker(),
@@ -88,7 +88,7 @@ class SleepingEvaluator(CandidateEvaluator):
         )
 
     def start(self) -> None:
-        """There is no process to begin."""
+        """Does nothing, since there is no process to start."""
 
     def fresh_latency(self, graph: Graph) -> Latency:
         return self.source.measure(LatencyRequest.of_graph(graph, self.input, bytes))
@@ -102,7 +102,7 @@ class SleepingEvaluator(CandidateEvaluator):
 
 
 def make_study(name: str, url: str | None, trials: int) -> Study:
-    """A study of the current folder, to be worked on until so many trials are trained."""
+    """Creates a study in the current folder with a budget of ``trials`` trained trials."""
     space = load_space(SPACE)
     settings = Settings(
         space=SPACE, space_version=space.version, space_fingerprint="", device="stand-in",
@@ -117,16 +117,16 @@ def make_study(name: str, url: str | None, trials: int) -> Study:
 
 
 def work(folder: Path, name: str, url: str | None, seconds: float, seed: int) -> None:
-    """Joins the study as a worker on the machine that ``folder`` stands for, to its end."""
+    """Works on the study to its end, in ``folder``, which represents a machine."""
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.disable(logging.ERROR)  # of a server that is away
+    logging.disable(logging.ERROR)  # silences errors of a server that is down
     warnings.simplefilter("ignore")
     try:
         study = join_study(name, url)
     except NasError:
-        sys.exit(1)  # the server is away: others come after it
+        sys.exit(1)  # the server is down: another worker will be started
     study.folder.create()
     study.optuna.sampler = RandomSampler(seed)
     observer = Reporter(study, Silence())

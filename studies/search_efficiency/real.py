@@ -1,11 +1,11 @@
-r"""Real searches by several samplers, put side by side.
+r"""Compares real searches by several samplers.
 
     nas search --space mobile --device D --data DIR --sampler S --seed N --budget 40 --workers 1 \
         --study NAME
     python -m studies.search_efficiency.real NAME ...
 
-The second command, in the folder of the first, adds the trained networks of these studies to
-``real.csv``; ``run`` tells of them.
+The second command, run in the folder of the first, adds the trained networks of these studies to
+``real.csv``; the page that ``run`` writes includes them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from nas.studies.study import load_study
 
 from ..ledger import Ledger
 
-_TOLD = (3, 5, 10, 20, 40, 80, 120)
+#: Numbers of trainings that the table has columns for.
+_COLUMNS = (3, 5, 10, 20, 40, 80, 120)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class RealTraining:
     psnr_db: float
     expected_psnr_db: float
     runtime_ms: float
-    #: to ABPN's of the same study, as a full training is expected to have it
+    #: Score divided by ABPN's in the same study, both as expected after a full training.
     score_to_abpn: float
 
 
@@ -44,12 +45,12 @@ LEDGER = Ledger(Path(__file__).parent / "real.csv", RealTraining)
 
 
 def trainings(name: str) -> Iterator[RealTraining]:
-    """Those of a study, in order, by what the package expects of them now."""
+    """Yields the trainings of a study in order, with the package's present expectations."""
     study = load_study(name)
-    read, expectations = study.records(), study.expectations()
+    stored, expectations = study.records(), study.expectations()
     records = [
-        record.expecting(expectations.of(record.network.graph, found.macs, found.psnr_db, read))
-        for record in read
+        record.expecting(expectations.of(record.network.graph, found.macs, found.psnr_db, stored))
+        for record in stored
         if (found := record.result) is not None
     ]
     abpn = next(r.result.log2_score for r in records if r.baseline == "ABPN" and r.result)
@@ -65,7 +66,7 @@ def trainings(name: str) -> Iterator[RealTraining]:
 
 
 def section() -> list[str]:
-    """Lines of Markdown; none if no search was told of."""
+    """Returns lines of Markdown; none if real.csv has no rows."""
     rows = LEDGER.read()
     if not rows:
         return []
@@ -79,13 +80,13 @@ def section() -> list[str]:
         "What `surrogate` knew at first was without what such searches found: with seed 0 the",
         "table of then, with others that of today without its rows marked `related`.",
         "",
-        f"| device, sampler, seed | {' | '.join(map(str, _TOLD))} | trained |",
-        f"|---|{'---|' * (len(_TOLD) + 1)}",
+        f"| device, sampler, seed | {' | '.join(map(str, _COLUMNS))} | trained |",
+        f"|---|{'---|' * (len(_COLUMNS) + 1)}",
     ]
     for study, group in groupby(rows, key=lambda row: row.study):
         found = list(group)
         scores = [row.score_to_abpn for row in found]
-        cells = [f"{max(scores[:n]):.2f}" if len(scores) >= n else "" for n in _TOLD]
+        cells = [f"{max(scores[:n]):.2f}" if len(scores) >= n else "" for n in _COLUMNS]
         title = f"{found[0].device}, {found[0].sampler}, {found[0].seed}"
         lines.append(f"| {title} | {' | '.join(cells)} | {len(scores)} |")
         print(study, lines[-1])

@@ -1,13 +1,13 @@
-"""How many trainings each sampler needs, where trainings are simulated.
+"""Measures how many trainings each sampler needs, in searches with simulated trainings.
 
     python -m studies.search_efficiency.run [--seeds N] [--fronts N] [--optunahub DIR]
 
 The simulator is a forest (extremely randomized trees) fitted to one half of the package's networks.
-What the surrogate sampler believes at first is its own Gaussian process, fitted to the other half,
-or to five networks ("without the table"). ``DIR`` is a checkout of
-https://github.com/optuna/optunahub-registry, whose conditional TPE is a rival. Each search is kept
-in ``simulated.csv`` as it is done, and the same command goes on from there. Writes ``README.md``
-beside this file.
+The prior of the surrogate sampler is its own Gaussian process, fitted to the other half, or to five
+networks ("without the table"). ``DIR`` is a checkout of
+https://github.com/optuna/optunahub-registry, whose conditional TPE is compared too. Each finished
+search is kept in ``simulated.csv``, and the same command continues. Writes ``README.md`` beside
+this file.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ from .searches import CONTENDERS, DEVICES, FEW, IMPROVEMENTS, SLOWEST_MS, Improv
 from .simulator import simulator
 
 README = Path(__file__).parent / "README.md"
-_TOLD = (3, 5, 10, 20, 40, 80, 160)
-#: How close to the best of all searches is close enough.
+#: Numbers of trainings that the tables have columns for.
+_COLUMNS = (3, 5, 10, 20, 40, 80, 160)
+#: A search is near the best of all searches if it is within these distances.
 _NEAR_LOG2_SCORE = 0.05
 _NEAR_HYPERVOLUME = 0.01
 
-#: Of one search, in order.
+#: The improvements of one search, in order.
 Trace = Sequence[Improvement]
 
 
 def after(trace: Trace, trainings: int) -> Improvement:
-    """What a search had reached by then."""
+    """Returns the last improvement of a search within so many trainings."""
     return [step for step in trace if step.training <= trainings][-1]
 
 
 def needed(trace: Trace, is_near: Callable[[Improvement], bool]) -> float:
-    """Trainings until it was near; infinite if it never was."""
+    """Returns the trainings until a search was near the best; infinite if it never was."""
     return next((float(step.training) for step in trace if is_near(step)), float("inf"))
 
 
 def traces_of(objective: Objective, device: str) -> dict[str, list[Trace]]:
-    """Of each contender that has any, one for each seed."""
+    """Returns the traces of each contender that has any, one per seed."""
     found: dict[str, dict[int, list[Improvement]]] = defaultdict(lambda: defaultdict(list))
     for step in IMPROVEMENTS.read():
         if (step.objective, step.device) == (objective, device):
@@ -59,7 +60,7 @@ def traces_of(objective: Objective, device: str) -> dict[str, list[Trace]]:
 
 
 def section(device: str) -> list[str]:
-    """Lines of Markdown about one device."""
+    """Returns lines of Markdown on one device."""
     lines = ["", f"## {device}"]
     scores, fronts = (traces_of(objective, device) for objective in Objective)
     if scores:
@@ -89,8 +90,8 @@ def _table(
 ) -> list[str]:
     return [
         "",
-        f"| {what} | searches | {' | '.join(map(str, _TOLD))} | near |",
-        f"|---|---|{'---|' * (len(_TOLD) + 1)}",
+        f"| {what} | searches | {' | '.join(map(str, _COLUMNS))} | near |",
+        f"|---|---|{'---|' * (len(_COLUMNS) + 1)}",
         *(_row(name, runs, share, is_near) for name, runs in traces.items()),
     ]
 
@@ -106,15 +107,15 @@ def _row(
         f"{statistics.median(share(after(run, count)) for run in runs):.2f}"
         if count <= trainings
         else ""
-        for count in _TOLD
+        for count in _COLUMNS
     ]
     near = statistics.median_high(needed(run, is_near) for run in runs)
-    told = f"more than {trainings}" if near == float("inf") else f"{near:.0f}"
-    return f"| {name} | {len(runs)} | {' | '.join(cells)} | {told} |"
+    last_cell = f"more than {trainings}" if near == float("inf") else f"{near:.0f}"
+    return f"| {name} | {len(runs)} | {' | '.join(cells)} | {last_cell} |"
 
 
 def page() -> str:
-    """What README.md says."""
+    """Returns the text of README.md."""
     _, error, tau = simulator()
     lines = [
         "# Trainings that each sampler needs, simulated",
@@ -145,7 +146,7 @@ def page() -> str:
 
 
 def _about_fronts() -> list[str]:
-    """What the tables of hypervolumes hold, if there are any."""
+    """Returns lines that explain the tables of hypervolumes; none if there are no such tables."""
     if all(step.objective != Objective.PARETO for step in IMPROVEMENTS.read()):
         return []
     return [
@@ -156,7 +157,7 @@ def _about_fronts() -> list[str]:
 
 
 def searches(seeds: int, fronts: int, hub: Path | None) -> Iterable[list[Improvement]]:
-    """Those that are not there yet, one seed after another, so that a part is of use."""
+    """Runs and yields the missing searches, seed by seed, so that partial results are useful."""
     known = {step.search for step in IMPROVEMENTS.read()}
     wanted = {Objective.SCORE: seeds, Objective.PARETO: fronts}
     for seed in range(max(wanted.values())):
@@ -169,7 +170,7 @@ def searches(seeds: int, fronts: int, hub: Path | None) -> Iterable[list[Improve
 
 
 def main() -> None:
-    """Runs what is missing, and writes the page."""
+    """Runs the missing searches, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=50, help="searches for the score")
     parser.add_argument("--fronts", type=int, default=10, help="searches for the front")

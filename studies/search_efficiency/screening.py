@@ -1,10 +1,11 @@
-"""Would a search gain by screening candidates with shorter trainings, and going on with the best?
+"""Measures what a search gains by screening candidates with shorter trainings.
 
     python -m studies.search_efficiency.screening [--seeds N]
 
-Simulated searches of the sampler ``surrogate``, so many seconds each. What a network reaches is
-told by the simulator; what the search sees of it is off by as much as the expectations of
-``studies/proxy_fidelity`` were, of networks that they had not seen. Writes ``screening.md``.
+Only the best of the screened candidates go on to the usual length. Runs simulated searches of the
+sampler ``surrogate`` with budgets of time. The simulator gives a network's true PSNR; the search
+sees it with an error, drawn from the errors of the expectations in ``studies/proxy_fidelity`` on
+networks that were left out. Writes ``screening.md``.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from .searches import DEVICES
 from .simulation import SETTINGS, Simulation
 from .simulator import gain_of, prior_of
 
+#: Steps of a search's training, and of a screening.
 USUAL = recipe_named(RecipeName.PROXY).steps
 SCREEN = USUAL // 2
-#: Of the screened, those that go on.
+#: Share of the screened candidates that continue.
 SHARE = 1 / 3
-#: Seconds are those of so many usual trainings.
+#: Budgets: the time of so many trainings of usual length.
 BUDGETS = (3, 5, 10, 20)
 
 
@@ -49,14 +51,14 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of a step, and of what comes with every training: conversion and judging."""
+    """Seconds of a step, and fixed seconds of every training for conversion and evaluation."""
 
     step: float
     fixed: float
 
     @classmethod
     def of(cls, table: Table) -> Costs:
-        """By the medians of the shortest and the longest of the short trainings."""
+        """Estimates both from the median times of short trainings of two lengths."""
         few, many = (
             statistics.median(
                 row.seconds for row in table.trainings if row.steps == steps and row.seconds
@@ -68,11 +70,14 @@ class Costs:
 
     @property
     def usual(self) -> float:
-        """Of a training of the usual length."""
+        """Seconds of a training of the usual length."""
         return self.fixed + USUAL * self.step
 
     def of_way(self, way: Way, *, goes_on: bool) -> float:
-        """Of one candidate. A screening is told by floating point, at no further cost."""
+        """Returns the seconds of one candidate.
+
+        A screening is evaluated in floating point, without conversion, at no further cost.
+        """
         match way:
             case Way.USUAL:
                 return self.usual
@@ -83,7 +88,7 @@ class Costs:
 
 
 def errors_db(table: Table) -> tuple[tuple[float, float], ...]:
-    """Of what was expected after the screening's and the usual length, of each network."""
+    """Returns each network's errors of the PSNR expected after a screening and a usual training."""
     found: dict[str, list[float]] = {}
     for steps in (SCREEN, USUAL):
         for pair in table.pairs(steps):
@@ -95,7 +100,7 @@ def errors_db(table: Table) -> tuple[tuple[float, float], ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """A candidate as a search sees it, in truth, and what it had cost by then."""
+    """A candidate's score as the search sees it, its true score, and the seconds spent so far."""
 
     seconds: float
     seen_log2_score: float
@@ -104,7 +109,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ScreenedSimulation(Simulation):
-    """A simulated search that sees expectations with their errors."""
+    """A simulated search that sees expected PSNR with errors."""
 
     way: Way = Way.USUAL
     costs: Costs = Costs(0.0, 1.0)
@@ -114,7 +119,7 @@ class ScreenedSimulation(Simulation):
     choices: list[Choice] = field(default_factory=list)
 
     def result_of(self, candidate: Candidate) -> Result:
-        """As the search has it."""
+        """Returns the result that the search sees, and records the choice."""
         after_screen, after_all = (
             self._with_error(candidate, error_db) for error_db in self.rng.choice(self.errors_db)
         )
@@ -134,9 +139,9 @@ class ScreenedSimulation(Simulation):
         return seen
 
     def _with_error(self, candidate: Candidate, error_db: float) -> Result:
-        own = self.gain_of
+        true_gain_of = self.gain_of
         return Simulation(
-            self.settings, lambda f: own(f) + error_db, self.study, self.space, self.source
+            self.settings, lambda f: true_gain_of(f) + error_db, self.study, self.space, self.source
         ).result_of(candidate)
 
     def _is_among_best(self, log2_score: float) -> bool:
@@ -145,7 +150,7 @@ class ScreenedSimulation(Simulation):
         return better < max(1, SHARE * len(self.screened))
 
     def chosen(self, seconds: float) -> float:
-        """The true score of the best that was seen by then, its binary logarithm."""
+        """Returns the log2 of the true score of the candidate that looks best after ``seconds``."""
         seen = [c for c in self.choices if c.seconds <= seconds + 1e-6] or self.choices[:1]
         return max(seen, key=lambda choice: choice.seen_log2_score).true_log2_score
 
@@ -153,7 +158,7 @@ class ScreenedSimulation(Simulation):
 def search(
     way: Way, device: str, seed: int, costs: Costs, errors: tuple[tuple[float, float], ...]
 ) -> ScreenedSimulation:
-    """One search, as long as the longest budget."""
+    """Runs one search for the longest budget."""
     settings = replace(
         SETTINGS, space="mobile", device=device, sampler=SamplerKind.SURROGATE, seed=seed
     )
@@ -172,7 +177,7 @@ def search(
 
 
 def page(seeds: int) -> str:
-    """What screening.md says."""
+    """Returns the text of screening.md."""
     table = read_table()
     costs, errors = Costs.of(table), errors_db(table)
     lines = [

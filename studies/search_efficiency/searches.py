@@ -1,4 +1,4 @@
-"""One simulated search after another, and how far each had come when."""
+"""Runs simulated searches, and records how far each had come after which training."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from .simulation import BICUBIC_DB, SETTINGS, Simulation
 from .simulator import gain_of, prior_of
 
 DEVICES = ("vs680", "ethos-u85-1024-regression", "dimensity8100-nnapi")
-#: Networks that stand for no table.
+#: Number of networks that the prior is fitted to "without the table".
 FEW = 5
-#: Where a front's hypervolume begins: at bicubic's PSNR and this time.
+#: Reference point of a front's hypervolume: this time, and the PSNR of bicubic.
 SLOWEST_MS = 100.0
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A sampler of the product, or of OptunaHub; so many trainings are simulated of it."""
+    """A sampler of ``nas`` or of OptunaHub, and the number of trainings to simulate."""
 
     name: str
     trainings: int
     kind: SamplerKind = SamplerKind.RANDOM
-    #: of the table's other half, that the surrogate believes in; None: all
+    #: Networks of the table's other half that the surrogate's prior is fitted to; None for all.
     known: int | None = None
-    #: module of OptunaHub's samplers and class in it
+    #: Module of an OptunaHub sampler, and its class.
     module: str = ""
     sampler: str = ""
 
-    def other(self, seed: int, hub: Path | None) -> BaseSampler | None:
-        """The sampler, if it is not the product's own; ``hub`` is a checkout of OptunaHub."""
+    def hub_sampler(self, seed: int, hub: Path | None) -> BaseSampler | None:
+        """Returns the sampler from OptunaHub's checkout ``hub``; None if it is one of ``nas``."""
         if not self.module:
             return None
         assert hub is not None
@@ -66,21 +66,21 @@ CONTENDERS = (
 
 @dataclass(frozen=True)
 class Improvement:
-    """What a search had reached after a training that improved on all before it, or the last."""
+    """State of a search after a training that improved it, or after its last training."""
 
     objective: Objective
     device: str
     contender: str
     seed: int
     training: int
-    #: the best so far: binary logarithm of the score, and what the front dominates, in dB above
-    #: bicubic times halvings of ``SLOWEST_MS``
+    #: Best so far: binary logarithm of the score, and hypervolume that the front dominates, in dB
+    #: above bicubic times halvings of ``SLOWEST_MS``.
     log2_score: float
     hypervolume: float
 
     @property
     def search(self) -> tuple[str, str, str, int]:
-        """Which search it is of."""
+        """Key of the search that it belongs to."""
         return self.objective, self.device, self.contender, self.seed
 
 
@@ -95,13 +95,13 @@ def _prior(known: int | None) -> GainPrior:
 def search(
     contender: Contender, objective: Objective, device: str, seed: int, hub: Path | None
 ) -> list[Improvement]:
-    """One search in ``mobile`` for x3."""
+    """Runs one search in ``mobile`` for x3, and returns its improvements."""
     settings = replace(
         SETTINGS, space="mobile", device=device, sampler=contender.kind, seed=seed,
         objective=objective,
     )  # fmt: skip
     simulation = Simulation.of(
-        settings, gain_of, lambda: _prior(contender.known), contender.other(seed, hub)
+        settings, gain_of, lambda: _prior(contender.known), contender.hub_sampler(seed, hub)
     )
     results = simulation.run(contender.trainings)
     steps = _progress(results)
@@ -113,7 +113,7 @@ def search(
 
 
 def _progress(results: Sequence[Result]) -> list[tuple[float, float]]:
-    """Best score and hypervolume after each training."""
+    """Returns best score and hypervolume after each training."""
     best, found, gains = -math.inf, [], []
     for result in results:
         best = max(best, result.log2_score)

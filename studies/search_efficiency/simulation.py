@@ -1,4 +1,4 @@
-"""Searches without training: what a network reaches is told by a function, in milliseconds."""
+"""Simulates searches: a function gives a network's PSNR in milliseconds, without training."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
-#: Gain over bicubic enlargement in dB, of a network of these features.
+#: Function from a network's features to its gain over bicubic enlargement in dB.
 GainOf = Callable[[Features], float]
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A study in memory whose networks are told their PSNR by ``gain_of``."""
+    """A study in memory whose networks get their PSNR from ``gain_of``."""
 
     settings: Settings
     gain_of: GainOf
@@ -70,12 +70,15 @@ class Simulation:
         read_prior: Callable[[], GainPrior] = shipped_prior,
         sampler: BaseSampler | None = None,
     ) -> Self:
-        """With the sampler that ``settings`` name, and what it believes at first, or another."""
+        """Creates a simulation with the sampler that ``settings`` name, or with ``sampler``.
+
+        ``read_prior`` returns the prior of the sampler "surrogate".
+        """
         device, space = load_device(settings.device), load_space(settings.space)
         directions = [StudyDirection.MAXIMIZE]
         if settings.objective is Objective.PARETO:
             directions.append(StudyDirection.MINIMIZE)
-        with Worker() as worker:  # a regression needs none
+        with Worker() as worker:  # a regression needs no worker
             source = open_source(device, worker)
         estimator = LatencyEstimator.of(device, INPUT, settings.risk)
         problem = SamplingProblem(
@@ -87,7 +90,7 @@ class Simulation:
         return cls(settings, gain_of, study, space, source)
 
     def run(self, trainings: int) -> list[Result]:
-        """So many more trained networks; their results."""
+        """Runs trials until ``trainings`` more networks are trained; returns their results."""
         found: list[Result] = []
         while len(found) < trainings:
             result = self._trial()
@@ -96,7 +99,7 @@ class Simulation:
         return found
 
     def _trial(self) -> Result | None:
-        """One trial; None if a search would not train it, which the sampler is told."""
+        """Runs one trial; returns None, and prunes the trial, if a search would not train it."""
         trial = self.study.ask()
         try:
             candidate = self.space.draw(trial, self.settings.scale)
@@ -118,7 +121,7 @@ class Simulation:
         return result
 
     def result_of(self, candidate: Candidate) -> Result:
-        """What a training of it would give."""
+        """Returns the result that a training of ``candidate`` would give."""
         figures = infer(candidate.deployed, INPUT)
         psnr_db = BICUBIC_DB + self.gain_of(features_of(candidate))
         expectations = Expectations(self.settings, ())
@@ -137,20 +140,20 @@ class Simulation:
 
 
 def figures_of(psnr_db: float) -> MetricValues:
-    """With that PSNR; nothing looks at the rest."""
+    """Returns metric values with this PSNR; the other values are not used."""
     return MetricValues({"psnr_db": psnr_db, "ssim": 0.8})
 
 
 def all_fit(number: int, records: Sequence[TrialRecord], macs: Sequence[int]) -> list[bool]:
-    """There is time for every network."""
+    """Returns that every network fits in the time budget."""
     return [True] * len(macs)
 
 
 def records_of(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
-    """As a study gives them."""
+    """Returns the records of trials, as a study does."""
     return [TrialRecord.of(trial) for trial in trials]
 
 
 def networks(simulation: Simulation) -> list[str]:
-    """Hashes of the networks that were tried, in order."""
+    """Returns the hashes of the tried networks, in order."""
     return [str(trial.user_attrs[CANDIDATE_KEY]) for trial in simulation.study.get_trials()]

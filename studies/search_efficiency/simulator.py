@@ -1,4 +1,4 @@
-"""What a network would reach: a forest fitted to one half of the package's networks."""
+"""Predicts what a network would reach by a forest, fitted to half of the package's networks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Floats = npt.NDArray[np.float64]
 
 @lru_cache
 def table() -> tuple[Floats, Floats]:
-    """Features and gains of the package's random networks for x3, in the order that they came in.
+    """Returns features and gains of the package's random networks for x3, in order of training.
 
-    Near copies of one network would be in both halves.
+    Related networks are left out, since near copies of a network would be in both halves.
     """
     networks = shipped_networks()
     keep = [
@@ -35,22 +35,22 @@ def table() -> tuple[Floats, Floats]:
 
 @lru_cache
 def simulator() -> tuple[ExtraTreesRegressor, float, float]:
-    """Of one half of the networks; its error in dB and Kendall's tau on the other half."""
+    """Returns the forest of one half; its RMS error in dB and Kendall's tau on the other half."""
     features, gains = table()
     model = ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0)
     model.fit(features[::2], gains[::2])
-    told, true = model.predict(features[1::2]), gains[1::2]
-    error = float(np.sqrt(np.mean((told - true) ** 2)))
-    return model, error, float(kendalltau(told, true).statistic)
+    predicted, true = model.predict(features[1::2]), gains[1::2]
+    error = float(np.sqrt(np.mean((predicted - true) ** 2)))
+    return model, error, float(kendalltau(predicted, true).statistic)
 
 
 def gain_of(features: Features) -> float:
-    """What the simulator says, in dB."""
+    """Returns the simulator's gain over bicubic enlargement, in dB."""
     return float(simulator()[0].predict(matrix_of([features]))[0])
 
 
 def prior_of(networks: int | None) -> Callable[[], GainPrior]:
-    """Fitted to so many of the half that the simulator does not know; None: all of them."""
+    """Returns a prior fitted to networks of the other half than the simulator's; None for all."""
     features, gains = (column[1::2][:networks] for column in table())
     prior = GainPrior.fitted(features, gains, shipped_networks().kernel)
     return lambda: prior

@@ -1,4 +1,4 @@
-"""One worker that goes on with a filled study, and the CPU time of each part of its trials."""
+"""Measures the CPU time of each part of a worker's trials in a study with finished trials."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from ..scaling.sleeper import Silence
 from .stand_ins import NAME, InstantEvaluator, source_of
 from .stopwatch import Stopwatch, Watched
 
-#: What is made while a network trains, by the part's name.
+#: Name of the part that runs while a network trains.
 POOL = "options"
-#: What stands for a training.
+#: Name of the part that replaces a training.
 STAND_IN = "training"
-#: The trials before those that count: imports, and all that is made once a process.
+#: Number of trials that are not counted: they include imports and other one-time work.
 WARM_UP = 3
 
 _STORAGE = (
@@ -74,31 +74,32 @@ WATCHED = (
 
 
 @dataclass(frozen=True)
-class Spent:
-    """CPU seconds of a process so far: all, and by part."""
+class CpuSeconds:
+    """CPU seconds of a process so far: in total, and by part."""
 
     total: float
     parts: dict[str, float]
 
 
-class _Noting(Reporter):
-    """Notes what was spent by the end of each trial."""
+class _CpuTimeRecorder(Reporter):
+    """Records the CPU seconds spent by the end of each trial."""
 
     def __init__(self, study: Study, stopwatch: Stopwatch) -> None:
         super().__init__(study, Silence())
         self._stopwatch = stopwatch
-        self.spent: list[Spent] = []
+        self.spent: list[CpuSeconds] = []
 
     def ended(self, record: TrialRecord, records: Sequence[TrialRecord]) -> None:
         super().ended(record, records)
         if record.is_trained_candidate:
-            self.spent.append(Spent(time.process_time(), dict(self._stopwatch.seconds)))
+            self.spent.append(CpuSeconds(time.process_time(), dict(self._stopwatch.seconds)))
 
 
 def milliseconds(device: str, sampler: SamplerKind, trials: int) -> dict[str, float]:
-    """CPU milliseconds of each part of one of so many trials, of the study in the current folder.
+    """Returns CPU milliseconds per trial of each part, in the study of the current folder.
 
-    Whatever no part counts is the rest: Optuna, threads that keep a worker's lock and time.
+    Each is the mean over ``trials`` trials. The part "rest" is all time that no part counts: that
+    of Optuna, and of the threads that keep a worker's lock and time.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.disable(logging.ERROR)
@@ -110,7 +111,7 @@ def milliseconds(device: str, sampler: SamplerKind, trials: int) -> dict[str, fl
     space = load_space(study.settings.space)
     resources = Resources.deployed(space, load_device(device), evaluator.data, None)
     run, stopwatch = Run.beginning(study.records()), Stopwatch(POOL)
-    observer = _Noting(study, stopwatch)
+    observer = _CpuTimeRecorder(study, stopwatch)
     time_spent = TimeSpent(study)
     study.optuna.sampler = worker_sampler(
         study, budget, run, resources, evaluator, observer, time_spent
@@ -119,6 +120,6 @@ def milliseconds(device: str, sampler: SamplerKind, trials: int) -> dict[str, fl
         run_trials(study, budget, run, resources.space, evaluator, observer, time_spent)
     first, last = observer.spent[WARM_UP - 1], observer.spent[-1]
     parts = {name: end - first.parts.get(name, 0.0) for name, end in last.parts.items()}
-    stood_in = parts.pop(STAND_IN)
-    parts["rest"] = last.total - first.total - stood_in - sum(parts.values())
+    stand_in_seconds = parts.pop(STAND_IN)
+    parts["rest"] = last.total - first.total - stand_in_seconds - sum(parts.values())
     return {part: 1000 * seconds / trials for part, seconds in parts.items()}

@@ -1,9 +1,10 @@
-"""What a search does beside training, in CPU time a trial: proposals, duplicates, latency, storage.
+"""Measures the CPU time per trial that a search spends on anything but training.
 
     python -m studies.search_overhead.run
 
-Nothing is trained: a study is filled with finished trials, and a worker goes on with it by the
-product's own loop. Writes ``results.csv`` and ``README.md`` beside this file.
+This is the time for proposals, duplicates, latency and storage. Nothing is trained: a study is
+filled with finished trials, and a worker continues it by the normal loop of ``nas``. Writes
+``results.csv`` and ``README.md`` beside this file.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ SAMPLERS = (SamplerKind.SURROGATE, SamplerKind.TPE)
 FINISHED = (50, 200, 500)
 P = ParamSpec("P")
 T = TypeVar("T")
-#: Of the source's own time, where it is a compiler.
+#: Device whose source of latencies is a compiler, which is timed by itself.
 _COMPILED = "ethos-u85-1024"
 COMPILER = "compiler"
-#: Of all that a trial costs beside its training.
+#: Goal for the CPU time of a trial without its training.
 GOAL_MS = 100
 
 
 @dataclass(frozen=True)
 class Row:
-    """CPU milliseconds of one part of a trial, where so many trials were finished."""
+    """CPU milliseconds of one part of a trial, with ``finished`` trials in the study."""
 
     device: str
     sampler: str
@@ -52,8 +53,8 @@ class Row:
     milliseconds: float
 
 
-def filled(device: str, folder: Path) -> None:
-    """Makes ``folder/N`` for each number of finished trials, each with the study in it."""
+def make_studies(device: str, folder: Path) -> None:
+    """Makes a folder ``folder/N`` with a study for each number N of finished trials."""
     work = folder / "work"
     work.mkdir(parents=True)
     os.chdir(work)
@@ -63,8 +64,8 @@ def filled(device: str, folder: Path) -> None:
         shutil.copytree(work, folder / str(count))
 
 
-def measured(folder: Path, device: str, sampler: SamplerKind, trials: int) -> dict[str, float]:
-    """As ``milliseconds`` of a copy of the study in ``folder``."""
+def measure_copy(folder: Path, device: str, sampler: SamplerKind, trials: int) -> dict[str, float]:
+    """Returns ``milliseconds`` of a copy of the study in ``folder``."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(folder, name, dirs_exist_ok=True)
         os.chdir(name)
@@ -75,28 +76,34 @@ def measured(folder: Path, device: str, sampler: SamplerKind, trials: int) -> di
 
 
 def rows(trials: int) -> Iterator[Row]:
-    """Each measured in a fresh process; samplers in turn."""
+    """Yields all rows, each measured in a new process, with the samplers in turn."""
     with tempfile.TemporaryDirectory() as name:
         for device in DEVICES:
             folder = Path(name) / device
-            _apart(filled, device, folder)
+            _in_new_process(make_studies, device, folder)
             for finished in FINISHED:
                 for sampler in SAMPLERS:
-                    found = _apart(measured, folder / str(finished), device, sampler, trials)
+                    found = _in_new_process(
+                        measure_copy, folder / str(finished), device, sampler, trials
+                    )
                     for part, ms in sorted(found.items()):
                         yield Row(device, sampler.value, finished, part, round(ms, 2))
-        ms = _apart(compiler_milliseconds, _COMPILED)
+        ms = _in_new_process(compiler_milliseconds, _COMPILED)
         yield Row(_COMPILED, "any", 0, COMPILER, round(ms, 0))
 
 
-def _apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What it returns in a process of its own."""
+def _in_new_process(
+    function: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Calls ``function`` in a new process, and returns its result."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
 
 def page(known: Sequence[Row], trials: int) -> str:
-    """What README.md says."""
+    """Returns the text of README.md."""
     lines = [
         "# What a search does beside training",
         "",
@@ -139,8 +146,8 @@ def page(known: Sequence[Row], trials: int) -> str:
 
 
 def _verdict(known: Sequence[Row]) -> str:
-    """Of the surrogate sampler, where most trials are finished."""
-    told = []
+    """Returns the times of the surrogate sampler with the most finished trials."""
+    device_texts = []
     for device in DEVICES:
         rows = [
             row for row in known
@@ -148,8 +155,8 @@ def _verdict(known: Sequence[Row]) -> str:
         ]  # fmt: skip
         waited = sum(row.milliseconds for row in rows if not row.part.startswith(POOL))
         every = sum(row.milliseconds for row in rows)
-        told.append(f"{device} waited for {waited:.0f}, {every:.0f} with the options")
-    lines = ";\n".join(told)
+        device_texts.append(f"{device} waited for {waited:.0f}, {every:.0f} with the options")
+    lines = ";\n".join(device_texts)
     return f"Measured with the sampler `surrogate`:\n{lines}."
 
 
@@ -162,15 +169,15 @@ def _compiler(known: Sequence[Row]) -> str:
 
 
 def _table(known: Sequence[Row]) -> list[str]:
-    """Parts by numbers of finished trials, for each sampler."""
+    """Returns a table of parts by numbers of finished trials, for each sampler."""
     columns = [(sampler.value, finished) for sampler in SAMPLERS for finished in FINISHED]
     cells = {(row.part, row.sampler, row.finished): row.milliseconds for row in known}
 
     def total(sampler: str, finished: int, *, options: bool) -> float:
         return sum(
             ms
-            for (part, *of), ms in cells.items()
-            if of == [sampler, finished] and part.startswith(POOL) == options
+            for (part, *column), ms in cells.items()
+            if column == [sampler, finished] and part.startswith(POOL) == options
         )
 
     def line(name: str, values: Sequence[float | None]) -> str:
@@ -196,13 +203,13 @@ def _table(known: Sequence[Row]) -> list[str]:
 
 
 def main() -> None:
-    """Measures all, and writes the page."""
+    """Measures everything, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--page", action="store_true", help="write the page again, measure nothing")
     options = parser.parse_args()
     if not options.page:
-        # Processes have as many threads of linear algebra as CPUs.
+        # On one CPU, linear algebra uses one thread.
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         with RESULTS.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(

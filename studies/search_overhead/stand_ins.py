@@ -1,4 +1,4 @@
-"""A study with finished trials, and workers that go on with it: nothing is trained."""
+"""Makes a study with finished trials, and an evaluator for workers that trains nothing."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ if TYPE_CHECKING:
     from nas.training.job import Progress
 
 NAME = "overhead"
-#: For a front no proposal is refused for its time, whoever made it.
+#: In a search for a front no proposal is refused for its latency, whichever sampler made it.
 _SETTINGS = replace(SETTINGS, space="mobile", objective=Objective.PARETO)
-#: About as large as those of the space's networks.
+#: Model file and weights about as large as those of the space's networks.
 _FILE, _WEIGHTS = bytes(60_000), {"weights": np.zeros(40_000, np.float32)}
 
 
 def source_of(device: str) -> LatencySource:
-    """The device's regression, or that of its compiler."""
+    """Returns the device's regression, or the regression of its compiler."""
     source = open_regression(load_device(device))
     assert source is not None, device
     return source
 
 
 def psnr_db_of(candidate: Candidate) -> float:
-    """Wider and deeper networks are better."""
+    """Returns a PSNR that grows with the width and the depth of the network."""
     features = features_of(candidate)
     gain_db = 0.2 + 0.12 * features.log_depth + 0.08 * (features.log_mean_width - 4)
     return BICUBIC_DB + gain_db + 0.15 * features.carries_image - 0.3 * features.log_stride
 
 
 def empty_study(device: str) -> Study:
-    """In the current folder."""
+    """Creates a study without trials in the current folder."""
     settings = replace(_SETTINGS, device=device)
     return create_study(StudyFolder.named(NAME), None, settings)
 
@@ -83,10 +83,10 @@ def fill(study: Study, count: int) -> None:
         if drawn.candidate.hash in known or bottleneck(graph) or gaps(graph):
             continue
         known.add(drawn.candidate.hash)
-        study.optuna.add_trial(_finished(study, drawn, source))
+        study.optuna.add_trial(_finished_trial(study, drawn, source))
 
 
-def _finished(study: Study, drawn: Draw, source: LatencySource) -> optuna.trial.FrozenTrial:
+def _finished_trial(study: Study, drawn: Draw, source: LatencySource) -> optuna.trial.FrozenTrial:
     candidate, settings = drawn.candidate, study.settings
     figures, psnr_db = infer(candidate.deployed, INPUT), psnr_db_of(candidate)
     expected = Expectations(settings, ()).of(candidate.graph, figures.macs, psnr_db, ())
@@ -113,7 +113,7 @@ def _finished(study: Study, drawn: Draw, source: LatencySource) -> optuna.trial.
 
 @dataclass(frozen=True)
 class InstantEvaluator(SleepingEvaluator):
-    """A training takes no time, and its network is as good as a formula says."""
+    """Replaces a training by a formula for the network's PSNR, which takes no time."""
 
     def evaluate(
         self, candidate: Candidate, seed: int, observe: Callable[[Progress], None]

@@ -1,4 +1,4 @@
-"""CPU seconds of functions, each without those that it calls and that are counted themselves."""
+"""Measures CPU seconds of functions, without those of watched functions that they call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unittest import mock
 
 @dataclass(frozen=True)
 class Watched:
-    """A function that belongs to a part: the module or class that has it, and its name there."""
+    """A function that belongs to a part: the module or class that owns it, and its name there."""
 
     part: str
     owner: object
@@ -23,23 +23,25 @@ class Watched:
 
 @dataclass
 class _Call:
+    """A running call of a watched function."""
+
     part: str
-    #: of the calls within
+    #: Seconds of watched calls within this call.
     inner_seconds: float = 0.0
 
 
 @dataclass
 class Stopwatch:
-    """CPU seconds by part, of all threads; what is called within ``apart`` counts beside it."""
+    """CPU seconds of watched functions by part, over all threads."""
 
-    #: a part whose calls, with all that they call, stand under its own name: "apart: part"
+    #: Part whose calls, with all watched calls within them, are listed as "apart: part".
     apart: str
     seconds: dict[str, float] = field(default_factory=dict)
     _calls: threading.local = field(default_factory=threading.local)
 
     @contextlib.contextmanager
     def watching(self, functions: Sequence[Watched]) -> Iterator[None]:
-        """Within, their calls are counted."""
+        """Context in which the calls of ``functions`` are measured."""
         with contextlib.ExitStack() as patches:
             for function in functions:
                 timed = self._timed(function.part, getattr(function.owner, function.name))

@@ -1,10 +1,11 @@
-"""INT8 PSNR over time, the models that come with the package and everybody's, as one picture.
+"""Plots INT8 PSNR over time of the shipped models, published networks and authors' own files.
 
     python -m studies.shipped_models.plot [--to FILE]
 
-Figures of ours are those of their cards, those of published networks trained by one recipe are of
-``studies/report_systems``, and those of files that their authors trained are in
-``public_files.csv``. Times that stand nowhere come from the device's compiler or regression.
+The figures of shipped models come from their cards, those of published networks, trained by one
+recipe, from ``studies/report_systems``, and those of files that their authors trained from
+``public_files.csv``. A time that is recorded nowhere is predicted by the device's compiler or
+regression.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ DEVICES = ("ethos-u85-1024", "vs680")
 TEST, SCALE = "Set5", 3
 _OURS, _PUBLISHED, _AUTHORS = "#c2410c", "#1a6fb5", "#444"
 _WIDTH, _HEIGHT = 720, 480
-#: What is farther below the best, or slower, would press all others into a corner.
+#: Models farther below the best, or slower, are not shown: they would crowd the others together.
 _WITHIN_DB, _WITHIN_MS = 1.5, 120.0
-#: right of the slowest, as a factor of its time
+#: Room right of the slowest model, as a factor of its time.
 _ROOM_FOR_A_NAME = 1.5
 
 
 @dataclass(frozen=True)
 class PublicFile:
-    """What is known of a file that its authors trained; ``network`` is the zoo's of its time."""
+    """A file that its authors trained; ``network`` is the zoo network that gives its latency."""
 
     name: str
     scale: int
@@ -51,9 +52,9 @@ class PublicFile:
 
 @dataclass(frozen=True)
 class Entry:
-    """A model in the picture: INT8 PSNR on Set5, and the times that are known already, by device.
+    """A model in the picture: INT8 PSNR on Set5, and the known times in ms by device.
 
-    ``network`` is the zoo's that other times are those of; empty if there is none.
+    ``network`` is the zoo network whose latency is predicted for other devices; empty if none is.
     """
 
     name: str
@@ -63,14 +64,14 @@ class Entry:
     network: str = ""
 
     def ms(self, device: str) -> float | None:
-        """On ``device``; None if nobody can tell."""
+        """Returns the time on ``device`` in ms; None if it is neither known nor predictable."""
         if device not in self.times and self.network:
             return nas.predict_latency(self.network, device, scale=SCALE).ms
         return self.times.get(device)
 
 
 def entries_of(models: Sequence[ShippedModel]) -> Iterator[Entry]:
-    """Our models of the picture's scale that were judged on its images."""
+    """Yields the shipped models of the plotted scale that were evaluated on the test set."""
     for model in models:
         found = {test.name: test.quality.psnr_db for test in model.card.tests}
         if model.card.scale == SCALE and TEST in found:
@@ -79,7 +80,7 @@ def entries_of(models: Sequence[ShippedModel]) -> Iterator[Entry]:
 
 
 def published() -> Iterator[Entry]:
-    """The networks of the zoo, as ``report_systems`` trained them."""
+    """Yields the networks of the zoo, as ``report_systems`` trained them."""
     results = json.loads((HERE.parent / "report_systems/results.json").read_text("utf-8"))
     for row in results["systems"]:
         if zoo.is_known(row["name"]):
@@ -89,14 +90,14 @@ def published() -> Iterator[Entry]:
 
 
 def public_files() -> Iterator[Entry]:
-    """What their authors trained."""
+    """Yields the files of the plotted scale that their authors trained."""
     for file in read_rows(HERE / "public_files.csv", PublicFile):
         if file.scale == SCALE:
             yield Entry(file.name, file.set5_db, _AUTHORS, network=file.network)
 
 
 def panel(entries: Sequence[Entry], device: str) -> Scatter:
-    """All that a time is known of on ``device``."""
+    """Returns a plot of all models with a known time on ``device``."""
     timed = [(entry, ms) for entry in entries if (ms := entry.ms(device)) is not None]
     least_db = max(entry.psnr_db for entry, _ in timed) - _WITHIN_DB
     points = tuple(
@@ -105,10 +106,10 @@ def panel(entries: Sequence[Entry], device: str) -> Scatter:
         if entry.psnr_db >= least_db and ms <= _WITHIN_MS
     )
     times = [point.x for point in points]
-    how = ", predicted" if load_device(device).settings.source == PREDICTED else ""
+    suffix = ", predicted" if load_device(device).settings.source == PREDICTED else ""
     return Scatter(
         points,
-        logarithmic(f"ms on {device}{how}", [*times, max(times) * _ROOM_FOR_A_NAME]),
+        logarithmic(f"ms on {device}{suffix}", [*times, max(times) * _ROOM_FOR_A_NAME]),
         linear(f"INT8 PSNR on {TEST} x{SCALE}, dB", [point.y for point in points]),
         _WIDTH,
         _HEIGHT,
@@ -121,7 +122,7 @@ def panel(entries: Sequence[Entry], device: str) -> Scatter:
 
 
 def picture(models: Sequence[ShippedModel]) -> str:
-    """A panel for each device, beside each other."""
+    """Returns an SVG with a panel for each device, side by side."""
     entries = [*entries_of(models), *published(), *public_files()]
     return beside_each_other([panel(entries, device) for device in DEVICES])
 

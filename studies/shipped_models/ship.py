@@ -1,11 +1,11 @@
-"""Makes a trained network one of the models that come with the package, and checks it.
+"""Adds a trained network to the models that come with the package, and checks it.
 
     python -m studies.shipped_models.ship FOLDER NAME --license TEXT --test DIR [--test DIR]...
         [--device D]... [--replace]
 
-``FOLDER`` is one that ``nas train`` left, or a file ``pareto/*.tflite`` of a study, with its card
-beside it. ``DIR`` are test images, Set5 and Set14 among them; ``--device`` are further ones to time
-it on. ``TEXT`` says what the training images are licensed under.
+``FOLDER`` is a folder that ``nas train`` wrote, or a file ``pareto/*.tflite`` of a study with its
+card beside it. ``DIR`` are test images, Set5 and Set14 among them; ``--device`` names further
+devices to time the model on. ``TEXT`` is the license of the training images.
 """
 
 from __future__ import annotations
@@ -41,42 +41,46 @@ from nas.system.cores import Cores
 from nas.system.files import reading, write_json, write_whole
 from search_spaces import InputError, NasError, zoo
 
-#: What papers report, and what every model is told by.
+#: Test sets that papers report; every shipped model must be evaluated on them.
 USUAL_TESTS = ("Set5", "Set14")
+#: Largest size of a shipped model's file.
 _MOST_BYTES = 250_000
 
 
 @dataclass(frozen=True)
 class Shipping:
-    """What is to become of a trained network."""
+    """How to ship a trained network: its name, license, tests and devices."""
 
     name: str
     images_license: str
-    #: folders of test images, and devices beside the card's own
+    #: Folders of test images.
     tests: Sequence[Path]
+    #: Devices in addition to that of the card.
     devices: Sequence[str] = ()
     target: Path = MODELS
 
     def run(self, source: Path, *, replace_old: bool = False) -> ShippedModel:
-        """Judges and times the file of ``source``, and writes it with its card.
+        """Evaluates and times the file of ``source``, and writes it with its card.
 
-        InputError if it is not whole, and nothing is then written.
+        Raises InputError, and writes nothing, if the model is incomplete.
         """
-        goal = self.target / self.name
-        if goal.exists() and not replace_old:
-            raise InputError(f"{goal}: is there already; --replace puts this model in its place")
-        tflite, card = _found(source)
+        destination = self.target / self.name
+        if destination.exists() and not replace_old:
+            raise InputError(
+                f"{destination}: is there already; --replace puts this model in its place"
+            )
+        tflite, card = _file_and_card(source)
         with tempfile.TemporaryDirectory(prefix="nas-ship-") as folder:
-            made = Path(folder) / self.name
-            write_whole(made / "model.tflite", tflite)
-            write_json(made / "card.json", self._card(card, made / "model.tflite").to_json())
+            draft = Path(folder) / self.name
+            write_whole(draft / "model.tflite", tflite)
+            write_json(draft / "card.json", self._card(card, draft / "model.tflite").to_json())
             require_whole(Catalog(Path(folder)).find(self.name))
-            shutil.rmtree(goal, ignore_errors=True)
-            shutil.copytree(made, goal)
+            shutil.rmtree(destination, ignore_errors=True)
+            shutil.copytree(draft, destination)
         return Catalog(self.target).find(self.name)
 
     def _card(self, card: ModelCard, model: Path) -> ModelCard:
-        """With the new figures, and no path of somebody's disk."""
+        """Returns the card with the new figures, and without paths of this machine."""
         tflite = model.read_bytes()
         tests = load_named_sets(self.tests, card.scale)
         return replace(
@@ -88,20 +92,20 @@ class Shipping:
             device_found_as=card.device,
             command="",
             images_license=self.images_license,
-            tests=tuple(_judged(model, name, images) for name, images in tests.items()),
+            tests=tuple(_evaluated(model, name, images) for name, images in tests.items()),
             other_times=tuple(_timed(model, name) for name in self.devices if name != card.device),
         )
 
 
 def require_whole(model: ShippedModel) -> None:
-    """InputError, or another NasError, says what a shipped model lacks or belies."""
+    """Raises a NasError if a shipped model is incomplete or contradicts its card."""
     card, tflite = model.card, model.path.read_bytes()
     file = read_tflite(tflite)
     require_integer_only(file)
-    form = require_super_resolution(file)
+    image_form = require_super_resolution(file)
     request = LatencyRequest.of_graph(card.candidate.deployed, card.input, lambda: tflite)
     require_same_operators(request, file)
-    told = {test.name for test in card.tests}
+    test_names = {test.name for test in card.tests}
     faults = {
         "its name has other than lower-case letters, digits, dots and hyphens": not is_name(
             model.name
@@ -111,11 +115,12 @@ def require_whole(model: ShippedModel) -> None:
         f"the file has {len(tflite)} bytes, more than {_MOST_BYTES}": len(tflite) > _MOST_BYTES,
         "the card tells another size of the file": card.tflite_kb != len(tflite) / 1000,
         "the card tells another input, scale or levels": (
-            (form.input, form.scale, form.levels.dtype) != (card.input, card.scale, SIGNED)
+            (image_form.input, image_form.scale, image_form.levels.dtype)
+            != (card.input, card.scale, SIGNED)
         ),
         "the card tells other weights' scales": card.granularity is not weight_granularity(file),
         f"trained for fewer than {FULL_STEPS:,} steps": card.training.get("steps", 0) < FULL_STEPS,
-        f"not judged on {' and '.join(USUAL_TESTS)}": not told.issuperset(USUAL_TESTS),
+        f"not judged on {' and '.join(USUAL_TESTS)}": not test_names.issuperset(USUAL_TESTS),
         "no time on a device": not card.times,
         "the license of its training images is not told": not card.images_license.strip(),
         f"a path of somebody's disk: {card.data}": card.data != card.data_label,
@@ -125,8 +130,8 @@ def require_whole(model: ShippedModel) -> None:
         raise InputError(f"{model.name}: {'; '.join(found)}")
 
 
-def _found(source: Path) -> tuple[bytes, ModelCard]:
-    """File and card of a training's folder, or of a point of a study's front."""
+def _file_and_card(source: Path) -> tuple[bytes, ModelCard]:
+    """Reads file and card from a training's folder, or of a point of a study's front."""
     is_folder = source.is_dir()
     model = source / "model.tflite" if is_folder else source
     card = source / "card.json" if is_folder else source.with_suffix(".json")
@@ -134,8 +139,11 @@ def _found(source: Path) -> tuple[bytes, ModelCard]:
         return model.read_bytes(), read_card(card)
 
 
-def _judged(model: Path, name: str, images: ImageSet) -> SetMeans:
-    """InputError unless the file with uint8 at both ends gives the same images."""
+def _evaluated(model: Path, name: str, images: ImageSet) -> SetMeans:
+    """Measures the quality on a test set.
+
+    Raises InputError unless the file with uint8 input and output gives the same images.
+    """
     with Worker() as worker:
         signed = open_enlarger(model, worker)
         unsigned = open_upscaler(
@@ -150,12 +158,12 @@ def _judged(model: Path, name: str, images: ImageSet) -> SetMeans:
 
 def _timed(model: Path, device: str) -> DeviceTime:
     latency = query.predict(model, load_device(device), None, 3)
-    # The sum is what a list tells; `nas latency predict` tells every operator.
+    # The card needs only the total; `nas latency predict` lists every operator.
     return DeviceTime(device, replace(latency, operators=()))
 
 
 def main() -> None:
-    """One model."""
+    """Ships one model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, metavar="FOLDER")
     parser.add_argument("name", metavar="NAME")

@@ -1,8 +1,8 @@
-"""ABPN and the extremes of the space ``anchor``, trained for 750 steps.
+"""Trains ABPN and the extremes of the space ``anchor`` for 750 steps.
 
     python -m studies.short_training.run --train DIR --valid DIR --test DIR [--test DIR ...]
 
-About 10 minutes on 2 cores. Writes ``results.json`` and ``README.md`` beside this file.
+Takes about 10 minutes on 2 cores. Writes ``results.json`` and ``README.md`` beside this file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NETWORKS: dict[str, Graph] = {
 
 @dataclass(frozen=True)
 class Images:
-    """What to train, validate and test on; a test set goes by its folder's name."""
+    """Images to train, validate and test on; a test set is named after its folder."""
 
     data: Data
     tests: dict[str, ImageSet]
@@ -58,7 +58,7 @@ class Images:
         return cls(data, load_named_sets(tests, SCALE))
 
     def describe(self) -> dict[str, Any]:
-        """Enough to tell whether somebody else has the same images."""
+        """Returns fingerprints and sizes by which others can compare their images."""
         sets = {"train": self.data.training, "valid": self.data.validation, **self.tests}
         return {
             name: {"fingerprint": s.fingerprint, "files": len(s.pairs), "pixels": s.pixels}
@@ -67,7 +67,7 @@ class Images:
 
 
 def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
-    """One network's rows, one for each test set."""
+    """Trains a network, and returns a row for each test set."""
     with tempfile.TemporaryDirectory() as folder:
         training = LongTraining(
             name=name,
@@ -99,7 +99,7 @@ def train(name: str, graph: Graph, images: Images) -> list[dict[str, Any]]:
 
 
 def write(rows: list[dict[str, Any]], images: Images) -> None:
-    """Brings both result files up to date."""
+    """Writes both result files."""
     results = {"rows": rows, "images": images.describe(), "versions": installed_versions()}
     write_json(HERE / "results.json", results)
     lines = [
@@ -124,7 +124,7 @@ def write(rows: list[dict[str, Any]], images: Images) -> None:
 
 
 def main() -> None:
-    """Trains every network, writing down each as it is done."""
+    """Trains every network, and writes the results after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--valid", type=Path, required=True)

@@ -1,9 +1,9 @@
-"""What makes a better file: one training, and others that differ from it in one thing each.
+"""Compares a full-length training with trainings that differ from it in one setting each.
 
     python -m studies.training_at_length.run --data DIR --test DIR [--test DIR ...] --out DIR
 
-``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Four hours on one core. The
-trainings are kept in ``--out``: the same command goes on from there. Writes ``results.csv`` and
+``DIR`` of ``--data`` has the folders ``train`` and ``valid``. Takes four hours on one core. The
+trainings are kept in ``--out``, and the same command continues them. Writes ``results.csv`` and
 ``README.md`` beside this file.
 """
 
@@ -30,12 +30,12 @@ COPIES = "smaller copies of the photographs"
 
 @dataclass(frozen=True)
 class Training:
-    """A training of ``network``, ``changes`` being arguments of ``nas.train``."""
+    """A training of ``network``; ``changes`` are the arguments of ``nas.train`` that it changes."""
 
     network: str
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    #: every so many of the photographs
+    #: Trains on every n-th photograph only.
     photographs: int = 1
 
 
@@ -58,7 +58,7 @@ TRAININGS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A network of one training, on one set of images."""
+    """PSNR of a trained network on one set of images."""
 
     network: str
     training: str
@@ -68,15 +68,15 @@ class Row:
 
     @classmethod
     def of(cls, training: Training, images: str, quality: ModelQuality) -> Row:
-        found = quality.int8.psnr_db, quality.float32.psnr_db
-        return cls(training.network, training.name, images, *found)
+        psnr_db = quality.int8.psnr_db, quality.float32.psnr_db
+        return cls(training.network, training.name, images, *psnr_db)
 
 
 LEDGER = Ledger(HERE / "results.csv", Row)
 
 
 def photographs(data: Path, every: int, folder: Path) -> Path:
-    """``data``, or in ``folder`` links to every so many of its photographs to train on."""
+    """Returns ``data``, or ``folder`` with links to every n-th of its training photographs."""
     if every == 1:
         return data
     (folder / "train").mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def photographs(data: Path, every: int, folder: Path) -> Path:
 
 
 def trained(training: Training, options: argparse.Namespace) -> Iterator[Row]:
-    """A row for each set of images."""
+    """Runs a training, and yields a row for each set of images."""
     name = f"{training.network} {training.name}".replace(" ", "-")
     data = photographs(options.data, training.photographs, options.out / f"{name}-images")
     arguments = {"recipe": "proxy", "steps": STEPS, "quantize": "ptq", **training.changes}
@@ -107,14 +107,14 @@ def trained(training: Training, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def missing(rows: list[Row]) -> list[Training]:
-    """What is not trained yet."""
+    """Returns the trainings that have no row yet."""
     done = {(row.network, row.training) for row in rows}
     return [one for one in TRAININGS if (one.network, one.name) not in done]
 
 
 def report(rows: list[Row]) -> str:
-    """The page."""
-    of = {(row.network, row.training, row.images): row for row in rows}
+    """Returns the text of README.md."""
+    by_training = {(row.network, row.training, row.images): row for row in rows}
     lines = [
         "# Training at length",
         "",
@@ -129,8 +129,8 @@ def report(rows: list[Row]) -> str:
         "| network | training | images | INT8, dB | gained | in floating point, dB | gained |",
         "|---|---|---|---|---|---|---|",
     ]
-    for (network, training, images), row in of.items():
-        base = of[network, BASE, images]
+    for (network, training, images), row in by_training.items():
+        base = by_training[network, BASE, images]
         gains = row.psnr_db - base.psnr_db, row.psnr_float_db - base.psnr_float_db
         gained = ["" if row is base else f"{gain:+.3f}" for gain in gains]
         lines.append(
@@ -152,7 +152,7 @@ def report(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Trains what is missing."""
+    """Runs the trainings that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--test", type=Path, action="append", default=[])

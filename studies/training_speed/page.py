@@ -1,4 +1,4 @@
-"""The study's README, from the trainings that there are so far.
+"""Makes the study's README from the trainings so far.
 
     python -m studies.training_speed.page
 
@@ -17,12 +17,12 @@ from .rates import Row
 from .variants import TRAININGS, VARIANTS, Training
 
 HERE = Path(__file__).parent
-#: What the others are told by.
+#: The variant that the others are compared with.
 YARDSTICK = "adam"
 
 
 def gains(rows: list[Training], variant: str, steps: int) -> dict[str, float]:
-    """By network, dB more than the yardstick's after as many steps; where both came to an end."""
+    """Returns each network's gain in dB over the yardstick; failed trainings are left out."""
     found = {
         row.network: row.psnr_db
         for row in rows
@@ -37,7 +37,7 @@ def gains(rows: list[Training], variant: str, steps: int) -> dict[str, float]:
 
 
 def line(rows: list[Training], variant: str, steps: int) -> str | None:
-    """One row of the table, if there is anything to tell."""
+    """Returns a row of the table; None for the yardstick, and if no network can be compared."""
     tried = [row for row in rows if (row.variant, row.steps) == (variant, steps)]
     failed = [row for row in tried if row.error]
     gained = gains(rows, variant, steps)
@@ -52,7 +52,7 @@ def line(rows: list[Training], variant: str, steps: int) -> str | None:
 
 
 def rates(rows: list[Row]) -> list[str]:
-    """The section about the rate of kernels."""
+    """Returns the section on the learning rate of kernels."""
     trained: dict[tuple[str, int, int, str], list[str]] = {}
     for row in sorted(rows, key=lambda row: (row.network, row.steps, row.waking, row.rate)):
         found = row.error if row.psnr_db is None else f"{row.psnr_db:.3f}"

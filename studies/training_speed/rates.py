@@ -1,11 +1,10 @@
-"""At which rate the kernels of a network should be trained, by its depth and for how long.
+"""Compares learning rates of kernels, for networks of different depths and training lengths.
 
     python -m studies.training_speed.rates NETWORK... --data DIR --steps N --rate RATE...
         [--plain]
 
-``--plain`` trains the networks without the branches that they have in training. Each training is a
-row of ``rates.csv`` beside this file as soon as it is done; the page is made of them by
-``python -m studies.training_speed.page``.
+``--plain`` trains the networks with their training branches merged. Each finished training is a row
+of ``rates.csv`` beside this file; ``python -m studies.training_speed.page`` makes the page from it.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ class Row:
     rate: float
     psnr_db: float | None = None
     error: str = ""
-    #: what is done about channels whose ReLUs give 0, if anything
+    #: How channels whose ReLUs always give 0 are revived; empty if they are not.
     waking: str = ""
 
 
-#: As the product trains.
+#: The method of ``nas``.
 WAKING = "biases are raised"
 LEDGER = Ledger(Path(__file__).with_name("rates.csv"), Row)
 
 
 def optimizer_at(rate: float) -> Callable[[Schedule, Sequence[Learned]], Optimizer]:
-    """The product's, at another rate of kernels."""
+    """Returns a maker of the optimizer of ``nas`` with another learning rate of kernels."""
 
     def make(schedule: Schedule, variables: Sequence[Learned]) -> Optimizer:
         return Optimizer(replace(schedule, kernel_rate=rate), variables)
@@ -59,7 +58,7 @@ def optimizer_at(rate: float) -> Callable[[Schedule, Sequence[Learned]], Optimiz
 
 
 def trained(network: str, candidate: Candidate, steps: int, rate: float, data: Data) -> Row:
-    """One training, judged on the validation images."""
+    """Runs one training, and evaluates it on the validation images."""
     kernels = len(Network(candidate.graph).kernel_forms)
     variant = Variant(f"rate {rate}", optimizer_at(rate))
     training = train(network, candidate, variant, steps, data, SEED)
@@ -67,7 +66,7 @@ def trained(network: str, candidate: Candidate, steps: int, rate: float, data: D
 
 
 def main() -> None:
-    """Trains what is asked for and is not there yet."""
+    """Runs the trainings that are asked for and not done yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="+")
     parser.add_argument("--data", required=True)

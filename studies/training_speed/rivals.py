@@ -1,4 +1,4 @@
-"""Other optimizers on the schedule of ours: Adam for everything, and SOAP for kernels."""
+"""Other optimizers with the schedule of ``nas``: Adam for all weights, and SOAP for kernels."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from nas.training.tensorflow_quietly import tf
 
 
 def adam(schedule: Schedule, variables: Sequence[Learned]) -> Optimizer:
-    """Adam (Kingma and Ba, ICLR 2015) for kernels as well, at ``schedule.learning_rate``."""
+    """Returns Adam (Kingma and Ba, ICLR 2015) for all weights, at ``schedule.learning_rate``."""
     return Optimizer(schedule, [replace(learned, form=None) for learned in variables])
 
 
 class Undamped(Optimizer):
-    """Orthogonalized momentum as published: a step's common part is as large as the others."""
+    """Orthogonalized momentum as published: the common part of a step is not damped."""
 
     common_damping = 1.0
 
 
 class Damped30(Optimizer):
-    """A step's common part is 30 times smaller."""
+    """Orthogonalized momentum whose common part of a step is damped by a factor of 30."""
 
     common_damping = 30.0
 
@@ -35,7 +35,7 @@ class Soap(Optimizer):
 
     Vyas et al., "SOAP: Improving and stabilizing Shampoo using Adam", 2024, arXiv:2409.11321,
     algorithm 3; the basis is renewed every ``RENEWED`` steps by one step of orthogonal iteration.
-    Everything but kernels is Adam's.
+    Adam trains all weights but kernels.
     """
 
     RENEWED = 10
@@ -43,28 +43,29 @@ class Soap(Optimizer):
 
     def __init__(self, schedule: Schedule, variables: Sequence[Learned]) -> None:
         super().__init__(schedule, [replace(learned, form=None) for learned in variables])
-        self._peak, self._all = schedule, tuple(variables)
-        self._soap = {
+        self._soap_schedule, self._soap_variables = schedule, tuple(variables)
+        self._soap_bases = {
             index: _Basis.of(learned.variable, learned.form)
             for index, learned in enumerate(variables)
             if learned.form is not None
         }
-        self._at = tf.Variable(0.0)
+        self._soap_step = tf.Variable(0.0)
 
     def apply(self, gradients: Iterable[tf.Tensor]) -> None:
-        """One step along ``gradients``: kernels here, the others by Adam."""
-        whole = list(gradients)
-        level = level_of(self._peak, self._at) * self._peak.learning_rate
-        step = self._at.assign_add(1.0)
-        for index, basis in self._soap.items():
-            learned = self._all[index]
-            assert learned.form is not None  # only such have a basis
-            rotated = self._rotated(basis, learned.form, whole[index], step)
-            learned.variable.assign_sub(rotated * level)
-            whole[index] = tf.zeros_like(whole[index])  # for Adam, it does not move
-        super().apply(whole)
+        """Makes one step: kernels by SOAP, the other weights by Adam."""
+        all_gradients = list(gradients)
+        level = level_of(self._soap_schedule, self._soap_step) * self._soap_schedule.learning_rate
+        step = self._soap_step.assign_add(1.0)
+        for index, basis in self._soap_bases.items():
+            learned = self._soap_variables[index]
+            assert learned.form is not None  # only kernels have a basis
+            update = self._soap_update(basis, learned.form, all_gradients[index], step)
+            learned.variable.assign_sub(update * level)
+            # A gradient of 0 keeps Adam from changing the kernel.
+            all_gradients[index] = tf.zeros_like(all_gradients[index])
+        super().apply(all_gradients)
 
-    def _rotated(
+    def _soap_update(
         self, basis: _Basis, form: KernelForm, gradient: tf.Tensor, step: tf.Tensor
     ) -> tf.Tensor:
         matrices = form.matrices(gradient)
@@ -78,9 +79,9 @@ class Soap(Optimizer):
         )
         vectors = basis.vectors.assign(renewed)
         moment = basis.moment.assign(self._BETA_1 * basis.moment + (1 - self._BETA_1) * matrices)
-        turned = tf.matmul(vectors, matrices, transpose_a=True)
+        rotated_gradient = tf.matmul(vectors, matrices, transpose_a=True)
         square = basis.square.assign(
-            self._BETA_2 * basis.square + (1 - self._BETA_2) * tf.square(turned)
+            self._BETA_2 * basis.square + (1 - self._BETA_2) * tf.square(rotated_gradient)
         )
         unbiased = tf.matmul(vectors, moment, transpose_a=True) / (1 - tf.pow(self._BETA_1, step))
         scale = tf.sqrt(square / (1 - tf.pow(self._BETA_2, step))) + self._EPSILON
@@ -94,7 +95,7 @@ class Soap(Optimizer):
 
 
 class _Basis:
-    """Of one kernel: its preconditioner, the eigenbasis, and Adam's moments there."""
+    """Variables of one kernel: preconditioner, eigenbasis, and Adam's moments in that basis."""
 
     def __init__(self, groups: int, shorter: int, longer: int) -> None:
         eye = np.broadcast_to(np.eye(shorter, dtype=np.float32), (groups, shorter, shorter))

@@ -1,13 +1,13 @@
-"""How many gradient steps a PSNR takes: optimizers, rates, schedules and crops side by side.
+"""Compares the PSNR after numbers of gradient steps by optimizer, rate, schedule and crops.
 
     python -m studies.training_speed.run --train DIR --valid DIR [--variant NAME]... [--steps N]...
         [--part K/N]
 
-Every variant trains every network anew for each number of steps, in floating point, 16 crops of
-32x32 LR pixels a step unless the variant says otherwise. Each training is a row of
-``trainings.csv`` beside this file as soon as it is done, and the same command goes on from there;
-``--part 1/2`` and ``--part 2/2`` share the work, one core each.
-``python -m studies.training_speed.page`` writes ``README.md`` and the plots.
+Every variant trains every network from the start for each number of steps, in floating point, with
+16 crops of 32x32 LR pixels per step unless the variant changes that. Each finished training is a
+row of ``trainings.csv`` beside this file, and the same command continues; ``--part 1/2`` and
+``--part 2/2`` share the work between two processes, one core each.
+``python -m studies.training_speed.page`` writes ``README.md``.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ ZOO = (
     "ABPN", "XLSR", "FastSR", "TinySRNet", "FSRCNN", "ECBSR-M4C16", "ETDS-T", "ETDS-S", "NCNet",
     "QuickSRNet-S", "SCSRN-like", "AntSR-like",
 )  # fmt: skip
-#: Of those drawn for studies/proxy_fidelity.
+#: Names of networks that were drawn for studies/proxy_fidelity.
 DRAWN = tuple(f"{kind}-{index:02d}" for index in range(6) for kind in ("within", "other"))
 _TILE = InputSpec(160, 240)
 
 
 def networks() -> dict[str, Candidate]:
-    """By name, of the zoo and of ``mobile`` in turn."""
+    """Returns networks by name, alternating between the zoo and draws of ``mobile``."""
     kept = json.loads((HERE.parent / "proxy_fidelity" / "architectures.json").read_text())
     found: dict[str, Candidate] = {}
     for published, drawn in zip(ZOO, DRAWN, strict=True):
@@ -51,7 +51,7 @@ def networks() -> dict[str, Candidate]:
 def train(
     name: str, candidate: Candidate, variant: Variant, steps: int, data: Data, seed: int = SEED
 ) -> Training:
-    """One training; a failure is one, too."""
+    """Runs one training; a failure also gives a row."""
     recipe = variant.recipe(steps, bfloat16=has_bfloat16())
     job = TrainingJob(candidate, recipe, WeightGranularity.CHANNEL, seed, _TILE)
     try:
@@ -64,7 +64,7 @@ def train(
 
 
 def main() -> None:
-    """Trains what is missing, writing down each as it is done."""
+    """Runs the missing trainings, and writes each row when it is done."""
     parser = training_arguments(__doc__)
     parser.add_argument("--variant", action="append", choices=[v.name for v in VARIANTS])
     parser.add_argument("--steps", type=int, action="append")

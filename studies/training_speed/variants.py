@@ -1,4 +1,4 @@
-"""What is compared: ways to train, and the rows that tell how far each came."""
+"""The ways to train that are compared, and the rows of their results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .rivals import Damped30, Soap, Undamped, adam
 
 @dataclass(frozen=True)
 class Training:
-    """One network trained by a variant for ``steps``: PSNR in floating point, gradient seconds."""
+    """A network trained by a variant for ``steps``: PSNR in floating point, gradient seconds."""
 
     network: str
     variant: str
@@ -32,14 +32,14 @@ TRAININGS = Ledger(Path(__file__).parent / "trainings.csv", Training)
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train: an optimizer, and what differs from the product's recipe."""
+    """A way to train: an optimizer, and changes to the recipe of ``nas``."""
 
     name: str
     optimizer: Callable[[Schedule, Sequence[Learned]], Optimizer] = Optimizer
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe(self, steps: int, *, bfloat16: bool) -> Recipe:
-        """For a training of ``steps``."""
+        """Returns the recipe for a training of ``steps``."""
         return Recipe(**{"steps": steps, "bfloat16": bfloat16, **self.changes})
 
 

@@ -1,9 +1,9 @@
-"""What a trial costs: share of gradient steps, speed of the training loop, memory, start-up.
+"""Measures the cost of a trial: share of gradient steps, training speed, memory, start-up time.
 
     python -m studies.trial_cost.run
 
-Searches on the embedded photographs in a temporary folder, about 15 minutes on 2 cores, and writes
-``results.json`` and ``README.md`` beside this file.
+Runs searches on the embedded photographs in a temporary folder, about 15 minutes on 2 cores, and
+writes ``results.json`` and ``README.md`` beside this file.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ if TYPE_CHECKING:
     from nas.training.job import Progress
 
 HERE = Path(__file__).parent
-#: Trials of the default length, besides the two reference trials: enough that the process that
-#: trains is renewed once.
+#: Trials of the default length, besides the two reference trials. So many make the search restart
+#: the process that trains once.
 DEFAULT_TRIALS = 10
-#: Trials of the shortest length, for memory: after how many it is read.
+#: Memory is measured with trials of the shortest length, after so many of them.
 EARLY, LATE = 10, 50
-#: So many trials up to there are looked at: one network is larger than another.
+#: Memory is averaged over so many trials before that, since networks differ in size.
 WINDOW = 10
 BLOCKS, STEPS_PER_BLOCK = 20, 20
 STARTS = 10
 _POLL_SECONDS = 0.5
 
 
-def _begin(folder: Path, *options: str) -> subprocess.Popen[bytes]:
-    """A search of its own, as a person begins one."""
+def _start_search(folder: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Starts a search by the command line, in a process of its own."""
     command = [sys.executable, "-m", "nas", "search", "--study", "cost", *options]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
 
 
 def share_of_gradient_steps() -> float:
-    """Gradient seconds over the workers' seconds from the first trial's begin to the last's end."""
+    """Returns gradient seconds divided by worker seconds, from the first trial to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        if _begin(Path(folder), "--budget", str(DEFAULT_TRIALS)).wait():
+        if _start_search(Path(folder), "--budget", str(DEFAULT_TRIALS)).wait():
             raise SystemExit("the search failed")
         study = _study(Path(folder))
         trials = study.optuna.get_trials(deepcopy=False)
@@ -68,26 +68,28 @@ def share_of_gradient_steps() -> float:
 
 
 def memory_mb() -> tuple[float, float]:
-    """What a search and its processes hold when EARLY, and when LATE trials are trained.
+    """Returns the memory of a search and its processes at EARLY and at LATE trained trials.
 
-    The mean over the time of WINDOW trials up to there.
+    Each is the mean over the time of the last WINDOW trials.
     """
     options = ["--steps", "50", "--input", "128x160", "--no-baselines"]
     options += ["--objective", "pareto", "--sampler", "random", "--budget", str(LATE)]
-    held: dict[int, list[float]] = {}
+    samples_mb: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        search = _begin(Path(folder), *options)
+        search = _start_search(Path(folder), *options)
         while search.poll() is None:
             time.sleep(_POLL_SECONDS)
-            held.setdefault(_trained(Path(folder)), []).append(_held_mb(search.pid))
+            samples_mb.setdefault(_count_trained(Path(folder)), []).append(
+                _memory_of_process_mb(search.pid)
+            )
     early, late = (
-        [mb for trained in range(last - WINDOW, last) for mb in held.get(trained, [])]
+        [mb for trained in range(last - WINDOW, last) for mb in samples_mb.get(trained, [])]
         for last in (EARLY, LATE)
     )
     return statistics.fmean(early), statistics.fmean(late)
 
 
-def _trained(folder: Path) -> int:
+def _count_trained(folder: Path) -> int:
     with contextlib.chdir(folder):
         study = find_study(StudyFolder.named("cost"), None)
     return 0 if study is None else len(study.trained())
@@ -98,21 +100,23 @@ def _study(folder: Path) -> Study:
         return load_study("cost")
 
 
-def _held_mb(pid: int) -> float:
-    """Of a process and all that it began; what several share counts once."""
+def _memory_of_process_mb(pid: int) -> float:
+    """Returns the memory of a process and its descendants; shared pages count once."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0.0
     (proportional_kb,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
-    return int(proportional_kb) / 1000 + sum(_held_mb(int(child)) for child in children)
+    return int(proportional_kb) / 1000 + sum(
+        _memory_of_process_mb(int(child)) for child in children
+    )
 
 
 def speed_of_the_loop() -> tuple[float, float]:
-    """Steps a second of the trainer's loop, and of its bare compiled step on a ready batch.
+    """Returns steps per second of the trainer's loop, and of its compiled step on a ready batch.
 
-    ABPN in floating point; blocks of both in turn, medians.
+    Both are medians over blocks of steps of ABPN in floating point, taken in turn.
     """
     import tensorflow as tf
 
@@ -121,7 +125,7 @@ def speed_of_the_loop() -> tuple[float, float]:
     images = load_data(EMBEDDED, 3).training
     recipe = Recipe(steps=(BLOCKS + 1) * STEPS_PER_BLOCK)
     clock = _Clock(STEPS_PER_BLOCK)
-    tile = InputSpec(90, 160)  # nothing is judged
+    tile = InputSpec(90, 160)  # not used, since nothing is validated
     job = TrainingJob(Candidate(zoo.abpn(3)), recipe, WeightGranularity.CHANNEL, 0, tile)
     trainer = Trainer(job, images, observe=clock.tick)
     step = trainer.step
@@ -135,12 +139,12 @@ def speed_of_the_loop() -> tuple[float, float]:
 
     clock.between = block
     trainer.run()
-    # The first block of each carries the start.
+    # The first block of each includes start-up.
     return statistics.median(clock.loop[1:BLOCKS]), statistics.median(clock.bare[1:BLOCKS])
 
 
 class _Clock:
-    """Times the trainer's own steps in blocks, and runs something else between them."""
+    """Times the trainer's steps in blocks, and calls ``between`` after each block."""
 
     def __init__(self, size: int) -> None:
         self._size, self._count, self._started = size, 0, time.perf_counter()
@@ -157,7 +161,7 @@ class _Clock:
 
 
 def start_up_seconds() -> float:
-    """The shortest of several runs of ``nas --help``."""
+    """Returns the shortest time of several runs of ``nas --help``."""
     times = []
     for _ in range(STARTS):
         started = time.perf_counter()
@@ -167,7 +171,7 @@ def start_up_seconds() -> float:
 
 
 def main() -> None:
-    """Measures everything and writes it down."""
+    """Measures everything, and writes the results."""
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     share = share_of_gradient_steps()

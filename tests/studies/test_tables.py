@@ -17,7 +17,7 @@ from latency_models.tflite.requests import (
     require_same_operators,
 )
 from search_spaces import InputSpec
-from studies.latency_error.tables import PARTS, append, begun
+from studies.latency_error.tables import PARTS, append, complete_networks
 from studies.latency_error.tflite_writer import written
 
 
@@ -46,11 +46,11 @@ def test_a_table_goes_on_where_every_device_has_its_rows(tmp_path: Path) -> None
     operators = LatencyRequest.of_graph(graph, spec, partial(bytes, b"")).operators
     rows = [Measurement(name, operators, 1.5) for name in ("a", "b", "c")]
     paths = {name: tmp_path / name / "train" / "measurements.csv" for name in ("one", "two")}
-    assert begun(paths) == set()
+    assert complete_networks(paths) == set()
     for row in rows:
         append(paths["one"], row)
     for row in rows[:2]:
         append(paths["two"], row)
-    assert begun(paths) == {"a", "b"}
+    assert complete_networks(paths) == {"a", "b"}
     assert [row.name for row in read_table(paths["one"])] == ["a", "b"]
     assert read_table(paths["two"]) == tuple(rows[:2])
