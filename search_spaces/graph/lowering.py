@@ -128,9 +128,9 @@ def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
 
 
 def _names_of_requantized_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
-    """Returns, for a tensor and a concat that reads it requantized, the name of that copy.
+    """Returns, by tensor and by concat, the name of the requantized copy that the concat reads.
 
-    Concats that need the same scale share a copy.
+    Concats that need the same scale share a copy of the tensor.
     """
     analysis = quantization_groups(graph)
     copies: defaultdict[str, dict[str, str]] = defaultdict(dict)

@@ -107,7 +107,7 @@ class Split(Operator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.parts >= 2, f"a split into {self.parts} parts is none")
+        require(self.parts >= 2, f"parts {self.parts} is less than 2: a split has at least two")
         require(0 <= self.index < self.parts, f"part {self.index} of {self.parts} does not exist")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -187,7 +187,7 @@ class ShuffleRows(Operator):
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         block = len(inputs)
-        require(block >= 2, "an image is shuffled of two rows a block, or more")
+        require(block >= 2, "shuffle_rows needs two or more inputs, one for each row of a block")
         require(len(set(inputs)) == 1, f"shapes {sorted(set(inputs))} differ")
         height, width, channels = inputs[0]
         require(channels % block == 0, f"{channels} channels are no multiple of {block} rows")
@@ -274,7 +274,7 @@ class Tile(Operator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.count >= 2, f"count {self.count} repeats nothing")
+        require(self.count >= 2, f"count {self.count} is less than 2: it repeats nothing")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]

@@ -188,14 +188,14 @@ def _sample_residual(
     trial: Trial, space: BlockSpace, head: Head, stride: int, scale: int
 ) -> Residual:
     """Returns one of the residuals that are compatible with the head, stride and scale."""
-    name, fitting = "residual", set(space.residuals)
+    name, allowed = "residual", set(space.residuals)
     if head is not Head.DEPTH_TO_SPACE:
-        name, fitting = "residual_of_pixels", fitting & _PIXEL_RESIDUALS
+        name, allowed = "residual_of_pixels", allowed & _PIXEL_RESIDUALS
     elif stride > 1:
-        name, fitting = "residual_of_blocks", fitting & (_PIXEL_RESIDUALS | {Residual.CONV})
+        name, allowed = "residual_of_blocks", allowed & (_PIXEL_RESIDUALS | {Residual.CONV})
     if scale == 3:  # TFLite's integer bilinear resize by 3 is up to 21 levels off
-        fitting -= {Residual.BILINEAR}
-    return space.choose(trial, name, tuple(choice for choice in Residual if choice in fitting))
+        allowed -= {Residual.BILINEAR}
+    return space.choose(trial, name, tuple(choice for choice in Residual if choice in allowed))
 
 
 class _Body:

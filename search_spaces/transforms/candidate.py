@@ -54,7 +54,7 @@ class Deployment:
             except (TypeError, ValueError):
                 options[key] = None
             if options[key] != value:
-                raise GraphError(f"deployment: {key} = {value!r} is none of its values")
+                raise GraphError(f"deployment: {key} = {value!r} is not a valid value")
         return cls(**options)
 
 

@@ -32,7 +32,8 @@ class ResidualFold(StrEnum):
     #: The last convolution, as in ETDS: the fastest form. In each output channel, its weights share
     #: an INT8 scale with the weight of 1 that adds the image.
     LAST = "last"
-    #: A separate 1x1 convolution behind the last one, whose weights then keep a scale of their own.
+    #: A separate 1x1 convolution behind the last one, so that the last one's weights need not share
+    #: their scale.
     SUM = "sum"
 
 
@@ -159,7 +160,7 @@ def _conv_before_residual(by_name: dict[str, Node], kept: str, image: str) -> No
 
 
 def _can_pass_image(node: Node) -> bool:
-    """Returns whether ``node`` is a convolution that an identity kernel lets pass an image."""
+    """Returns whether ``node`` is a convolution that passes an image on by an identity kernel."""
     conv = node.operator
     return (
         isinstance(conv, Conv)
