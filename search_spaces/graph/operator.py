@@ -53,7 +53,7 @@ class Operator(abc.ABC):
     kind: ClassVar[str]
     #: number of inputs; None for any number from one on
     arity: ClassVar[int | None] = 1
-    #: has trained variables, so two such operators with the same input compute different results
+    #: has trained variables, so two such operators with the same input may differ in their results
     trained: ClassVar[bool] = False
     #: TFLite requires its input and output to have the same INT8 scale
     keeps_scale: ClassVar[bool] = False
