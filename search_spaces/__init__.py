@@ -1,4 +1,4 @@
-"""What can be built: graphs of TFLite-like operators, the spaces that sample them, the zoo."""
+"""Networks as graphs of TFLite-like operators, search spaces that sample them, and the zoo."""
 
 import lazy_loader
 

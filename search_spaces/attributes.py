@@ -1,4 +1,4 @@
-"""Attributes of frozen dataclasses, held to the types of their defaults."""
+"""Checks that attributes of frozen dataclasses have the types of their defaults."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 
 def require_types(instance: DataclassInstance) -> None:
-    """GraphError unless each attribute has the type of its default; a float may be an int.
+    """Raises GraphError unless each attribute has its default's type; int is accepted for float.
 
-    A string in place of an enumeration's member equals it, but is not it, and would be ignored.
+    This also rejects a string in place of an enumeration member: the two compare equal, but
+    comparisons by ``is`` would silently fail.
     """
-    for name, expected in _types(type(instance)):
+    for name, expected in _expected_types(type(instance)):
         value = getattr(instance, name)
         if type(value) is not expected and not (expected is float and type(value) is int):
             raise GraphError(f"{name} {value!r} is not {expected.__name__}")
 
 
 @functools.cache
-def _types(of: type[DataclassInstance]) -> tuple[tuple[str, type], ...]:
-    return tuple((item.name, type(item.default)) for item in fields(of))
+def _expected_types(dataclass_type: type[DataclassInstance]) -> tuple[tuple[str, type], ...]:
+    return tuple((item.name, type(item.default)) for item in fields(dataclass_type))

@@ -1,26 +1,26 @@
-"""The one family of errors that users see: each says what happened, the value, and what to do."""
+"""Errors shown to users: each message states the problem, the offending value and a remedy."""
 
 from __future__ import annotations
 
 
 class NasError(Exception):
-    """Base of every error raised on purpose by this project.
+    """Base class of every error that this project raises deliberately.
 
-    ``exit_code`` is what the command line returns for it: 1, the environment failed.
+    ``exit_code`` is the exit code of the command line for it; 1 means that the environment failed.
     """
 
     exit_code = 1
 
 
 class InputError(NasError):
-    """An argument or an input file is wrong; nothing was started, nothing is lost."""
+    """An argument or an input file is invalid; raised before any work starts."""
 
     exit_code = 2
 
 
 class GraphError(InputError):
-    """A graph that cannot exist: a shape that does not fit, an attribute out of range."""
+    """A graph is invalid: for example, shapes do not match or an attribute is out of range."""
 
 
 class CandidateError(NasError):
-    """One candidate failed; its trial is recorded with this reason and the search goes on."""
+    """One candidate failed; its trial is recorded with this message and the search continues."""

@@ -1,4 +1,4 @@
-"""Names: whether a word is that of something built in or a path; long names made shorter."""
+"""Helpers for names: telling built-in names from paths, suggestions, and shortening."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ import difflib
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-#: Begins the word for what a Python program handed over as an object, as a space's function.
-_OBJECT = "python:"
-#: Letters of a name in a table or a message.
-_LONGEST = 60
+#: Prefix of the word that stands for a Python object, such as the function of a space.
+_OBJECT_PREFIX = "python:"
+#: Maximum number of characters of a name in a table or a message.
+_MAX_NAME_LENGTH = 60
 
 
 def shortened(name: str) -> str:
-    """For people: a name of hundreds of characters, as converters make them, without its middle."""
-    half = _LONGEST // 2
-    return name if len(name) <= _LONGEST else f"{name[: half - 1]}...{name[2 - half :]}"
+    """Returns ``name`` for display; elides the middle of long names, such as converters make."""
+    half = _MAX_NAME_LENGTH // 2
+    return name if len(name) <= _MAX_NAME_LENGTH else f"{name[: half - 1]}...{name[2 - half :]}"
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> str:
-    """The beginning of a message: what is unknown, and the known name that was probably meant."""
+    """Returns the start of an error message: "unknown ``kind``", and the closest ``known`` name."""
     names = {name.lower(): name for name in known}
     closest = difflib.get_close_matches(word.strip().lower(), names, n=1, cutoff=0.75)
-    meant = f", did you mean {names[closest[0]]!r}?" if closest else ""
-    return f"unknown {kind} {word!r}{meant}"
+    suggestion = f", did you mean {names[closest[0]]!r}?" if closest else ""
+    return f"unknown {kind} {word!r}{suggestion}"
 
 
 def object_word(name: str) -> str:
-    """What stands for an object of a Python program where others have a name or a path."""
-    return f"{_OBJECT}{name}"
+    """Returns the word that stands for a Python object where a name or a path is expected."""
+    return f"{_OBJECT_PREFIX}{name}"
 
 
 def is_object_word(word: str) -> bool:
-    """Does ``word`` stand for an object that only a Python program has?"""
-    return word.startswith(_OBJECT)
+    """Returns whether ``word`` was made by ``object_word``."""
+    return word.startswith(_OBJECT_PREFIX)
 
 
 def path_of(word: str, built_in: Container[str]) -> Path | None:
-    """The path that ``word`` means, or None where it is one of the ``built_in`` names.
+    """Returns the path that ``word`` denotes, or None if it is one of the ``built_in`` names.
 
-    A bare name always means what is built in, whatever lies in the current folder: the folder of
-    that name is written ``./name``.
+    A built-in name takes precedence over a file or folder of the same name in the current folder;
+    write ``./name`` for the latter.
     """
     return None if word in built_in else Path(word)
 
 
 def from_anywhere(word: str, path: Path | None) -> str:
-    """``word`` so that it means the same in any folder; ``path`` is what it means here, if any."""
+    """Returns ``path``, which ``word`` denotes, as an absolute path if it exists, else ``word``."""
     return str(path.resolve()) if word and path is not None and path.exists() else word

@@ -1,8 +1,8 @@
 """Table 1 of the Mobile AI 2021 report, as published: times on the Synaptics VS680.
 
 Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI 2021
-Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. PSNR and SSIM are of the INT8 models on
-the challenge's hidden test images: they are on no axis with anybody else's.
+Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. PSNR and SSIM were measured for the INT8
+models on the challenge's hidden test images, so they are not comparable with values on other data.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One row; ``system`` is its name in the zoo, "" where no description was published.
+    """One row; ``system`` is the network's name in the zoo, "" if no description was published.
 
-    ``None`` is what the report gives as not available or failed.
+    ``None`` stands for a value that the report gives as not available or failed.
     """
 
     team: str

@@ -1,8 +1,8 @@
-"""Published networks: those of the Mobile AI 2021 report, and what came after on the same task.
+"""Published networks: those of the Mobile AI 2021 report, and others for the same task.
 
 "Report" is Ignatov et al., "Real-Time Quantized Image Super-Resolution on Mobile NPUs, Mobile AI
-2021 Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. Where a source leaves something
-open, ``inferred`` says what was chosen, and why.
+2021 Challenge: Report", CVPR Workshops 2021, arXiv:2105.07825. If a source does not specify a
+detail, ``inferred`` states the choice made here and the reason.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from .transforms.folding import ResidualFold
 
 @dataclass(frozen=True)
 class ZooNetwork:
-    """A published network as a function of the scale, and what was published of it."""
+    """A published network as a function of the scale, with its source and published figures."""
 
     name: str
     source: str
-    #: figures of the x3 network as published, or "" where there are none
+    #: published figures of the x3 network, or "" if there are none
     published: str
     build: Callable[[int], Candidate]
-    #: what its source leaves open, and what was chosen
+    #: details that the source does not specify, and the choices made here
     inferred: str = ""
 
 
 def abpn(scale: int) -> Graph:
-    """Seven 3x3 convs, and the input, repeated, added before depth_to_space: the anchor."""
+    """Seven 3x3 convs; the repeated input, called anchor, is added before depth_to_space."""
     return _plain(scale, width=28, middle=4, double=True, residual=Residual.ANCHOR)
 
 
 def ncnet(scale: int) -> Graph:
-    """ABPN with 32 channels, its anchor as a fixed convolution."""
+    """ABPN with 32 channels; a fixed convolution computes its anchor."""
     return _plain(scale, width=32, middle=4, double=True, residual=Residual.NEAREST_CONV)
 
 
@@ -57,7 +57,7 @@ def xlsr(scale: int) -> Graph:
 
 
 def tinysrnet(scale: int) -> Graph:
-    """Three residual blocks on blocks of 2x2 pixels, and one conv of the image as the residual."""
+    """Three residual blocks after space_to_depth by 2; one conv of the image is the residual."""
     net, style = GraphBuilder(), Style()
     features = net.conv(shrink(net, net.input, 2), 32, relu=True)
     for _ in range(3):
@@ -66,7 +66,7 @@ def tinysrnet(scale: int) -> Graph:
 
 
 def fastsr(scale: int) -> Graph:
-    """TinySRNet at the image's own size, upon its nearest-neighbor enlargement."""
+    """TinySRNet without space_to_depth; adds the nearest-neighbor enlargement of the image."""
     net, style = GraphBuilder(), Style()
     features = net.conv(net.input, 16, relu=True)
     for _ in range(3):
@@ -75,7 +75,7 @@ def fastsr(scale: int) -> Graph:
 
 
 def prpsr(scale: int) -> Graph:
-    """Plain re-parameterisable: x + conv1x1(x) + conv3x3(x) in training, one conv on the device."""
+    """Re-parameterized convs: x + conv1x1(x) + conv3x3(x) in training, one conv on the device."""
     net, style = GraphBuilder(), Style(branches=Branches.POINTWISE)
     features = style.conv(net, net.input, 36, kernel=5)
     for _ in range(5):
@@ -84,7 +84,7 @@ def prpsr(scale: int) -> Graph:
 
 
 def edsr_with_attention(scale: int) -> Graph:
-    """Six residual blocks with spatial attention, all their results into one conv 1x1."""
+    """Six residual blocks with spatial attention; a conv 1x1 reads all their results."""
     net, style = GraphBuilder(), Style()
     stem = features = net.conv(net.input, 64, relu=True)
     results = []
@@ -98,14 +98,14 @@ def edsr_with_attention(scale: int) -> Graph:
 
 
 def espcn(scale: int) -> Graph:
-    """Three convs with tanh; the first to make pixels by depth_to_space."""
+    """Three convs with tanh; the first network with depth_to_space."""
     net, style = GraphBuilder(), Style(Nonlinearity.TANH)
     features = style.conv(net, style.conv(net, net.input, 64, kernel=5), 32)
     return image_of(net, style, features, scale)
 
 
 def fsrcnn(scale: int) -> Graph:
-    """FSRCNN(56, 12, 4): shrink, map, expand, and a transposed conv 9x9."""
+    """FSRCNN(56, 12, 4): shrinking, mapping and expanding convs, and a transposed conv 9x9."""
     net, style = GraphBuilder(), Style(Nonlinearity.PRELU)
     features = style.conv(net, net.input, 56, kernel=5)
     features = style.conv(net, features, 12, kernel=1)
@@ -116,13 +116,13 @@ def fsrcnn(scale: int) -> Graph:
 
 
 def ecbsr(scale: int, middle: int, width: int) -> Graph:
-    """Convs with PReLU, trained as edge-oriented blocks of several branches, and the anchor."""
+    """Convs with PReLU, trained as edge-oriented blocks with several branches; adds an anchor."""
     style = Style(Nonlinearity.PRELU, Branches.EXPANDED)
     return _plain(scale, width=width, middle=middle, style=style, residual=Residual.ANCHOR)
 
 
 def etds(scale: int, middle: int, width: int) -> Candidate:
-    """Trained with an anchor, deployed as ``width`` channels of plain convs and nothing else."""
+    """Plain convs trained with an anchor, deployed as convs of ``width`` channels alone."""
     graph = _plain(scale, width=width - 3, middle=middle, residual=Residual.ANCHOR)
     return Candidate(graph, Deployment(ResidualFold.LAST, fold_clip=True, channel_step=4))
 
@@ -133,7 +133,7 @@ def quicksrnet(scale: int, middle: int) -> Graph:
 
 
 def scsrn(scale: int) -> Graph:
-    """The image beside the body's features instead of an addition; re-parameterized convs."""
+    """Re-parameterized convs; the image is concatenated with the features, not added."""
     net, style = GraphBuilder(), Style(branches=Branches.EXPANDED)
     features = style.conv(net, net.input, 32)
     for _ in range(4):
@@ -143,7 +143,7 @@ def scsrn(scale: int) -> Graph:
 
 
 def antsr(scale: int) -> Graph:
-    """A short plain net of re-parameterized convs."""
+    """A shallow plain network of re-parameterized convs."""
     return _plain(scale, width=28, middle=3, style=Style(branches=Branches.EXPANDED))
 
 
@@ -156,7 +156,10 @@ def _plain(
     double: bool = False,
     residual: Residual = Residual.NONE,
 ) -> Graph:
-    """A conv 3x3 to ``width``, ``middle`` more, one to the pixels' channels, or ``double`` two."""
+    """Builds 1 + ``middle`` convs 3x3 of ``width`` channels, and one that computes the pixels.
+
+    ``double`` inserts another conv, with as many channels as the pixels, before the last one.
+    """
     net = GraphBuilder()
     features = net.input
     for _ in range(1 + middle):
@@ -169,26 +172,26 @@ def _plain(
 def _network(
     name: str, build: Callable[[int], Graph], source: str, published: str = "", inferred: str = ""
 ) -> ZooNetwork:
-    """A network that is deployed as it is trained, its branches merged."""
+    """Returns a network that is deployed as trained, except that its branches are merged."""
     return ZooNetwork(name, source, published, lambda scale: Candidate(build(scale)), inferred)
 
 
-def _etds(letter: str, middle: int, width: int, thousands: str) -> ZooNetwork:
+def _etds(letter: str, middle: int, width: int, kiloparameters: str) -> ZooNetwork:
     source = (
         "Chao et al., Equivalent Transformation and Dual Stream Network Construction, CVPR 2023"
     )
-    published = f"{thousands} K parameters (M{middle}C{width})"
+    published = f"{kiloparameters} K parameters (M{middle}C{width})"
     return ZooNetwork(
         f"ETDS-{letter}", source, published, partial(etds, middle=middle, width=width),
         inferred="its second stream is an anchor in training here, folded with the clip",
     )  # fmt: skip
 
 
-def _ecbsr(width: int, thousands: str) -> ZooNetwork:
+def _ecbsr(width: int, kiloparameters: str) -> ZooNetwork:
     return _network(
         f"ECBSR-M4C{width}", partial(ecbsr, middle=4, width=width),
         "Zhang et al., Edge-oriented Convolution Block for Real-time Super Resolution, ACM MM 2021",
-        f"{thousands} K parameters",
+        f"{kiloparameters} K parameters",
         inferred="its Sobel and Laplace branches are left out",
     )  # fmt: skip
 
@@ -201,7 +204,8 @@ def _quicksrnet(letter: str, middle: int) -> ZooNetwork:
     )  # fmt: skip
 
 
-_WIDTHS = "no width was published; "
+#: Start of ``inferred`` for networks whose width is not published.
+_NO_PUBLISHED_WIDTH = "no width was published; "
 ZOO: tuple[ZooNetwork, ...] = (
     _network(
         "ABPN", abpn,
@@ -217,17 +221,17 @@ ZOO: tuple[ZooNetwork, ...] = (
     _network(
         "TinySRNet", tinysrnet, "Noah_TerminalVision in the report, section 4.3",
         "109 KB; INT8 29.41 dB, 38.32 ms on the VS680 (report, table 1)",
-        _WIDTHS + "32 channels give 102 K parameters, which fit the file",
+        _NO_PUBLISHED_WIDTH + "32 channels give 102 K parameters, which fit the file",
     ),
     _network(
         "FastSR", fastsr, "ALONG in the report, section 4.4",
         "30 KB; INT8 29.52 dB, 62.25 ms on the VS680 (report, table 1)",
-        _WIDTHS + "16 channels give 18 K parameters, which fit the file",
+        _NO_PUBLISHED_WIDTH + "16 channels give 18 K parameters, which fit the file",
     ),
     _network(
         "PRPSR", prpsr, "EmbeddedAI in the report, section 4.5",
         "82 KB; INT8 28.82 dB, 76.61 ms on the VS680 (report, table 1)",
-        _WIDTHS + "36 channels give 70 K parameters, which fit the file",
+        _NO_PUBLISHED_WIDTH + "36 channels give 70 K parameters, which fit the file",
     ),
     _network(
         "EDSR-attention", edsr_with_attention, "mju_gogogo in the report, section 4.6",
@@ -279,12 +283,12 @@ REFERENCES = ZOO[:2]
 
 
 def is_known(name: str) -> bool:
-    """Is there a network of that name, in any case?"""
+    """Returns whether there is a network of this name; letter case is ignored."""
     return any(network.name.lower() == name.lower() for network in ZOO)
 
 
 def find(name: str) -> ZooNetwork:
-    """The network of that name, in any case; InputError lists the known ones."""
+    """Returns the network of this name, ignoring case; raises InputError for unknown names."""
     for network in ZOO:
         if network.name.lower() == name.lower():
             return network

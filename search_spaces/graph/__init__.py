@@ -1,1 +1,1 @@
-"""A network as an operator graph: its operators, shapes, TFLite form and INT8 scales."""
+"""Networks as operator graphs: operators, shapes, lowering to TFLite and INT8 scales."""

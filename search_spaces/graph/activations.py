@@ -1,4 +1,4 @@
-"""Activations: each keeps the shape of its input."""
+"""Activation operators; each preserves the shape of its input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .operator import Operator, Range, Shape, require
 
 
 class ClipForm(StrEnum):
-    """How an output is held in 0..255: by the last quantization's range, or by two operators."""
+    """How a tensor is clipped to 0..255: by saturation of its INT8 range, or by two operators."""
 
     SATURATE = "saturate"
     OPERATOR = "operator"
@@ -18,7 +18,7 @@ class ClipForm(StrEnum):
 
 @dataclass(frozen=True)
 class _Pointwise(Operator):
-    """Keeps the shape."""
+    """Base class of operators that preserve the shape of their input."""
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         return inputs[0]
@@ -26,7 +26,7 @@ class _Pointwise(Operator):
 
 @dataclass(frozen=True)
 class Relu(_Pointwise):
-    """ReLU as an operator of its own; a conv's is its ``activation``."""
+    """ReLU as a separate operator; a ReLU fused into a convolution is its ``activation``."""
 
     kind = "relu"
     tflite_name = "RELU"
@@ -38,8 +38,8 @@ class Relu(_Pointwise):
 class LeakyRelu(_Pointwise):
     """x where positive, ``alpha`` x elsewhere; input and output share one INT8 scale.
 
-    Some runtimes count slopes in 256ths (XNNPACK, qs8-vlrelu): one scale makes the positive side
-    exact there, an ``alpha`` of whole 256ths the other.
+    Some runtimes round slopes to multiples of 1/256 (XNNPACK, qs8-vlrelu). There, the shared scale
+    makes the positive side exact, and an ``alpha`` that is a multiple of 1/256 the negative side.
     """
 
     kind = "leaky_relu"
@@ -56,7 +56,7 @@ class LeakyRelu(_Pointwise):
 
 @dataclass(frozen=True)
 class PRelu(_Pointwise):
-    """Leaky ReLU with one trained slope a channel; variable ``alpha`` (in,)."""
+    """Leaky ReLU with one trained slope per channel; variable ``alpha`` (in,)."""
 
     kind = "prelu"
     tflite_name = "PRELU"
@@ -100,7 +100,7 @@ class HardSwish(_Pointwise):
 
 @dataclass(frozen=True)
 class Clip(_Pointwise):
-    """Holds grey levels in 0..255: the output, or, as an activation, any other tensor."""
+    """Clips grey levels to 0..255: of the output image, or of any tensor as an activation."""
 
     kind = "clip"
     tflite_name = "RELU"
@@ -111,5 +111,5 @@ class Clip(_Pointwise):
 ACTIVATIONS: tuple[type[Operator], ...] = (
     Relu, LeakyRelu, PRelu, Sigmoid, Tanh, HardSwish, Clip,
 )  # fmt: skip
-#: Those that leave an image as it is: positive, and no brighter than white.
+#: Activations that leave an image, whose grey levels are within 0..255, unchanged.
 POINTWISE = (Relu, LeakyRelu, PRelu, Clip)

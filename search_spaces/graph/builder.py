@@ -1,4 +1,4 @@
-"""Writing a graph down, operator by operator: each call adds a node and returns its name."""
+"""Builds a graph operator by operator: each call adds a node and returns its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .operators import Add, Concat, DepthToSpace
 
 
 class Nonlinearity(StrEnum):
-    """What follows a convolution; a ReLU is fused into it, a clip costs no operator in INT8."""
+    """Activation after a convolution; a ReLU is fused into it, a clip costs no INT8 operator."""
 
     NONE = "none"
     RELU = "relu"
@@ -23,24 +23,27 @@ class Nonlinearity(StrEnum):
 
 
 class GraphBuilder:
-    """Collects nodes; names are the operator's kind and a running number."""
+    """Collects the nodes of a graph; their names are the operator's kind and a running number."""
 
     def __init__(self) -> None:
         self._nodes: list[Node] = []
-        self._known: dict[tuple[Operator, tuple[str, ...]], str] = {}
+        self._node_names: dict[tuple[Operator, tuple[str, ...]], str] = {}
 
     @property
     def input(self) -> str:
-        """The low-resolution image."""
+        """Name of the low-resolution input image."""
         return INPUT
 
     def add_node(self, operator: Operator, *inputs: str) -> str:
-        """Any operator, applied to earlier nodes; the node that does just that, if there is one."""
+        """Applies ``operator`` to earlier nodes and returns the node's name.
+
+        If the operator has no trained variables and an equal node exists, returns that one's name.
+        """
         name = f"{operator.kind}_{len(self._nodes) + 1}"
         if not operator.trained:
-            known = self._known.setdefault((operator, inputs), name)
-            if known != name:
-                return known
+            existing = self._node_names.setdefault((operator, inputs), name)
+            if existing != name:
+                return existing
         self._nodes.append(Node(name, operator, inputs))
         return name
 
@@ -55,9 +58,10 @@ class GraphBuilder:
         then: Nonlinearity = Nonlinearity.NONE,
         branches: Branches = Branches.NONE,
     ) -> str:
-        """Convolution of stride 1, padded to keep its size; ``relu`` is short for ``then`` RELU.
+        """Adds a convolution of stride 1 that preserves the size, and the activation ``then``.
 
-        ``then`` and ``branches`` may be strings, as a trial suggests them: "relu", "expanded".
+        ``relu=True`` is short for ``then=Nonlinearity.RELU``. ``then`` and ``branches`` may also be
+        strings, as a trial suggests them: "relu", "expanded".
         """
         then = Nonlinearity.RELU if relu else Nonlinearity(then)
         activation = Activation.RELU if then is Nonlinearity.RELU else Activation.NONE
@@ -83,20 +87,20 @@ class GraphBuilder:
         return source
 
     def add(self, a: str, b: str) -> str:
-        """Sum of two tensors."""
+        """Adds the sum of two tensors."""
         return self.add_node(Add(), a, b)
 
     def concat(self, *sources: str) -> str:
-        """Tensors one after another in channels."""
+        """Adds the concatenation of tensors along their channels."""
         return self.add_node(Concat(), *sources)
 
     @property
     def graph(self) -> Graph:
-        """What was written, as a graph whose last node is the output."""
+        """The graph built so far; its last node is the output."""
         return Graph(tuple(self._nodes))
 
     def image(self, source: str, block: int, clip: ClipForm = ClipForm.SATURATE) -> Graph:
-        """The finished graph: depth_to_space of ``source`` (3 block^2 channels), held in 0..255."""
+        """Ends the graph: depth_to_space of ``source`` (3 block^2 channels), clipped to 0..255."""
         pixels = self.add_node(DepthToSpace(block=block), source)
         self.add_node(Clip(form=ClipForm(clip)), pixels)
         return self.graph

@@ -13,28 +13,29 @@ from .windows import Reads, transposed, window
 
 
 class Padding(StrEnum):
-    """Zero padding that keeps the size, or none."""
+    """SAME pads with zeros so that the output keeps the size; VALID does not pad."""
 
     SAME = "same"
     VALID = "valid"
 
 
 class Branches(StrEnum):
-    """What a convolution is trained as, beside its own kernel; merged into it before INT8.
+    """Parallel branches of a convolution in training; merged into its kernel before quantization.
 
-    Where inputs and outputs are equal in number, both have an identity branch as well.
+    A convolution with branches and as many outputs as inputs also has an identity branch.
     """
 
     NONE = "none"
-    #: x + conv1x1(x) + conv3x3(x), as PRPSR
+    #: x + conv1x1(x) + conv3x3(x), as in PRPSR
     POINTWISE = "pointwise"
-    #: conv3x3(x) + conv1x1(conv3x3(conv1x1(x))), twice as wide within, as ECBSR and SCSRN
+    #: conv3x3(x) + conv1x1(conv3x3(conv1x1(x))), with twice as many inner channels as outputs;
+    #: as in ECBSR and SCSRN
     EXPANDED = "expanded"
 
 
 @dataclass(frozen=True)
 class _Windowed(Operator):
-    """What every operator with a sliding kernel shares."""
+    """Base class of convolutions: attributes and checks of a sliding kernel."""
 
     trained = True
     weighs = True
@@ -55,7 +56,7 @@ class _Windowed(Operator):
             f"stride {self.stride} with dilation {self.dilation}: only one of them may exceed 1",
         )
 
-    def _window(self, size: int) -> int:
+    def _output_size(self, size: int) -> int:
         span = size
         if self.padding is not Padding.SAME:
             span -= self.window - 1
@@ -70,8 +71,8 @@ class _Windowed(Operator):
         return (self.kernel - 1) * self.dilation + 1
 
     def with_relu(self) -> Operator | None:
-        free = self.activation is Activation.NONE
-        return replace(self, activation=Activation.RELU) if free else None
+        can_fuse = self.activation is Activation.NONE
+        return replace(self, activation=Activation.RELU) if can_fuse else None
 
     @property
     def divisor(self) -> int:
@@ -80,7 +81,10 @@ class _Windowed(Operator):
 
 @dataclass(frozen=True)
 class Conv(_Windowed):
-    """Plain or grouped; variables ``kernel`` (k, k, in / groups, filters), ``bias``, branches'."""
+    """Plain or grouped convolution.
+
+    Its variables are ``kernel`` (k, k, in / groups, filters), ``bias``, and those of its branches.
+    """
 
     kind = "conv"
     tflite_name = "CONV_2D"
@@ -105,22 +109,22 @@ class Conv(_Windowed):
         height, width, channels = inputs[0]
         if channels % self.groups:
             raise GraphError(f"{channels} input channels cannot be split into {self.groups} groups")
-        return self._window(height), self._window(width), self.filters
+        return self._output_size(height), self._output_size(width), self.filters
 
     def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
         side, channels, filters = self.kernel, inputs[0][2], self.filters
-        own = {"kernel": (side, side, channels // self.groups, filters)}
+        own_kernel = {"kernel": (side, side, channels // self.groups, filters)}
         bias = {"bias": (filters,)} if self.bias else {}
         match self.branches:
             case Branches.NONE:
-                return own | bias
+                return own_kernel | bias
             case Branches.POINTWISE:
-                return own | bias | {"pointwise": (1, 1, channels, filters)}
-        inner = 2 * filters
-        return own | bias | {
-            "expand": (1, 1, channels, inner),
-            "middle": (side, side, inner, inner),
-            "reduce": (1, 1, inner, filters),
+                return own_kernel | bias | {"pointwise": (1, 1, channels, filters)}
+        inner_channels = 2 * filters
+        return own_kernel | bias | {
+            "expand": (1, 1, channels, inner_channels),
+            "middle": (side, side, inner_channels, inner_channels),
+            "reduce": (1, 1, inner_channels, filters),
         }  # fmt: skip
 
     def macs(self, inputs: tuple[Shape, ...]) -> int:
@@ -129,14 +133,14 @@ class Conv(_Windowed):
 
 @dataclass(frozen=True)
 class DepthwiseConv(_Windowed):
-    """One kernel a channel; variables ``kernel`` (k, k, in, 1) and ``bias``."""
+    """Convolution with one kernel per channel; variables ``kernel`` (k, k, in, 1) and ``bias``."""
 
     kind = "depthwise_conv"
     tflite_name = "DEPTHWISE_CONV_2D"
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
-        return self._window(height), self._window(width), channels
+        return self._output_size(height), self._output_size(width), channels
 
     def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
         channels = inputs[0][2]
@@ -149,7 +153,7 @@ class DepthwiseConv(_Windowed):
 
 @dataclass(frozen=True)
 class TransposedConv(Operator):
-    """``same`` padding; variables ``kernel`` (k, k, filters, in) and ``bias``."""
+    """Has ``same`` padding and the variables ``kernel`` (k, k, filters, in) and ``bias``."""
 
     kind = "transposed_conv"
     tflite_name = "TRANSPOSE_CONV"
@@ -187,7 +191,7 @@ class TransposedConv(Operator):
 
 
 def transposed_window(kernel: int, stride: int) -> int:
-    """Pixels across that a pixel of a transposed convolution, padding ``same``, depends on."""
+    """Returns the side, in input pixels, of what an output pixel depends on; padding ``same``."""
     padding = max(kernel - stride, 0) // 2
     before, after = (kernel - 1 - padding) // stride, (stride - 1 + padding) // stride
     return 2 * max(before, after) + 1

@@ -1,7 +1,7 @@
-"""A network as a small, immutable, size-free operator graph: the one description of it anywhere.
+"""A network as an immutable operator graph without an image size, as used throughout the project.
 
-A graph reads one RGB image, named ``input``, of grey levels 0..255, and its last node is the
-output: the same image, ``scale`` times larger.
+A graph reads one RGB image, named ``input``, of grey levels 0..255. Its last node is the output:
+the same image, ``scale`` times larger.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KINDS = {operator.kind: operator for operator in OPERATORS}
 
 @dataclass(frozen=True)
 class Node:
-    """An operator applied to earlier nodes (or ``input``), under a name of its own."""
+    """An operator applied to earlier nodes or to ``input``, under a unique name."""
 
     name: str
     operator: Operator
@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(frozen=True)
 class NodeFigures:
-    """What one node costs for one image of a given size; bytes are those of INT8 tensors."""
+    """Costs of one node for one image of a given size; bytes are those of INT8 tensors."""
 
     shape: Shape
     macs: int
@@ -45,7 +45,7 @@ class NodeFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """A graph's figures at one input size; ``nodes`` in the graph's order."""
+    """Costs of a graph at one input size; ``nodes`` is in the graph's order."""
 
     nodes: dict[str, NodeFigures] = field(repr=False)
     output: Shape
@@ -56,7 +56,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in an order in which they can run; a GraphError at construction names the node."""
+    """Nodes in execution order; raises GraphError at construction, naming the invalid node."""
 
     nodes: tuple[Node, ...]
 
@@ -64,7 +64,7 @@ class Graph:
         if not self.nodes:
             raise GraphError("the graph has no node; give it at least one")
         known, used = {INPUT}, set[str]()
-        done: dict[tuple[Operator, tuple[str, ...]], str] = {}
+        first_names: dict[tuple[Operator, tuple[str, ...]], str] = {}
         for node in self.nodes:
             arity = node.operator.arity
             if node.name in known or not node.name:
@@ -78,26 +78,26 @@ class Graph:
                 if name not in known:
                     raise GraphError(f"node {node.name!r}: input {name!r} is not an earlier node")
             if not node.operator.trained:
-                twin = done.setdefault((node.operator, node.inputs), node.name)
+                twin = first_names.setdefault((node.operator, node.inputs), node.name)
                 if twin != node.name:
                     raise GraphError(f"node {node.name!r} repeats {twin!r}; read that one twice")
             known.add(node.name)
             used.update(node.inputs)
-        idle = known - used - {self.nodes[-1].name}
-        if idle:
-            raise GraphError(f"nothing uses {', '.join(sorted(map(repr, idle)))}; remove it")
-        self.scale  # noqa: B018 - shapes are checked here, once
+        unused = known - used - {self.nodes[-1].name}
+        if unused:
+            raise GraphError(f"nothing uses {', '.join(sorted(map(repr, unused)))}; remove it")
+        self.scale  # noqa: B018 - computing the scale checks all shapes
 
     @cached_property
     def multiple(self) -> int:
-        """Input sides must be a multiple of this many pixels (space_to_depth, strides)."""
+        """Input sides must be a multiple of this many pixels, due to space_to_depth and strides."""
         return math.prod(node.operator.divisor for node in self.nodes)
 
     @cached_property
     def scale(self) -> int:
-        """How many times larger the output is than the input."""
-        side = self._checked[INPUT][0]
-        height, width, channels = self._checked[self.nodes[-1].name]
+        """Factor by which the output's sides are larger than the input's."""
+        side = self._reference_shapes[INPUT][0]
+        height, width, channels = self._reference_shapes[self.nodes[-1].name]
         if channels != 3:
             raise GraphError(f"the output has {channels} channels; an image has 3")
         if height != width or height % side:
@@ -105,44 +105,44 @@ class Graph:
         return height // side
 
     @cached_property
-    def _checked(self) -> dict[str, Shape]:
-        """Shapes of all tensors for an image of 64 times ``multiple`` pixels a side."""
+    def _reference_shapes(self) -> dict[str, Shape]:
+        """Shapes of all tensors for a square image with a side of 64 times ``multiple`` pixels."""
         side = self.multiple * 64
         return shapes_of(self, InputSpec(side, side))
 
     @property
     def channels(self) -> dict[str, int]:
-        """Channels of each tensor by name, the input among them; equal at any image size."""
-        return {name: shape[2] for name, shape in self._checked.items()}
+        """Channels of each tensor by name, including the input; the same at any image size."""
+        return {name: shape[2] for name, shape in self._reference_shapes.items()}
 
     @cached_property
     def parameters(self) -> int:
-        """Number of parameters; equal at any image size."""
+        """Number of parameters; the same at any image size."""
         return sum(
-            _parameters(node, tuple(map(self._checked.__getitem__, node.inputs)))
+            _parameter_count(node, tuple(map(self._reference_shapes.__getitem__, node.inputs)))
             for node in self.nodes
         )
 
     @cached_property
     def hash(self) -> str:
-        """Canonical name, 16 hex digits: the same for any node names, in any valid order."""
-        return hashlib.sha256(f"[{', '.join(self._canonical())}]".encode()).hexdigest()[:16]
+        """Hash of the graph, 16 hex digits, independent of the names and the order of its nodes."""
+        return hashlib.sha256(f"[{', '.join(self._canonical_rows())}]".encode()).hexdigest()[:16]
 
-    def _canonical(self) -> list[str]:
-        """JSON of nodes numbered in the order in which a walk from the output leaves them."""
+    def _canonical_rows(self) -> list[str]:
+        """Returns nodes as JSON, numbered in the postorder of a search from the output."""
         by_name = {node.name: node for node in self.nodes}
         numbers = {INPUT: 0}
         rows: list[str] = []
-        open_nodes = [self.nodes[-1].name]  # a stack of our own: graphs may be very deep
+        open_nodes = [self.nodes[-1].name]  # no recursion: graphs may be very deep
         while open_nodes:
             name = open_nodes[-1]
             if name in numbers:
                 open_nodes.pop()
                 continue
             node = by_name[name]
-            ahead = next((source for source in node.inputs if source not in numbers), None)
-            if ahead is not None:
-                open_nodes.append(ahead)
+            unvisited = next((source for source in node.inputs if source not in numbers), None)
+            if unvisited is not None:
+                open_nodes.append(unvisited)
                 continue
             numbers[name] = len(numbers)
             inputs = [numbers[source] for source in node.inputs]
@@ -150,7 +150,7 @@ class Graph:
         return rows
 
     def readers(self, name: str) -> tuple[Node, ...]:
-        """Nodes that read ``name``, once for each of their inputs that does."""
+        """Returns the nodes that read ``name``; a node that reads it twice is listed twice."""
         return self._readers.get(name, ())
 
     @cached_property
@@ -162,7 +162,7 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in readers.items()}
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain lists and dictionaries that ``from_json`` reads back."""
+        """Returns lists and dictionaries that ``from_json`` reads back."""
         return [
             {"name": node.name, **node.operator.to_json(), "inputs": list(node.inputs)}
             for node in self.nodes
@@ -170,14 +170,14 @@ class Graph:
 
     @classmethod
     def from_json(cls, data: object) -> Graph:
-        """The graph that ``to_json`` wrote; GraphError names the row at fault."""
+        """Returns the graph that ``to_json`` wrote; raises GraphError, naming an invalid row."""
         if not isinstance(data, list):
             raise GraphError(f"a graph is a list of nodes, not {type(data).__name__}")
         return cls(tuple(_node_from_json(row, index) for index, row in enumerate(data)))
 
 
 def shapes_of(graph: Graph, spec: InputSpec) -> dict[str, Shape]:
-    """Shapes of the tensors of ``graph``, the image's own among them, on an image of ``spec``.
+    """Returns the shapes of all tensors of ``graph``, including the input, for images of ``spec``.
 
     Raises GraphError, naming the node, if the size does not fit.
     """
@@ -192,7 +192,7 @@ def shapes_of(graph: Graph, spec: InputSpec) -> dict[str, Shape]:
 
 
 def infer(graph: Graph, spec: InputSpec) -> Figures:
-    """Shapes, parameters, multiply-accumulates and INT8 bytes of ``graph`` on an image of ``spec``.
+    """Returns shapes, parameters, multiply-accumulates and INT8 bytes for an image of ``spec``.
 
     Raises GraphError, naming the node, if the size does not fit.
     """
@@ -203,7 +203,7 @@ def infer(graph: Graph, spec: InputSpec) -> Figures:
         figures[node.name] = NodeFigures(
             shape=shape,
             macs=node.operator.macs(inputs),
-            parameters=_parameters(node, inputs),
+            parameters=_parameter_count(node, inputs),
             bytes_in=sum(map(math.prod, inputs)),
             bytes_out=math.prod(shape),
         )
@@ -217,7 +217,7 @@ def infer(graph: Graph, spec: InputSpec) -> Figures:
     )
 
 
-def _parameters(node: Node, inputs: tuple[Shape, ...]) -> int:
+def _parameter_count(node: Node, inputs: tuple[Shape, ...]) -> int:
     return sum(map(math.prod, node.operator.variables(inputs).values()))
 
 
@@ -236,7 +236,7 @@ def _node_from_json(row: object, index: int) -> Node:
     operator = _KINDS[kind]
     defaults = {item.name: item.default for item in dataclasses.fields(operator)}
     try:
-        values = {key: _attribute(defaults[key], value) for key, value in fields.items()}
+        values = {key: _attribute_from_json(defaults[key], value) for key, value in fields.items()}
         return Node(str(name), operator(**values), tuple(inputs))
     except KeyError as error:
         raise GraphError(f"node {index}: {kind} has no attribute {error.args[0]!r}") from None
@@ -244,6 +244,6 @@ def _node_from_json(row: object, index: int) -> Node:
         raise GraphError(f"node {index} ({kind}): {error}") from None
 
 
-def _attribute(default: object, value: object) -> Any:
-    """``value`` as JSON has it, as the enumeration that the attribute is of, if it is of one."""
+def _attribute_from_json(default: object, value: object) -> Any:
+    """Converts a JSON ``value`` to the attribute's enumeration if its default is one."""
     return type(default)(value) if isinstance(default, Enum) else value

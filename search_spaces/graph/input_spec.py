@@ -10,7 +10,7 @@ from ..errors import GraphError
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Size of the one low-resolution image, in pixels."""
+    """Size of a network's low-resolution input image, in pixels."""
 
     height: int
     width: int
@@ -22,7 +22,7 @@ class InputSpec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """``360x640``: height x width."""
+        """Parses HEIGHTxWIDTH, such as ``360x640``; raises GraphError if ``text`` is malformed."""
         height, separator, width = str(text).lower().partition("x")
         if not (separator and height.isdecimal() and width.isdecimal()):
             raise GraphError(f"input size {text!r} is not HEIGHTxWIDTH; write it as 360x640")

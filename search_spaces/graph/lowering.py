@@ -1,7 +1,7 @@
-"""From a graph to what TFLite runs: the operators of the converted file, in order.
+"""Lowers a graph to the operators of the converted TFLite file, in execution order.
 
-Every latency model reads these. The same value is read from anybody's file by
-``latency_models.tflite.requests``.
+All latency models take these operators as input. ``latency_models.tflite.requests`` reads the same
+data structure from any TFLite file.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from .quantization import quantization_groups
 
 @dataclass(frozen=True)
 class Tensor:
-    """An activation: its name and shape (height, width, channels) of one INT8 image."""
+    """An INT8 activation tensor of one image; ``shape`` is (height, width, channels)."""
 
     name: str
     shape: Shape
 
     @property
     def bytes(self) -> int:
-        """Size as INT8."""
+        """Size in bytes as INT8."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class LoweredOperator:
-    """One operator as TFLite runs it; constants are not among its inputs."""
+    """One operator as TFLite runs it; ``inputs`` does not contain constants."""
 
     kind: str
     name: str
@@ -49,21 +49,21 @@ class LoweredOperator:
 
     @property
     def bytes_moved(self) -> int:
-        """Activations and weights read and written, INT8."""
+        """Bytes of activations and weights that the operator reads and writes, as INT8."""
         return sum(tensor.bytes for tensor in self.inputs + self.outputs) + self.weight_bytes
 
 
 def lower(graph: Graph, spec: InputSpec) -> tuple[LoweredOperator, ...]:
-    """The operators of ``graph`` as an INT8 model for images of ``spec``."""
+    """Returns the operators of ``graph`` as an INT8 model for images of ``spec``."""
     return tuple(_lower(fused(graph), spec))
 
 
 def fused(graph: Graph) -> Graph:
-    """As the converter fuses it: a ReLU or a padding becomes part of what it belongs to."""
+    """Fuses ReLUs and paddings into the operators next to them, as the TFLite converter does."""
     readers = Counter(name for node in graph.nodes for name in node.inputs)
     nodes: dict[str, Node] = {}
     for node in graph.nodes:
-        node = _with_own_padding(node, nodes)  # noqa: PLW2901
+        node = _with_fused_padding(node, nodes)  # noqa: PLW2901
         source = nodes.get(node.inputs[0])
         if source and readers[source.name] == 1 and isinstance(node.operator, Relu):
             operator = source.operator.with_relu()
@@ -75,8 +75,8 @@ def fused(graph: Graph) -> Graph:
     return Graph(tuple(node for node in nodes.values() if node.name in used))
 
 
-def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:
-    """A convolution behind the padding that keeps its size, made one that pads by itself."""
+def _with_fused_padding(node: Node, earlier: dict[str, Node]) -> Node:
+    """Gives a convolution ``same`` padding if its input is a Pad node of just that padding."""
     source, operator = earlier.get(node.inputs[0]), node.operator
     if (
         source
@@ -91,10 +91,10 @@ def _with_own_padding(node: Node, earlier: dict[str, Node]) -> Node:
 
 
 def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
-    shapes, copies = shapes_of(graph, spec), _requantized_copies(graph)
+    shapes, copies = shapes_of(graph, spec), _names_of_requantized_copies(graph)
     tensors = {INPUT: Tensor(INPUT, shapes[INPUT])}
     splits: set[tuple[str, int]] = set()
-    yield from _quantize(tensors[INPUT], copies[INPUT].values())
+    yield from _quantize_operators(tensors[INPUT], copies[INPUT].values())
     for node in graph.nodes:
         output = Tensor(node.name, shapes[node.name])
         inputs = tuple(
@@ -108,9 +108,9 @@ def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
             case Clip(form=ClipForm.SATURATE):
                 tensors[node.name] = inputs[0]
             case Clip():
-                capped = Tensor(f"{node.name}/minimum", output.shape)
-                yield LoweredOperator("MINIMUM", capped.name, inputs, (capped,))
-                yield LoweredOperator("RELU", node.name, (capped,), (output,))
+                minimum = Tensor(f"{node.name}/minimum", output.shape)
+                yield LoweredOperator("MINIMUM", minimum.name, inputs, (minimum,))
+                yield LoweredOperator("RELU", node.name, (minimum,), (output,))
             case ShuffleRows() as shuffle:
                 shape = shuffle.joined(tuple(tensor.shape for tensor in inputs))
                 rows = Tensor(f"{node.name}/rows", shape)
@@ -120,15 +120,18 @@ def _lower(graph: Graph, spec: InputSpec) -> Iterator[LoweredOperator]:
                 if (node.inputs[0], parts) not in splits:
                     splits.add((node.inputs[0], parts))
                     yield LoweredOperator(
-                        "SPLIT", node.name, inputs, _siblings(graph, node, output)
+                        "SPLIT", node.name, inputs, _split_outputs(graph, node, output)
                     )
             case _:
-                yield _lowered(node, inputs, output)
-        yield from _quantize(tensors[node.name], copies[node.name].values())
+                yield _lower_node(node, inputs, output)
+        yield from _quantize_operators(tensors[node.name], copies[node.name].values())
 
 
-def _requantized_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
-    """Tensor -> concat -> name of the copy that the concat reads: one for each scale."""
+def _names_of_requantized_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
+    """Returns, by tensor and by concat, the name of the requantized copy that the concat reads.
+
+    Concats that need the same scale share a copy of the tensor.
+    """
     analysis = quantization_groups(graph)
     copies: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for node in graph.nodes:
@@ -138,14 +141,14 @@ def _requantized_copies(graph: Graph) -> defaultdict[str, dict[str, str]]:
     return copies
 
 
-def _quantize(source: Tensor, copies: Iterable[str]) -> Iterator[LoweredOperator]:
-    """The converter puts a tensor's QUANTIZE operators right behind what makes it."""
+def _quantize_operators(source: Tensor, copies: Iterable[str]) -> Iterator[LoweredOperator]:
+    """Yields a tensor's QUANTIZE operators, which the converter places right after its producer."""
     for name in dict.fromkeys(copies):
         yield LoweredOperator("QUANTIZE", name, (source,), (Tensor(name, source.shape),))
 
 
-def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
-    """All outputs of the SPLIT that ``split`` is part of; those that nobody reads have no node."""
+def _split_outputs(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
+    """Returns all outputs of the SPLIT that ``split`` belongs to, even those without a node."""
     parts = split.operator.parts if isinstance(split.operator, Split) else 1
     names = {
         node.operator.index: node.name
@@ -158,7 +161,7 @@ def _siblings(graph: Graph, split: Node, output: Tensor) -> tuple[Tensor, ...]:
     )
 
 
-def _lowered(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> LoweredOperator:
+def _lower_node(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> LoweredOperator:
     shapes = tuple(tensor.shape for tensor in inputs)
     operator = _as_deployed(node.operator, shapes)
     return LoweredOperator(
@@ -175,7 +178,7 @@ def _lowered(node: Node, inputs: tuple[Tensor, ...], output: Tensor) -> LoweredO
 
 
 def _as_deployed(operator: Operator, shapes: tuple[Shape, ...]) -> Operator:
-    """With its branches merged and the bias that TFLite's always has, of zeros if need be."""
+    """Returns the operator with its branches merged, and with a bias, as TFLite always has one."""
     match operator:
         case NearestConv():
             return Conv(kernel=1, filters=operator.shape(shapes)[2])

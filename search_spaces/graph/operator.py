@@ -1,7 +1,7 @@
-"""The base class of operators: immutable, and independent of the image size.
+"""The base class of operators, which are immutable and independent of the image size.
 
-It knows the shape it gives, the variables it owns, its multiply-accumulates, the pixels it reads,
-and what TFLite makes of it. How it computes is in ``nas.training.interpretation``, what it costs in
+An operator knows its output shape, its variables, its multiply-accumulates, the pixels it reads,
+and its form in TFLite. Its computation is in ``nas.training.interpretation``, its cost in
 ``latency_models``. Shapes are ``(height, width, channels)`` of one image.
 """
 
@@ -23,7 +23,7 @@ Shape = tuple[int, int, int]
 
 
 class Activation(StrEnum):
-    """Activation that TFLite fuses into an operator."""
+    """Activation that TFLite can fuse into an operator."""
 
     NONE = "none"
     RELU = "relu"
@@ -31,85 +31,85 @@ class Activation(StrEnum):
 
 @dataclass(frozen=True)
 class Range:
-    """Real values that an INT8 tensor's -128 and 127 stand for."""
+    """Real values that -128 and 127 of an INT8 tensor represent."""
 
     low: float
     high: float
 
 
 def require(condition: bool, message: str) -> None:
-    """GraphError with ``message`` unless ``condition`` holds."""
+    """Raises GraphError with ``message`` unless ``condition`` holds."""
     if not condition:
         raise GraphError(message)
 
 
 @dataclass(frozen=True)
 class Operator(abc.ABC):
-    """One operator with its attributes; validated at construction.
+    """One operator with its attributes, which are validated at construction.
 
-    Every attribute has a default, and is of its default's type.
+    Every attribute has a default and must have the type of its default.
     """
 
     kind: ClassVar[str]
-    #: number of inputs; None: one or more
+    #: number of inputs; None for any number from one on
     arity: ClassVar[int | None] = 1
-    #: owns variables, so that two of them on one input are not the same
+    #: has trained variables, so two such operators with the same input may differ in their results
     trained: ClassVar[bool] = False
-    #: TFLite defines it on one INT8 scale, the same at both ends
+    #: TFLite requires its input and output to have the same INT8 scale
     keeps_scale: ClassVar[bool] = False
-    #: puts its inputs beside each other, so that they and its output have one INT8 scale
+    #: concatenates its inputs, so that they and its output must have the same INT8 scale
     joins_scales: ClassVar[bool] = False
-    #: what TFLite's quantization specification fixes for its output, if it does
+    #: output range that TFLite's quantization specification prescribes, if any
     fixed_range: ClassVar[Range | None] = None
-    #: f(a x) is a f(x) for any a > 0: it computes the same in grey levels as on 0..1
+    #: f(a x) = a f(x) for any a > 0, so that grey levels and values in 0..1 give the same result
     homogeneous: ClassVar[bool] = True
-    #: the same a channel: what comes out of one is a times as large if what goes into it is
+    #: homogeneous channel by channel: scaling one input channel scales only that output channel
     homogeneous_by_channel: ClassVar[bool] = False
-    #: sums products with weights of its own, so that its output may be in any unit
+    #: multiplies its inputs by its own weights, so that its output may be in any unit
     weighs: ClassVar[bool] = False
-    #: an image behind it is the image before it, or its pixels in another order
+    #: passes on an image that it reads, possibly with its pixels in another order
     carries_image: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_types(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Kind and attributes, as plain values."""
+        """Returns the kind and the attributes as values that JSON can represent."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        plain = {
+        json_values = {
             name: value.value if isinstance(value, Enum) else value
             for name, value in values.items()
         }
-        return {"kind": self.kind, **plain}
+        return {"kind": self.kind, **json_values}
 
     @cached_property
     def text(self) -> str:
-        """``to_json`` as a string, from which hashes are computed."""
+        """JSON text of ``to_json``, from which hashes are computed."""
         return json.dumps(self.to_json())
 
     @abc.abstractmethod
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        """Output shape for the input shapes; GraphError if they do not fit."""
+        """Returns the output shape; raises GraphError if the input shapes are invalid."""
 
     def variables(self, inputs: tuple[Shape, ...]) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the operator's trained variables by name."""
+        """Returns the shapes of the operator's trained variables by name."""
         return {}
 
     def macs(self, inputs: tuple[Shape, ...]) -> int:
-        """Multiply-accumulates for one image."""
+        """Returns the number of multiply-accumulates for one image."""
         return 0
 
     def reads(self, size: int, result: int) -> Reads | None:
-        """Which of ``size`` input pixels each of ``result`` output pixels reads, along one axis.
+        """Returns which of ``size`` input pixels each of ``result`` output pixels reads on an axis.
 
-        None: each pixel of the output depends on all of the input.
+        Returns None if each output pixel depends on the whole input.
         """
         return PIXEL
 
     @property
     @abc.abstractmethod
     def tflite_name(self) -> str:
-        """Its name in a TFLite file; of a clip, that of its last operator."""
+        """Name of the operator in a TFLite file; for a clip, the name of its last operator."""
 
     @property
     def window(self) -> int:
@@ -118,14 +118,14 @@ class Operator(abc.ABC):
 
     @property
     def fused_activation(self) -> Activation:
-        """The activation fused into it; NONE if it cannot have one."""
+        """The activation fused into the operator; NONE if it has none or cannot have one."""
         return getattr(self, "activation", Activation.NONE)
 
     def with_relu(self) -> Operator | None:
-        """The operator with a ReLU fused; None if TFLite cannot fuse one."""
+        """Returns the operator with a ReLU fused into it, or None if that is not possible."""
         return None
 
     @property
     def divisor(self) -> int:
-        """The input's sides must be a multiple of this, for the network's scale to be whole."""
+        """Input sides must be a multiple of this, so that the network's scale is an integer."""
         return 1

@@ -1,7 +1,4 @@
-"""Every operator that a graph may be made of.
-
-Convolutions and activations have modules of their own.
-"""
+"""All operators of graphs, except convolutions and activations, which have their own modules."""
 
 from __future__ import annotations
 
@@ -17,14 +14,14 @@ from .windows import Reads, gathered, interpolated, repeated, shifted, window
 
 
 class Interpolation(StrEnum):
-    """How ``Resize`` fills in pixels."""
+    """Interpolation method of ``Resize``."""
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"
 
 
 class Reduction(StrEnum):
-    """What ``Pool`` keeps of its window."""
+    """What ``Pool`` computes from each window."""
 
     MAX = "max"
     AVERAGE = "average"
@@ -32,7 +29,7 @@ class Reduction(StrEnum):
 
 @dataclass(frozen=True)
 class _Elementwise(Operator):
-    """Two tensors, element by element, broadcast over single rows, columns or channels."""
+    """Elementwise operator on two tensors; dimensions of size 1 are broadcast."""
 
     arity = 2
     activation: Activation = Activation.NONE
@@ -46,8 +43,8 @@ class _Elementwise(Operator):
         return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
 
     def with_relu(self) -> Operator | None:
-        free = self.activation is Activation.NONE
-        return replace(self, activation=Activation.RELU) if free else None
+        can_fuse = self.activation is Activation.NONE
+        return replace(self, activation=Activation.RELU) if can_fuse else None
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Add(_Elementwise):
 
 @dataclass(frozen=True)
 class Subtract(_Elementwise):
-    """First tensor less the second."""
+    """First tensor minus the second."""
 
     kind = "subtract"
     tflite_name = "SUB"
@@ -78,7 +75,7 @@ class Multiply(_Elementwise):
 
 @dataclass(frozen=True)
 class Concat(Operator):
-    """Two or more tensors one after another in channels."""
+    """Concatenation of two or more tensors along their channels."""
 
     kind = "concat"
     tflite_name = "CONCATENATION"
@@ -96,7 +93,10 @@ class Concat(Operator):
 
 @dataclass(frozen=True)
 class Split(Operator):
-    """One of the equal parts into which SPLIT cuts the channels; siblings share one SPLIT."""
+    """One of the equal parts into which SPLIT cuts the channels.
+
+    Nodes for other parts of the same tensor share one SPLIT in TFLite.
+    """
 
     kind = "split"
     tflite_name = "SPLIT"
@@ -107,7 +107,7 @@ class Split(Operator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.parts >= 2, f"a split into {self.parts} parts is none")
+        require(self.parts >= 2, f"parts {self.parts} is less than 2: a split has at least two")
         require(0 <= self.index < self.parts, f"part {self.index} of {self.parts} does not exist")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -120,7 +120,7 @@ class Split(Operator):
 
 @dataclass(frozen=True)
 class Slice(Operator):
-    """``size`` channels from ``begin`` on."""
+    """``size`` consecutive channels, starting at ``begin``."""
 
     kind = "slice"
     tflite_name = "STRIDED_SLICE"
@@ -142,7 +142,7 @@ class Slice(Operator):
 
 @dataclass(frozen=True)
 class _Blockwise(Operator):
-    """Channels and pixels change places, block by block."""
+    """Base class of operators that move values between channels and blocks of pixels."""
 
     keeps_scale = True
     carries_image = True
@@ -155,7 +155,7 @@ class _Blockwise(Operator):
 
 @dataclass(frozen=True)
 class DepthToSpace(_Blockwise):
-    """Channels to pixels, block by block, TensorFlow's order."""
+    """Rearranges channels into blocks of pixels, in TensorFlow's order."""
 
     kind = "depth_to_space"
     tflite_name = "DEPTH_TO_SPACE"
@@ -174,10 +174,10 @@ class DepthToSpace(_Blockwise):
 
 @dataclass(frozen=True)
 class ShuffleRows(Operator):
-    """What depth_to_space makes of its channels, given as one tensor for each row of its blocks.
+    """depth_to_space whose input is given as one tensor for each pixel row of the blocks.
 
-    The tensors are put beside each other along the columns, and memory then holds the rows of the
-    larger image one after another: CONCATENATION and RESHAPE, where NPUs lack DEPTH_TO_SPACE.
+    The tensors are concatenated along their columns; memory then holds the rows of the larger
+    image in order, and a RESHAPE suffices. It is for NPUs that lack DEPTH_TO_SPACE.
     """
 
     kind = "shuffle_rows"
@@ -187,14 +187,14 @@ class ShuffleRows(Operator):
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         block = len(inputs)
-        require(block >= 2, "an image is shuffled of two rows a block, or more")
+        require(block >= 2, "shuffle_rows needs two or more inputs, one for each row of a block")
         require(len(set(inputs)) == 1, f"shapes {sorted(set(inputs))} differ")
         height, width, channels = inputs[0]
         require(channels % block == 0, f"{channels} channels are no multiple of {block} rows")
         return height * block, width * block, channels // block
 
     def joined(self, inputs: tuple[Shape, ...]) -> Shape:
-        """Shape of the concatenation."""
+        """Returns the shape of the concatenation, before the RESHAPE."""
         height, width, channels = inputs[0]
         return height, width * len(inputs), channels
 
@@ -204,7 +204,7 @@ class ShuffleRows(Operator):
 
 @dataclass(frozen=True)
 class SpaceToDepth(_Blockwise):
-    """Pixels to channels, block by block, TensorFlow's order."""
+    """Rearranges blocks of pixels into channels, in TensorFlow's order."""
 
     kind = "space_to_depth"
     tflite_name = "SPACE_TO_DEPTH"
@@ -231,7 +231,7 @@ class SpaceToDepth(_Blockwise):
 
 @dataclass(frozen=True)
 class Resize(Operator):
-    """Enlarges by a whole factor, half-pixel centers."""
+    """Enlarges by an integer factor, with half-pixel centers."""
 
     kind = "resize"
     keeps_scale = True
@@ -264,7 +264,7 @@ class Resize(Operator):
 
 @dataclass(frozen=True)
 class Tile(Operator):
-    """The whole tensor repeated ``count`` times in channels."""
+    """Repeats the whole tensor ``count`` times along the channels."""
 
     kind = "tile"
     tflite_name = "TILE"
@@ -274,7 +274,7 @@ class Tile(Operator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.count >= 2, f"count {self.count} repeats nothing")
+        require(self.count >= 2, f"count {self.count} is less than 2: it repeats nothing")
 
     def shape(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width, channels = inputs[0]
@@ -283,9 +283,9 @@ class Tile(Operator):
 
 @dataclass(frozen=True)
 class NearestConv(Tile):
-    """What ``Tile`` does, as a convolution 1x1 of fixed kernels, which NPUs take.
+    """``Tile`` computed by a 1x1 convolution with fixed weights, which NPUs support.
 
-    Before depth_to_space it is nearest-neighbor enlargement (NCNet, arXiv:2208.11609).
+    Followed by depth_to_space, it is nearest-neighbor enlargement (NCNet, arXiv:2208.11609).
     """
 
     kind = "nearest_conv"
@@ -297,7 +297,7 @@ class NearestConv(Tile):
 
 @dataclass(frozen=True)
 class Pad(Operator):
-    """``border`` zero pixels on every side."""
+    """Pads with ``border`` zero pixels on every side."""
 
     kind = "pad"
     tflite_name = "PAD"
@@ -318,7 +318,7 @@ class Pad(Operator):
 
 @dataclass(frozen=True)
 class Mean(Operator):
-    """Average over all pixels: one value a channel."""
+    """Average over all pixels: one value per channel."""
 
     kind = "mean"
     tflite_name = "MEAN"
@@ -332,7 +332,7 @@ class Mean(Operator):
 
 @dataclass(frozen=True)
 class Pool(Operator):
-    """Largest or average value of each window, ``same`` padding."""
+    """Maximum or average of each window, with ``same`` padding."""
 
     kind = "pool"
     keeps_scale = True

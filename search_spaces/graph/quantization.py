@@ -1,6 +1,6 @@
-"""INT8 constraints on a graph's tensors: which share a scale, and the unit of each.
+"""INT8 constraints on a graph's tensors: which of them share a scale, and the unit of each.
 
-A tensor is named after the node that gives it, or ``input``.
+A tensor has the name of the node that computes it, or is ``input``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .graph import INPUT, Graph, Node
 from .operator import Activation, Range
 from .operators import Multiply, Pool
 
-#: One normalized step of a network is a whole image range: it trains on 0..1, and runs on 0..255.
+#: Grey levels per unit of a normalized tensor: networks train on 0..1 and run on 0..255.
 LEVELS = 255.0
 
 IMAGE_RANGE = Range(0.0, LEVELS)
@@ -24,26 +24,26 @@ IMAGE_RANGE = Range(0.0, LEVELS)
 
 @dataclass(frozen=True)
 class ScaleGroup:
-    """Tensors that share one INT8 scale: fixed by the format, or learned."""
+    """Tensors that share one INT8 scale, which is prescribed (``fixed``) or learned (None)."""
 
     tensors: tuple[str, ...]
     fixed: Range | None
-    #: no value below zero: every tensor of the group comes out of a ReLU
+    #: no value is negative, since every tensor of the group is the output of a ReLU
     positive: bool
 
 
 @dataclass(frozen=True)
 class Tensors:
-    """The analysis of one graph."""
+    """INT8 constraints on the tensors of one graph."""
 
     groups: tuple[ScaleGroup, ...]
-    #: (node, index of its input) that a QUANTIZE must bring to the node's own scale first
+    #: (node, index of its input) for inputs that a QUANTIZE must first convert to the node's scale
     requantized: frozenset[tuple[str, int]]
-    #: real value of one normalized step
+    #: by tensor: the real value that 1 in the normalized network stands for, LEVELS or 1
     units: dict[str, float]
 
     def group_of(self, tensor: str) -> ScaleGroup:
-        """The group that holds ``tensor``."""
+        """Returns the group that contains ``tensor``."""
         return self._by_tensor[tensor]
 
     @cached_property
@@ -51,8 +51,8 @@ class Tensors:
         return {tensor: group for group in self.groups for tensor in group.tensors}
 
 
-class _Ties:
-    """Disjoint sets of names."""
+class _DisjointSets:
+    """Disjoint sets of names (union-find)."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._parent = {name: name for name in names}
@@ -63,7 +63,7 @@ class _Ties:
             name = self._parent[name]
         return name
 
-    def tie(self, a: str, b: str) -> None:
+    def union(self, a: str, b: str) -> None:
         self._parent[self.root(b)] = self.root(a)
 
     def sets(self) -> dict[str, tuple[str, ...]]:
@@ -74,27 +74,30 @@ class _Ties:
 
 
 def quantization_groups(graph: Graph) -> Tensors:
-    """Scales and units of ``graph``; GraphError where no unit fits."""
-    ties, fixed, requantized = _tie_scales(graph)
+    """Returns scales and units of the tensors of ``graph``; GraphError if they contradict."""
+    scale_sets, fixed, requantized = _scale_constraints(graph)
     by_name = {node.name: node for node in graph.nodes}
     groups = tuple(
         ScaleGroup(
             tensors,
             fixed.get(root),
-            positive=all(name in by_name and _positive(by_name[name]) for name in tensors),
+            positive=all(name in by_name and _has_relu(by_name[name]) for name in tensors),
         )
-        for root, tensors in ties.sets().items()
+        for root, tensors in scale_sets.sets().items()
     )
-    return Tensors(groups, requantized, _units(graph))
+    return Tensors(groups, requantized, _units_of_tensors(graph))
 
 
-def _positive(node: Node) -> bool:
+def _has_relu(node: Node) -> bool:
     operator = node.operator
     return isinstance(operator, Relu) or operator.fused_activation is Activation.RELU
 
 
-def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[str, int]]]:
-    ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
+def _scale_constraints(
+    graph: Graph,
+) -> tuple[_DisjointSets, dict[str, Range], frozenset[tuple[str, int]]]:
+    """Returns sets of tensors with equal scales, fixed ranges by set, and requantized inputs."""
+    scale_sets = _DisjointSets([INPUT, *(node.name for node in graph.nodes)])
     fixed = {INPUT: IMAGE_RANGE}
     concats = [node for node in graph.nodes if node.operator.joins_scales]
     pools = {node.name for node in graph.nodes if isinstance(node.operator, Pool)}
@@ -103,33 +106,34 @@ def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[
         operator = node.operator
         if operator.fixed_range is not None:
             fixed[node.name] = operator.fixed_range
-        elif _saturates(node):
+        elif _is_saturating_clip(node):
             if readers[node.inputs[0]] > 1:
                 raise GraphError(
                     f"node {node.name!r}: a saturating clip holds {node.inputs[0]!r} itself in "
                     "0..255, which others read too; give it the form 'operator'"
                 )
-            ties.tie(node.inputs[0], node.name)
-            if fixed.setdefault(ties.root(node.name), IMAGE_RANGE) != IMAGE_RANGE:
+            scale_sets.union(node.inputs[0], node.name)
+            if fixed.setdefault(scale_sets.root(node.name), IMAGE_RANGE) != IMAGE_RANGE:
                 raise GraphError(
                     f"node {node.name!r}: a clip cannot hold the fixed range of a sigmoid or tanh; "
                     "remove it"
                 )
         elif operator.keeps_scale:
-            ties.tie(node.inputs[0], node.name)
+            scale_sets.union(node.inputs[0], node.name)
         elif operator.joins_scales:
-            roots = [ties.root(name) for name in node.inputs]
+            roots = [scale_sets.root(name) for name in node.inputs]
             free = [root for root in roots if root not in fixed]
-            # All from fixed ranges: so is the concat. Else the fixed ones are requantized.
+            # If all inputs have fixed ranges, the concat takes the first one. Otherwise it shares
+            # the scale of the free inputs, and those with fixed ranges are requantized.
             for root in free:
-                ties.tie(free[0], root)
-            ties.tie((free or roots)[0], node.name)
+                scale_sets.union(free[0], root)
+            scale_sets.union((free or roots)[0], node.name)
         elif isinstance(operator, Relu) and node.inputs[0] in pools:
             raise GraphError(
                 f"node {node.name!r}: TFLite fuses a relu into the pool before it, on a scale that "
                 "does not fit; put the relu before the pool"
             )
-    output = ties.root(graph.nodes[-1].name)
+    output = scale_sets.root(graph.nodes[-1].name)
     if fixed.setdefault(output, IMAGE_RANGE) != IMAGE_RANGE:
         raise GraphError(
             f"node {graph.nodes[-1].name!r}: the output keeps the fixed range of a sigmoid or "
@@ -139,49 +143,56 @@ def _tie_scales(graph: Graph) -> tuple[_Ties, dict[str, Range], frozenset[tuple[
         (node.name, index)
         for node in concats
         for index, name in enumerate(node.inputs)
-        if _scale(ties.root(name), fixed) != _scale(ties.root(node.name), fixed)
+        if _scale_key(scale_sets.root(name), fixed) != _scale_key(scale_sets.root(node.name), fixed)
     )
     for node in graph.nodes:
-        if _saturates(node) and any(
+        if _is_saturating_clip(node) and any(
             (reader.name, index) in requantized
             for reader in concats
             for index, name in enumerate(reader.inputs)
             if name == node.name
         ):
-            # The converter gives such a tensor the concat's scale, and it is clipped no more.
+            # The converter would give such a tensor the concat's scale, which does not clip it.
             raise GraphError(
                 f"node {node.name!r}: a saturating clip goes into a concat of another range; give "
                 "it the form 'operator'"
             )
-    return ties, {ties.root(name): value for name, value in fixed.items()}, requantized
+    return (
+        scale_sets,
+        {scale_sets.root(name): value for name, value in fixed.items()},
+        requantized,
+    )
 
 
-def _scale(root: str, fixed: dict[str, Range]) -> Range | str:
-    """What two groups of tensors have in common if they have one scale."""
+def _scale_key(root: str, fixed: dict[str, Range]) -> Range | str:
+    """Returns a key that is equal for two groups exactly if their scales are equal."""
     return fixed.get(root, root)
 
 
-def _saturates(node: Node) -> bool:
+def _is_saturating_clip(node: Node) -> bool:
     return isinstance(node.operator, Clip) and node.operator.form is ClipForm.SATURATE
 
 
-def _units(graph: Graph) -> dict[str, float]:
-    """255 for tensors of grey levels; 1 around what is not homogeneous, as sigmoid and tanh."""
-    ties = _Ties([INPUT, *(node.name for node in graph.nodes)])
-    plain: set[str] = set()
+def _units_of_tensors(graph: Graph) -> dict[str, float]:
+    """Returns the unit of each tensor: 255 for grey levels, 1 next to inhomogeneous operators.
+
+    Inhomogeneous operators are, for example, sigmoid and tanh.
+    """
+    unit_sets = _DisjointSets([INPUT, *(node.name for node in graph.nodes)])
+    normalized: set[str] = set()
     products: list[Node] = []
     for node in graph.nodes:
         if not node.operator.homogeneous:
-            plain |= {node.name, node.inputs[0]}
+            normalized |= {node.name, node.inputs[0]}
         elif isinstance(node.operator, Multiply):
             products.append(node)
         elif not node.operator.weighs:
             for name in node.inputs:
-                ties.tie(name, node.name)
-    ones = {ties.root(name) for name in plain}
+                unit_sets.union(name, node.name)
+    normalized_roots = {unit_sets.root(name) for name in normalized}
     units = {
-        name: 1.0 if ties.root(name) in ones else LEVELS
-        for tensors in ties.sets().values()
+        name: 1.0 if unit_sets.root(name) in normalized_roots else LEVELS
+        for tensors in unit_sets.sets().values()
         for name in tensors
     }
     for node in products:

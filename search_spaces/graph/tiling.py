@@ -1,8 +1,8 @@
-"""How much of a tile's result is that of the whole image, and where tiles may begin.
+"""Which part of a tile's result equals that of the whole image, and where tiles may begin.
 
-A tile's result is wrong near a border where the image goes on, since the network pads there. How
-far that reaches follows from what each operator reads. Where the tile ends with its image, the
-network does what it does with the whole image.
+If the image continues beyond a tile's border, the result near that border is wrong, since the
+network pads there. The extent of the wrong region follows from the pixels that each operator
+reads. At a border of the image itself, a tile gives the same result as the whole image.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .windows import Reads
 
 @dataclass(frozen=True)
 class Margins:
-    """How an image is cut along one axis, in its own pixels.
+    """How an image is cut into tiles along one axis; all values are in pixels of the input image.
 
-    Of a tile's result the first ``before`` pixels are wrong if the image begins earlier, and the
-    last ``after`` if it goes on. Tiles begin at multiples of ``multiple``.
+    The first ``before`` pixels of a tile's result are wrong if the image extends before the tile,
+    the last ``after`` if it extends behind it. Tiles begin at multiples of ``multiple``.
     """
 
     before: int
@@ -40,11 +40,11 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a tensor in a tile: ``rate`` of its pixels make one pixel of the image.
+    """One axis of a tensor in a tile; it has ``rate`` pixels for each pixel of the image.
 
-    Pixels from ``first`` on are right though the image begins before the tile, those before
-    ``last`` though it goes on behind it. A shift of the image by ``multiple`` pixels shifts the
-    tensor by whole pixels, and all that it was made of.
+    Pixels from ``first`` on are right even if the image extends before the tile, and pixels before
+    ``last`` even if it extends behind it. A shift of the image by ``multiple`` pixels shifts the
+    tensor, and every tensor it was computed from, by whole pixels.
     """
 
     rate: Fraction
@@ -55,11 +55,11 @@ class Axis:
 
     @classmethod
     def of_image(cls, size: int) -> Axis:
-        """The image's own: right from end to end."""
+        """Returns the axis of the input image, all of whose pixels are right."""
         return cls(Fraction(1), size, 0, size, 1)
 
     def through(self, reads: Reads, size: int) -> Axis:
-        """That of the ``size`` pixels that an operator makes of it."""
+        """Returns the axis, of ``size`` pixels, of the output of an operator that reads this."""
         rate = self.rate / reads.step
         first = math.ceil((self.first - reads.first) / reads.step)
         last = math.floor((self.last - 1 - reads.last) / reads.step) + 1
@@ -67,13 +67,13 @@ class Axis:
         return Axis(rate, size, max(first, 0), min(last, size), multiple)
 
     def margins(self, scale: int) -> Margins:
-        """Of the network whose output this is: ``scale`` times the image."""
+        """Returns a network's margins if this axis is its output, ``scale`` times the image."""
         before, after = -(-self.first // scale), -(-(self.size - self.last) // scale)
         return Margins(before, after, self.multiple)
 
 
 def joined(axes: Iterable[Axis]) -> Axis:
-    """That of what is made of tensors pixel by pixel; their sizes and rates are the same."""
+    """Returns the axis of a pixelwise combination of tensors, all of the same size and rate."""
     result, *others = axes
     for axis in others:
         result = replace(
@@ -86,18 +86,21 @@ def joined(axes: Iterable[Axis]) -> Axis:
 
 
 def tiling_of(graph: Graph, tile: InputSpec) -> Tiling | None:
-    """How images are cut for ``graph`` on inputs of ``tile``; None: each pixel depends on all."""
+    """Returns how images are cut into tiles of size ``tile`` for ``graph``.
+
+    Returns None if output pixels depend on the whole image, so that it cannot be cut.
+    """
     shapes = shapes_of(graph, tile)
     rows, columns = {INPUT: Axis.of_image(tile.height)}, {INPUT: Axis.of_image(tile.width)}
     for node in graph.nodes:
         for side, axes in enumerate((rows, columns)):
             result = shapes[node.name][side]
-            made: list[Axis] = []
+            operand_axes: list[Axis] = []
             for name in node.inputs:
                 reads = node.operator.reads(shapes[name][side], result)
                 if reads is None:
                     return None
-                made.append(axes[name].through(reads, result))
-            axes[node.name] = joined(made)
+                operand_axes.append(axes[name].through(reads, result))
+            axes[node.name] = joined(operand_axes)
     output = graph.nodes[-1].name
     return Tiling(rows[output].margins(graph.scale), columns[output].margins(graph.scale))

@@ -1,4 +1,4 @@
-"""Which pixels of its input an operator reads, along one axis."""
+"""Which input pixels each output pixel of an operator reads, along one axis."""
 
 from __future__ import annotations
 
@@ -16,57 +16,62 @@ class Reads:
     first: Fraction
     last: Fraction
 
-    def of(self, pixel: int) -> range:
-        """What output pixel ``pixel`` reads; some of it may lie outside of the input."""
-        step, first, last, parts = self._in_parts
-        ahead = step * pixel
-        return range((ahead + first) // parts, -((-ahead - last) // parts) + 1)
+    def pixels_read_by(self, pixel: int) -> range:
+        """Returns the input pixels that one output pixel reads; some may lie outside the input."""
+        step, first, last, units = self._in_common_units
+        offset = step * pixel
+        return range((offset + first) // units, -((-offset - last) // units) + 1)
 
-    def meets_all(self, size: int, result: int) -> bool:
-        """Is it plain that each of ``result`` pixels reads one of ``size``?
+    def every_output_reads_input(self, size: int, result: int) -> bool:
+        """Returns True only if each of ``result`` output pixels reads one of ``size`` input pixels.
 
-        The ends tell of all, since windows move one way; one that may be empty is not plain.
+        It suffices to check the first and the last output pixel, since windows move monotonically.
+        Returns False for windows that may be empty, without checking them one by one.
         """
-        _, first, last, _ = self._in_parts
-        return last >= first and self.of(0).stop > 0 and self.of(result - 1).start < size
+        _, first, last, _ = self._in_common_units
+        return (
+            last >= first
+            and self.pixels_read_by(0).stop > 0
+            and self.pixels_read_by(result - 1).start < size
+        )
 
     @cached_property
-    def _in_parts(self) -> tuple[int, int, int, int]:
-        """Step, first and last in whole parts of a pixel, and how many parts a pixel has."""
+    def _in_common_units(self) -> tuple[int, int, int, int]:
+        """Returns step, first and last as whole numbers of 1/n pixel, and n itself."""
         values = self.step, self.first, self.last
-        parts = math.lcm(*(value.denominator for value in values))
-        step, first, last = (int(value * parts) for value in values)
-        return step, first, last, parts
+        units = math.lcm(*(value.denominator for value in values))
+        step, first, last = (int(value * units) for value in values)
+        return step, first, last, units
 
 
-#: Windows of networks are few, and asked for again with each network.
-_KEPT = 256
+#: Cache size: few distinct windows occur, and every network asks for the same ones again.
+_CACHE_SIZE = 256
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def shifted(pixels: int, stride: int = 1) -> Reads:
-    """One pixel in ``stride``, from pixel ``pixels`` on: a slice; of a padding, it is negative."""
+    """Slice from pixel ``pixels`` on, every ``stride``-th pixel; for padding, it is negative."""
     return Reads(Fraction(stride), Fraction(pixels), Fraction(pixels))
 
 
-#: Each pixel reads the one in its place.
+#: Each output pixel reads the input pixel at the same position.
 PIXEL = shifted(0)
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def window(size: int, result: int, kernel: int, stride: int = 1, dilation: int = 1) -> Reads:
-    """A convolution or a pooling of ``size`` pixels to ``result``.
+    """Convolution or pooling of ``size`` input pixels to ``result`` output pixels.
 
-    What the window lacks is padding, half of it before the image, as TensorFlow has it.
+    As in TensorFlow, half of the padding, rounded down, is placed before the image.
     """
     span = (kernel - 1) * dilation + 1
     before = max((result - 1) * stride + span - size, 0) // 2
     return Reads(Fraction(stride), Fraction(-before), Fraction(span - 1 - before))
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def transposed(size: int, result: int, kernel: int, stride: int) -> Reads:
-    """A transposed convolution; of what it makes too much, half is left out before the image."""
+    """Transposed convolution; half of its surplus output, rounded down, is cropped at the start."""
     before = max((size - 1) * stride + kernel - result, 0) // 2
     return Reads(
         Fraction(1, stride),
@@ -75,20 +80,20 @@ def transposed(size: int, result: int, kernel: int, stride: int) -> Reads:
     )
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def repeated(factor: int) -> Reads:
-    """``factor`` pixels of each: depth_to_space, nearest neighbor."""
+    """Each input pixel gives ``factor`` output pixels, as in depth_to_space or nearest neighbor."""
     return Reads(Fraction(1, factor), Fraction(0), Fraction(1 - factor, factor))
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def gathered(block: int) -> Reads:
-    """One pixel of ``block``: space_to_depth."""
+    """Each output pixel reads ``block`` adjacent input pixels, as in space_to_depth."""
     return Reads(Fraction(block), Fraction(0), Fraction(block - 1))
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def interpolated(step: Fraction, *, half_pixel_centers: bool) -> Reads:
-    """Bilinear, ``step`` pixels from one to the next: the neighbors on both sides."""
+    """Bilinear resize by ``step`` input pixels an output pixel; it reads the two neighbors."""
     shift = (step - 1) / 2 if half_pixel_centers else Fraction(0)
     return Reads(step, shift, shift)

@@ -1,1 +1,1 @@
-"""The spaces that networks are drawn from, and how a user's own is loaded."""
+"""Search spaces: the built-in ones, and loading of spaces that users write."""

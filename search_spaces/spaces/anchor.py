@@ -1,9 +1,9 @@
 """The space around ABPN: plain or grouped convolutions at low resolution, one depth_to_space.
 
-A stem (3x3, ReLU) and a body in two halves, each of a width and a number of groups of its own; then
-a tail that makes the pixels. A grouped layer is a grouped 3x3 and a 1x1 that mixes the channels,
-each with a ReLU, as in XLSR (arXiv:2105.10288). ABPN (arXiv:2105.09750) is residual=anchor,
-depth=4, width 28 and one group in both halves, tail=double.
+A network has a stem (3x3, ReLU), a body in two halves with separate widths and numbers of groups,
+and a tail that computes the pixels. A grouped layer is a grouped 3x3 convolution and a 1x1
+convolution that mixes the channels, each with a ReLU, as in XLSR (arXiv:2105.10288). ABPN
+(arXiv:2105.09750) is residual=anchor, depth=4, width 28 and one group in both halves, tail=double.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from .asking import Trial
 
 VERSION = 1
 
-#: nothing; the input, repeated, upon the pixels (ABPN); the stem's features upon the body's
+#: no residual; the repeated input added to the pixels (ABPN); the stem's features added to the
+#: body's
 RESIDUALS = ("none", "anchor", "feature")
 DEPTHS = (1, 8)
 WIDTHS = (8, 64)
 WIDTH_STEP = 4
 GROUPS = (1, 2, 4)
-#: one conv makes the pixels, or one with a ReLU and another (ABPN)
+#: one convolution computes the pixels, or two with a ReLU between them (ABPN)
 TAILS = ("single", "double")
 
 
 def sample(trial: Trial, scale: int = 3) -> Graph:
-    """A network for ``scale``; of depth 1 there is no second half, and none is asked for."""
+    """Returns a network for ``scale``; with depth 1, there is no second half to sample."""
     residual = trial.suggest_categorical("residual", RESIDUALS)
     depth = trial.suggest_int("depth", *DEPTHS)
-    first = -(-depth // 2)
-    halves = [(1, first), (2, depth - first)] if depth > 1 else [(1, depth)]
+    first_half = -(-depth // 2)
+    halves = [(1, first_half), (2, depth - first_half)] if depth > 1 else [(1, depth)]
     layers: list[tuple[int, int]] = []
     for half, count in halves:
         width = trial.suggest_int(f"width_{half}", *WIDTHS, step=WIDTH_STEP)
@@ -40,7 +41,7 @@ def sample(trial: Trial, scale: int = 3) -> Graph:
 
 
 def build(layers: list[tuple[int, int]], scale: int, *, residual: str, tail: str) -> Graph:
-    """The network of these body layers, each a width and a number of groups."""
+    """Returns the network with these body layers, each given as (width, number of groups)."""
     net = GraphBuilder()
     pixels = 3 * scale**2
     anchor = net.concat(*[net.input] * scale**2) if residual == "anchor" else ""

@@ -1,7 +1,7 @@
-"""What a space may ask of a trial, and choose from: what a study gives back as it was.
+"""The interface of trials, and a check that a study can store the choices of a space.
 
-Optuna takes any choices; but once they went through its database, to another worker or the next
-run, a tuple is a list and no choice any more, and 1 may have become True.
+Optuna accepts any choices. But its database, through which they reach other workers and later runs,
+turns a tuple into a list, which is then not among the choices, and may turn 1 into True.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-#: What a database keeps; an enumeration's members if they are one of these.
-_PLAIN = (bool, int, float, str)
+#: Types that a database stores; members of an enumeration count if they are instances of one.
+_STORABLE_TYPES = (bool, int, float, str)
 
 
 class Trial(Protocol):
-    """What a space may ask of a trial: the part of Optuna's interface that suggests values."""
+    """A trial as spaces use it: the part of Optuna's interface that suggests values."""
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        """A whole number from ``low`` to ``high``, both included."""
+        """Returns an integer from ``low`` to ``high``, both included."""
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """A number from ``low`` to ``high``."""
+        """Returns a number from ``low`` to ``high``."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of ``choices``."""
+        """Returns one of ``choices``."""
 
 
 class CheckedTrial:
-    """The same trial; ValueError, where they are asked for, at choices that a study cannot keep."""
+    """Wraps a trial; raises ValueError for choices that a study cannot store."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
@@ -40,30 +40,33 @@ class CheckedTrial:
         return getattr(self._trial, name)
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of ``choices``, which are plain values."""
+        """Returns one of ``choices``; raises ValueError if a study cannot store them."""
         choices = tuple(choices)
-        _require_kept(name, choices)
+        _require_storable(name, choices)
         return self._trial.suggest_categorical(name, choices)
 
 
-def kind(value: Any) -> type:
-    """That equal values are told apart by: True is no 1, and 1 no 1.0."""
-    return next((kind for kind in _PLAIN if isinstance(value, kind)), type(value))
+def stored_type(value: Any) -> type:
+    """Returns the type that tells equal values apart, such as True, 1 and 1.0."""
+    return next((known for known in _STORABLE_TYPES if isinstance(value, known)), type(value))
 
 
 def is_same(first: Any, second: Any) -> bool:
-    """Are they equal, and of one kind? A database knows an enumeration's member as its value."""
-    return bool(first == second) and kind(first) is kind(second)
+    """Returns whether two values are equal and stored as the same type.
+
+    A member of an enumeration is the same as its value, since a database stores only the latter.
+    """
+    return bool(first == second) and stored_type(first) is stored_type(second)
 
 
-def _require_kept(name: str, choices: Sequence[Any]) -> None:
-    for place, choice in enumerate(choices):
-        if choice is not None and not isinstance(choice, _PLAIN):
+def _require_storable(name: str, choices: Sequence[Any]) -> None:
+    for index, choice in enumerate(choices):
+        if choice is not None and not isinstance(choice, _STORABLE_TYPES):
             raise ValueError(
                 f"parameter {name!r} has a choice {choice!r}; a study keeps None, bool, int, "
                 "float and str alone: choose from names, and look up what they mean"
             )
-        for other in choices[:place]:
+        for other in choices[:index]:
             if other == choice and not is_same(other, choice):
                 raise ValueError(
                     f"parameter {name!r} has choices {other!r} and {choice!r}, which are equal to "

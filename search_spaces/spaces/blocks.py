@@ -24,95 +24,97 @@ from ..graph.operators import (
 
 
 class BlockKind(StrEnum):
-    """What a layer of the body is."""
+    """The form of a layer of the body."""
 
     #: conv 3x3
     PLAIN = "plain"
-    #: grouped conv 3x3 as TFLite's own operator, and a conv 1x1 that mixes the groups (XLSR)
+    #: grouped conv 3x3 as one TFLite operator, and a conv 1x1 that mixes the groups (XLSR)
     GROUPED = "grouped"
-    #: the same as SPLIT, a conv for each group, and CONCATENATION
+    #: like GROUPED, but with a SPLIT, one conv per group, and a CONCATENATION
     GROUPED_SPLIT = "grouped_split"
     #: depthwise conv 3x3 and a conv 1x1 (MobileNet, arXiv:1704.04861)
     SEPARABLE = "separable"
-    #: two convs 3x3 and the block's input upon them (EDSR, arXiv:1707.02921; no batch norm)
+    #: two convs 3x3, to which the block's input is added (EDSR, arXiv:1707.02921; no batch norm)
     RESIDUAL = "residual"
-    #: a residual block times the spatial attention made of it (Mobile AI 2021, mju_gogogo)
+    #: a residual block whose branch is multiplied by a spatial attention computed from it (Mobile
+    #: AI 2021, mju_gogogo)
     ATTENTION = "attention"
 
 
 class Skip(StrEnum):
-    """How the body's result meets what was before it."""
+    """How the body's result is combined with earlier tensors."""
 
     NONE = "none"
-    #: the stem's features upon the body's
+    #: adds the stem's features to the body's
     ADD = "add"
-    #: a conv 3x3 of the image beside them, and a conv 1x1 over all (XLSR)
+    #: concatenates a conv 3x3 of the image with the body's features, then a conv 1x1 (XLSR)
     CONCAT_CONV = "concat_conv"
-    #: the image beside them (SCSRN)
+    #: concatenates the image with the body's features (SCSRN)
     CONCAT_IMAGE = "concat_image"
-    #: every block's result side by side, a conv 1x1 over all, and the stem's features upon that
+    #: concatenates the results of all blocks, then a conv 1x1, then adds the stem's features
     GATHER = "gather"
 
 
 class Residual(StrEnum):
-    """What image the network's pixels are added to."""
+    """The image to which the network's pixels are added."""
 
     NONE = "none"
     #: the input repeated by CONCATENATION, before depth_to_space (ABPN's anchor)
     ANCHOR = "anchor"
     #: the input repeated by a fixed conv 1x1 (NCNet)
     NEAREST_CONV = "nearest_conv"
-    #: the input enlarged by RESIZE_NEAREST_NEIGHBOR, upon the pixels
+    #: the input enlarged by RESIZE_NEAREST_NEIGHBOR, added to the pixels
     NEAREST = "nearest"
-    #: the input enlarged by RESIZE_BILINEAR, upon the pixels
+    #: the input enlarged by RESIZE_BILINEAR, added to the pixels
     BILINEAR = "bilinear"
     #: a conv 3x3 of the input, before depth_to_space (TinySRNet)
     CONV = "conv"
 
 
 class Head(StrEnum):
-    """What makes pixels of features."""
+    """The layers that compute pixels from features."""
 
     DEPTH_TO_SPACE = "depth_to_space"
-    #: FSRCNN's
+    #: a transposed convolution (FSRCNN)
     TRANSPOSED = "transposed"
     #: nearest-neighbor enlargement of 8 channels, and a conv 3x3
     RESIZE_CONV = "resize_conv"
 
 
-#: Groups of GROUPED blocks: XLSR's.
+#: Number of groups of GROUPED and GROUPED_SPLIT blocks, as in XLSR.
 GROUPS = 4
-#: Inner channels of spatial attention for each of the block's: 48 of 64 give mju_gogogo's size.
-_ATTENTION = 0.75
-#: Channels that RESIZE_CONV enlarges.
-_RESIZED = 8
+#: Ratio of the inner channels of spatial attention to the block's; 48 of 64 give the file size of
+#: mju_gogogo.
+_ATTENTION_RATIO = 0.75
+#: Number of channels that RESIZE_CONV enlarges.
+_RESIZED_CHANNELS = 8
 
 
 @dataclass(frozen=True)
 class Style:
-    """What all convolutions of a network have in common."""
+    """The activation and the branches that the convolutions of a network share."""
 
     then: Nonlinearity = Nonlinearity.RELU
     branches: Branches = Branches.NONE
 
     def conv(self, net: GraphBuilder, source: str, filters: int, kernel: int = 3) -> str:
-        """A plain convolution in this style; one of 1x1 needs no branches."""
+        """Adds a convolution in this style; a 1x1 convolution has no branches."""
         branches = self.branches if kernel > 1 else Branches.NONE
         return net.conv(source, filters, kernel=kernel, then=self.then, branches=branches)
 
     @property
     def linear(self) -> Style:
-        """The same without its activation."""
+        """The same style without an activation."""
         return replace(self, then=Nonlinearity.NONE)
 
 
 def parallel_stem(net: GraphBuilder, style: Style, source: str, width: int, count: int) -> str:
-    """``count`` convs 3x3 side by side, together of ``width`` channels (XLSR)."""
+    """Adds ``count`` parallel convs 3x3 with ``width`` channels in total (XLSR)."""
     return net.concat(*[style.conv(net, source, width // count) for _ in range(count)])
 
 
 def block(net: GraphBuilder, style: Style, kind: BlockKind, source: str, width: int) -> str:
-    """One layer of the body; RESIDUAL and ATTENTION take ``source`` of ``width`` channels."""
+    """Adds one block; RESIDUAL and ATTENTION require a ``source`` of ``width`` channels."""
     match kind:
         case BlockKind.PLAIN:
             return style.conv(net, source, width)
@@ -129,7 +131,7 @@ def block(net: GraphBuilder, style: Style, kind: BlockKind, source: str, width: 
         case BlockKind.RESIDUAL:
             return net.add(source, _two_convs(net, style, source, width))
     features = _two_convs(net, style, source, width)
-    inner = int(width * _ATTENTION)
+    inner = int(width * _ATTENTION_RATIO)
     gate = net.conv(net.conv(features, inner, relu=True), width)
     return net.add(source, net.add_node(Multiply(), features, net.add_node(Sigmoid(), gate)))
 
@@ -150,37 +152,37 @@ def image_of(
     stride: int = 1,
     clip: ClipForm = ClipForm.SATURATE,
 ) -> Graph:
-    """The finished network: pixels of ``features``, upon ``residual``, held in 0..255.
+    """Ends the network: pixels from ``features`` plus ``residual``, clipped to 0..255.
 
-    ``features`` are ``stride`` times smaller than the image (by space_to_depth).
+    ``features`` are ``stride`` times smaller than the image, due to space_to_depth.
     """
     factor = scale * stride
     if head is Head.TRANSPOSED:
         pixels = net.add_node(TransposedConv(3, head_kernel, factor), features)
     elif head is Head.RESIZE_CONV:
-        small = style.conv(net, features, _RESIZED)
+        small = style.conv(net, features, _RESIZED_CHANNELS)
         pixels = net.conv(net.add_node(Resize(factor), small), 3)
     else:
         values = style.linear.conv(net, features, 3 * factor**2)
-        values = _with_low_residual(net, values, residual, factor, stride)
+        values = _add_residual_before_shuffle(net, values, residual, factor, stride)
         pixels = net.add_node(DepthToSpace(block=factor), values)
-    if residual in _ENLARGED:
-        enlarged = net.add_node(Resize(scale, _ENLARGED[residual]), net.input)
+    if residual in _INTERPOLATION:
+        enlarged = net.add_node(Resize(scale, _INTERPOLATION[residual]), net.input)
         pixels = net.add(pixels, enlarged)
     net.add_node(Clip(form=clip), pixels)
     return net.graph
 
 
-_ENLARGED = {
+_INTERPOLATION = {
     Residual.NEAREST: Interpolation.NEAREST,
     Residual.BILINEAR: Interpolation.BILINEAR,
 }
 
 
-def _with_low_residual(
+def _add_residual_before_shuffle(
     net: GraphBuilder, values: str, residual: Residual, factor: int, stride: int
 ) -> str:
-    """``values`` with what is added before depth_to_space."""
+    """Adds a residual that is added before depth_to_space to ``values``, if it is one."""
     match residual:
         case Residual.ANCHOR:
             return net.add(values, net.concat(*[net.input] * factor**2))
@@ -193,5 +195,5 @@ def _with_low_residual(
 
 
 def shrink(net: GraphBuilder, source: str, stride: int) -> str:
-    """space_to_depth by ``stride``, if that is more than 1."""
+    """Adds a space_to_depth by ``stride`` if that is more than 1."""
     return net.add_node(SpaceToDepth(stride), source) if stride > 1 else source

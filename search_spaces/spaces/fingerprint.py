@@ -1,7 +1,7 @@
-"""What a space says, in 16 hex digits: the same as long as it draws the same networks.
+"""Fingerprint of a space: 16 hex digits that stay the same while it draws the same networks.
 
-Of the networks themselves and not of any text: a comment changes nothing, and whatever decides a
-network counts, be it a rewrite or a module that a user's file imports.
+It is computed from networks, not from source text. So a comment does not change it, but a change of
+anything that affects a network does, including rewrites and modules that a user's file imports.
 """
 
 from __future__ import annotations
@@ -14,39 +14,42 @@ from ..errors import InputError, NasError
 from .enumeration import RandomTrial
 from .space import Space
 
-_NETWORKS = 200
-#: Of a space that refuses most combinations.
-_MOST_DRAWS = 2000
-#: Networks that are drawn a second time, by the same choices.
-_REPEATED = 3
+#: Number of random networks from which a fingerprint is computed.
+_NUM_NETWORKS = 200
+#: Maximum number of draws, for spaces in which most combinations fail.
+_MAX_DRAWS = 2000
+#: Number of networks that are drawn again with the same choices, to check that they are equal.
+_NUM_REPEATED = 3
 
 
 def fingerprint(space: Space, scale: int) -> str:
-    """Of ``space`` at ``scale``, its version, parameters and networks, by random draws of one seed.
+    """Returns a hash of the space's version, parameters and networks at ``scale``.
 
-    InputError if the same choices do not always give the same network.
+    Networks are drawn at random with a fixed seed. Raises InputError if the same choices do not
+    always give the same network.
     """
     rng = random.Random(0)
     rows: list[object] = []
     networks = 0
-    while networks < _NETWORKS and len(rows) < _MOST_DRAWS:
+    while networks < _NUM_NETWORKS and len(rows) < _MAX_DRAWS:
         trial = RandomTrial(rng)
-        drawn = _drawn(space, scale, trial)
-        if drawn and networks < _REPEATED:
-            again = _drawn(space, scale, RandomTrial(rng, trial.indices))
-            if again != drawn:
+        hashes = _draw_hashes(space, scale, trial)
+        if hashes and networks < _NUM_REPEATED:
+            repeated_hashes = _draw_hashes(space, scale, RandomTrial(rng, trial.indices))
+            if repeated_hashes != hashes:
                 raise InputError(
                     f"search space {space.name}: the same parameters gave two different networks; "
                     "sample() may depend on its trial alone"
                 )
-        networks += bool(drawn)
-        rows.append([[parameter.to_json() for parameter in trial.parameters], trial.indices, drawn])
+        networks += bool(hashes)
+        parameters = [parameter.to_json() for parameter in trial.parameters]
+        rows.append([parameters, trial.indices, hashes])
     text = json.dumps([space.version, rows], default=lambda value: type(value).__name__)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _drawn(space: Space, scale: int, trial: RandomTrial) -> tuple[str, ...]:
-    """The network and what is deployed of it; nothing if the combination is refused."""
+def _draw_hashes(space: Space, scale: int, trial: RandomTrial) -> tuple[str, ...]:
+    """Returns hashes of the network and of its deployed form; nothing if the combination fails."""
     try:
         candidate = space.draw(trial, scale)
     except NasError:

@@ -20,5 +20,5 @@ CHOICES = BlockSpace(
 
 
 def sample(trial: Trial, scale: int = 3) -> Candidate:
-    """A network for ``scale``, and how it is deployed."""
+    """Returns a network for ``scale`` and its deployment."""
     return CHOICES.sample(trial, scale)

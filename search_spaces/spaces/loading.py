@@ -1,4 +1,4 @@
-"""Finding a search space: one of the package by its name, or a user's by its file."""
+"""Loads search spaces: built-in ones by name, or a user's by the path of its file."""
 
 from __future__ import annotations
 
@@ -16,39 +16,40 @@ from .space import Space, where
 
 
 def load_space(name: str) -> Space:
-    """A built-in space by its name, or a user's by the path of its file, FILE.py.
+    """Returns a built-in space by its name, or a user's by the path of its file, FILE.py.
 
-    Raises InputError, in one line and with the line of the file, if it cannot be used.
+    Raises a one-line InputError, with the line number in the file, if the space cannot be loaded.
     """
     path = space_path(name)
     if path is None:
-        module = next(module for module in built_in() if _short_name(module) == name)
-        return _space(name, module)
+        module = next(module for module in built_in() if _space_name(module) == name)
+        return _space_of_module(name, module)
     if path.suffix == ".py":
         return _load_file(path)
+    known = _built_in_names()
     raise InputError(
-        f"{unknown('search space', name, _names())}; known: {', '.join(_names())}, or the path of "
+        f"{unknown('search space', name, known)}; known: {', '.join(known)}, or the path of "
         "a FILE.py with a function sample(trial)"
     )
 
 
 def space_path(name: str) -> Path | None:
-    """The file that ``name`` means; None for a built-in space."""
-    return path_of(name, _names())
+    """Returns the path of the file that ``name`` denotes; None for a built-in space."""
+    return path_of(name, _built_in_names())
 
 
 def built_in() -> tuple[ModuleType, ...]:
-    """The spaces that come with this package."""
+    """Returns the modules of the built-in spaces."""
     from . import anchor, grouped, mobile, plain, reparam, residual
 
     return (anchor, plain, grouped, residual, reparam, mobile)
 
 
-def _names() -> tuple[str, ...]:
-    return tuple(map(_short_name, built_in()))
+def _built_in_names() -> tuple[str, ...]:
+    return tuple(map(_space_name, built_in()))
 
 
-def _short_name(module: ModuleType) -> str:
+def _space_name(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2]
 
 
@@ -67,37 +68,37 @@ def _load_file(path: Path) -> Space:
         raise InputError(f"search space {path}: is no Python file")
     module = importlib.util.module_from_spec(spec)
     try:
-        # Not by the loader: no cache is left behind, and none is read that is out of date.
-        with _with_neighbors(path):
+        # Not executed by the import system, which would write a bytecode cache or read a stale one.
+        with _importable_folder(path):
             exec(compile(source, path, "exec"), vars(module))
     except SyntaxError as error:
         raise InputError(f"search space {path}, line {error.lineno}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         raise InputError(f"search space {where(str(path), error)}") from error
-    return _space(str(path), module)
+    return _space_of_module(str(path), module)
 
 
 @contextmanager
-def _with_neighbors(path: Path) -> Iterator[None]:
-    """Within, modules beside ``path`` can be imported, as if it were run as a script.
+def _importable_folder(path: Path) -> Iterator[None]:
+    """Context in which modules in the folder of ``path`` can be imported, as by a script.
 
-    They are read anew each time, as the file itself is.
+    They are removed from ``sys.modules`` afterwards, so that each load reads their current source.
     """
-    folder, before = path.resolve().parent, set(sys.modules)
+    folder, loaded_before = path.resolve().parent, set(sys.modules)
     if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # last, and for good: ``sample`` may import, too
+        sys.path.append(str(folder))  # last, and permanently, since ``sample`` may import later
     writes_no_cache, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.dont_write_bytecode = writes_no_cache
-        for name in sys.modules.keys() - before:
+        for name in sys.modules.keys() - loaded_before:
             if folder in Path(getattr(sys.modules[name], "__file__", None) or "").parents:
                 del sys.modules[name]
 
 
-def _space(name: str, module: ModuleType) -> Space:
+def _space_of_module(name: str, module: ModuleType) -> Space:
     sample, version = getattr(module, "sample", None), getattr(module, "VERSION", 1)
     if not callable(sample):
         raise InputError(f"search space {name}: has no function sample(trial); add one")

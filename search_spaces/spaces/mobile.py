@@ -1,7 +1,7 @@
-"""The union of what the field knows: every network of the zoo is a point of it.
+"""The union of known architectures: every network of the zoo is a point of it.
 
-Half of its networks are straight, one convolution after another and a depth_to_space, which NPUs
-run fastest, and which alone can be folded; the others are anything.
+Half of its networks are straight: a sequence of convolutions and a depth_to_space, which NPUs run
+fastest and which are the only ones that can be folded. The other half has any form.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FREE = BlockSpace(
 
 
 def sample(trial: Trial, scale: int = 3) -> Candidate:
-    """A network for ``scale``, and how it is deployed."""
+    """Returns a network for ``scale`` and its deployment."""
     form = {"straight": STRAIGHT, "free": FREE}[
         trial.suggest_categorical("form", ("straight", "free"))
     ]

@@ -1,4 +1,4 @@
-"""What a search space is: a function that draws a network, and a name for what it says."""
+"""Search spaces: functions that draw a network, with a name and a version."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ from .asking import CheckedTrial, Trial
 
 @dataclass(frozen=True)
 class Space:
-    """A search space: where it is from, and its version."""
+    """A search space; ``name`` is a built-in name, a path, or the word for a Python function."""
 
     name: str
     version: int
     sample: Callable[..., Any] = field(repr=False, compare=False)
-    #: by rows: so are all its networks, whatever the function says
+    #: if ROWS, all networks get this form, whatever deployment ``sample`` returns
     pixel_shuffle: PixelShuffle = PixelShuffle.OPERATOR
 
     @classmethod
     def of_function(cls, sample: Callable[..., Graph | Candidate]) -> Self:
-        """A function as a space, called by its module and its name."""
+        """Returns a space of a function, named by the function's module and name."""
         name = getattr(sample, "__qualname__", type(sample).__qualname__)
         return cls(object_word(f"{sample.__module__}.{name}"), 1, sample)
 
     def draw(self, trial: Trial, scale: int) -> Candidate:
-        """One network for ``scale``; a space may return a bare Graph, deployed as it is.
+        """Draws a network for ``scale``; a Graph from ``sample`` is deployed without rewrites.
 
-        A combination that the space itself refuses comes as the GraphError that it raised. Any
-        other failure of its function, or a result that is no such network, is an InputError.
+        A NasError of ``sample``, such as GraphError for an invalid combination, is passed on.
+        Raises InputError for any other failure of ``sample`` and for a result that is not a Graph
+        or Candidate of this scale.
         """
-        asked = CheckedTrial(trial)
+        checked = CheckedTrial(trial)
         try:
-            drawn = self.sample(asked, scale=scale) if self._takes_scale else self.sample(asked)
+            drawn = self.sample(checked, scale=scale) if self._takes_scale else self.sample(checked)
         except NasError:
             raise
         except (Exception, SystemExit) as error:
@@ -58,8 +59,8 @@ class Space:
                 f"search space {self.name}: sample() returned a x{candidate.graph.scale} network "
                 f"where x{scale} is asked for; give it a parameter named scale"
             )
-        by_rows = self.pixel_shuffle is PixelShuffle.ROWS
-        return candidate.shuffled(PixelShuffle.ROWS) if by_rows else candidate
+        uses_rows = self.pixel_shuffle is PixelShuffle.ROWS
+        return candidate.shuffled(PixelShuffle.ROWS) if uses_rows else candidate
 
     @cached_property
     def _takes_scale(self) -> bool:
@@ -67,9 +68,9 @@ class Space:
 
 
 def where(name: str, error: BaseException) -> str:
-    """The file, its last line on the way to ``error``, and the error, in one line."""
+    """Returns one line with the file, its line number in the traceback, and the error."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == Path(name)]
-    place = f"{name}, line {lines[-1]}" if lines else name
+    location = f"{name}, line {lines[-1]}" if lines else name
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{place}: {text}"
+    return f"{location}: {text}"

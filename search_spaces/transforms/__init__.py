@@ -1,1 +1,1 @@
-"""Transforms that preserve what a graph computes: re-parameterization, rewrites, folding."""
+"""Graph transforms that preserve the function: re-parameterization, rewrites, folding."""

@@ -1,4 +1,4 @@
-"""What a search space returns: a graph to train, and how it is deployed."""
+"""Candidates, which search spaces return: a graph to train and how it is deployed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The rewrites from the trained graph to the one that runs on the device."""
+    """Options of the rewrites from the trained graph to the graph that runs on the device."""
 
-    #: the image residual as three more channels, and who adds them
+    #: which convolution adds the image if the image residual is carried by three more channels
     fold_residual: ResidualFold = ResidualFold.NONE
-    #: the clip as one more convolution
+    #: whether the clip is replaced by a ReLU and a 1x1 convolution
     fold_clip: bool = False
-    #: feature maps are widened to a multiple of this many channels
+    #: feature maps are widened to a multiple of this number of channels
     channel_step: int = 1
-    #: how depth_to_space is written
+    #: the operators that implement depth_to_space
     pixel_shuffle: PixelShuffle = PixelShuffle.OPERATOR
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class Deployment:
 
     @classmethod
     def from_json(cls, data: object) -> Deployment:
-        """What ``dataclasses.asdict`` gives, or part of it; GraphError says what is wrong."""
+        """Returns the deployment of these fields; raises GraphError for invalid ones."""
         if not isinstance(data, dict):
             raise GraphError(f"deployment is {type(data).__name__}, not an object")
         known = dataclasses.asdict(cls())
@@ -54,43 +54,43 @@ class Deployment:
             except (TypeError, ValueError):
                 options[key] = None
             if options[key] != value:
-                raise GraphError(f"deployment: {key} = {value!r} is none of its values")
+                raise GraphError(f"deployment: {key} = {value!r} is not a valid value")
         return cls(**options)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A graph to be trained, and its deployment; GraphError if it cannot be deployed so.
+    """A graph to be trained and its deployment; raises GraphError if they do not match.
 
-    Branches are always merged before INT8; ``deployment`` says what else is done.
+    Branches are always merged before quantization; ``deployment`` specifies further rewrites.
     """
 
     graph: Graph
     deployment: Deployment = Deployment()
-    #: the same network, its depth_to_space written otherwise: what both share is made once. No
-    #: field: ``dataclasses.replace`` makes another network, which shares nothing.
+    #: the same network with the other form of depth_to_space; its cached rewrites are reused.
+    #: It is not a field, so that copies by ``dataclasses.replace`` share nothing.
     twin: InitVar[Candidate | None] = None
     _twin: Candidate | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self, twin: Candidate | None) -> None:
         object.__setattr__(self, "_twin", twin)
-        self.rewrite  # noqa: B018 - what cannot be rewritten is refused here, once
+        self.rewrite  # noqa: B018 - raises GraphError if the graph cannot be rewritten
 
     def __reduce__(self) -> tuple[type[Candidate], tuple[Graph, Deployment]]:
-        return Candidate, (self.graph, self.deployment)  # functions of rewrites cannot be sent
+        return Candidate, (self.graph, self.deployment)  # cached functions cannot be pickled
 
     @cached_property
     def merged(self) -> Rewrite:
-        """Rewrites ``graph`` to its form with branches merged, prepared for folding."""
+        """Rewrite of ``graph`` that merges its branches and prepares it for folding."""
         if self._twin is not None:
             return self._twin.merged
         merged = merge_branches(self.graph)
-        separate = self.deployment.fold_residual is ResidualFold.SUM
-        return merged.then(separate_sum) if separate else merged
+        has_separate_sum = self.deployment.fold_residual is ResidualFold.SUM
+        return merged.then(separate_sum) if has_separate_sum else merged
 
     @cached_property
     def _folded(self) -> Rewrite:
-        """Rewrites the merged graph to its form with residual and clip folded."""
+        """Rewrite of the merged graph that folds the residual and the clip."""
         if self._twin is not None:
             return self._twin._folded
         rewrite = Rewrite(self.merged.graph)
@@ -100,7 +100,7 @@ class Candidate:
 
     @cached_property
     def rewrite(self) -> Rewrite:
-        """Rewrites the merged graph to the deployed one."""
+        """Rewrite of the merged graph to the deployed graph."""
         rewrite = self._folded
         if self.deployment.pixel_shuffle is PixelShuffle.ROWS:
             rewrite = rewrite.then(shuffle_by_rows)
@@ -109,44 +109,44 @@ class Candidate:
         return rewrite
 
     def shuffled(self, pixel_shuffle: PixelShuffle) -> Candidate:
-        """The same network with this form of depth_to_space."""
+        """Returns the same network with this form of depth_to_space."""
         if self.deployment.pixel_shuffle is pixel_shuffle:
             return self
-        if self._twin is not None:  # there are two ways
+        if self._twin is not None:  # of the two forms, the twin has the other one
             return self._twin
         deployment = replace(self.deployment, pixel_shuffle=pixel_shuffle)
         return Candidate(self.graph, deployment, twin=self)
 
     def deploy(
-        self, weights: Weights, largest: Callable[[Graph, Weights], Weights]
+        self, weights: Weights, channel_maxima: Callable[[Graph, Weights], Weights]
     ) -> dict[str, Array]:
-        """The weights of the deployed graph.
+        """Returns the weights of the deployed graph.
 
-        ``largest`` tells the largest absolute value of each channel of each tensor of a graph,
-        normalized, on typical images.
+        ``channel_maxima`` returns the largest absolute value of each channel of each tensor of a
+        graph with these weights, normalized, on typical images.
         """
         merged = self.merged.carry(weights)
         if self.deployment.fold_residual is not ResidualFold.NONE:
             graph = self.merged.graph
-            merged = equalize(graph, merged, largest(graph, merged))
+            merged = equalize(graph, merged, channel_maxima(graph, merged))
         return self.rewrite.carry(merged)
 
     def learned(self, weights: Weights) -> dict[str, Array]:
-        """Masks: 1 where a deployed weight depends on ``weights``, 0 where a rewrite set it.
+        """Returns masks: 1 where a deployed weight depends on ``weights``, 0 if a rewrite set it.
 
-        Only the shapes of ``weights`` matter. What a rewrite put carries an image or a clip
-        exactly, and training would blur it.
+        Only the shapes of ``weights`` matter. Weights that rewrites set carry an image or a clip
+        exactly, and further training must not change them.
         """
         import numpy as np
 
-        draws = [np.random.default_rng(seed) for seed in (0, 1)]
+        generators = [np.random.default_rng(seed) for seed in (0, 1)]
         first, second = (
             self.rewrite.carry(
                 self.merged.carry(
-                    {name: draw.random(np.shape(w), np.float32) for name, w in weights.items()}
+                    {name: rng.random(np.shape(w), np.float32) for name, w in weights.items()}
                 )
             )
-            for draw in draws
+            for rng in generators
         )
         return {name: (w != second[name]).astype(np.float32) for name, w in first.items()}
 
@@ -157,14 +157,14 @@ class Candidate:
 
     @cached_property
     def hash(self) -> str:
-        """16 hex digits; equal for equal trained and deployed graphs."""
+        """Hash of 16 hex digits; equal for candidates with equal trained and deployed graphs."""
         if self.deployed.hash == self.merged.graph.hash:
             return self.graph.hash
         text = f"{self.graph.hash}/{self.deployed.hash}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that ``from_json`` reads back."""
+        """Returns JSON values that ``from_json`` reads back."""
         return {
             "graph": self.graph.to_json(),
             "deployment": dataclasses.asdict(self.deployment),
@@ -172,7 +172,7 @@ class Candidate:
 
     @classmethod
     def from_json(cls, data: object) -> Candidate:
-        """What ``to_json`` wrote, or a bare graph; GraphError says what is wrong with it."""
+        """Reads what ``to_json`` wrote, or a bare graph; raises GraphError if it is invalid."""
         if not isinstance(data, dict):
             return cls(Graph.from_json(data))
         graph = Graph.from_json(data.get("graph"))

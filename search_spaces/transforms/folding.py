@@ -1,7 +1,7 @@
-"""Folding: the image residual and the clip as channels and layers of plain convolutions.
+"""Folding: replaces the image residual and the clip by channels and layers of convolutions.
 
-What is left are convolutions and one depth_to_space: no addition, no concat, which many NPUs run
-on a slower engine (team ECNUSR in the Mobile AI 2022 report, arXiv:2211.03885; Chao et al.,
+The result has only convolutions and one depth_to_space, but no addition or concat, which many NPUs
+run on a slower engine (team ECNUSR in the Mobile AI 2022 report, arXiv:2211.03885; Chao et al.,
 "Equivalent Transformation and Dual Stream Network Construction for Mobile Image Super-Resolution",
 ETDS, CVPR 2023).
 """
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
 
 
 class ResidualFold(StrEnum):
-    """Who adds the image that is carried along."""
+    """Which convolution adds the image that a folded residual carries through the network."""
 
     NONE = "none"
-    #: The last convolution, as ETDS does: the fastest. Its weights share their INT8 scale, one an
-    #: output channel, with the 1 that adds the image.
+    #: The last convolution, as in ETDS: the fastest form. In each output channel, its weights share
+    #: an INT8 scale with the weight of 1 that adds the image.
     LAST = "last"
-    #: A conv 1x1 of its own behind it, which spares the last convolution that.
+    #: A separate 1x1 convolution behind the last one, so that the last one's weights need not share
+    #: their scale.
     SUM = "sum"
 
 
 def separate_sum(graph: Graph) -> Rewrite:
-    """A conv 1x1 behind the last convolution that passes on what that makes: the last one now."""
+    """Appends a 1x1 identity convolution, which becomes the last one and adds the image."""
     residual = find_residual(graph)
     last, filters = residual.last.name, residual.filters
     name = f"{last}_sum"
@@ -59,31 +60,31 @@ def separate_sum(graph: Graph) -> Rewrite:
 
 
 def fold_residual(graph: Graph) -> Rewrite:
-    """The image residual, carried to the last convolution by three more channels.
+    """Replaces the image residual by three channels that carry the image to the last convolution.
 
-    Each convolution on the main path gives three channels more, which are the image itself; the
-    last one adds them to its pixels. A residual block on the way adds nothing to them. Instead of
-    a ReLU, features are held in 0..255, the image's own range, in which INT8 passes it on without
-    any loss: equal to the ReLU as long as they are within it, which ``equalize`` sees to.
+    Each convolution on the main path outputs three more channels, which are the image itself. The
+    last convolution adds them to its pixels. The branch of a residual block adds zeros to them.
+    ReLUs on the path become clips to 0..255, the image's range, in which INT8 carries the image
+    without loss. A clip equals the ReLU while features stay within 0..255; ``equalize`` ensures it.
     """
     residual = find_residual(graph)
-    carriers = _Carriers.towards(graph, residual.last)
+    carriers = _ImageCarriers.find(graph, residual.last)
     dropped = {residual.sum.name}
     if len(graph.readers(residual.image)) == 1:
         dropped.add(residual.image)
     nodes = []
-    names = {residual.sum.name: residual.kept}
+    replaced_inputs = {residual.sum.name: residual.kept}
     for node in graph.nodes:
         if node.name in dropped:
             continue
-        inputs = tuple(names.get(name, name) for name in node.inputs)
+        inputs = tuple(replaced_inputs.get(name, name) for name in node.inputs)
         operator = node.operator
         if isinstance(operator, Conv):
             operator = replace(operator, filters=operator.filters + carriers.added_outputs(node))
-        if isinstance(operator, Conv) and node.name in carriers.path and _can_be_held(graph, node):
-            names[node.name] = f"{node.name}_held"
+        if isinstance(operator, Conv) and node.name in carriers.path and _is_clippable(graph, node):
+            replaced_inputs[node.name] = f"{node.name}_held"
             nodes.append(Node(node.name, replace(operator, activation=Activation.NONE), inputs))
-            nodes.append(Node(names[node.name], Clip(), (node.name,)))
+            nodes.append(Node(replaced_inputs[node.name], Clip(), (node.name,)))
         else:
             nodes.append(Node(node.name, operator, inputs))
 
@@ -95,7 +96,7 @@ def fold_residual(graph: Graph) -> Rewrite:
             if isinstance(node.operator, Conv):
                 carried |= carriers.widened(node, weights)
             elif isinstance(node.operator, PRelu) and node.name in carriers.path:
-                key = f"{node.name}/alpha"  # of what is never negative
+                key = f"{node.name}/alpha"  # unused slopes: the image is never negative
                 carried[key] = np.pad(weights[key], (0, 3))
         return carried
 
@@ -104,7 +105,7 @@ def fold_residual(graph: Graph) -> Rewrite:
 
 @dataclass(frozen=True)
 class ResidualSum:
-    """``sum`` of ``kept``, which the convolution ``last`` makes, and ``image``."""
+    """``sum`` adds ``image``, the enlarged input, to ``kept``, which is computed by ``last``."""
 
     sum: Node
     kept: str
@@ -113,21 +114,21 @@ class ResidualSum:
 
     @property
     def filters(self) -> int:
-        """Channels that ``last`` makes."""
+        """Output channels of ``last``."""
         assert isinstance(self.last.operator, Conv)
         return self.last.operator.filters
 
 
 def find_residual(graph: Graph) -> ResidualSum:
-    """The image residual at the end of ``graph``; GraphError if there is none to fold."""
+    """Returns the image residual at the end of ``graph``; GraphError if there is none to fold."""
     by_name = {node.name: node for node in graph.nodes}
     node = graph.nodes[-1]
     while isinstance(node.operator, Clip | DepthToSpace) and node.inputs[0] in by_name:
         node = by_name[node.inputs[0]]
     if isinstance(node.operator, Add) and node.operator.activation is Activation.NONE:
         for kept, image in (node.inputs, node.inputs[::-1]):
-            last = _made_by(by_name, kept, image)
-            if last is not None and _is_plain(last) and len(graph.readers(last.name)) == 1:
+            last = _conv_before_residual(by_name, kept, image)
+            if last is not None and _can_pass_image(last) and len(graph.readers(last.name)) == 1:
                 return ResidualSum(node, kept, image, last)
     raise GraphError(
         f"there is no image residual to fold: node {node.name!r} ({node.operator.kind}) does not "
@@ -135,8 +136,11 @@ def find_residual(graph: Graph) -> ResidualSum:
     )
 
 
-def _made_by(by_name: dict[str, Node], kept: str, image: str) -> Node | None:
-    """The convolution behind ``kept``, if ``image`` is the input enlarged by nearest neighbor."""
+def _conv_before_residual(by_name: dict[str, Node], kept: str, image: str) -> Node | None:
+    """Returns the convolution that computes ``kept``, or None.
+
+    ``image`` must be the input enlarged by nearest neighbor, or repeated before depth_to_space.
+    """
     source, residual = by_name.get(kept), by_name.get(image)
     if source is None or residual is None or set(residual.inputs) != {INPUT}:
         return None
@@ -155,8 +159,8 @@ def _made_by(by_name: dict[str, Node], kept: str, image: str) -> Node | None:
     return source if source.operator.activation is Activation.NONE else None
 
 
-def _is_plain(node: Node) -> bool:
-    """A convolution through which an identity kernel passes an image."""
+def _can_pass_image(node: Node) -> bool:
+    """Returns whether ``node`` is a convolution that passes an image on by an identity kernel."""
     conv = node.operator
     return (
         isinstance(conv, Conv)
@@ -166,45 +170,47 @@ def _is_plain(node: Node) -> bool:
 
 
 @dataclass(frozen=True)
-class _Carriers:
-    """Who has three channels more: the image on ``path``, zeros beside it."""
+class _ImageCarriers:
+    """Nodes that get three more channels: the image on ``path``, zeros in ``branches``."""
 
     last: Node
-    #: nodes on the way from the input to ``last``
+    #: nodes on the main path from the input to ``last``
     path: frozenset[str]
-    #: convolutions that a residual block adds to the path
-    beside: frozenset[str]
+    #: convolutions whose outputs residual blocks add to the path
+    branches: frozenset[str]
 
     @classmethod
-    def towards(cls, graph: Graph, last: Node) -> _Carriers:
-        """GraphError names the node through which the image cannot be carried."""
-        nodes = list(_way_to(graph, last))
+    def find(cls, graph: Graph, last: Node) -> _ImageCarriers:
+        """Finds the nodes that carry the image to ``last``; GraphError names one that cannot."""
+        nodes = list(_main_path_to(graph, last))
         path = frozenset(node.name for node in nodes)
-        beside = set()
+        branches = set()
         for node in nodes:
             if isinstance(node.operator, Add):
-                beside.add(_require_block(graph, node, path))
-            elif not (_is_plain(node) or isinstance(node.operator, POINTWISE)):
-                _refuse(node)
+                branches.add(_residual_branch(graph, node, path))
+            elif not (_can_pass_image(node) or isinstance(node.operator, POINTWISE)):
+                _raise_not_foldable(node)
         for node in graph.nodes:
-            reads = path & set(node.inputs)
-            plain = isinstance(node.operator, Conv) and node.operator.groups == 1
-            if reads and node.name not in path and not plain:
-                _refuse(node)
-        return cls(last, path, frozenset(beside))
+            path_inputs = path & set(node.inputs)
+            is_ungrouped = isinstance(node.operator, Conv) and node.operator.groups == 1
+            if path_inputs and node.name not in path and not is_ungrouped:
+                _raise_not_foldable(node)
+        return cls(last, path, frozenset(branches))
 
     def added_outputs(self, node: Node) -> int:
-        return 3 if node.name in self.path | self.beside else 0
+        """Returns the number of output channels added to ``node``."""
+        return 3 if node.name in self.path | self.branches else 0
 
     def widened(self, node: Node, weights: Weights) -> dict[str, Array]:
-        """The values of a convolution with what it reads and gives more."""
+        """Returns the weights of a convolution, extended by its added inputs and outputs."""
         import numpy as np
 
         kernel = weights[f"{node.name}/kernel"]
         side, _, inputs, outputs = kernel.shape
-        reads, gives = 3 if node.inputs[0] in self.path else 0, self.added_outputs(node)
-        kernel = np.pad(kernel, ((0, 0), (0, 0), (0, reads), (0, gives)))
-        image = inputs if reads else 0  # where it is among the inputs
+        added_inputs = 3 if node.inputs[0] in self.path else 0
+        added_outputs = self.added_outputs(node)
+        kernel = np.pad(kernel, ((0, 0), (0, 0), (0, added_inputs), (0, added_outputs)))
+        image = inputs if added_inputs else 0  # index of the image's first channel among the inputs
         if node.name in self.path:
             for channel in range(3):
                 kernel[side // 2, side // 2, image + channel, outputs + channel] = 1
@@ -213,18 +219,18 @@ class _Carriers:
                 kernel[side // 2, side // 2, image + channel % 3, channel] += 1
         values = {f"{node.name}/kernel": kernel}
         if f"{node.name}/bias" in weights:
-            values[f"{node.name}/bias"] = np.pad(weights[f"{node.name}/bias"], (0, gives))
+            values[f"{node.name}/bias"] = np.pad(weights[f"{node.name}/bias"], (0, added_outputs))
         return values
 
 
-def _can_be_held(graph: Graph, node: Node) -> bool:
-    """Is it positive by a ReLU, and can ``equalize`` keep it from exceeding white?"""
+def _is_clippable(graph: Graph, node: Node) -> bool:
+    """Returns whether ``node`` has a ReLU and ``equalize`` can keep its values within white."""
     relu = node.operator.fused_activation is Activation.RELU
     return relu and all(map(is_plain_conv, graph.readers(node.name)))
 
 
-def _way_to(graph: Graph, last: Node) -> Iterator[Node]:
-    """What lies before ``last``, by way of everyone's first input."""
+def _main_path_to(graph: Graph, last: Node) -> Iterator[Node]:
+    """Yields the nodes before ``last``, backwards to the input, along first inputs."""
     by_name = {node.name: node for node in graph.nodes}
     name = last.inputs[0]
     while name != INPUT:
@@ -232,8 +238,11 @@ def _way_to(graph: Graph, last: Node) -> Iterator[Node]:
         name = by_name[name].inputs[0]
 
 
-def _require_block(graph: Graph, node: Node, path: frozenset[str]) -> str:
-    """The convolution that an addition on the way adds to it, and nobody else reads."""
+def _residual_branch(graph: Graph, node: Node, path: frozenset[str]) -> str:
+    """Returns the convolution that the addition ``node`` adds to the path.
+
+    Raises GraphError if it is not an ungrouped convolution that only ``node`` reads.
+    """
     other = next((n for n in graph.nodes if n.name == node.inputs[1]), None)
     if (
         other is None
@@ -242,11 +251,11 @@ def _require_block(graph: Graph, node: Node, path: frozenset[str]) -> str:
         or other.operator.groups > 1
         or len(graph.readers(other.name)) > 1
     ):
-        _refuse(node)
+        _raise_not_foldable(node)
     return node.inputs[1]
 
 
-def _refuse(node: Node) -> NoReturn:
+def _raise_not_foldable(node: Node) -> NoReturn:
     raise GraphError(
         f"the image residual cannot be folded: node {node.name!r} ({node.operator.kind}) would "
         "have to carry the image"
@@ -254,10 +263,10 @@ def _refuse(node: Node) -> NoReturn:
 
 
 def fold_clip(graph: Graph) -> Rewrite:
-    """The final clip as a ReLU of the last convolution and one more convolution 1x1 with ReLU.
+    """Replaces the final clip by a ReLU of the last convolution and a 1x1 convolution with ReLU.
 
-    255 - relu(255 - x), with a ReLU around it, is x held in 0..255: so the last convolution gives
-    255 - x, and the new one turns it round.
+    relu(255 - relu(255 - x)) is x clipped to 0..255. So the last convolution computes 255 - x, and
+    the new one subtracts its result from 255.
     """
     pixels, last = _clipped_conv(graph)
     filters, turned = last.operator.filters, f"{last.name}_turned"
@@ -287,12 +296,17 @@ def fold_clip(graph: Graph) -> Rewrite:
 
 @dataclass(frozen=True)
 class _NamedConv:
+    """A node whose operator is known to be a Conv."""
+
     name: str
     operator: Conv
 
 
 def _clipped_conv(graph: Graph) -> tuple[str, _NamedConv]:
-    """The last depth_to_space and the convolution before it; GraphError if that is not the end."""
+    """Returns the final depth_to_space and the convolution before it.
+
+    Raises GraphError if the graph does not end with such a convolution, depth_to_space and clip.
+    """
     by_name = {node.name: node for node in graph.nodes}
     clip = graph.nodes[-1]
     pixels = by_name.get(clip.inputs[0])

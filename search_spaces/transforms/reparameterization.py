@@ -1,9 +1,9 @@
-"""Re-parameterization: a convolution trained as several branches is one convolution.
+"""Re-parameterization: merges the branches with which a convolution is trained into one kernel.
 
-Without an activation between them, branches add up to one kernel (Ding et al., RepVGG,
-arXiv:2101.03697; Zhang et al., ECBSR, ACM MM 2021). It is computed from them at every training
-step, so that a training costs about as much as without, and what is deployed is what was trained.
-Biases within a branch would say nothing that the convolution's own does not.
+Without activations, branches are linear and add up to one kernel (Ding et al., RepVGG,
+arXiv:2101.03697; Zhang et al., ECBSR, ACM MM 2021). The kernel is computed from the branches at
+every training step, so that training costs about as much as without branches, and the deployed
+network equals the trained one. Branches have no biases, since the convolution's bias suffices.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Tensor = TypeVar("Tensor")
 def merged_kernel(
     conv: Conv, values: Mapping[str, Any], einsum: Callable[..., Tensor]
 ) -> Tensor | Any:
-    """The kernel (k, k, in, filters) that ``conv`` with these variables amounts to.
+    """Returns the kernel (k, k, in, filters) of ``conv`` with its branches merged.
 
-    ``einsum`` is that of the library whose arrays ``values`` are.
+    ``values`` are the variables of ``conv`` by name; ``einsum`` is the function of their library.
     """
     if conv.branches is Branches.NONE:
         return values["kernel"]
@@ -31,7 +31,7 @@ def merged_kernel(
 def beside_kernel(
     conv: Conv, values: Mapping[str, Any], einsum: Callable[..., Tensor]
 ) -> Tensor | Any:
-    """What the branches add to the convolution's own kernel."""
+    """Returns the summed kernels of the branches, to be added to the convolution's kernel."""
     import numpy as np  # not at import: commands that need no weights start without it
 
     channels, filters = (int(size) for size in values["kernel"].shape[2:])
@@ -41,7 +41,7 @@ def beside_kernel(
         added = einsum("hw,io->hwio", center, values["pointwise"][0, 0])
     else:
         expand, reduce = values["expand"][0, 0], values["reduce"][0, 0]
-        # Two by two: NumPy takes all three at once by a loop over every index of them.
+        # Two products of two factors: NumPy computes a product of three in a slow nested loop.
         added = einsum("hwin,no->hwio", einsum("im,hwmn->hwin", expand, values["middle"]), reduce)
     if channels == filters:
         added = added + np.einsum("hw,io->hwio", center, np.eye(filters, dtype=np.float32))

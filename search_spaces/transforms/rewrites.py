@@ -1,8 +1,8 @@
-"""Equal networks that a device runs faster: each rewrite gives the graph and carries the weights.
+"""Rewrites: transforms to equivalent networks that a device runs faster, and of their weights.
 
 Weights are those of ``nas.training``: "node/variable" -> float32, of the network normalized to
-images of 0..1. Every rewrite keeps the float32 output (a test holds the largest difference to 1e-3
-of 255), and refuses with a GraphError, in one line, a graph that it cannot keep.
+images of 0..1. Every rewrite preserves the float32 output (tests bound the largest difference by
+1e-3 of 255), and raises a one-line GraphError for a graph for which it cannot do so.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """The rewritten graph, and its weights from those of the graph before."""
+    """The rewritten graph; ``carry`` converts weights of the original graph to its weights."""
 
     graph: Graph
     carry: Callable[[Weights], dict[str, Array]] = field(repr=False, compare=False, default=dict)
 
     def then(self, rewrite: Callable[[Graph], Rewrite]) -> Rewrite:
-        """Another rewrite upon this one."""
+        """Returns the composition of this rewrite with ``rewrite`` of its result."""
         following = rewrite(self.graph)
         if following.graph is self.graph:
             return self
@@ -42,7 +42,7 @@ class Rewrite:
 
 
 def merge_branches(graph: Graph) -> Rewrite:
-    """Each convolution with branches as the one that it amounts to."""
+    """Replaces each convolution with branches by the equivalent one without."""
     branched = {
         node.name: node.operator
         for node in graph.nodes
@@ -62,9 +62,9 @@ def merge_branches(graph: Graph) -> Rewrite:
 
         carried = dict(weights)
         for name, conv in branched.items():
-            own = own_values(weights, name)
-            kernel = merged_kernel(conv, own, np.einsum)
-            for variable in own.keys() - {"bias"}:
+            variables = own_values(weights, name)
+            kernel = merged_kernel(conv, variables, np.einsum)
+            for variable in variables.keys() - {"bias"}:
                 del carried[f"{name}/{variable}"]
             carried[f"{name}/kernel"] = np.asarray(kernel, np.float32)
         return carried
@@ -73,36 +73,36 @@ def merge_branches(graph: Graph) -> Rewrite:
 
 
 def pad_channels(graph: Graph, step: int) -> Rewrite:
-    """Feature maps widened by zeros to a multiple of ``step`` channels.
+    """Widens feature maps to a multiple of ``step`` channels, with zero weights.
 
-    Those that only convolutions read; the last one too, and what stands before depth_to_space is
-    then cut out of it.
+    This applies to feature maps that only convolutions read, and to the input of a depth_to_space,
+    from which a Slice then takes the original channels.
     """
-    wider = _can_be_widened(graph)
-    widened = {
+    widenable = _widenable_tensors(graph)
+    added_outputs = {
         node.name: -node.operator.filters % step
         for node in graph.nodes
-        if isinstance(node.operator, Conv) and node.name in wider
+        if isinstance(node.operator, Conv) and node.name in widenable
     }
-    if not any(widened.values()):
+    if not any(added_outputs.values()):
         return Rewrite(graph)
-    extra = dict(widened)  # by tensor: what follows a convolution is as wide as it
+    added_channels = dict(added_outputs)  # by tensor, including outputs of pointwise operators
     nodes: list[Node] = []
-    inputs_widened: dict[str, int] = {}
+    added_inputs: dict[str, int] = {}
     for node in graph.nodes:
-        operator, added = node.operator, extra.get(node.inputs[0], 0)
+        operator, added = node.operator, added_channels.get(node.inputs[0], 0)
         if isinstance(operator, Conv):
-            inputs_widened[node.name] = added
-            if widened.get(node.name, 0):
-                wide = replace(operator, filters=operator.filters + widened[node.name])
+            added_inputs[node.name] = added
+            if added_outputs.get(node.name, 0):
+                wide = replace(operator, filters=operator.filters + added_outputs[node.name])
                 node = replace(node, operator=wide)  # noqa: PLW2901
             nodes.append(node)
         elif added and isinstance(operator, DepthToSpace):
-            size = _filters(graph, node.inputs[0])
+            size = _original_channels(graph, node.inputs[0])
             cut = Node(f"{node.name}_cut", Slice(begin=0, size=size), node.inputs)
             nodes += [cut, replace(node, inputs=(cut.name,))]
         else:
-            extra[node.name] = added if isinstance(operator, POINTWISE) else 0
+            added_channels[node.name] = added if isinstance(operator, POINTWISE) else 0
             nodes.append(node)
 
     def carry(weights: Weights) -> dict[str, Array]:
@@ -110,51 +110,51 @@ def pad_channels(graph: Graph, step: int) -> Rewrite:
 
         carried = dict(weights)
         for node in graph.nodes:
-            if isinstance(node.operator, PRelu) and extra[node.name]:
+            if isinstance(node.operator, PRelu) and added_channels[node.name]:
                 key = f"{node.name}/alpha"
-                carried[key] = np.pad(weights[key], (0, extra[node.name]))
-        for name, before in inputs_widened.items():
-            after = widened.get(name, 0)
+                carried[key] = np.pad(weights[key], (0, added_channels[node.name]))
+        for name, inputs in added_inputs.items():
+            outputs = added_outputs.get(name, 0)
             key = f"{name}/kernel"
-            carried[key] = np.pad(weights[key], ((0, 0), (0, 0), (0, before), (0, after)))
+            carried[key] = np.pad(weights[key], ((0, 0), (0, 0), (0, inputs), (0, outputs)))
             if f"{name}/bias" in weights:
-                carried[f"{name}/bias"] = np.pad(weights[f"{name}/bias"], (0, after))
+                carried[f"{name}/bias"] = np.pad(weights[f"{name}/bias"], (0, outputs))
         return carried
 
     return Rewrite(Graph(tuple(nodes)), carry)
 
 
 def is_plain_conv(node: Node) -> bool:
-    """Does every output of it see every input, each by one weight a pixel?"""
+    """Returns whether ``node`` is a convolution with one group and without branches."""
     conv = node.operator
     return isinstance(conv, Conv) and conv.groups == 1 and conv.branches is Branches.NONE
 
 
-def _can_be_widened(graph: Graph) -> set[str]:
-    """Tensors that plain convolutions alone read, or one depth_to_space alone.
+def _widenable_tensors(graph: Graph) -> set[str]:
+    """Returns the tensors that only ungrouped convolutions read, or only one depth_to_space.
 
-    Those of pointwise operators are as wide as what these read.
+    They may be read through pointwise operators, whose outputs are as wide as their inputs.
     """
-    wider: set[str] = set()
+    widenable: set[str] = set()
     for node in reversed(graph.nodes):
-        following = graph.readers(node.name)
+        readers = graph.readers(node.name)
         if isinstance(node.operator, Conv) and node.operator.groups > 1:
             continue
-        one_shuffle = len(following) == 1 and isinstance(following[0].operator, DepthToSpace)
+        one_shuffle = len(readers) == 1 and isinstance(readers[0].operator, DepthToSpace)
         if one_shuffle or (
-            following
+            readers
             and all(
                 (isinstance(reader.operator, Conv) and reader.operator.groups == 1)
-                or (isinstance(reader.operator, POINTWISE) and reader.name in wider)
-                for reader in following
+                or (isinstance(reader.operator, POINTWISE) and reader.name in widenable)
+                for reader in readers
             )
         ):
-            wider.add(node.name)
-    return wider
+            widenable.add(node.name)
+    return widenable
 
 
-def _filters(graph: Graph, name: str) -> int:
-    """Channels of a convolution, or of what follows it pointwise."""
+def _original_channels(graph: Graph, name: str) -> int:
+    """Returns the filters of the convolution that feeds tensor ``name`` directly or pointwise."""
     by_name = {node.name: node for node in graph.nodes}
     node = by_name[name]
     while not isinstance(node.operator, Conv):

@@ -1,8 +1,8 @@
-"""Depth_to_space without DEPTH_TO_SPACE, for NPUs that leave it to the CPU.
+"""Rewrites depth_to_space without DEPTH_TO_SPACE, for NPUs that leave that operator to the CPU.
 
-Each row of the blocks is made by operators of its own, and ``ShuffleRows`` puts them together: the
-same numbers, which hold in one INT8 scale as they did before. Convolutions make a part of their
-channels each; what cannot be made in parts is cut by a slice.
+Separate operators compute each pixel row of the blocks, and ``ShuffleRows`` joins the rows. The
+values and their shared INT8 scale stay the same. Convolutions are split by output channels; tensors
+of operators that cannot be split are cut by slices.
 """
 
 from __future__ import annotations
@@ -24,128 +24,130 @@ if TYPE_CHECKING:
     from .rewrites import Array, Weights
 
 
-#: Each channel is made of the same channel of what they read, unless that is broadcast.
+#: Operators that compute each channel from the same channel of their inputs, unless broadcasting.
 _BY_CHANNEL: tuple[type[Operator], ...] = (Add, Subtract, *ACTIVATIONS)
 
 
 class PixelShuffle(StrEnum):
-    """The form in which depth_to_space is deployed."""
+    """The operators that implement depth_to_space on the device."""
 
-    #: as DEPTH_TO_SPACE
+    #: DEPTH_TO_SPACE
     OPERATOR = "operator"
-    #: row by row: CONCATENATION and RESHAPE
+    #: row by row, with CONCATENATION and RESHAPE
     ROWS = "rows"
 
 
 def shuffle_by_rows(graph: Graph) -> Rewrite:
-    """Rewrites every depth_to_space of ``graph`` to convolutions row by row."""
+    """Rewrites every depth_to_space of ``graph`` to ``ShuffleRows`` of separate rows."""
     if not any(isinstance(node.operator, DepthToSpace) for node in graph.nodes):
         return Rewrite(graph)
-    cutter = _Cutter(graph)
+    splitter = _ChannelSplitter(graph)
     for node in graph.nodes:
         if isinstance(node.operator, DepthToSpace):
             block = node.operator.block
-            size = cutter.channels[node.inputs[0]] // block
-            rows = [cutter.part(node.inputs[0], row * size, size) for row in range(block)]
-            cutter.put(Node(node.name, ShuffleRows(), tuple(rows)))
+            size = splitter.channels[node.inputs[0]] // block
+            rows = [splitter.add_part(node.inputs[0], row * size, size) for row in range(block)]
+            splitter.add(Node(node.name, ShuffleRows(), tuple(rows)))
         else:
-            cutter.put(node)
-    return Rewrite(cutter.graph, cutter.carry)
+            splitter.add(node)
+    return Rewrite(splitter.graph, splitter.carry)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A node that makes ``size`` channels of another's, from ``begin`` on."""
+    """A node that computes ``size`` channels of the node ``whole``, starting at ``begin``."""
 
     name: str
-    of: str
+    whole: str
     begin: int
     size: int
 
     def carry(self, weights: Weights) -> dict[str, Array]:
-        """Its own weights from those of the whole: channels are the last axis of each."""
-        own = slice(self.begin, self.begin + self.size)
+        """Returns the part's weights; in all weights of ``whole``, channels are the last axis."""
+        channels = slice(self.begin, self.begin + self.size)
         return {
-            f"{self.name}/{variable}": value[..., own]
-            for variable, value in own_values(weights, self.of).items()
+            f"{self.name}/{variable}": value[..., channels]
+            for variable, value in own_values(weights, self.whole).items()
         }
 
 
-class _Cutter:
-    """Writes the nodes of a graph anew, and parts of them beside."""
+class _ChannelSplitter:
+    """Builds a copy of a graph to which parts of its nodes can be added."""
 
     def __init__(self, graph: Graph) -> None:
         self.channels = graph.channels
-        self._whole = graph
+        self._original = graph
         self._by_name = {node.name: node for node in graph.nodes}
         self._nodes: dict[str, Node] = {}
         self._parts: list[_Part] = []
-        #: what computes the same stands once
-        self._names: dict[str, str] = {}
-        self._known: dict[tuple[Operator, tuple[str, ...]], str] = {}
+        #: for each node, the name of the first one that computes the same
+        self._first_names: dict[str, str] = {}
+        #: node name by operator and inputs
+        self._computed: dict[tuple[Operator, tuple[str, ...]], str] = {}
 
-    def put(self, node: Node) -> str:
-        """Writes ``node``, if nothing computes the same yet; its name."""
-        inputs = tuple([self._names.get(name, name) for name in node.inputs])
+    def add(self, node: Node) -> str:
+        """Adds ``node`` unless an equal node exists; returns the name of the node that exists."""
+        inputs = tuple([self._first_names.get(name, name) for name in node.inputs])
         if inputs != node.inputs:
             node = replace(node, inputs=inputs)
         if not node.operator.trained:
-            self._names[node.name] = self._known.setdefault((node.operator, node.inputs), node.name)
-        name = self._names.get(node.name, node.name)
+            computation = (node.operator, node.inputs)
+            self._first_names[node.name] = self._computed.setdefault(computation, node.name)
+        name = self._first_names.get(node.name, node.name)
         self._nodes.setdefault(name, node)
         return name
 
-    def part(self, tensor: str, begin: int, size: int) -> str:
-        """Writes what makes ``size`` channels of ``tensor``, from ``begin`` on; its name."""
+    def add_part(self, tensor: str, begin: int, size: int) -> str:
+        """Adds nodes for ``size`` channels of ``tensor`` from ``begin`` on; returns their name."""
         if size == self.channels[tensor]:
             return tensor
         node, name = self._by_name.get(tensor), f"{tensor}_{begin}_{size}"
-        made = None
-        if node is not None and len(self._whole.readers(tensor)) == 1:
-            made = self._part_of(node, name, begin, size)
-        return made or self.put(Node(name, Slice(begin, size), (tensor,)))
+        smaller = None
+        if node is not None and len(self._original.readers(tensor)) == 1:
+            smaller = self._add_smaller_node(node, name, begin, size)
+        return smaller or self.add(Node(name, Slice(begin, size), (tensor,)))
 
-    def _part_of(self, node: Node, name: str, begin: int, size: int) -> str | None:
-        """The same, made by a smaller ``node``; None if it cannot be."""
+    def _add_smaller_node(self, node: Node, name: str, begin: int, size: int) -> str | None:
+        """Adds a form of ``node`` for these channels; returns None if that is impossible."""
         operator, source = node.operator, node.inputs[0]
         if isinstance(operator, Slice):
-            return self.part(source, operator.begin + begin, size)
+            return self.add_part(source, operator.begin + begin, size)
         if isinstance(operator, Concat):
-            pieces = tuple(self._pieces(node, begin, begin + size))
-            return pieces[0] if len(pieces) == 1 else self.put(Node(name, operator, pieces))
+            parts = tuple(self._add_concat_parts(node, begin, begin + size))
+            return parts[0] if len(parts) == 1 else self.add(Node(name, operator, parts))
         if isinstance(operator, Tile):
             count, rest = divmod(size, self.channels[source])
             if count > 1 and not rest:
-                return self.put(Node(name, replace(operator, count=count), node.inputs))
+                return self.add(Node(name, replace(operator, count=count), node.inputs))
             return None if rest else source
         inputs = node.inputs
         if isinstance(operator, _BY_CHANNEL) and self._is_by_channel(node):
-            inputs = tuple(self.part(each, begin, size) for each in inputs)
+            inputs = tuple(self.add_part(each, begin, size) for each in inputs)
         elif isinstance(operator, Conv) and is_plain_conv(node):
             operator = replace(operator, filters=size)
         else:
             return None
         if operator.trained:
             self._parts.append(_Part(name, node.name, begin, size))
-        return self.put(Node(name, operator, inputs))
+        return self.add(Node(name, operator, inputs))
 
-    def _pieces(self, concat: Node, begin: int, end: int) -> Iterator[str]:
-        """Parts of what ``concat`` joins."""
+    def _add_concat_parts(self, concat: Node, begin: int, end: int) -> Iterator[str]:
+        """Adds the parts of the inputs of ``concat`` in a range of channels; yields their names."""
         first = 0
         for name in concat.inputs:
             last = first + self.channels[name]
             low, high = max(begin, first), min(end, last)
             if low < high:
-                yield self.part(name, low - first, high - low)
+                yield self.add_part(name, low - first, high - low)
             first = last
 
     def _is_by_channel(self, node: Node) -> bool:
-        """Is each of its channels made of the same channel of all that it reads?"""
+        """Returns whether all inputs have as many channels as ``node``: none is broadcast."""
         return {self.channels[name] for name in node.inputs} == {self.channels[node.name]}
 
     @property
     def graph(self) -> Graph:
-        """Of all that is still read."""
+        """The new graph, without nodes that nothing reads any more."""
         nodes = list(self._nodes.values())
         used = {nodes[-1].name}
         for node in reversed(nodes):
@@ -153,9 +155,9 @@ class _Cutter:
         return Graph(tuple(node for node in nodes if node.name in used))
 
     def carry(self, weights: Weights) -> dict[str, Array]:
-        """Those of ``graph`` from those of the graph before."""
-        cut = {part.of for part in self._parts}
-        carried = {key: w for key, w in weights.items() if key.rpartition("/")[0] not in cut}
+        """Returns the weights of ``graph`` for weights of the original graph."""
+        replaced = {part.whole for part in self._parts}
+        carried = {key: w for key, w in weights.items() if key.rpartition("/")[0] not in replaced}
         for part in self._parts:
             carried |= part.carry(weights)
         return carried

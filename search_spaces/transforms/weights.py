@@ -1,4 +1,4 @@
-"""How the weights of a network are named: "node/variable", both names as the graph has them."""
+"""Names of a network's weights: "node/variable", with the graph's names of both."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Value = TypeVar("Value")
 
 
 def own_values(values: Mapping[str, Value], node: str) -> dict[str, Value]:
-    """Those of the node of that name, by the names of its operator's variables.
+    """Returns the values of the node named ``node``, by the names of its operator's variables.
 
-    Names of nodes may hold slashes, those of variables do not.
+    Names of nodes may contain slashes, names of variables do not.
     """
     keys = ((key, *key.rpartition("/")) for key in values)
     return {variable: values[key] for key, name, _, variable in keys if name == node}

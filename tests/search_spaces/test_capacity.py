@@ -56,8 +56,8 @@ def test_windows_are_counted_in_whole_numbers(
     read = [
         set(range(floor(step * row + first), ceil(step * row + last) + 1)) for row in range(result)
     ]
-    assert [set(reads.of(row)) for row in range(result)] == read
-    if reads.meets_all(size, result):
+    assert [set(reads.pixels_read_by(row)) for row in range(result)] == read
+    if reads.every_output_reads_input(size, result):
         assert all(found & rows for found in read)
 
 

@@ -164,7 +164,7 @@ def test_json_keeps_it_and_refuses_another_word() -> None:
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((4, 4, 6),), "two rows"),
+        (((4, 4, 6),), "two or more inputs"),
         (((4, 4, 6), (4, 4, 9)), "differ"),
         (((4, 4, 5), (4, 4, 5)), "no multiple of 2 rows"),
     ],
