@@ -68,9 +68,11 @@ def fit(
 
     measured = load_device(device)
     if donor is None:
-        figures = fit_folder(out, measured, measured.reference)
+        figures = fit_folder(out, measured, measured.reference, print_progress)
     else:
-        figures = transfer_folder(out, measured, load_device(donor), measured.reference)
+        figures = transfer_folder(
+            out, measured, load_device(donor), measured.reference, print_progress
+        )
     if as_json:
         by_structure = figures.structures and vars(figures.structures)
         print_json({**vars(figures.networks), "structures": by_structure})

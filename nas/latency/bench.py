@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from latency_models import Latency, LatencyRequest, LatencySource, Worker
+from latency_models import Latency, LatencyError, LatencyRequest, LatencySource, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.measurements import MeasurementOrigin
-from search_spaces import CandidateError, Graph, InputSpec
+from search_spaces import CandidateError, Graph, InputError, InputSpec
 
 from ..evaluation.evaluator import untrained_request
 from .table import CollectedTable, require_own_times
@@ -79,11 +79,14 @@ def row_name(graph: Graph, spec: InputSpec, device_input: InputSpec) -> str:
 
 
 def measurement_of(request: LatencyRequest, latency: Latency) -> Measurement:
-    """Returns a latency as a row of a table."""
-    return Measurement(
-        name=request.graph_hash or request.name,
-        operators=request.operators,
-        ms=latency.ms,
-        operators_ms=latency.operator_ms,
-        engines=tuple(row.engine for row in latency.operators),
-    )
+    """Returns a latency as a row of a table; LatencyError if no table takes such a time."""
+    try:
+        return Measurement(
+            name=request.graph_hash or request.name,
+            operators=request.operators,
+            ms=latency.ms,
+            operators_ms=latency.operator_ms,
+            engines=tuple(row.engine for row in latency.operators),
+        )
+    except InputError as error:
+        raise LatencyError(str(error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ DONOR_TABLE = "donor.csv"
 STRUCTURES = "of structures left out"
 _FOLDS = 5
 _COMMAND = "nas latency fit"
+_PROGRESS = "{} measurements: fitting the model, and others without parts of the table ..."
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,23 @@ class FitErrors:
         return by_structure | {"of networks left out": self.networks}
 
 
-def fit_folder(folder: Path, device: Device, confirm: str | None = None) -> FitErrors:
+def fit_folder(
+    folder: Path,
+    device: Device,
+    confirm: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> FitErrors:
     """Fits a model to the table in ``folder``; returns its errors by cross-validation.
 
     ``confirm`` names the device in device.toml, for searches that measure their best networks.
+    ``tell`` is called with a line about what takes minutes, once the table has been checked.
     Raises InputError if the table is too short or of another device, or if a file in the folder
     was written or changed by hand.
     """
     rows = _checked_rows(folder, device)
     structure = default_structure(rows)
     require_enough(structure, rows)
+    tell(_PROGRESS.format(len(rows)))
     networks = networks_of(rows)
     fold_of_network = {
         network: place % _FOLDS for place, network in enumerate(dict.fromkeys(networks))
@@ -98,13 +106,17 @@ def of_structures(
 
 
 def transfer_folder(
-    folder: Path, device: Device, donor: Device, confirm: str | None = None
+    folder: Path,
+    device: Device,
+    donor: Device,
+    confirm: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> FitErrors:
     """Transfers the model of ``donor`` to ``device`` by ten or more measurements in ``folder``.
 
-    Returns its errors by leave-one-out cross-validation. ``confirm`` as for ``fit_folder``. Raises
-    InputError if there are fewer measurements, or if ``donor`` has no regression on measurements of
-    its own.
+    Returns its errors by leave-one-out cross-validation. ``confirm`` and ``tell`` as for
+    ``fit_folder``. Raises InputError if there are fewer measurements, or if ``donor`` has no
+    regression on measurements of its own.
     """
     donor_settings = donor.settings
     if (
@@ -117,6 +129,7 @@ def transfer_folder(
         )
     rows = _checked_rows(folder, device)
     donor_rows = read_table(donor.folder / donor_settings.table)
+    tell(_PROGRESS.format(len(rows)))
     fitted = fit(donor_settings.structure, donor_rows)
     transfer(fitted, rows)  # InputError for too few rows
     figures = FitErrors(None, accuracy(cross_validate_transfer(fitted, rows)))

@@ -125,8 +125,8 @@ def _require_enough_levels(request: LatencyRequest, model: TfliteModel, output: 
     levels = len(set(output))
     if levels < min(_MIN_LEVELS, math.prod(model.outputs[0].shape)):
         raise InputError(
-            f"{request.name}: its output for a photograph has {levels} levels only, too few to "
-            "verify a device; give a trained model"
+            f"{request.name}: its output for a photograph has too few different levels ({levels}) "
+            "to verify a device; give a trained model"
         )
 
 

@@ -81,6 +81,23 @@ def test_a_collection_stopped_at_any_time_goes_on(tmp_path: Path) -> None:
     assert len({row.name for row in rows}) == 12
 
 
+class Glitching(Rule):
+    """Every second answer is a time that no device takes."""
+
+    def measure(self, request: LatencyRequest) -> Latency:
+        latency = super().measure(request)
+        glitch = self.asked % 2 == 0
+        return replace(latency, ms=1e-9, low_ms=1e-9, high_ms=1e-9) if glitch else latency
+
+
+def test_an_impossible_time_leaves_out_one_network(tmp_path: Path) -> None:
+    told: list[str] = []
+    rows = collection(tmp_path, Glitching()).run(4, told.append)
+    assert len(rows) == 4
+    assert all(row.ms > 1e-6 for row in rows)
+    assert any("left out" in line and "1e-09 ms is no time" in line for line in told)
+
+
 def test_what_is_drawn_first_fills_the_space(tmp_path: Path) -> None:
     chosen = collection(tmp_path, Rule()).run(12, lambda line: None)
     at_random = [
@@ -98,7 +115,9 @@ def test_what_is_drawn_first_fills_the_space(tmp_path: Path) -> None:
 def test_the_folder_is_a_device_and_judged_on_what_it_has_not_seen(tmp_path: Path) -> None:
     training = collection(tmp_path / "model", Rule())
     rows = training.run(44, lambda line: None)
-    figures = fit_folder(tmp_path / "model", training.device, "ethos-u65-512")
+    told: list[str] = []
+    figures = fit_folder(tmp_path / "model", training.device, "ethos-u65-512", told.append)
+    assert len(told) == 1
     assert figures.networks.networks == 44
     assert figures.structures is not None
     card = (tmp_path / "model" / "README.md").read_text()

@@ -380,7 +380,7 @@ def test_a_training_that_diverges_is_begun_again_with_smaller_steps(
         if len(rates) <= failures:
             raise DivergedError("the network is dead")
 
-    monkeypatch.setattr(Trainer, "_refuse_dead", refuse_dead)
+    monkeypatch.setattr(Trainer, "_require_living_path", refuse_dead)
     seen: list[Progress] = []
     if failures == 4:
         with pytest.raises(CandidateError, match="is dead"):
