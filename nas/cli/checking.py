@@ -34,7 +34,10 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that a model is integer-only and supported; find slow operators; exit 1 if not so."""
+    """Check that a model is integer-only, supported and fast.
+
+    Exit code 1 if a problem is found.
+    """
     from ..api.models import check as check_model
 
     report = check_model(model, device)

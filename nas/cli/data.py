@@ -35,7 +35,10 @@ def div2k(
     ] = None,
     server: Annotated[str, typer.Option(metavar="URL", help="A mirror of the archives.")] = SERVER,
 ) -> None:
-    """Download DIV2K, 800 and 100 photographs; the same command resumes an interrupted one."""
+    """Download DIV2K, 800 and 100 photographs.
+
+    The same command resumes an interrupted download.
+    """
     from ..data.div2k import fetch, official
 
     try:

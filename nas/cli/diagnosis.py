@@ -13,7 +13,10 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Test the converter, the interpreter and the compiler; show cores, GPU and disk."""
+    """Test what works on this machine.
+
+    Tests the converter, the interpreter and every device; shows cores, GPU and disk.
+    """
     from ..checking.doctor import examine
 
     findings = examine()

@@ -39,7 +39,11 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write models of any size, weights, card, example and commands; evaluates each model again."""
+    """Write a folder for app developers: models, card, example.
+
+    It has models of several sizes, weights, a card, an example and commands that time the models.
+    Each model is evaluated again.
+    """
     from ..api.studies import export as export_folder
 
     def observe(model: ExportedModel) -> None:

@@ -69,7 +69,10 @@ def predict(
     scale: ScaleOption = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict the latency by the device's compiler or model, operator by operator."""
+    """Predict a latency by the device's compiler or model.
+
+    The times of all operators are shown, too.
+    """
     from ..api.latencies import predict_latency
 
     latency = predict_latency(model, device, input=input, scale=scale)

@@ -42,7 +42,10 @@ def collect(
     scale: ScaleOption = 3,
     seed: SeedOption = 0,
 ) -> None:
-    """Measure networks into a table; the same command continues it."""
+    """Measure networks into a table.
+
+    The same command continues it.
+    """
     from latency_models import Worker
 
     with Worker() as worker:
@@ -61,7 +64,10 @@ def fit(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write device.toml, and a card with cross-validated errors, beside the table."""
+    """Fit a latency model to a table of measurements.
+
+    Writes device.toml, and a card with cross-validated errors, beside the table.
+    """
     from latency_models.device import load_device
 
     from ..latency.fit import fit_folder, transfer_folder
@@ -94,9 +100,10 @@ def validate(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate a model: by leaving structures out of its table, then by measuring new networks.
+    """Validate a latency model on networks it has not seen.
 
-    The errors on new networks are shown beside those of MACs alone.
+    First structures are left out of its table, then new networks are measured. The errors on new
+    networks are shown beside those of MACs alone.
     """
     from latency_models import Worker
     from latency_models.device import load_device

@@ -33,7 +33,10 @@ def device(
     cpu_gb_per_s: _SpeedOption = None,
     cpu_gmac_per_s: _SpeedOption = None,
 ) -> None:
-    """Make a device folder for an Ethos-U from its vendor's configuration file for Vela."""
+    """Make a device from a Vela configuration file.
+
+    Vendors of chips with an Ethos-U publish such files.
+    """
     from latency_models import Worker
     from latency_models.sources.vela import accelerator_named
     from search_spaces import InputSpec

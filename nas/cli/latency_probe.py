@@ -40,9 +40,9 @@ def probe(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a planned set of networks, the most informative ones, into a table.
+    """Measure the most informative networks into a table.
 
-    `nas latency fit` makes a model of it; the same command continues the table.
+    `nas latency fit` makes a model of it. The same command continues the table.
     """
     from latency_models import Worker
     from latency_models.device import load_device, open_source

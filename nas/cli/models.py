@@ -91,7 +91,10 @@ def train(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train one architecture; the same command resumes from the last checkpoint."""
+    """Train one architecture at full length.
+
+    The same command resumes from the last checkpoint.
+    """
     from ..api.training import train as train_at_length
     from ..data.named_sets import VALIDATION
     from ..quality.metrics import METRICS, convention

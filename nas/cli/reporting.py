@@ -25,7 +25,10 @@ def report(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one HTML file about a study: front, pictures, plots, all trials."""
+    """Write one HTML file about a study.
+
+    It shows the front, pictures, plots and all trials.
+    """
     from ..api.studies import report as report_on
     from .progress import progress_bar
 
@@ -58,7 +61,10 @@ def dashboard(
     ] = "127.0.0.1",
     storage: StorageOption = None,
 ) -> None:
-    """Serve Optuna's dashboard on a study, its models, pictures and cards attached; Ctrl-C ends."""
+    """Serve Optuna's dashboard on a study.
+
+    Models, pictures and cards are attached to its trials. Ctrl-C ends it.
+    """
     from ..reporting.dashboard import serve
     from ..studies.study import join_study
 

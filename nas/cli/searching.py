@@ -40,7 +40,10 @@ def search(
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Search a space for the best INT8 networks; the same command continues a study."""
+    """Search a space for the best INT8 networks.
+
+    The same command continues a study.
+    """
     from ..searching.run import run_search
     from ..system.signals import terminable
 
@@ -99,7 +102,10 @@ def status(study: StudyName, storage: StorageOption = None, as_json: JsonOption 
 
 
 def pareto(study: StudyName, storage: StorageOption = None, as_json: JsonOption = False) -> None:
-    """Show the Pareto front, best score first; updates the study's pareto folder."""
+    """Show the Pareto front, best score first.
+
+    Updates the study's pareto folder.
+    """
     from ..studies.results import findings, write_pareto
     from ..studies.study import load_study
 

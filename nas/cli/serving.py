@@ -21,7 +21,10 @@ def serve_storage(
         str, typer.Option(help="Address to listen on; whoever reaches it may change every study.")
     ] = "127.0.0.1",
 ) -> None:
-    """Serve a database to hundreds of workers, which name grpc://HOST:PORT; Ctrl-C ends."""
+    """Serve a database to hundreds of workers.
+
+    Workers use the address grpc://HOST:PORT. Ctrl-C ends it.
+    """
     from ..studies.proxy_server import serve_storage as serve
 
     try:

@@ -21,7 +21,10 @@ app = typer.Typer(
 
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """List quality on test images, latency on devices, and score relative to ABPN."""
+    """List the models with their quality and latency.
+
+    Quality is that on test images; scores are relative to ABPN's on the same device.
+    """
     from ..api.shipped import models
     from ..quality.metrics import convention
 
@@ -47,7 +50,10 @@ def get(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Target folder [NAME].")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the INT8 file, its card, and how to time it on a phone or board."""
+    """Write a model, its card, and how to time it.
+
+    The folder is that of `nas export`.
+    """
     from ..api.shipped import get_model
 
     target = out or Path(name)

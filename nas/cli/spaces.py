@@ -46,7 +46,10 @@ def list_spaces(as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(space: SpaceName, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
-    """Show the parameters, their choices, and how many of 500 random networks have each."""
+    """Show the parameters and their choices.
+
+    "asked" is the share of 500 random networks that have the parameter.
+    """
     from search_spaces.spaces.enumeration import parameters
     from search_spaces.spaces.fingerprint import fingerprint
     from search_spaces.spaces.loading import load_space
@@ -78,7 +81,10 @@ def sample(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw random networks; the JSON has architectures that `nas train` reads from a file."""
+    """Draw random networks.
+
+    The JSON has architectures that `nas train` reads from a file.
+    """
     from search_spaces import InputSpec, infer
     from search_spaces.spaces.enumeration import samples
     from search_spaces.spaces.loading import load_space
@@ -113,7 +119,10 @@ def sample(
 
 @app.command()
 def count(space: SpaceName, scale: ScaleOption = 3, as_json: JsonOption = False) -> None:
-    """Count the combinations of parameters, or estimate their number by random walks."""
+    """Count the combinations of parameters.
+
+    Large numbers are estimated by random walks.
+    """
     from search_spaces.spaces.enumeration import count as count_combinations
     from search_spaces.spaces.loading import load_space
 
@@ -140,7 +149,10 @@ def check(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw networks; check that all can be built and deployed, and some converted to INT8."""
+    """Check a space by drawing networks.
+
+    All must be buildable and deployable, and some are converted to INT8.
+    """
     from ..checking.space_check import check_space
 
     result = check_space(space, scale, samples, convert, seed)

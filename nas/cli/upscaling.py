@@ -37,7 +37,10 @@ def upscale(
         bool, typer.Option("--side-by-side", help="Bicubic on the left, the model on the right.")
     ] = False,
 ) -> None:
-    """Enlarge images with an INT8 model: grey, transparent, 16 bits (to 8), turned by EXIF."""
+    """Enlarge images with an INT8 model.
+
+    Handles grey and transparent images, 16 bits (reduced to 8), and rotation by EXIF.
+    """
     from ..api.upscaling import upscale_pictures
     from ..shipped.catalog import file_of
 

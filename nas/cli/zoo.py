@@ -54,7 +54,10 @@ def show(
     scale: ScaleOption = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the operators of a network; the JSON is a graph that `nas train` reads from a file."""
+    """Show the operators of a network.
+
+    The JSON is a graph that `nas train` reads from a file.
+    """
     from search_spaces import InputSpec, infer
     from search_spaces.zoo import find
 
@@ -105,7 +108,10 @@ def bench(
     ] = (Path("zoo-bench")),
     as_json: JsonOption = False,
 ) -> None:
-    """Train, evaluate and time the networks by one recipe; resumes an interrupted run."""
+    """Train, evaluate and time the networks by one recipe.
+
+    The same command resumes an interrupted run.
+    """
     from latency_models.device import load_device
     from search_spaces import CandidateError
     from search_spaces.zoo import ZOO, find

@@ -48,6 +48,13 @@ def test_help_lists_the_commands(place: Path, words: tuple[str, ...], commands: 
     assert set(commands.split()) <= set(listed)
 
 
+@pytest.mark.parametrize("group", ["", "space", "zoo", "models", "latency", "quality", "data"])
+def test_help_cuts_no_summary_of_a_command(place: Path, group: str) -> None:
+    summaries = run(place, *group.split(), "--help").partition("Commands:")[2].splitlines()
+    assert len(summaries) > 1
+    assert [line for line in summaries if line.endswith("...")] == []
+
+
 def test_the_version_is_the_distributions(place: Path) -> None:
     assert run(place, "--version") == f"nas {version('npu-nas')}\n"
 
