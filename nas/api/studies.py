@@ -229,7 +229,7 @@ def export(
     storage: str | None = None,
     observe: Callable[[ExportedModel], None] = lambda model: None,
 ) -> Exported:
-    """Writes a folder that a mobile engineer can use; ``files`` of the result lists its files.
+    """Writes a folder for app developers; ``files`` of the result lists its files.
 
     The folder holds INT8 models, with int8 and with uint8 input and output, for any size; weights,
     card, example and commands. Each model is evaluated again. ``what`` is "STUDY" for its Pareto

@@ -181,9 +181,9 @@ def _print_next_steps(study: Study, *, has_storage: bool) -> None:
         (f"nas report {name}", "one HTML file: front, pictures, why a model is slow"),
         (
             f"nas dashboard {name}",
-            "Optuna's dashboard with our plots, models and cards",
+            "Optuna's dashboard with additional plots, models and cards",
         ),
-        (f"nas export {best} --to DIR", "all that a mobile engineer needs"),
+        (f"nas export {best} --to DIR", "a folder for app developers: models, card, example"),
         (f"nas train {best} --data DIR", "full-length training"),
     ):
         print(f"  {command + storage:{len(best + storage) + 22}} {purpose}")
