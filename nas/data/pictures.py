@@ -4,7 +4,7 @@
 * Grey is read as three equal channels and written as grey again.
 * Alpha is enlarged by bicubic interpolation.
 * Of 16 bits per channel the upper 8 are kept, since an INT8 model has 256 levels.
-* Palettes are converted to RGB; so is CMYK, by its color profile if it has one.
+* Palettes and L*a*b* are converted to RGB; so is CMYK, by its color profile if it has one.
 * Only the first image of an animation or of a TIFF with several pages is read.
 """
 
@@ -177,7 +177,8 @@ def _decoded(image: Image.Image) -> Picture:
     if image.mode == "CMYK":
         image = _cmyk_to_rgb(image)
     is_grey = image.mode in {"1", "L", "LA", "La"}
-    profile = image.info.get("icc_profile")
+    # Pillow converts L*a*b* to sRGB, to which a profile of L*a*b* does not apply.
+    profile = None if image.mode == "LAB" else image.info.get("icc_profile")
     if not image.has_transparency_data:
         return Picture(np.asarray(image.convert("RGB")), None, is_grey, profile)
     rgba = np.asarray(image.convert("RGBA"))

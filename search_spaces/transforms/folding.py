@@ -127,12 +127,14 @@ def find_residual(graph: Graph) -> ResidualSum:
         node = by_name[node.inputs[0]]
     if isinstance(node.operator, Add) and node.operator.activation is Activation.NONE:
         for kept, image in (node.inputs, node.inputs[::-1]):
+            if graph.channels[kept] != graph.channels[image]:
+                continue  # the convolution would have to output the image's channels, too
             last = _conv_before_residual(by_name, kept, image)
             if last is not None and _can_pass_image(last) and len(graph.readers(last.name)) == 1:
                 return ResidualSum(node, kept, image, last)
     raise GraphError(
         f"there is no image residual to fold: node {node.name!r} ({node.operator.kind}) does not "
-        "add the repeated input to a convolution"
+        "add the repeated input to a convolution with as many channels"
     )
 
 

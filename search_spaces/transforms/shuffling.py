@@ -117,9 +117,11 @@ class _ChannelSplitter:
             return parts[0] if len(parts) == 1 else self.add(Node(name, operator, parts))
         if isinstance(operator, Tile):
             count, rest = divmod(size, self.channels[source])
-            if count > 1 and not rest:
-                return self.add(Node(name, replace(operator, count=count), node.inputs))
-            return None if rest else source
+            if rest or begin % self.channels[source]:  # no whole copies of the source
+                return None
+            if count > 1:
+                source = self.add(Node(name, replace(operator, count=count), node.inputs))
+            return source
         inputs = node.inputs
         if isinstance(operator, _BY_CHANNEL) and self._is_by_channel(node):
             inputs = tuple(self.add_part(each, begin, size) for each in inputs)

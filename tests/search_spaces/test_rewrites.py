@@ -35,6 +35,7 @@ from search_spaces import (
     InputSpec,
     Node,
     PixelShuffle,
+    Resize,
     infer,
     lower,
     zoo,
@@ -237,6 +238,20 @@ def test_what_has_no_image_residual_is_not_folded(graph: Graph, place: str) -> N
     for rewrite in (fold_residual, lambda graph: separate_sum(graph).then(fold_residual)):
         with pytest.raises(GraphError, match=place):
             rewrite(graph)
+
+
+@pytest.mark.parametrize("is_before_shuffle", [False, True])
+def test_an_image_added_to_a_single_channel_is_not_folded(is_before_shuffle: bool) -> None:
+    net = GraphBuilder()
+    if is_before_shuffle:
+        total = net.add(net.conv(net.input, 1), net.concat(*[net.input] * 9))
+        graph = net.image(total, 3)
+    else:
+        pixels = net.add_node(DepthToSpace(block=3), net.conv(net.input, 9))
+        net.add_node(Clip(), net.add(pixels, net.add_node(Resize(factor=3), net.input)))
+        graph = net.graph
+    with pytest.raises(GraphError, match="to a convolution with as many channels"):
+        fold_residual(graph)
 
 
 def test_an_image_is_not_led_through_what_would_change_it() -> None:

@@ -14,6 +14,8 @@ from latency_models import WeightGranularity
 from nas.data.pixels import Pixels
 from nas.evaluation.inference import run_in_worker
 from nas.quantization.conversion import convert
+from nas.training.initialization import Array
+from nas.training.interpretation import Interpreter, Mode
 from nas.training.job import Weights
 from nas.training.network import Network
 from nas.training.tensorflow_quietly import tf
@@ -27,10 +29,12 @@ from search_spaces import (
     GraphBuilder,
     GraphError,
     InputSpec,
+    NearestConv,
     PixelShuffle,
     PRelu,
     ShuffleRows,
     Slice,
+    Tile,
     infer,
     lower,
     zoo,
@@ -107,6 +111,28 @@ def test_what_others_read_too_is_cut_and_not_computed_again() -> None:
     assert len(cut(graph)) == 2
     assert sum(isinstance(node.operator, Conv) for node in graph.nodes) == 3
     assert infer(graph, SPEC).macs == infer(features_read_twice(), SPEC).macs
+
+
+@pytest.mark.parametrize(("repeat", "channels"), [(Tile, 6), (Tile, 3), (NearestConv, 3)])
+def test_rows_that_begin_within_a_copy_of_repeated_channels_keep_their_order(
+    repeat: type[Tile], channels: int
+) -> None:
+    net = GraphBuilder()
+    copies = net.add_node(repeat(count=5), net.conv(net.input, channels))
+    graph = net.image(net.add_node(Slice(begin=1, size=12), copies), 2)
+    rewrite = shuffle_by_rows(graph)
+    weights = random_weights(Network(graph), seed=1)
+    assert np.array_equal(
+        float_image(rewrite.graph, rewrite.carry(weights)), float_image(graph, weights)
+    )
+
+
+def float_image(graph: Graph, weights: Weights) -> Array:
+    lr = np.random.default_rng(3).integers(0, 256, (1, SPEC.height, SPEC.width, 3))
+    values = {name: tf.constant(value) for name, value in weights.items()}
+    levels = Interpreter(graph)(values, tf.constant(lr, tf.float32), Mode(quantize=False))
+    image: Array = levels.numpy()
+    return image
 
 
 def test_activations_and_slopes_go_with_their_channels() -> None:

@@ -131,6 +131,16 @@ def test_cmyk_by_its_profile(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(path).rgb[0, 5], [255, 0, 255])
 
 
+def test_a_profile_of_lab_does_not_go_along_with_rgb(tmp_path: Path) -> None:
+    image = Image.fromarray(RGB).convert("LAB")
+    path = saved(tmp_path, image, "a.tif")
+    with Image.open(path) as stored:
+        assert (stored.mode, "icc_profile" in stored.info) == ("LAB", True)
+    picture = read_picture(path)
+    np.testing.assert_array_equal(picture.rgb, np.asarray(image.convert("RGB")))
+    assert picture.profile is None
+
+
 def test_a_colour_profile_goes_along(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture = read_picture(saved(tmp_path, Image.fromarray(RGB), icc_profile=profile))
