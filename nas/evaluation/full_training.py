@@ -40,7 +40,7 @@ from .training_folder import TrainingFolder
 from .validation import PeriodicValidation, ValidationPoint
 
 if TYPE_CHECKING:
-    from ..training.trainer import Checkpoint, Trainer
+    from ..training.trainer import Checkpoint, TrainedPhases, Trainer
 
 _CURVE_HEADER = "phase,step,psnr_db\n"
 
@@ -119,18 +119,23 @@ class LongTraining:
             if self.teacher:
                 self.teacher.open(worker, self.data.training.scale)
             evaluator = self.evaluator(worker)
-            with files.locked(), deferred_interrupts() as interrupted:
+            with files.locked():
                 if self.finished:
                     raise InputError(f"{self.folder}: this training is finished")
                 checkpoint = CheckpointFile(files.checkpoint, self.identity)
                 start = checkpoint.read() or self._end_of_float_phase()
                 if start is None:
                     files.curve.unlink(missing_ok=True)
-                monitor = _StepMonitor(
-                    checkpoint, PeriodicValidation(evaluator, record), observe, interrupted
-                )
                 targets = self._targets(worker, taught)
-                alternatives = self._train(evaluator, monitor, targets, start)
+                # Only steps defer an interrupt: between two of them, a checkpoint is written first.
+                with deferred_interrupts() as interrupted:
+                    monitor = _StepMonitor(
+                        checkpoint, PeriodicValidation(evaluator, record), observe, interrupted
+                    )
+                    trained = self._take_steps(evaluator, monitor, targets, start)
+                if interrupted():  # after the last step
+                    raise KeyboardInterrupt
+                alternatives = self._quantize(evaluator, trained)
                 evaluated = max(alternatives, key=lambda one: one.quality.psnr_db)
                 self._write(evaluated, alternatives, self._card(evaluated, evaluator))
         return evaluated
@@ -155,23 +160,30 @@ class LongTraining:
         finished = {Phase.FLOAT: self.float_weights(int8_trained=False)}
         return Checkpoint(Phase.FLOAT, self.recipe.steps, {}, seconds, finished)
 
-    def _train(
+    def _take_steps(
         self,
         evaluator: CandidateEvaluator,
         monitor: _StepMonitor,
         images: ImageSet,
         start: Checkpoint | None,
+    ) -> TrainedPhases:
+        """Trains all phases, from ``start`` if there is one."""
+        from ..training.trainer import train_phases
+
+        job = evaluator.job(self.candidate, self.seed)
+        return train_phases(job, images, self._phases, monitor.begin, monitor.observe, start)
+
+    def _quantize(
+        self, evaluator: CandidateEvaluator, trained: TrainedPhases
     ) -> tuple[EvaluatedCandidate, ...]:
         """Returns the network quantized after training, and after INT8 training if requested."""
-        from ..training.trainer import train_phases
         from ..training.training_run import quantized_weights, training_result
 
         job = evaluator.job(self.candidate, self.seed)
-        trained = train_phases(job, images, self._phases, monitor.begin, monitor.observe, start)
         weights, seconds = trained.weights, trained.seconds
         int8 = quantized_weights(job, weights[Phase.FLOAT], self.data.training)
         results = [training_result(job, self.data, weights[Phase.FLOAT], int8, seconds)]
-        if Phase.INT8 in weights:
+        if Phase.TWIN in weights:  # without its twin, the INT8 training was left out half-way
             float32, int8 = weights[Phase.TWIN], weights[Phase.INT8]
             results.append(
                 training_result(job, self.data, float32, int8, seconds, int8_trained=True)
@@ -314,7 +326,7 @@ def is_int8_trained(card: ModelCard) -> bool:
 
 
 class _StepMonitor:
-    """Between two steps, writes checkpoints, validates, and stops if interrupted."""
+    """After a step, writes a checkpoint if it is due, validates, and stops if interrupted."""
 
     def __init__(
         self,
@@ -333,7 +345,9 @@ class _StepMonitor:
     def observe(self, progress: Progress) -> None:
         assert self._trainer is not None  # begin() was called
         self._observe(progress)
-        if self._checkpoint.is_due or self._interrupted():
+        # What follows the last step of a phase may take long, and be interrupted.
+        is_last = progress.step == progress.steps
+        if is_last or self._checkpoint.is_due or self._interrupted():
             self._checkpoint.write(self._trainer.capture())
         if self._interrupted():
             raise KeyboardInterrupt

@@ -17,6 +17,7 @@ from pathlib import Path
 from search_spaces import InputError
 
 from ..system.files import is_left_over, require_folder_or_nothing, write_whole
+from ..system.locks import LOCK, in_turn
 
 _SUMS = "SHA256SUMS"
 _UNFINISHED = "UNFINISHED"
@@ -28,7 +29,9 @@ _FRONT_FOLDER = re.compile(r"rank\d+-trial\d+")
 def require_free(folder: Path) -> None:
     """Raises InputError unless ``folder`` is new, empty or an earlier export (to be replaced)."""
     require_folder_or_nothing(folder, "name a folder to export to")
-    is_used = folder.is_dir() and not all(map(is_left_over, folder.iterdir()))
+    if not folder.is_dir():
+        return
+    is_used = any(path.name != LOCK and not is_left_over(path) for path in folder.iterdir())
     if is_used and not _is_export(folder):
         raise InputError(f"{folder}: holds other files, and is no export; name another folder")
 
@@ -46,7 +49,16 @@ def require_writable(folder: Path) -> None:
 
 
 def write_folder(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
-    """Writes ``content``, replacing the files of an earlier export; returns all paths."""
+    """Writes ``content``, replacing the files of an earlier export; returns all paths.
+
+    If another process is writing an export to ``folder``, its files are replaced after its end.
+    """
+    with in_turn(folder):
+        _write_locked(folder, content)
+    return [folder / name for name in (*content, _SUMS)]
+
+
+def _write_locked(folder: Path, content: Mapping[str, bytes]) -> None:
     earlier_names = _names_of_earlier_export(folder)
     write_whole(folder / _UNFINISHED, "\n".join(sorted({*earlier_names, *content})).encode())
     for name in (_SUMS, *(earlier_names - set(content))):
@@ -57,7 +69,6 @@ def write_folder(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
     sums = [f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)]
     write_whole(folder / _SUMS, "".join(sums).encode())
     (folder / _UNFINISHED).unlink()
-    return [folder / name for name in (*content, _SUMS)]
 
 
 def remove_stale(target: Path, written: Collection[Path], origin: str) -> None:
@@ -71,7 +82,7 @@ def remove_stale(target: Path, written: Collection[Path], origin: str) -> None:
             continue
         card_origin = _origin_in_card(folder)
         if card_origin is None or card_origin.startswith(origin):
-            for name in {*_names_of_earlier_export(folder), _SUMS, _UNFINISHED}:
+            for name in {*_names_of_earlier_export(folder), _SUMS, _UNFINISHED, LOCK}:
                 (folder / name).unlink(missing_ok=True)
             if not any(folder.iterdir()):
                 folder.rmdir()

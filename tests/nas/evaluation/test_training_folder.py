@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nas.evaluation.training_folder import TrainingFolder
 from nas.exporting.folder import require_free
 from nas.latency.model_reference import find_network
 from nas.system.files import write_json
+from nas.training import training_run
+from nas.training.job import Weights
 from search_spaces import InputError, zoo
 
 from ..console import Console, write_photos
@@ -200,6 +203,29 @@ def test_what_was_only_quantized_goes_on_with_int8_steps(console: Console) -> No
     assert console.run(*train, *at_once)[0] == 0
     for name in ("model.tflite", "other.tflite", "float.npz", "twin.npz"):
         assert (trained / name).read_bytes() == (Path("at_once") / name).read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_quantizing_stops_at_once(
+    console: Console, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    write_photos(console.folder / "photos")
+    train = ("train", "ABPN", "--data", "photos", "--steps", "10", "--batch", "1", "--patch", "8")
+
+    def interrupted(*_: object) -> Weights:
+        signal.raise_signal(number)
+        raise AssertionError("not interrupted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_run, "quantized_weights", interrupted)
+        assert console.run(*train)[0] == 130
+    trained = Path("trained/ABPN-x3")
+    with np.load(trained / "checkpoint.npz") as checkpoint:
+        about = json.loads(str(checkpoint["about"]))
+    assert (about["phase"], about["step"]) == ("twin", 3)  # its last step: no step is taken again
+    # INT8 steps may be left out now, though they were taken.
+    assert console.run(*train, "--quantize", "ptq")[0] == 0
+    assert not (trained / "twin.npz").exists()
 
 
 def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:

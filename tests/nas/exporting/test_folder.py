@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,30 @@ def test_one_that_was_cut_off_is_repeated(
     monkeypatch.setattr(folders, "write_whole", whole)
     write_folder(out, CONTENT)
     assert names(out) == {*CONTENT, "SHA256SUMS"}
+
+
+def test_exports_at_the_same_time_replace_each_other_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, whole = tmp_path / "out", write_whole
+
+    def write(path: Path, content: bytes) -> None:
+        whole(path, content)
+        time.sleep(0.01)
+
+    monkeypatch.setattr(folders, "write_whole", write)
+    contents = [dict.fromkeys(CONTENT, b"%d" % number) for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda content: write_folder(out, content), contents))
+    assert names(out) == {*CONTENT, "SHA256SUMS"}
+    assert {name: (out / name).read_bytes() for name in CONTENT} in contents
+
+
+def test_a_folder_with_a_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    require_free(tmp_path)
+    write_folder(tmp_path, CONTENT)
+    assert names(tmp_path) == {*CONTENT, "SHA256SUMS"}
 
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
