@@ -40,6 +40,39 @@ _COMPILED = "ethos-u85-1024"
 COMPILER = "compiler"
 #: Goal for the CPU time of a trial without its training.
 GOAL_MS = 100
+#: The page, before its tables.
+_TEXT = """\
+# CPU time of a search besides training
+
+    python -m studies.search_overhead.run --trials {trials}
+
+CPU milliseconds of a trial besides its training: means of {trials} trials, after {warm_up} trials of
+warm-up. The study searches `mobile` for x3 at 360x640 with `--objective pareto`, in a SQLite file
+that contains the given number of finished trials of random networks. One worker continues it with
+the product's own loop, sampler, database, locks and files; a formula replaces the training. Each
+figure was measured in a new process on one CPU, as the CPU time of all its threads; the samplers
+were run alternately. A refused trial counts towards the next trained one: TPE draws refused
+networks, which makes its figures larger, while the surrogate checks its options before. Each part
+excludes the other parts; [results.csv](results.csv) has all figures.
+
+The machine: one hyperthread of a core (AMD EPYC). CPU times grow if other processes share the core;
+ratios between samplers and growth with the study are more reliable.
+
+* **options**: makes the networks among which the next one is chosen, in a thread while the last one
+  trains: draws them, computes features, estimates latencies with a regression and improvements with
+  a Gaussian process. No trial waits for this if trainings take longer, but it takes CPU time from
+  the training. About 150 networks are made for each trial, however many trials are finished. The
+  remainder (options: options) is computing hashes and checking outputs for gaps.
+* **waited for**: everything else. The choice (records, known networks, Gaussian process, budget;
+  for TPE its own sampling), drawing and storing the parameters, the check for duplicates, the
+  latency of the few networks that are considered last, the database and the files.
+* **rest** is Optuna, and the threads that maintain a worker's lock and its time.
+
+The goal is {goal_ms} ms a trial after {finished} trials. {verdict}
+
+Latencies are those of the device's regression, or of the regression of its compiler. The tables do
+not include the compiler's own time; it compiles at most eight networks a trial. {compiler}
+"""
 
 
 @dataclass(frozen=True)
@@ -104,42 +137,15 @@ def _in_new_process(
 
 def page(known: Sequence[Row], trials: int) -> str:
     """Returns the text of README.md."""
-    lines = [
-        "# What a search does beside training",
-        "",
-        f"    python -m studies.search_overhead.run --trials {trials}",
-        "",
-        "CPU milliseconds of a trial, beside its training: means of "
-        f"{trials} trials, after {WARM_UP} that",
-        "carry what is made once a process. The study is of `mobile` for x3 at 360x640, for a",
-        "front, in a file of SQLite, with so many finished trials of random networks; a worker",
-        "goes on with it by the product's own loop, sampler, database, locks and files, and a",
-        "formula stands for the training. Each figure is of a fresh process on one CPU, by CPU",
-        "time of its threads; the samplers were run in turn. A trial that is refused counts with",
-        "the next one that is trained: TPE may draw such ones, which makes its figures larger,",
-        "while the surrogate's options are checked before. Every part is without the others;",
-        "[results.csv](results.csv) has all of them.",
-        "",
-        "The machine: one hyperthread of a core (AMD EPYC). Where other work shares the core, CPU",
-        "time grows; ratios of samplers and growth with the study are sounder.",
-        "",
-        "* **options**: the networks among which the next one is chosen, made in a thread while",
-        "  the last one trains: drawn, described by features, their latency estimated by a",
-        "  regression, their improvement by a Gaussian process. No trial waits for it where",
-        "  trainings take longer, but it takes this CPU time from the training beside it. About",
-        "  150 networks are made for each trial, however many are finished. What no other part",
-        "  counts of it (options: options) are hashes, and the check for gaps in the output.",
-        "* **waited for**: all else. The choice (records, known networks, Gaussian process,",
-        "  budget; for TPE its own sampling), drawing and storing the parameters, the check for",
-        "  duplicates, the latency of the few that are chosen from, the database and the files.",
-        "* **rest** is Optuna, and the threads that keep a worker's lock and time.",
-        "",
-        f"The goal is {GOAL_MS} ms a trial after {FINISHED[-1]} trials. " + _verdict(known),
-        "",
-        "Latency is by the device's regression, or by that of its compiler. A compiler's own time",
-        "is no part of the tables: it is asked about what may be trained next, at most eight",
-        "networks a trial. " + _compiler(known),
-    ]
+    text = _TEXT.format(
+        trials=trials,
+        warm_up=WARM_UP,
+        goal_ms=GOAL_MS,
+        finished=FINISHED[-1],
+        verdict=_verdict(known),
+        compiler=_compiler(known),
+    )
+    lines = text.splitlines()
     for device in DEVICES:
         lines += ["", f"## {device}", "", *_table([row for row in known if row.device == device])]
     return "\n".join([*lines, ""])
@@ -155,7 +161,9 @@ def _verdict(known: Sequence[Row]) -> str:
         ]  # fmt: skip
         waited = sum(row.milliseconds for row in rows if not row.part.startswith(POOL))
         every = sum(row.milliseconds for row in rows)
-        device_texts.append(f"{device} waited for {waited:.0f}, {every:.0f} with the options")
+        device_texts.append(
+            f"on {device} a trial waits {waited:.0f} ms, {every:.0f} ms with the options"
+        )
     lines = ";\n".join(device_texts)
     return f"Measured with the sampler `surrogate`:\n{lines}."
 
