@@ -46,8 +46,8 @@ _TEXT = """\
 
     python -m studies.search_overhead.run --trials {trials}
 
-CPU milliseconds of a trial besides its training: means of {trials} trials, after {warm_up} trials of
-warm-up. The study searches `mobile` for x3 at 360x640 with `--objective pareto`, in a SQLite file
+CPU milliseconds of a trial besides its training: means of {trials} trials, after {warm_up} trials
+of warm-up. The study searches `mobile` for x3 at 360x640 with `--objective pareto`, in a SQLite file
 that contains the given number of finished trials of random networks. One worker continues it with
 the product's own loop, sampler, database, locks and files; a formula replaces the training. Each
 figure was measured in a new process on one CPU, as the CPU time of all its threads; the samplers
@@ -71,7 +71,8 @@ ratios between samplers and growth with the study are more reliable.
 The goal is {goal_ms} ms a trial after {finished} trials. {verdict}
 
 Latencies are those of the device's regression, or of the regression of its compiler. The tables do
-not include the compiler's own time; it compiles at most eight networks a trial. {compiler}
+not include the compiler's own time; it compiles at most eight networks a trial.
+{compiler}
 """
 
 
