@@ -47,13 +47,13 @@ _TEXT = """\
     python -m studies.search_overhead.run --trials {trials}
 
 CPU milliseconds of a trial besides its training: means of {trials} trials, after {warm_up} trials
-of warm-up. The study searches `mobile` for x3 at 360x640 with `--objective pareto`, in a SQLite file
-that contains the given number of finished trials of random networks. One worker continues it with
-the product's own loop, sampler, database, locks and files; a formula replaces the training. Each
-figure was measured in a new process on one CPU, as the CPU time of all its threads; the samplers
-were run alternately. A refused trial counts towards the next trained one: TPE draws refused
-networks, which makes its figures larger, while the surrogate checks its options before. Each part
-excludes the other parts; [results.csv](results.csv) has all figures.
+of warm-up. The study searches `mobile` for x3 at 360x640 with `--objective pareto`, in a SQLite
+file that contains the given number of finished trials of random networks. One worker continues it
+with the product's own loop, sampler, database, locks and files; a formula replaces the training.
+Each figure was measured in a new process on one CPU, as the CPU time of all its threads; the
+samplers were run alternately. A refused trial counts towards the next trained one: TPE draws
+refused networks, which makes its figures larger, while the surrogate checks its options before.
+Each part excludes the other parts; [results.csv](results.csv) has all figures.
 
 The machine: one hyperthread of a core (AMD EPYC). CPU times grow if other processes share the core;
 ratios between samplers and growth with the study are more reliable.
