@@ -216,9 +216,13 @@ def test_an_interrupt_while_quantizing_stops_at_once(
         signal.raise_signal(number)
         raise AssertionError("not interrupted")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(training_run, "quantized_weights", interrupted)
-        assert console.run(*train)[0] == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(training_run, "quantized_weights", interrupted)
+            assert console.run(*train)[0] == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     trained = Path("trained/ABPN-x3")
     with np.load(trained / "checkpoint.npz") as checkpoint:
         about = json.loads(str(checkpoint["about"]))
