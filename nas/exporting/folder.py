@@ -17,7 +17,7 @@ from pathlib import Path
 from search_spaces import InputError
 
 from ..system.files import is_left_over, require_folder_or_nothing, write_whole
-from ..system.locks import LOCK, in_turn
+from ..system.locks import folder_lock
 
 _SUMS = "SHA256SUMS"
 _UNFINISHED = "UNFINISHED"
@@ -29,9 +29,7 @@ _FRONT_FOLDER = re.compile(r"rank\d+-trial\d+")
 def require_free(folder: Path) -> None:
     """Raises InputError unless ``folder`` is new, empty or an earlier export (to be replaced)."""
     require_folder_or_nothing(folder, "name a folder to export to")
-    if not folder.is_dir():
-        return
-    is_used = any(path.name != LOCK and not is_left_over(path) for path in folder.iterdir())
+    is_used = folder.is_dir() and not all(map(is_left_over, folder.iterdir()))
     if is_used and not _is_export(folder):
         raise InputError(f"{folder}: holds other files, and is no export; name another folder")
 
@@ -53,7 +51,8 @@ def write_folder(folder: Path, content: Mapping[str, bytes]) -> list[Path]:
 
     If another process is writing an export to ``folder``, its files are replaced after its end.
     """
-    with in_turn(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder_lock(folder):
         _write_locked(folder, content)
     return [folder / name for name in (*content, _SUMS)]
 
@@ -82,7 +81,7 @@ def remove_stale(target: Path, written: Collection[Path], origin: str) -> None:
             continue
         card_origin = _origin_in_card(folder)
         if card_origin is None or card_origin.startswith(origin):
-            for name in {*_names_of_earlier_export(folder), _SUMS, _UNFINISHED, LOCK}:
+            for name in {*_names_of_earlier_export(folder), _SUMS, _UNFINISHED}:
                 (folder / name).unlink(missing_ok=True)
             if not any(folder.iterdir()):
                 folder.rmdir()

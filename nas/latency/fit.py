@@ -21,7 +21,10 @@ from latency_models.sources.regression.settings import (
     TermSettings,
 )
 from latency_models.sources.regression.source import read_table
-from latency_models.sources.regression.transfer import cross_validate_transfer, transfer
+from latency_models.sources.regression.transfer import (
+    cross_validate_transfer,
+    require_transferable,
+)
 from latency_models.sources.regression.validation import (
     FIGURES,
     Accuracy,
@@ -128,10 +131,10 @@ def transfer_folder(
             "name one of those that `nas latency devices` calls so"
         )
     rows = _checked_rows(folder, device)
+    require_transferable(rows)
     donor_rows = read_table(donor.folder / donor_settings.table)
     tell(_PROGRESS.format(len(rows)))
     fitted = fit(donor_settings.structure, donor_rows)
-    transfer(fitted, rows)  # InputError for too few rows
     figures = FitErrors(None, accuracy(cross_validate_transfer(fitted, rows)))
     write_text(folder / DONOR_TABLE, write_measurements(donor_rows))
     settings = donor_settings.model_copy(

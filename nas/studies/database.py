@@ -6,7 +6,6 @@ Also provides the locks by which workers exclude each other.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -31,6 +30,7 @@ from sqlalchemy.pool import NullPool
 
 from search_spaces import InputError, NasError
 
+from ..system.locks import folder_lock
 from .gathering import GatheringStorage
 from .heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from .persistence import retry_while_unreachable, with_retries
@@ -154,7 +154,7 @@ def open_file(database: Path) -> RDBStorage:
     """Opens the SQLite database of one machine's workers; creates it if it is missing."""
     place = Place.of_file(database)
     # If two processes set the journal mode or create the tables at the same time, one fails.
-    with _translated_errors(place), _folder_lock(database.parent):
+    with _translated_errors(place), folder_lock(database.parent):
         # With a write-ahead log readers never wait for the writer. The file stores this mode.
         with contextlib.closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -178,18 +178,6 @@ def open_to_read(database: Path) -> RDBStorage | None:
 def can_be_written(database: Path) -> bool:
     """Returns whether this user may write the file and create files in its folder."""
     return os.access(database, os.W_OK) and os.access(database.parent, os.W_OK)
-
-
-@contextlib.contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """Holds an exclusive lock on ``folder`` among the processes of this machine."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems do not support locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def open_url(url: str, connections: int | None = None) -> BaseStorage:
@@ -235,7 +223,7 @@ def study_lock(database: Path, url: str | None) -> Iterator[None]:
     In PostgreSQL the lock excludes other machines too; for a file only processes of this machine.
     ``database`` is the study's own file, used if there is no ``url``. The lock is not reentrant.
     """
-    with _folder_lock(database.parent) if url is None else database_lock(url):
+    with folder_lock(database.parent) if url is None else database_lock(url):
         yield
 
 
@@ -281,7 +269,7 @@ def _unretried_database_lock(url: str) -> Iterator[None]:
         return
     file = Place.of_url(url).file
     folder = None if file is None else file.parent
-    with _folder_lock(folder) if folder and folder.is_dir() else contextlib.nullcontext():
+    with folder_lock(folder) if folder and folder.is_dir() else contextlib.nullcontext():
         yield
 
 

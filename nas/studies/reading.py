@@ -19,8 +19,6 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from .heartbeat import GRACE_SECONDS
-
 _TRIALS: Any = models.TrialModel.__table__
 _STUDY_ATTRIBUTES: Any = models.StudyUserAttributeModel.__table__
 _HEARTBEATS: Any = models.TrialHeartbeatModel.__table__
@@ -102,7 +100,8 @@ class RowReadingStorage(RDBStorage):
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         with _create_scoped_session(self.scoped_session) as session:
             rows = session.execute(_SELECT_HEARTBEATS, {"study_id": study_id}).all()
-        grace_period = timedelta(seconds=GRACE_SECONDS)
+        assert self.heartbeat_interval is not None
+        grace_period = timedelta(seconds=self.grace_period or 2 * self.heartbeat_interval)
         # In PostgreSQL ``now`` has a time zone, and the stored heartbeat has none.
         return [row[0] for row in rows if row[2].replace(tzinfo=None) - row[1] > grace_period]
 

@@ -30,24 +30,19 @@ def alone(folder: Path, work: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Waits until no other process is in this context for ``folder``, and locks the folder.
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Waits for an exclusive lock on ``folder`` among the processes of this machine, and holds it.
 
-    For short work, such as writing files. The folder is created if it is missing. The lock file is
-    deleted at the end; it remains if the process is killed.
+    For short work. Locks the folder itself, so that no file is created in it. The operating system
+    releases the lock if the process dies.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    while True:
-        with path.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not os.fstat(file.fileno()).st_nlink:
-                continue  # another process deleted it while this one waited
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems do not support locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 #: Name of the file in the folder that is locked.

@@ -82,11 +82,16 @@ class Transferred:
         return ms
 
 
-def transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
-    """Transfers ``donor`` to the device of ``rows``; InputError if too few or all alike."""
+def require_transferable(rows: Sequence[Measurement]) -> None:
+    """Raises InputError if ``rows`` are too few for a transfer, or all of one network."""
     if len(rows) < 2 * _PRICES:
         raise InputError(f"{len(rows)} measurements for {_PRICES} prices; take {2 * _PRICES}")
     require_several_networks(rows)
+
+
+def transfer(donor: Fit, rows: Sequence[Measurement]) -> Transferred:
+    """Transfers ``donor`` to the device of ``rows``; InputError if too few or all alike."""
+    require_transferable(rows)
     return _fit_transfer(donor, rows)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,8 +78,16 @@ def test_exports_at_the_same_time_replace_each_other_whole(
     assert {name: (out / name).read_bytes() for name in CONTENT} in contents
 
 
-def test_a_folder_with_a_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    (tmp_path / ".lock").touch()
+def test_a_folder_whose_lock_a_killed_process_held_is_free(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, time; from nas.system.locks import folder_lock\n"
+        "with folder_lock(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        process.kill()
     require_free(tmp_path)
     write_folder(tmp_path, CONTENT)
     assert names(tmp_path) == {*CONTENT, "SHA256SUMS"}

@@ -153,8 +153,10 @@ def test_ten_measurements_do_with_another_device_s_model(tmp_path: Path) -> None
     slower = collection(tmp_path / "slow", Rule(speed=3.0), seed=1)
     slower.run(9, lambda line: None)
     given = load_device(tmp_path / "donor")
+    told: list[str] = []
     with pytest.raises(InputError, match="9 measurements"):
-        transfer_folder(tmp_path / "slow", slower.device, given)
+        transfer_folder(tmp_path / "slow", slower.device, given, tell=told.append)
+    assert told == []  # an error is one line alone
     assert not (tmp_path / "slow/device.toml").exists()
     slower.run(10, lambda line: None)
     figures = transfer_folder(tmp_path / "slow", slower.device, given)
