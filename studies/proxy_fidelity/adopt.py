@@ -56,13 +56,13 @@ def _require_same_conditions(card: ModelCard, folder: Path) -> None:
     actual = (card.scale, card.data_fingerprint, *(card.training[key] for key in _RECIPE))
     required = (SCALE, images, LONG, proxy.batch, proxy.patch)
     if actual != required:
-        raise InputError(f"{folder}: trained as {actual}, not as the table: {required}")
+        raise InputError(f"{folder}: trained with {actual}, but the table requires {required}")
 
 
 def main(folders: Sequence[Path]) -> None:
     """Adds the networks of all folders."""
     for folder in folders:
-        print(folder, adopt(folder) or "is there already")
+        print(folder, adopt(folder) or "is already in the table")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class JudgedExpectation:
         return self.expected.psnr_db - self.true_db
 
     @property
-    def is_held(self) -> bool:
+    def is_covered(self) -> bool:
         """Whether the true PSNR is within the expected interval."""
         return self.expected.low_db <= self.true_db <= self.expected.high_db
 
@@ -130,12 +130,12 @@ def line(table: Table, steps: int) -> str | None:
     seconds = [row.seconds for row in table.trainings if row.steps == steps and row.seconds]
     low, high = interval(_expected, items)
     error = math.sqrt(statistics.fmean(item.error_db**2 for item in items))
-    held = statistics.fmean(item.is_held for item in items)
+    coverage = statistics.fmean(item.is_covered for item in items)
     return (
         f"| {steps:,} | {len(items)} | {statistics.median(seconds):.0f} | {tau(_short, items):.2f} "
         f"| **{tau(_expected, items):.2f}** ({low:.2f} to {high:.2f}) "
         f"| {tau(_short, items, CLOSE_DB):.2f} | {tau(_expected, items, CLOSE_DB):.2f} "
-        f"| {error:.3f} | {100 * held:.0f} |"
+        f"| {error:.3f} | {100 * coverage:.0f} |"
     )
 
 
@@ -184,9 +184,10 @@ def against_former(trainings: Sequence[Training]) -> list[str]:
                 f"| {steps:,} | {factor * steps:,} | {len(gains_db)} | {mean:+.3f} | {worst:+.3f} |"
             )
     return [
-        "Against the training of before (Adam, INT8 rounding in its last steps, the same crops;",
-        "[former_trainings.csv](former_trainings.csv)): INT8 PSNR of the same networks, dB.", "",
-        "| steps | steps of before | networks | mean gain | the least |", "|---|---|---|---|---|",
+        "Gain in INT8 PSNR over the former training of the same networks (Adam, INT8 rounding in",
+        "the last steps, the same crops; [former_trainings.csv](former_trainings.csv)):", "",
+        "| steps | steps of the former training | networks | mean gain, dB | smallest gain, dB |",
+        "|---|---|---|---|---|",
         *rows, "",
     ]  # fmt: skip
 
@@ -198,47 +199,58 @@ def report(table: Table) -> str:
     below = [row for row in long if row.psnr_db and row.psnr_db < table.bicubic_psnr_db]
     lines = [
         "# Proxy fidelity", "",
-        f"{len(long)} architectures, draws of `mobile`, networks of the zoo, and what searches",
-        "found, x3; 16 crops of 32x32 LR pixels a step, quantized after training, PSNR of the INT8",
-        "file.",
-        f"Truth is that after {LONG:,} steps. The rows are the package's own table,",
-        "[trainings.csv](../../nas/quality_model/trainings.csv), which `nas search` expects by;",
-        "`python -m studies.proxy_fidelity.run --help` tells how to add to it. Not all of the",
-        "architectures in [architectures.json](architectures.json) are trained yet.", "",
-        "Each expectation is told by a model that was fitted to all other networks: PSNR so far,",
-        "and a line over the logarithms of MACs, of the number of convolutions, and of parameters",
-        "while training to those that are left once branches are merged. The first two were chosen",
-        "on 17 of these networks among lines over up to three of MACs, parameters, convolutions,",
-        "mean and least width, MACs a parameter and the gain over bicubic. The third came after a",
-        "search whose best network, with branches, reached 0.13 dB less than expected; without it",
-        "the errors after 125 and 250 steps are 0.119 and 0.093 dB. Branches speed up a training's",
-        "beginning more than its end. found-06 to -14 came after all was chosen: of the last",
-        "three, whose pixels a transposed convolution makes, 0.05 to 0.13 dB less is expected than",
-        "they reach. No further feature of the graph makes the others' errors much less. Networks",
-        f"that end below bicubic ({table.bicubic_psnr_db:.2f} dB; {len(below)} of {len(long)})",
-        "are left out: there is nothing to rank. Taus are Kendall's with the truth, the interval",
-        f"of 95 % by bootstrap; close pairs differ by less than {CLOSE_DB} dB; the error is the",
-        "root mean square, dB; held is how often the interval of",
-        f"{100 * COVERAGE:.0f} % holds the truth, %.",
-        "Seconds are those of a training, with conversion and judging, on one core of a machine",
-        "that had other work to do: for 60 and 1,000 steps, and for what searches found, several",
-        "times as much.", "",
-        "| steps | networks | s | tau, as measured | tau, as expected | close, as measured "
-        "| close, as expected | error | held |",
+        "This study measures how well a short training predicts the INT8 PSNR after a full one of",
+        f"{LONG:,} steps, which counts as the true PSNR. It covers {len(long)} architectures for",
+        "x3: random networks of `mobile`, networks of the zoo, and networks that searches found.",
+        "Every step uses 16 crops of 32x32 LR pixels; networks are quantized after training.",
+        "The trainings are the package's own table,",
+        "[trainings.csv](../../nas/quality_model/trainings.csv), from which `nas search` computes",
+        "expected PSNR. `python -m studies.proxy_fidelity.run --help` explains how to add",
+        "trainings. Some architectures in [architectures.json](architectures.json) are not trained",
+        "yet.", "",
+        "The expected PSNR of each network comes from a model fitted to all other networks: it is",
+        "the PSNR after the short training plus a linear function of the logarithms of the",
+        "multiply-accumulates (MACs), of the number of convolutions, and of the ratio of the",
+        "parameters in training to those after branches are merged. The first two features were",
+        "chosen on 17 of these networks by comparing linear functions of up to three of: MACs,",
+        "parameters, convolutions, mean width, smallest width, MACs per parameter, and gain over",
+        "bicubic enlargement. The third was added after a search whose best network, which has",
+        "branches, reached 0.13 dB less than expected: branches speed up the beginning of a",
+        "training more than its end. Without this feature the errors after 125 and 250 steps are",
+        "0.119 and 0.093 dB. The networks found-06 to found-14 were added after all features were",
+        "chosen. The last three of them, which end in a transposed convolution, reach 0.05 to",
+        "0.13 dB more than expected. No further feature of the graph reduces the errors of the",
+        "other networks much.", "",
+        "Networks that end below bicubic enlargement "
+        f"({table.bicubic_psnr_db:.2f} dB; {len(below)} of {len(long)}) are",
+        "left out, since ranking them would be useless. In the table:", "",
+        "* Seconds are the median time of a training with conversion and evaluation, on one core",
+        "  of a machine that did other work, too. Trainings of 60 and 1,000 steps, and those of",
+        "  networks that searches found, took several times as long because of that work.",
+        "* Kendall's tau compares the ranking by the measured or the expected PSNR with the",
+        "  ranking by the true PSNR; its 95 % interval is a bootstrap interval.",
+        f"* Close pairs are pairs of networks whose true PSNR differs by less than {CLOSE_DB} dB.",
+        "* The error is the root mean square of the expected minus the true PSNR. Coverage is the",
+        f"  share of networks whose true PSNR is within the {100 * COVERAGE:.0f} % interval of the "
+        "expectation.", "",
+        "| steps | networks | seconds | tau of the measured PSNR | tau of the expected PSNR "
+        "(95 % interval) | close pairs: tau of the measured PSNR | close pairs: tau of the "
+        f"expected PSNR | error, dB | coverage of the {100 * COVERAGE:.0f} % interval, % |",
         "|---|---|---|---|---|---|---|---|---|",
         *(row for steps in LENGTHS if (row := line(table, steps))), "",
-        "Draws of `mobile` that were trained in full after the model was chosen, and that the",
-        f"package's table lacks ([unseen.csv](unseen.csv)), dB: expected after {SEARCHED} steps,",
-        "the interval, and reached.", "",
-        "| network | expected | interval | reached |",
+        "The following random networks of `mobile` were trained in full after the model was",
+        "chosen, and are not in the package's table ([unseen.csv](unseen.csv)). PSNR after",
+        f"{LONG:,} steps, as expected after {SEARCHED} steps and as reached:", "",
+        f"| network | expected, dB | {100 * COVERAGE:.0f} % interval, dB | reached, dB |",
         "|---|---|---|---|",
         *unseen_rows(table, SEARCHED), "",
-        "within-14 has four tanhs. By the first weights of then it lost 0.4 dB by quantizing after",
-        "250 steps, after 10,000 and INT8 steps still 0.2; by those of now 0.06 dB after 250.",
+        "within-14 has four tanhs. With the initial weights used at that time, quantization cost",
+        "it 0.4 dB after 250 steps, and still 0.2 dB after 10,000 steps and training with INT8",
+        "rounding. With today's initial weights it costs 0.06 dB after 250 steps.",
         "",
         *against_former(table.trainings),
         *longer(table.trainings),
-        *(f"* Failed: {row.name} at {row.steps:,}: {row.error}" for row in failed),
+        *(f"* Failed: {row.name} with {row.steps:,} steps: {row.error}" for row in failed),
     ]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"
 

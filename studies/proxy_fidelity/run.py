@@ -154,7 +154,7 @@ def train(name: str, candidate: Candidate, steps: int, evaluator: CandidateEvalu
 def main() -> None:
     """Runs the missing trainings, and writes each row when it is done."""
     parser = training_arguments(__doc__)
-    parser.add_argument("--only", action="append", help="may be repeated [all]")
+    parser.add_argument("--only", action="append", help="an architecture; may be repeated [all]")
     options = parser.parse_args()
     part: Part = options.part
     part.apply()
@@ -194,7 +194,7 @@ def require_conditions(data: Data) -> None:
     kept = read_conditions()
     if (kept.train, kept.valid) != (now.train, now.valid):
         raise SystemExit(
-            f"{CONDITIONS_FILE} tells of other images; delete it and the trainings beside it"
+            f"{CONDITIONS_FILE} describes other images; delete it and the trainings beside it"
         )
 
 

@@ -151,7 +151,7 @@ def _relative_gains(rows: Rows) -> dict[int, float]:
 
 
 def widening(predicted: Gains, gains: Floats) -> float:
-    """Returns the factor on deviations by which intervals hold nine of ten left-out networks."""
+    """Returns the factor on deviations with which intervals contain nine of ten networks."""
     errors = np.abs(predicted.mean_db - gains) / predicted.deviation_db
     return round(max(1.0, float(np.nanquantile(errors, 0.9)) / HALF_WIDTHS), 3)
 
@@ -197,8 +197,6 @@ def page(table: NetworkTable, rows: Rows, own: Gains) -> str:
     at_x3 = drawn & (scales == 3)
     rivals = {name: cross_validate(model, rows) for name, model in RIVALS.items()}
     predictions = {"Gaussian process (in use)": own, **rivals}
-    head = "| | RMSE, dB | median error, dB | tau | within the interval of 90 % |"
-    head += "\n|---|---|---|---|---|"
     models = [row(name, found, gains, at_x3) for name, found in predictions.items()]
     of_macs = in_full(table, rows, rivals["multiply-accumulates alone"], at_x3)
     full = after_full(
@@ -221,41 +219,53 @@ def page(table: NetworkTable, rows: Rows, own: Gains) -> str:
     counts = ", ".join(f"{(scales == s).sum()} for x{s}" for s in sorted(set(scales)))
     return "\n".join(
         [
-            "# What a network will reach, before it is trained",
+            "# PSNR of a network, predicted before it is trained",
             "",
             "    python -m studies.quality_model.collect --train DIR --valid DIR",
             "    python -m studies.quality_model.adopt STUDY ...",
             "    python -m studies.quality_model.fit --train DIR --valid DIR",
             "",
-            f"{len(gains)} networks of `mobile` and `anchor` ({counts}),",
-            f"each trained for {table.steps} steps as a search's default is,",
-            f"on {table.train['files']} photographs, and judged on {table.valid['files']} others.",
-            f"{drawn.sum()} are random, {rows.related.sum()} were made of one another by searches;",
-            "the latter are never judged.",
-            f"Told is the INT8 PSNR over bicubic enlargement ({LOST_DB:g} dB where it is less),",
-            "of networks that the model has not seen: a tenth left out at a time, all choices made",
-            "without it. x3:",
+            f"{len(gains)} networks of `mobile` and `anchor` ({counts}), each trained for",
+            f"{table.steps} steps, the default of a search, on {table.train['files']} photographs",
+            f"and evaluated on {table.valid['files']} others. {drawn.sum()} are random, and",
+            f"{rows.related.sum()} were derived from one another by searches; the accuracy is not",
+            "measured on the latter. Predicted is the gain in INT8 PSNR over bicubic enlargement",
+            f"(gains below {LOST_DB:g} dB count as {LOST_DB:g} dB). The accuracy is measured by",
+            "cross-validation: a tenth of the networks is left out at a time, and all choices are",
+            "made without it. For x3:",
             "",
-            head,
+            _head("model"),
             *models,
             "",
             *full,
             "",
-            f"So the deviations of the process are multiplied by {table.kernel.widening:g} in use.",
-            f"Gains at other scales count by their means beside that at x3: {relative}. By scale:",
+            "In use, the standard deviations that the Gaussian process predicts are multiplied by",
+            f"{table.kernel.widening:g}, so that nine of ten left-out networks of all scales are",
+            "within their 90 % interval. Gains at other scales are divided by their mean relative",
+            f"to the mean at x3: {relative}. By scale:",
             "",
-            head,
+            _head("scale"),
             *by_scale,
             "",
-            "As the table grows: all chosen on the first networks, deviations multiplied; judged",
-            "on later ones for x3.",
+            "Accuracy of the Gaussian process when fitted to the first networks of the table only,",
+            "which also determine all choices and the factor on the deviations; it is measured on",
+            "the later networks for x3.",
             "",
-            head,
+            _head("networks"),
             *growth,
             "",
-            f"The features that matter, by their length scales: {matter}.",
+            "The features with the largest influence, and their length scales in standard",
+            f"deviations of the feature (the shorter, the more influential): {matter}.",
             "",
         ]
+    )
+
+
+def _head(first: str) -> str:
+    """Returns the head of a table of ``row``; ``first`` is the title of its first column."""
+    return (
+        f"| {first} | root mean square error, dB | median absolute error, dB | Kendall's tau "
+        "| coverage of the 90 % interval |\n|---|---|---|---|---|"
     )
 
 

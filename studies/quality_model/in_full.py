@@ -57,13 +57,13 @@ class Predicted:
 
     @property
     def coverage(self) -> float:
-        """Share of networks within the interval of 90 %."""
+        """Share of networks whose true PSNR is within the predicted 90 % interval."""
         return float(np.mean(np.abs(self.error_db) < HALF_WIDTHS * self.deviation_db))
 
     def __str__(self) -> str:
         return (
-            f"tau {self.tau:.2f}, root mean square error {self.rms_error_db:.3f} dB, "
-            f"{self.coverage:.0%} within the interval of 90 %"
+            f"Kendall's tau {self.tau:.2f}, root mean square error {self.rms_error_db:.3f} dB, "
+            f"{self.coverage:.0%} within the 90 % interval"
         )
 
 
@@ -74,14 +74,15 @@ def after_full(own: Predicted, of_macs: Predicted, trained: Predicted) -> list[s
     networks that were trained in full.
     """
     return [
-        f"PSNR after a full training, {FULL_STEPS:,} steps, predicted before any training by the",
-        "process and by what a full training adds ([proxy_fidelity](../proxy_fidelity)):",
+        f"PSNR after a full training of {FULL_STEPS:,} steps, predicted before any training: the",
+        "Gaussian process predicts the gain after a short training, and the model of",
+        "[proxy_fidelity](../proxy_fidelity) what a full training adds to it:",
         "",
-        f"- {len(own.true_db)} random networks x3, left out as above; truth is what is expected of",
-        f"  their own short training: {own}.",
-        f"  Multiply-accumulates alone: {of_macs}",
-        f"- {len(trained.true_db)} networks that were trained in full, by models that have seen no",
-        f"  training of theirs: {trained}",
+        f"- {len(own.true_db)} random networks for x3, left out as above, compared with the PSNR",
+        f"  expected from their own short training: {own}.",
+        f"  With multiply-accumulates alone: {of_macs}",
+        f"- {len(trained.true_db)} networks that were trained in full, predicted by models fitted",
+        f"  without any of their trainings: {trained}",
     ]
 
 

@@ -43,8 +43,14 @@ from search_spaces import Graph, TransposedConv
 from ..ledger import Ledger
 
 HERE = Path(__file__).parent
-#: Methods of quantization; each has all that the one before it has.
-WAYS = ("nearest", "settled", "balanced", "narrowed")
+#: Methods of quantization by their name in ``results.csv``, and how the page names them; each
+#: contains the one before it.
+WAYS = {
+    "nearest": "nearest",
+    "settled": "+ cancelling",
+    "balanced": "+ scaled channels",
+    "narrowed": "+ narrowed ranges (`nas`)",
+}
 
 
 @dataclass(frozen=True)
@@ -111,22 +117,25 @@ def page() -> str:
     """Returns the text of README.md."""
     rows = LEDGER.read()
     lines = [
-        "# What quantizing after training costs",
+        "# PSNR lost by quantization after training",
         "",
         "    python -m studies.quantization.run FOLDER... --data DIR --test Set5 --test Set14",
         "",
-        "PSNR that a network's INT8 kernels and ranges lose against floating point, dB, the mean",
-        "of the test images (19 of Set5 and Set14) and the worst of them, after 4,000 steps of",
-        "`nas train NETWORK --recipe proxy --steps 4000 --quantize ptq`. Each way has all that",
-        "the one before it has:",
+        "PSNR in dB that a network with INT8 kernels and ranges loses against floating point,",
+        "after 4,000 steps of `nas train NETWORK --recipe proxy --steps 4000 --quantize ptq`.",
+        "Each entry is the mean of the losses on the test images (19 of Set5 and Set14), and the",
+        "largest of them. Each method contains the one before it:",
         "",
-        "- nearest: convolutions settled weight by weight, transposed ones rounded to the nearest",
-        "  level, ranges as wide as what occurs on 128 crops",
-        "- settled: transposed kernels settled weight by weight too",
-        "- balanced: faint channels brought up, where kernels have a scale for each output channel",
-        "- narrowed: ranges halfway to those of the least square error; what `nas` does",
+        "- nearest: the kernels of convolutions are rounded one weight after another so that",
+        "  rounding errors cancel, those of transposed convolutions are rounded to the nearest",
+        "  level, and INT8 ranges span all values that occur on 128 crops",
+        "- cancelling: transposed kernels are rounded one weight after another, too",
+        "- scaled channels: channels of small magnitude are scaled up, if kernels have a scale for",
+        "  each output channel",
+        "- narrowed ranges: ranges are narrowed halfway to those of the least square error. This",
+        "  is the method of `nas`",
         "",
-        f"| network | {' | '.join(WAYS)} |",
+        f"| network | {' | '.join(WAYS.values())} |",
         f"|---|{'---|' * len(WAYS)}",
     ]
     for name in dict.fromkeys(row.network for row in rows):

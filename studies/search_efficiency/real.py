@@ -70,24 +70,27 @@ def section() -> list[str]:
     rows = LEDGER.read()
     if not rows:
         return []
+    columns = " | ".join(f"score after {count}" for count in _COLUMNS)
     lines = [
         "",
         "## Real searches",
         "",
-        "As [real.py](real.py) says, on 369 photographs, each on one of two hyperthreads, other",
-        "work beside it; every training in [real.csv](real.csv). The best score so far to ABPN's",
-        "of the same study, as a full training is expected to have it, after so many trainings.",
-        "What `surrogate` knew at first was without what such searches found: with seed 0 the",
-        "table of then, with others that of today without its rows marked `related`.",
+        "Searches with real trainings on 369 photographs, run as described in [real.py](real.py),",
+        "each on one of two hyperthreads of a machine that did other work, too. Every training is",
+        "in [real.csv](real.csv). The table shows the best score after a number of trainings,",
+        "relative to ABPN's score in the same study; both are the scores expected after a full",
+        "training. The prior of `surrogate` does not contain networks that such searches found:",
+        "with seed 0 it is fitted to the package's table of that time, with other seeds to",
+        "today's table without the rows marked `related`.",
         "",
-        f"| device, sampler, seed | {' | '.join(map(str, _COLUMNS))} | trained |",
-        f"|---|{'---|' * (len(_COLUMNS) + 1)}",
+        f"| device | sampler | seed | {columns} | networks trained |",
+        f"|---|---|---|{'---|' * (len(_COLUMNS) + 1)}",
     ]
     for study, group in groupby(rows, key=lambda row: row.study):
         found = list(group)
         scores = [row.score_to_abpn for row in found]
         cells = [f"{max(scores[:n]):.2f}" if len(scores) >= n else "" for n in _COLUMNS]
-        title = f"{found[0].device}, {found[0].sampler}, {found[0].seed}"
+        title = f"{found[0].device} | {found[0].sampler} | {found[0].seed}"
         lines.append(f"| {title} | {' | '.join(cells)} | {len(scores)} |")
         print(study, lines[-1])
     return lines

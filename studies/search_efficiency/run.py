@@ -40,7 +40,7 @@ Trace = Sequence[Improvement]
 
 
 def after(trace: Trace, trainings: int) -> Improvement:
-    """Returns the last improvement of a search within so many trainings."""
+    """Returns the last improvement of a search within its first ``trainings`` trainings."""
     return [step for step in trace if step.training <= trainings][-1]
 
 
@@ -67,6 +67,7 @@ def section(device: str) -> list[str]:
         best = max(trace[-1].log2_score for runs in scores.values() for trace in runs)
         lines += _table(
             "score",
+            f"{_NEAR_LOG2_SCORE} of the best",
             scores,
             lambda step: score_ratio(step.log2_score, best),
             lambda step: step.log2_score >= best - _NEAR_LOG2_SCORE,
@@ -75,6 +76,7 @@ def section(device: str) -> list[str]:
         most = max(trace[-1].hypervolume for runs in fronts.values() for trace in runs)
         lines += _table(
             "hypervolume",
+            f"{100 * _NEAR_HYPERVOLUME:.0f} % of the largest",
             fronts,
             lambda step: step.hypervolume / most,
             lambda step: step.hypervolume >= (1 - _NEAR_HYPERVOLUME) * most,
@@ -83,14 +85,16 @@ def section(device: str) -> list[str]:
 
 
 def _table(
-    what: str,
+    quantity: str,
+    distance: str,
     traces: Mapping[str, Sequence[Trace]],
     share: Callable[[Improvement], float],
     is_near: Callable[[Improvement], bool],
 ) -> list[str]:
+    columns = " | ".join(f"{quantity} after {count}" for count in _COLUMNS)
     return [
         "",
-        f"| {what} | searches | {' | '.join(map(str, _COLUMNS))} | near |",
+        f"| sampler | searches | {columns} | trainings to within {distance} |",
         f"|---|---|{'---|' * (len(_COLUMNS) + 1)}",
         *(_row(name, runs, share, is_near) for name, runs in traces.items()),
     ]
@@ -118,27 +122,29 @@ def page() -> str:
     """Returns the text of README.md."""
     _, error, tau = simulator()
     lines = [
-        "# Trainings that each sampler needs, simulated",
+        "# Number of trainings that each sampler needs",
         "",
         "    python -m studies.search_efficiency.run --seeds 3 --fronts 0 --optunahub DIR",
         "",
-        "Searches in `mobile` for x3, without references. What a network would reach is told by a",
-        "forest fitted to one half of the package's networks (on the other half",
-        f"{error:.2f} dB off, Kendall's tau {tau:.2f}); latencies are those of the regressions.",
-        f"What the surrogate believes at first is fitted to the other half, or to {FEW} networks.",
-        "`tpe_union_multivariate` is OptunaHub's, with its defaults; `hierarchical_tpe` of the",
-        "same place does not run with Optuna 5. All searches are in",
+        "Searches in `mobile` for x3 without reference networks, with simulated trainings: a",
+        "forest fitted to one half of the package's networks predicts the PSNR that a network",
+        f"would reach. On the other half its error is {error:.2f} dB and Kendall's tau is",
+        f"{tau:.2f}. Latencies are those of the devices' regressions. The prior of `surrogate` is",
+        f"fitted to the other half, or to {FEW} networks (`surrogate, without the table`).",
+        "`tpe_union_multivariate` is a sampler of OptunaHub, used with its defaults;",
+        "`hierarchical_tpe`, also of OptunaHub, does not run with Optuna 5. All searches are in",
         "[simulated.csv](simulated.csv).",
         "",
-        "The tables are of searches for the score: medians over the searches of the best score",
-        "after so many trainings, relative to the best that any search found for the device;",
-        f"near is the median number of trainings to within {_NEAR_LOG2_SCORE} of the best score's",
-        "binary logarithm.",
+        "The tables show searches for the best score: the best score after a number of trainings,",
+        "relative to the best score that any search found for the device. The last column is the",
+        "number of trainings until the binary logarithm of a search's best score is within",
+        f"{_NEAR_LOG2_SCORE} of that of the best score of all searches. Every entry is the median",
+        "over the searches.",
         *_about_fronts(),
         "",
-        "Screening candidates by shorter trainings gained 2 to 10 % after 10 and 20 trainings,",
-        "where the screening itself was taken to cost no conversion",
-        "([screening.md](screening.md), four seeds); a search does not do it.",
+        "Searches do not screen candidates by shorter trainings. In simulations with four seeds",
+        "([screening.md](screening.md)), which assume that a screening needs no conversion, this",
+        "gained 2 to 10 % after 10 and 20 trainings.",
     ]
     for device in DEVICES:
         lines += section(device)
@@ -150,9 +156,10 @@ def _about_fronts() -> list[str]:
     if all(step.objective != Objective.PARETO for step in IMPROVEMENTS.read()):
         return []
     return [
-        "Those of hypervolumes are of searches for the front: what it dominates, in dB above",
-        f"bicubic times halvings of {SLOWEST_MS:.0f} ms, relative to the most of any search;",
-        f"near is within {100 * _NEAR_HYPERVOLUME:.0f} % of it.",
+        "The tables of hypervolumes show searches for the Pareto front: the hypervolume that the",
+        f"front dominates, in dB above bicubic enlargement times halvings of {SLOWEST_MS:.0f} ms,",
+        "relative to the largest of any search. Their last column is the number of trainings to",
+        f"within {100 * _NEAR_HYPERVOLUME:.0f} % of it.",
     ]
 
 
@@ -172,8 +179,8 @@ def searches(seeds: int, fronts: int, hub: Path | None) -> Iterable[list[Improve
 def main() -> None:
     """Runs the missing searches, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=50, help="searches for the score")
-    parser.add_argument("--fronts", type=int, default=10, help="searches for the front")
+    parser.add_argument("--seeds", type=int, default=50, help="seeds of searches for the score")
+    parser.add_argument("--fronts", type=int, default=10, help="seeds of searches for the front")
     parser.add_argument("--optunahub", type=Path)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

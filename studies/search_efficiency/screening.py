@@ -37,7 +37,7 @@ USUAL = recipe_named(RecipeName.PROXY).steps
 SCREEN = USUAL // 2
 #: Share of the screened candidates that continue.
 SHARE = 1 / 3
-#: Budgets: the time of so many trainings of usual length.
+#: Budgets: each is the time of this number of trainings of usual length.
 BUDGETS = (3, 5, 10, 20)
 
 
@@ -46,7 +46,7 @@ class Way(Enum):
 
     USUAL = f"{USUAL} steps"
     SHORT = f"{SCREEN} steps"
-    SCREENED = f"{SCREEN} steps, the best third goes on"
+    SCREENED = f"{SCREEN} steps, the best third continues to {USUAL}"
 
 
 @dataclass(frozen=True)
@@ -180,19 +180,23 @@ def page(seeds: int) -> str:
     """Returns the text of screening.md."""
     table = read_table()
     costs, errors = Costs.of(table), errors_db(table)
+    columns = " | ".join(f"score after {budget}" for budget in BUDGETS)
     lines = [
-        "# Screening",
+        "# Screening by shorter trainings",
         "",
         f"    python -m studies.search_efficiency.screening --seeds {seeds}",
         "",
-        f"{seeds} simulated searches of `surrogate` in `mobile` for each device and way. A step is",
-        f"{costs.step:.3f} s, conversion and judging {costs.fixed:.0f} s; a screening is told by",
-        "floating point, at no further cost. What a search sees of a network is off by an error",
-        f"of [proxy_fidelity](../proxy_fidelity/README.md), drawn from those of {len(errors)}",
-        "networks, the same network's for both lengths. Means of the true score of what a search",
-        "would choose after the seconds of so many usual trainings, to the best of all searches:",
+        "This study simulates searches that screen candidates by shorter trainings. For each",
+        f"device and kind of training, {seeds} searches with the sampler `surrogate` in `mobile`",
+        f"are simulated. A training step takes {costs.step:.3f} s, and conversion and evaluation",
+        f"take {costs.fixed:.0f} s; a screening is evaluated in floating point at no further cost.",
+        "A search sees a network's PSNR with an error that is drawn from those of",
+        f"[proxy_fidelity](../proxy_fidelity/README.md) for {len(errors)} networks; the errors",
+        "after both lengths are those of the same network. The table shows the mean true score of",
+        "the network that a search would choose after the time of a number of usual trainings,",
+        "relative to the best true score of all searches.",
         "",
-        f"| device | training | {' | '.join(map(str, BUDGETS))} |",
+        f"| device | training of a candidate | {columns} |",
         f"|---|---|{'---|' * len(BUDGETS)}",
     ]
     for device in DEVICES:

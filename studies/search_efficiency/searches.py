@@ -1,4 +1,4 @@
-"""Runs simulated searches, and records how far each had come after which training."""
+"""Runs simulated searches, and records the best score and hypervolume after each training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicts what a network would reach by a forest, fitted to half of the package's networks."""
+"""Predicts a network's trained PSNR by a forest, fitted to half of the package's networks."""
 
 from __future__ import annotations
 

@@ -105,13 +105,15 @@ def write(rows: list[dict[str, Any]], images: Images) -> None:
     lines = [
         "# Short training",
         "",
-        f"{STEPS:,} steps of 16 crops of 32x32 LR pixels in floating point, then 30 % more with",
-        "INT8 rounding; the better file of both is judged; x3, RGB. The drop is told by a",
-        "floating-point network that was trained for as long.",
-        "`python -m studies.short_training.run --help` tells how to run it; fingerprints of the",
-        "images are in [results.json](results.json).",
+        f"ABPN and the extreme networks of the space `anchor` are trained for x3 for {STEPS:,}",
+        "steps of 16 crops of 32x32 LR pixels in floating point, and then for 30 % more steps",
+        "with INT8 rounding; the better of the two INT8 files is evaluated on RGB. The loss is",
+        "relative to a floating-point network that was trained for as many steps. `python -m",
+        "studies.short_training.run --help` explains how to repeat the study; the fingerprints of",
+        "the images are in [results.json](results.json).",
         "",
-        "| network | parameters | test | INT8 dB | FP32 dB | drop | above bicubic | SSIM INT8 |",
+        "| network | parameters | test images | INT8 PSNR, dB | floating-point PSNR, dB "
+        "| loss, dB | gain over bicubic, dB | INT8 SSIM |",
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
