@@ -67,7 +67,7 @@ class Shipping:
         destination = self.target / self.name
         if destination.exists() and not replace_old:
             raise InputError(
-                f"{destination}: is there already; --replace puts this model in its place"
+                f"{destination}: exists already; --replace replaces it with this model"
             )
         tflite, card = _file_and_card(source)
         with tempfile.TemporaryDirectory(prefix="nas-ship-") as folder:
@@ -107,23 +107,24 @@ def require_whole(model: ShippedModel) -> None:
     require_same_operators(request, file)
     test_names = {test.name for test in card.tests}
     faults = {
-        "its name has other than lower-case letters, digits, dots and hyphens": not is_name(
+        "its name contains more than lower-case letters, digits, dots and hyphens": not is_name(
             model.name
         ),
-        "it is called like a network of the zoo": zoo.is_known(model.name),
+        "it has the name of a network of the zoo": zoo.is_known(model.name),
         f"its card is that of {card.name}": card.name != model.name,
         f"the file has {len(tflite)} bytes, more than {_MOST_BYTES}": len(tflite) > _MOST_BYTES,
-        "the card tells another size of the file": card.tflite_kb != len(tflite) / 1000,
-        "the card tells another input, scale or levels": (
+        "the card states another size of the file": card.tflite_kb != len(tflite) / 1000,
+        "the card states another input, scale or levels": (
             (image_form.input, image_form.scale, image_form.levels.dtype)
             != (card.input, card.scale, SIGNED)
         ),
-        "the card tells other weights' scales": card.granularity is not weight_granularity(file),
+        "the card states another granularity of weight scales": card.granularity
+        is not weight_granularity(file),
         f"trained for fewer than {FULL_STEPS:,} steps": card.training.get("steps", 0) < FULL_STEPS,
-        f"not judged on {' and '.join(USUAL_TESTS)}": not test_names.issuperset(USUAL_TESTS),
-        "no time on a device": not card.times,
-        "the license of its training images is not told": not card.images_license.strip(),
-        f"a path of somebody's disk: {card.data}": card.data != card.data_label,
+        f"not evaluated on {' and '.join(USUAL_TESTS)}": not test_names.issuperset(USUAL_TESTS),
+        "the card states no time on a device": not card.times,
+        "the license of its training images is not stated": not card.images_license.strip(),
+        f"the card contains a path of a local disk: {card.data}": card.data != card.data_label,
     }
     found = [fault for fault, is_so in faults.items() if is_so]
     if found:
@@ -151,7 +152,7 @@ def _evaluated(model: Path, name: str, images: ImageSet) -> SetMeans:
         )
         first = images.pairs[0].lr
         if not np.array_equal(signed.upscale(first), unsigned.upscale(first)):
-            raise InputError(f"{model}: with uint8 at both ends it computes something else")
+            raise InputError(f"{model}: gives other images with uint8 input and output")
         quality = evaluate(signed.upscale, images)
     return SetMeans(name, len(quality.images), images.fingerprint, quality.rgb)
 

@@ -31,7 +31,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Row:
-    """A network of so many ``kernels``, trained in floating point at a peak ``rate``."""
+    """A network with ``kernels`` kernels, trained in floating point at a peak ``rate``."""
 
     network: str
     kernels: int

@@ -88,10 +88,10 @@ class Soap(Optimizer):
         return form.kernel(tf.matmul(vectors, unbiased / scale), tuple(gradient.shape))
 
     def state(self) -> dict[str, Array]:
-        raise NotImplementedError("trainings of this study are short, and begin anew")
+        raise NotImplementedError("trainings of this study are short and are not resumed")
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        raise NotImplementedError("trainings of this study are short, and begin anew")
+        raise NotImplementedError("trainings of this study are short and are not resumed")
 
 
 class _Basis:

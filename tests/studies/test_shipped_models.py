@@ -83,7 +83,7 @@ def test_nothing_is_written_of_what_is_refused(shipping: Shipping, tmp_path: Pat
     short = replace(TRAINED, training={**TRAINED.training, "steps": 300})
     with pytest.raises(InputError, match="fewer than 10,000 steps"):
         quick.run(trained(tmp_path / "short", short))
-    with pytest.raises(InputError, match="not judged on Set5 and Set14"):
+    with pytest.raises(InputError, match="not evaluated on Set5 and Set14"):
         replace(quick, tests=quick.tests[:1]).run(trained(tmp_path / "out"))
     with pytest.raises(InputError, match="nowhere: cannot be read"):
         quick.run(tmp_path / "nowhere")
@@ -102,7 +102,7 @@ def _named(name: str) -> Callable[[ModelCard], ModelCard]:
         (lambda card: replace(card, candidate=zoo.find("ABPN").build(2)), TFLITE, "its graph"),
         (lambda card: replace(card, tflite_kb=9.0), TFLITE, "another size"),
         (lambda card: replace(card, training={}), TFLITE, "fewer than 10,000 steps"),
-        (lambda card: replace(card, tests=card.tests[:1]), TFLITE, "not judged on"),
+        (lambda card: replace(card, tests=card.tests[:1]), TFLITE, "not evaluated on"),
         (lambda card: replace(card, latency=None, other_times=()), TFLITE, "no time"),
         (lambda card: replace(card, images_license=" "), TFLITE, "license"),
         (lambda card: replace(card, data="/home/me/photos"), TFLITE, "/home/me/photos"),
