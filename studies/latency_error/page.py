@@ -12,55 +12,81 @@ VS680 = ("vs680", "vs680-2021")
 _KEYS = ("mape_percent", "within_10_percent", "spearman", "largest_error_percent")
 _HEAD = """# Error of the latency models
 
-`python -m studies.latency_error.run` repeats all of it; every figure, with kendall and
-coverage, is in [results.json](results.json).
+`python -m studies.latency_error.run [--tables DIR] [--host DIR]` repeats the evaluation;
+[results.json](results.json) has all figures, including Kendall's tau and the coverage.
+
+All errors are those of predictions for networks that the model was not fitted to, except where an
+error of the fit is named. A *price* is a coefficient of a model: the time for one unit of an
+operator's work. The intervals are meant to contain 90 % of the measured times; their width is the
+ratio of the upper to the lower bound, as a geometric mean over the networks.
 """
+_ERROR, _WITHIN = "mean error, %", "within 10 %, % of networks"
+_LARGEST = "largest error, %"
+_INTERVAL = ("coverage of the 90 % interval, %", "interval width (upper / lower bound)")
+_SPEARMAN = "Spearman correlation"
+_BY_MACS = "multiply-accumulates alone"
 #: How the models were made, which the figures do not show.
 _CAVEATS = """
-## What to hold against these figures
+## How to read these figures
 
-- Dimensity 8100: the terms, what is fused and that channels are padded to fours were settled with
-  the tables in sight, though not by single rows. That 36 or 44 channels cost no more than their
-  multiply-accumulates say, and PReLU behind a convolution nothing that shows, is seen in the rows
-  with a folded residual; that adding two convolutions' results costs less than writing one, in the
-  two with two branches. What is expected of prices beforehand is of VS680 and Ethos-U alone. Each
-  structure is left out with everything that follows from it: prices, padding, noise, and how many
-  standard deviations the interval takes.
-- A structure that is left out takes the price of its operators with it: of the image added, what is
-  left is what other devices let expect, within a factor of about three either way, and the interval
-  says so. FSRCNN alone has a transposed convolution, of which the prior knows nothing of its own.
-- VS680: that XLSR's and ABPN's clips saturate and PRPSR's is an operator was settled by what fits.
-  Three of the 13 graphs have inferred widths. XLSR compiled on the board and PureConvSR are farther
-  than 20 % from the fit: beside each other the first is slower and the second faster with the later
-  software than the same two layers are with that of 2021, and one factor for a software, or one for
-  each of its engines (tried), tells both no better.
-- Ethos-U: a time is the longer of arithmetic and memory, and both depend on how many rows of which
-  tensors the compiler keeps in its 384 KB of SRAM. A neural network over the operators in their
-  order is told, beside each operator's figures, which chains could run by turns within the SRAM as
-  Vela begins to schedule them, which tensors lie pixel by pixel because parts of them are written
-  or read, and whether blocks of rows and columns end where the tensor does. It is trained from
-  nothing, on all devices together and then on each by itself. Features and layers were chosen by
-  400 networks left out of the training, at the beginning of its table; the interval, one for
-  360x640 and one for other sizes, is theirs, too.
-- The networks unseen are of other seeds, drawn after all was chosen and trained.
-- 95 % within 10 % at 360x640 is missed on the U85-1024, where 93.6 % of all 1,000 are. With 3,551
-  networks to learn from, and with one training for all devices, 91.8 % of 317 others were, and 88.5
-  and 85.3 % at sizes of their own on the two U85, where 90 % are wanted. A second training of the
-  U85-1024 by itself, twice as long, left the mean error of the 400 at 3.3 % (3.2 before), while
-  that of the networks it learns from is below 2 %: more networks would help further.
-- What is still far off is mostly a transposed convolution, which takes several times as long or not
-  as its input happens to fit into the SRAM, and a first or last convolution of few
-  channels on the Ethos-U85: it takes once or twice as long as the compiler happens to cut the image
-  into blocks.
-- The files that the compiler took were written from the operators, not converted, which is much
-  faster. Of twelve networks that were also converted by TensorFlow, with weights like trained ones,
-  seven took the same cycles of an Ethos-U85 to the last digit, and the others within 0.06 %.
-- "Of 10" is a model of prices and trees of the 300 networks of another device's table, brought over
-  by ten measurements, judged by 300 fresh networks that were drawn before these.
-- Host: the prices of each kind of operator were chosen on another machine's measurements. Measured
-  by host.py; a network measured again says how far one can come here.
-- RK3588: the constants have not been tried on a network of super-resolution that somebody measured.
+- Dimensity 8100: the terms of the model, the fused operators and the padding of channels to
+  multiples of four were chosen with these tables in view, although not by looking at single rows.
+  The rows with a folded residual show that 36 or 44 channels cost no more than their
+  multiply-accumulates suggest, and that a PReLU after a convolution has no visible cost. The two
+  networks with two branches show that adding the results of two convolutions costs less than
+  writing one result. The prior expectations of the prices come from VS680 and Ethos-U only. When a
+  structure is left out, everything is estimated without it: prices, padding, noise, and the number
+  of standard deviations that the interval covers.
+- When a structure is left out, the prices of the operators that only it contains are not measured
+  any more. If all networks that add the image are left out, only the expectation from other devices
+  remains. It is uncertain by a factor of about three in either direction, which the interval
+  reflects. Only FSRCNN has a transposed convolution, and the prior contains no specific price for
+  that operator.
+- VS680: it was assumed that the clips of XLSR and ABPN are done by saturation and that PRPSR's is a
+  separate operator, because this fits the published times. The widths of three of the 13 graphs are
+  inferred. XLSR compiled on the board and PureConvSR are more than 20 % off the fit. Relative to
+  each other, the first is slower and the second is faster with the later software than the same
+  layers are with the software of 2021. One factor per software version does not fit both, and one
+  factor for each of its engines (tried) fits them no better.
+- Ethos-U: the time of an operator is the longer of arithmetic and memory transfers; both depend on
+  how many rows of which tensors the compiler keeps in its 384 KB of SRAM. A neural network over the
+  sequence of operators predicts these times. Besides the figures of each operator, its input
+  features say which chains of operators could run interleaved within the SRAM in the first step of
+  Vela's scheduling, which tensors are stored pixel by pixel because parts of them are written or
+  read, and whether blocks of rows and columns end at the edge of the tensor. It is trained from
+  random weights, on all devices together and then on each device separately. Features and layers
+  were chosen by the errors on the first 400 networks of the training table, which are excluded from
+  the training. The same networks determine the interval: one for 360x640, one for other sizes.
+- Ethos-U: the test networks were drawn with other random seeds, after all choices had been made and
+  the training was finished.
+- Ethos-U: the goal at 360x640, 95 % of the networks within 10 %, is missed on the U85-1024, where
+  93.6 % of all 1,000 are. After training on 3,551 networks, with one training for all devices, it
+  was 91.8 % of 317 other networks; at other sizes it was 88.5 and 85.3 % on the two U85, where the
+  goal is 90 %. A second separate training for the U85-1024, twice as long, left the mean error on
+  the 400 networks at 3.3 % (3.2 % before), while the error on its training networks is below 2 %:
+  more training networks would reduce the error further.
+- Ethos-U: most of the remaining large errors have one of two causes. A transposed convolution takes
+  several times as long if its input does not fit into the SRAM. On the Ethos-U85, a first or last
+  convolution with few channels may take twice as long, depending on how the compiler divides the
+  image into blocks.
+- Ethos-U: the files for the compiler were written directly from the operators, which is much faster
+  than converting them. Twelve networks were also converted by TensorFlow, with weights similar to
+  trained ones: seven of them took exactly the same number of cycles on an Ethos-U85, and the others
+  differed by at most 0.06 %.
+- Ethos-U, "transferred by 10 measurements": prices and trees were fitted to the 300 networks of the
+  other device's table and adapted by ten measurements of this device. The 300 networks for testing
+  these models were drawn before those of the other rows.
+- Host: the prices of each kind of operator were chosen on the measurements of another machine.
+  `host.py` makes the measurements of this table. The second measurement shows the best accuracy
+  that can be reached.
+- RK3588: the constants have not been compared with a measured super-resolution network.
 """
+#: Names of structures of ``results.json`` -> their descriptions.
+_RESIDUALS = {
+    "the image added": "all networks that add the image to features",
+    "features added": "all networks that add features to features",
+    "branches concatenated": "all networks that concatenate branches",
+}
 
 
 def page(results: dict[str, Any]) -> str:
@@ -70,61 +96,79 @@ def page(results: dict[str, Any]) -> str:
 
 def _sections(results: dict[str, Any]) -> Iterator[str]:
     yield _HEAD
-    yield "## Structures left out: families, all with an operator, all with a residual of a kind\n"
+    yield "## Dimensity 8100: whole structures left out of the fit\n"
+    yield (
+        "A structure is a family of networks, all networks with one operator, or all networks\n"
+        "with one kind of residual. Its networks are predicted by a model that was fitted to all\n"
+        "other networks.\n"
+    )
     yield _table(
-        ("device", "left out of the fit", "networks", "mean error %", "within 10 %", "largest %",
-         "inside the interval %", "interval, end by beginning"),
+        ("device", "left out of the fit", "networks", _ERROR, _WITHIN, _LARGEST, *_INTERVAL),
         (row for name in DIMENSITY for row in _structures(name, results[name])),
-    )  # fmt: skip
-    yield "## Networks left out, each with all its scales\n"
+    )
+    yield "## Dimensity 8100: single networks left out of the fit, each at all scales\n"
     yield _table(
-        ("device", "model", "mean error %", "within 10 %", "Spearman", "largest %",
-         "inside the interval %", "interval, end by beginning"),
+        ("device", "model", _ERROR, _WITHIN, _SPEARMAN, _LARGEST, *_INTERVAL),
         (row for name in DIMENSITY for row in _networks(name, results[name])),
-    )  # fmt: skip
-    yield "## VS680, each fact predicted from the others alone, and fitted\n"
+    )
+    rate = results["speed"]
+    yield (
+        f"The regression of dimensity8100-nnapi predicts {rate['architectures']:,} architectures "
+        f"in {rate['seconds']} s.\n"
+    )
+    yield "## VS680: published times\n"
+    yield (
+        "Each published time is predicted by a model that was fitted to the others only, and by\n"
+        "the model that was fitted to all of them. Software `2021` is that of the Mobile AI 2021\n"
+        "report, `later` is newer. *Inferred*: the width of the network is not published.\n"
+    )
     yield _table(
-        ("device", "fact", "software", "ms", "from the others, error %", "its interval, ms",
-         "fitted", "error %"),
+        ("device", "published fact", "software", "published, ms", "predicted from the others: "
+         "error, %", "predicted from the others: 90 % interval, ms", "fitted to all, ms",
+         "error of the fit, %"),
         (row for name in VS680 for row in _facts(name, results[name])),
     )  # fmt: skip
     if "ethos_u" in results:
-        yield "## Ethos-U, the compiler's own time\n"
+        yield "## Ethos-U: times estimated by the compiler, without operators left to the CPU\n"
         yield (
-            "Networks of `mobile`, x3, from the tables given, not kept here; at 360x640, or each\n"
-            "at a size of its own, with a height of 64 to 720; as the devices deploy them, pixels\n"
-            "row by row, or with DEPTH_TO_SPACE.\n"
+            "The test networks are networks of the space `mobile`, x3. They come from tables made\n"
+            "by `tables.py`, which are not part of this repository. The image is 360x640, or each\n"
+            "network has its own image size, with a height of 64 to 720. *As deployed*: pixels\n"
+            "are produced row by row, as the devices do it; the others use DEPTH_TO_SPACE.\n"
         )
         yield _table(
-            ("device", "model", "networks", "mean error %", "within 10 %", "Spearman",
-             "inside the interval %", "interval, end by beginning"),
+            ("device", "model and test networks", "number of test networks", _ERROR, _WITHIN,
+             _SPEARMAN, *_INTERVAL),
             (row for name, part in results["ethos_u"].items() for row in _ethos_u(name, part)),
         )  # fmt: skip
         seconds = max(part["processor_seconds"] for part in results["ethos_u"].values())
-        yield f"10,000 of them are predicted in {seconds} s of processor time.\n"
+        yield f"Predicting 10,000 of these networks takes {seconds} s of processor time.\n"
     if "host" in results:
-        yield "## Host: one core of the machine that ran it, LiteRT with XNNPACK\n"
-        yield "Networks of `mobile` at 360x640, x3, that the model has not seen.\n"
+        yield "## Host: one core of the machine that ran the study, LiteRT with XNNPACK\n"
+        yield "Test networks: networks of `mobile` at 360x640, x3, that the model has not seen.\n"
         yield _table(
-            ("", "networks", "mean error %", "within 10 %", "Spearman", "largest %"),
+            ("predicted by", "networks", _ERROR, _WITHIN, _SPEARMAN, _LARGEST),
             _host(results["host"]),
         )
-    board, rate = results["rk3588"], results["speed"]
-    yield "## RK3588, microseconds of a layer from the compiler's cycles\n"
+    board = results["rk3588"]
+    yield "## RK3588: time of a layer, calculated from the compiler's cycles\n"
     yield _table(
-        ("layers", "mean error %", "nine of ten within %"),
+        ("layers", _ERROR, "90 % quantile of the error, %"),
         (
-            (f"{board['layers']}, {what}", board[key]["mean_percent"],
+            (f"{board['layers']} layers, {what}", board[key]["mean_percent"],
              board[key]["nine_of_ten_percent"])
-            for what, key in (("fitted", "fitted"), ("all of one size left out", "size_left_out"))
+            for what, key in (
+                ("error of the fit", "fitted"),
+                ("all layers of the same size left out of the fit", "size_left_out"),
+            )
         ),
     )  # fmt: skip
-    yield f"{rate['architectures']:,} architectures are predicted in {rate['seconds']} s."
-    yield _CAVEATS.rstrip() + "\n"
+    yield _CAVEATS.strip() + "\n"
 
 
 def _structures(name: str, result: dict[str, Any]) -> Iterator[tuple[object, ...]]:
-    parts = {"all of these": result["structures_left_out"]} | result["structures"]
+    parts = {"all structures below": result["structures_left_out"]}
+    parts |= {_structure_title(key): row for key, row in result["structures"].items()}
     for what, row in parts.items():
         yield (
             name, what, row["networks"], f"{row['mape_percent']:.1f}",
@@ -133,14 +177,20 @@ def _structures(name: str, result: dict[str, Any]) -> Iterator[tuple[object, ...
         )  # fmt: skip
 
 
+def _structure_title(name: str) -> str:
+    if name in _RESIDUALS:
+        return _RESIDUALS[name]
+    return name if name.startswith("family ") else f"all networks {name}"
+
+
 def _networks(name: str, result: dict[str, Any]) -> Iterator[tuple[object, ...]]:
     yield (
         name,
-        "prices",
+        "regression",
         *_rounded(result["network_left_out"]),
         *_interval(result["network_left_out"]),
     )
-    yield name, "MACs alone", *_rounded(result["macs_alone"]), "", ""
+    yield name, _BY_MACS, *_rounded(result["macs_alone"]), "", ""
 
 
 def _interval(row: dict[str, float]) -> tuple[str, str]:
@@ -151,9 +201,9 @@ def _facts(name: str, result: dict[str, Any]) -> Iterator[tuple[object, ...]]:
     for fact in result["facts"]:
         within = f"{fact['left_out_low_ms']} to {fact['left_out_high_ms']}"
         yield (
-            name, fact["fact"], fact["software"], fact["ms"],
+            name, fact["fact"].replace(", later", ""), fact["software"], fact["ms"],
             f"{fact['left_out_error_percent']:+.1f}",
-            within + ("" if fact["left_out_covered"] else ", missed"),
+            within + ("" if fact["left_out_covered"] else " (published time outside)"),
             fact["fitted_ms"], f"{fact['error_percent']:+.1f}",
         )  # fmt: skip
 
@@ -163,21 +213,24 @@ def _rounded(row: dict[str, float]) -> list[str]:
 
 
 def _ethos_u(name: str, result: dict[str, Any]) -> Iterator[tuple[object, ...]]:
-    trained = f"of {result['trained_on']:,}"
-    for size, key in (("360x640", "model"), ("own sizes", "own_sizes")):
+    trained = f"regression fitted to {result['trained_on']:,} networks"
+    for size, key in (("360x640", "model"), ("own image sizes", "own_sizes")):
         for form, row in result[key].items():
             yield name, f"{trained}; {size}, {form}", *_figures(row), *_interval(row)
-    models = {"MACs": result["macs_alone"]}
-    models |= {f"of 10, {donor}": row for donor, row in result["from_ten_measurements"].items()}
+    models = {_BY_MACS: result["macs_alone"]}
+    models |= {
+        f"regression transferred {donor} by 10 measurements": row
+        for donor, row in result["from_ten_measurements"].items()
+    }
     for what, row in models.items():
         yield name, what, *_figures(row), "", ""
 
 
 def _host(result: dict[str, Any]) -> Iterator[tuple[object, ...]]:
     parts = {
-        f"model of {result['trained_on']}": result["model"],
-        "MACs": result["macs_alone"],
-        "measured again": result["measured_again"],
+        f"regression fitted to {result['trained_on']} networks": result["model"],
+        _BY_MACS: result["macs_alone"],
+        "second measurement of the same networks": result["measured_again"],
     }
     for what, row in parts.items():
         yield what, *_figures(row), f"{row['largest_error_percent']:.0f}"

@@ -17,6 +17,6 @@ def predicted_against_measured(predictions: Sequence[Prediction], title: str) ->
     return Scatter(
         tuple(Point(p.measured_ms, p.ms, p.low_ms, p.high_ms) for p in predictions),
         logarithmic("measured, ms", values),
-        logarithmic("predicted unseen, ms", values),
+        logarithmic("predicted by a fit without it, ms", values),
         _SIDE, _SIDE, title, diagonal=True,
     ).svg()  # fmt: skip

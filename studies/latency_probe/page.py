@@ -5,45 +5,57 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-_HEAD = """# What a planned probe tells, beside random networks
+_HEAD = """# Latency models from planned probes and from random networks
 
-`python -m studies.latency_probe.run` repeats all of it; figures are in
+`python -m studies.latency_probe.run` repeats the study; all figures are in
 [results.json](results.json).
 
-Devices are compilers, which tell every operator's time: once those are used, and once the time of
-the whole network alone, as a board tells it. 60 networks of `mobile` at 360x640, x3, are kept back
-from the tables of the regressions and predicted, of these for each fit those whose operators it has
-all seen ("judged"): it refuses others. The fit is that of `nas latency fit`.
+Is a latency model that is fitted to 24 planned networks as accurate as one that is fitted to 100
+random networks? The devices are compilers, which report the time of every operator. Each fit is
+made twice: with the times of all operators, and with the time of the whole network only, as a board
+reports it. The fit is that of `nas latency fit`. The models are tested on 60 networks of the space
+`mobile` at 360x640, x3, which are taken from the tables of the regressions and not used in any fit.
+A model refuses networks with operators that it has not seen; only the others are tested. Intervals
+are meant to contain 90 % of the times.
 
-- small: the 24 of `nas latency probe` on a board, single operators, pairs, branches and ends
-- networks: 24 of the first 96 networks of the table, by the same design; so a compiler is probed,
-  where the zoo is among those to choose from
-- 24 random: the mean of four tables that are parts of the random one
-- 100 random: the mean of two
+- *24 small*: the 24 networks of `nas latency probe` for a board: single operators, pairs, branches
+  and the ends of a network
+- *24 whole*: 24 of the first 96 networks of the table, chosen by the same design. A compiler is
+  probed in this way, with the zoo among the networks to choose from.
+- *24 random*: the mean of four parts of the table of random networks
+- *100 random*: the mean of two parts of it
 """
 #: Conclusions that the figures do not show by themselves.
 _CAVEATS = """
-The goal, that 24 planned networks reach what 100 random ones do, is not met. A design settles the
-prices of the model that it is made for, and the model errs: this compiler runs a convolution from
-SRAM or from DRAM as the operators around it leave room, so that an operator by itself costs
-something else than within a network. Small networks settle every price and mislead about such
-devices; that is why a compiler is probed with whole networks. Trees learn from operators, and 100
-networks hold five times as many. Where 24 do as well as 100 by networks' times, both are poor.
+The goal that 24 planned networks are as good as 100 random ones is not met.
 
-No board was at hand: whether small networks tell more of one that has no such cascades is open.
-These are no blind figures. The design, and that few rows are fitted with prices of each kind of
-operator rather than with prices that kinds share, were chosen on tables of networks with
-DEPTH_TO_SPACE, with the 60 kept back in sight: there, by the networks' times, the second brought
-the plan of whole networks on ethos-u55-256 from 30.6 to 9.6 %, and the mean of small networks on
-ethos-u65-512 from 24.7 to 26.1 %. What was tried and left: designs for prices of each kind of
-operator, half small and half whole networks, and long networks with the most different operators.
-Engines side by side are no part of the design.
+- A design determines the prices (time per unit of work) of the model that it is made for, and this
+  model is wrong here: whether the compiler runs a convolution from SRAM or from DRAM depends on the
+  space that the operators around it leave. A single operator therefore has a different cost than
+  the same operator within a network. Small networks determine every price, but mislead about such
+  devices. This is why a compiler is probed with whole networks.
+- The model's trees learn from operators, and 100 networks contain five times as many. Where 24
+  networks are as good as 100 with the times of whole networks, both models are poor.
+- No board was available. Whether small networks are better for a board without such cascades of
+  operators is open.
+- These figures are not blind. Two choices were made on tables of networks with DEPTH_TO_SPACE, with
+  the errors on the 60 test networks in view: the design, and that few rows are fitted with separate
+  prices for each kind of operator instead of prices that kinds share. With the times of whole
+  networks, the second choice changed the mean error of the plan of whole networks on ethos-u55-256
+  from 30.6 to 9.6 %, and that of small networks on ethos-u65-512 from 24.7 to 26.1 %.
+- Tried and rejected: designs for separate prices of each kind of operator, plans of half small and
+  half whole networks, and long networks with as many different operators as possible.
+- The design does not cover engines that work side by side.
 """
-_NAMES = {"small": "small", "networks": "networks", "random": "24 random", "more": "100 random"}
-_TIMES = {"told": "each operator's", "whole": "the network's"}
+#: Keys of ``results.json`` -> names on the page.
+_NAMES = {
+    "small": "24 small", "networks": "24 whole", "random": "24 random", "more": "100 random"
+}  # fmt: skip
+_TIMES = {"told": "operators", "whole": "whole network"}
 _TITLES = (
-    "device", "times", "fitted to", "operators", "judged", "mean error %", "within 10 %",
-    "inside the interval %", "interval, end by beginning", "Spearman",
+    "device", "times of", "model fitted to", "operators in the fit", "networks tested",
+    "mean error, %", "within 10 %, % of networks", "coverage of the 90 % interval, %",
+    "interval width (upper / lower bound)", "Spearman correlation",
 )  # fmt: skip
 
 
@@ -71,7 +83,7 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
 
 def _verdict(results: dict[str, Any]) -> Iterator[str]:
     """Yields lines that list the devices where 24 planned networks do as well as 100 random."""
-    yield "## Do 24 reach what 100 random ones reach?\n"
+    yield "## Devices where 24 planned networks reach the mean error of 100 random ones\n"
     for times, title in _TIMES.items():
         for name in ("small", "networks"):
             reached = [
@@ -79,6 +91,6 @@ def _verdict(results: dict[str, Any]) -> Iterator[str]:
                 for device, found in results.items()
                 if found[name][times]["mape_percent"] <= found["more"][times]["mape_percent"]
             ]
-            said = ", ".join(reached) or "on none of these devices"
-            yield f"- By {title} times, {_NAMES[name]}: {said}."
+            devices = ", ".join(reached) or "none"
+            yield f"- Times of the {title}, {_NAMES[name]}: {devices}."
     yield _CAVEATS
