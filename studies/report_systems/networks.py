@@ -12,13 +12,13 @@ NETWORKS = (
     *zoo.ZOO,
     ZooNetwork(
         "ABPN-folded",
-        "team ECNUSR in the Mobile AI 2022 report, arXiv:2211.03885, folded ABPN so",
+        "ABPN folded as by team ECNUSR, Mobile AI 2022 report, arXiv:2211.03885",
         "",
         lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.LAST)),
     ),
     ZooNetwork(
         "ABPN-folded-sum",
-        "the same, the image added by a conv 1x1 of its own",
+        "like ABPN-folded, but a separate conv 1x1 adds the image",
         "",
         lambda scale: Candidate(zoo.abpn(scale), Deployment(ResidualFold.SUM)),
     ),

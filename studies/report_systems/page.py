@@ -17,10 +17,10 @@ _EQUAL_DB = 0.02
 _ROOM_FOR_A_NAME = 1.3
 #: Note on results with former INT8 ranges; to be removed once the systems are trained again.
 _FORMER_RANGES = """\
-ABPN-folded-sum and ESPCN are as they are trained and quantized now. Of the others, INT8
-ranges were chosen by a few of each tensor's channels, which cut white off in
-ABPN-folded-sum and cost it 1.15 dB by quantizing alone. ESPCN's image is led through
-its tanhs by more of their INT8 levels now: before, its file had 27.13 dB."""
+ABPN-folded-sum and ESPCN were trained and quantized with the present method. The others were
+quantized with INT8 ranges that were chosen by a few channels of each tensor. In ABPN-folded-sum
+these ranges clipped white, which cost 1.15 dB in post-training quantization. In ESPCN, the image
+now uses more INT8 levels of the tanhs; with the former method, its file reached 27.13 dB."""
 
 
 def readme(results: dict[str, Any]) -> str:
@@ -29,27 +29,32 @@ def readme(results: dict[str, Any]) -> str:
     tests = [name for name in results["images"] if name not in ("train", "valid")]
     done = {network.name for network in ZOO} & {system["name"] for system in results["systems"]}
     lines = [
-        "# The systems of the report", "",
-        f"{len(done)} of the {len(ZOO)} networks of the zoo, x3, each trained",
-        "by one recipe: 16 crops of 32x32 LR pixels a step,",
-        "L1. PSNR and SSIM on RGB, the mean over",
-        f"all images of {', '.join(tests)}; FP32 is the floating-point network, PTQ the same",
-        "quantized, QAT an integer-only file, trained on with INT8 rounding for 30 % of the",
-        "steps more. Its drop is told by a floating-point network that was trained as long. Both",
-        "have kernels rounded at the end, so that errors cancel; of both, the file that validates",
-        "better counts. A positive drop is a loss. Networks of more than 20",
-        "GMAC were trained for as many fewer steps. One seed each. Host is one core of the machine",
-        f"that ran it; device is `{results['device']}`, with the operators that it leaves to the",
-        "CPU.",
+        "# The networks of the Mobile AI 2021 report, and later ones", "",
+        f"{len(done)} of the {len(ZOO)} networks of the zoo and two variants of ABPN at x3, all",
+        "trained with the same recipe: 16 crops of 32x32 LR pixels in each step, L1 loss, one seed.",
+        "Networks of more than 20 GMAC were trained for proportionally fewer steps.",
         "",
-        "What searches found is in [shipped_models](../shipped_models).", "",
-        "`python -m studies.report_systems.run --help` tells how to repeat it; all columns are in",
-        "[results.csv](results.csv), fingerprints of the images in [results.json](results.json).",
+        f"- PSNR and SSIM are on RGB, the mean over all images of {', '.join(tests)}.",
+        "- *FP32* is the floating-point network, *PTQ* the same network after post-training",
+        "  quantization, and *QAT* the integer-only file after additional training with INT8",
+        "  rounding for 30 % more steps. For PTQ and QAT, kernels are rounded at the end such",
+        "  that rounding errors cancel. *INT8* is the file of these two that is better on the",
+        "  validation images.",
+        "- *Drop* is the loss by quantization; positive values are losses. The drop of QAT refers",
+        "  to a floating-point network that was trained for as many steps.",
+        "- *Host* is one core of the machine that ran the study. *Device* is",
+        f"  `{results['device']}`; its time includes the operators that it leaves to the CPU.",
         "",
-        "![PSNR and time of every system](plot.svg)", "",
-        "| system | parameters | GMAC | KB | steps | FP32 dB | PTQ dB | QAT dB | drop PTQ "
-        "| drop QAT | SSIM FP32 | SSIM INT8 | SSIM drop | host ms | device ms | on the CPU "
-        "| speed-up | score / ABPN's | report: INT8 dB, drop, NPU ms |",
+        "Networks found by searches are in [shipped_models](../shipped_models).", "",
+        "`python -m studies.report_systems.run --help` explains how to repeat the study;",
+        "[results.csv](results.csv) has all columns, [results.json](results.json) has the",
+        "fingerprints of the images.",
+        "",
+        "![INT8 PSNR and time on the device of every network](plot.svg)", "",
+        "| network | parameters | GMAC | file, KB | steps | FP32 PSNR, dB | PTQ PSNR, dB "
+        "| QAT PSNR, dB | PTQ drop, dB | QAT drop, dB | FP32 SSIM | INT8 SSIM | SSIM drop "
+        "| host, ms | device, ms | operators left to the CPU | time on host / on device "
+        "| score / ABPN's | published in the report: INT8 PSNR in dB, drop in dB, NPU time in ms |",
         "|" + "---|" * 19,
     ]  # fmt: skip
     for row in results["systems"]:
@@ -69,13 +74,13 @@ def readme(results: dict[str, Any]) -> str:
             f"| {row['on_cpu']} | {row['speed_up']:.1f} | {ratio} | {report_figures} |"
         )
     lines += ["", _qat_against_ptq(results["systems"]), "", _FORMER_RANGES]
-    lines += ["", "Without a network, and ABPN after training with an output that ruins it:", "",
-              "| | dB | SSIM |", "|---|---|---|"]  # fmt: skip
+    lines += ["", "Methods without a network, and ABPN with a wrong output after training:", "",
+              "| method | PSNR, dB | SSIM |", "|---|---|---|"]  # fmt: skip
     lines += [
         f"| {r['name']} | {r['psnr_db']:.3f} | {r['ssim']:.4f} |" for r in results["baselines"]
     ]
-    lines += ["", "Entries of the report without a description, as published:", "",
-              "| team | INT8 dB | drop | NPU ms |", "|---|---|---|---|"]  # fmt: skip
+    lines += ["", "Entries of the report without a description of the network, as published:", "",
+              "| team | INT8 PSNR, dB | drop, dB | NPU, ms |", "|---|---|---|---|"]  # fmt: skip
     lines += [
         f"| {entry.team} | {entry.psnr_db:.2f} | {entry.drop_db:.2f} | {entry.npu_ms:g} |"
         for entry in REPORT
@@ -89,9 +94,9 @@ def _qat_against_ptq(systems: list[dict[str, Any]]) -> str:
     ties = sum(abs(gain) <= _EQUAL_DB for gain, _ in gains)
     (least, loser), (most, winner) = gains[0], gains[-1]
     return (
-        f"Training on with INT8 rounding (QAT) and quantizing alone (PTQ) are within\n"
-        f"{_EQUAL_DB} dB of each other for {ties} of {len(gains)} systems. QAT has most more for "
-        f"{winner}\n({most:+.3f} dB), least for {loser} ({least:+.3f} dB)."
+        f"The PSNR of QAT and of PTQ differs by at most {_EQUAL_DB} dB for {ties} of {len(gains)} "
+        f"networks.\nThe largest gain of QAT over PTQ is that of {winner} ({most:+.3f} dB), the "
+        f"smallest that of\n{loser} ({least:+.3f} dB)."
     )
 
 
