@@ -43,7 +43,7 @@ class Row:
     trained: int
     #: Best score divided by ABPN's, both as expected after a full training.
     score_ratio: float
-    #: The same ratio after so many candidates.
+    #: The same ratio after the first 5, 10 and 20 trained candidates; None if there are fewer.
     ratio_after_5: float | None = None
     ratio_after_10: float | None = None
     ratio_after_20: float | None = None
@@ -92,14 +92,17 @@ def report(rows: list[Row]) -> str:
         "",
         "    python -m studies.first_minutes.run",
         "",
-        "A search as a newcomer has it: the images that come with the packages (9 to train on, 3",
-        "to validate), every option as it is. Two cores without bfloat16. Scores",
-        "are ratios to ABPN's in the same search, both as expected after a full training;",
-        "promised is the best of what the search expects before it has trained anything. They",
-        "begin with networks that come with the package, which searches for vs680 and",
-        "ethos-u85-1024 found on other photographs.",
+        "Searches as a new user runs them: on the images that come with the packages (9 for",
+        "training, 3 for validation), with default options, on two cores without bfloat16. The",
+        "searches start from networks that come with the package; searches for vs680 and",
+        "ethos-u85-1024 found these on other photographs.",
         "",
-        "| command | seed | workers | trained | promised | after 5 | 10 | 20 | all |",
+        "Scores are shown as ratios to the score of ABPN in the same search, both as expected",
+        "after a full training. The ratio *expected before training* is the best one that the",
+        "search predicts before it has trained any network.",
+        "",
+        "| command | seed | workers | networks trained | best ratio expected before training "
+        "| best ratio after 5 networks | after 10 | after 20 | after all |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: (row.command, row.seed)):
@@ -117,8 +120,8 @@ def report(rows: list[Row]) -> str:
         trained = statistics.median(row.trained for row in searches)
         ratio = statistics.median(row.score_ratio for row in searches)
         lines += [
-            f"`{command}`: {trained:g} trained and {ratio:.2f} times ABPN's score, the medians of "
-            f"{len(searches)}.",
+            f"`{command}`: {trained:g} trained networks and {ratio:.2f} times ABPN's score "
+            f"(medians of {len(searches)} searches).",
             "",
         ]
     return "\n".join(lines)
@@ -127,7 +130,7 @@ def report(rows: list[Row]) -> str:
 def main() -> None:
     """Runs the searches that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="searches of each command [3]")
     options = parser.parse_args()
     for seed in range(options.seeds):
         for words in reversed(COMMANDS):

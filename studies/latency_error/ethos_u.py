@@ -208,7 +208,7 @@ def _figures(what: str, found: Accuracy) -> str:
 def main() -> None:
     """Writes the folders of all devices."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", type=Path)
+    parser.add_argument("tables", type=Path, help="folder written by tables.py")
     tables = parser.parse_args().tables
     for name in COMPILED:
         train, fresh, sizes = (

@@ -264,9 +264,9 @@ def errors(network: TrainedNetwork, left_out: Sequence[Example]) -> Floats:
 def main() -> None:
     """Trains and writes the networks of all devices."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", type=Path)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--own-epochs", type=int, default=OWN_EPOCHS)
+    parser.add_argument("tables", type=Path, help="folder written by tables.py")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="on all devices together")
+    parser.add_argument("--own-epochs", type=int, default=OWN_EPOCHS, help="on each device")
     options = parser.parse_args()
     assert all(load_device(name).settings.source == "vela" for name in COMPILED)
     rows: dict[str, Sequence[Measurement]] = {}

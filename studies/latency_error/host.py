@@ -28,7 +28,7 @@ TRAINED, FRESH = 150, 60
 def main() -> None:
     """Measures all networks."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="folder for the tables")
     folder = parser.parse_args().folder
     device, space = load_device("host"), load_space("mobile")
     with Worker() as worker:

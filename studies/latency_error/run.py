@@ -304,8 +304,8 @@ def speed() -> dict[str, float]:
 def main() -> None:
     """Evaluates all parts that are asked for, and writes and prints the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", type=Path)
-    parser.add_argument("--host", type=Path)
+    parser.add_argument("--tables", type=Path, help="folder written by tables.py")
+    parser.add_argument("--host", type=Path, help="folder written by host.py")
     options = parser.parse_args()
     results_file = HERE / "results.json"
     results: dict[str, Any] = json.loads(results_file.read_text()) if results_file.exists() else {}

@@ -160,9 +160,9 @@ def append(path: Path, row: Measurement) -> None:
 def main() -> None:
     """Compiles all networks of a part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", type=Path)
-    parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--networks", type=int)
+    parser.add_argument("tables", type=Path, help="folder for the tables")
+    parser.add_argument("part", choices=PARTS, help="set of networks to compile")
+    parser.add_argument("--networks", type=int, help="number of networks [all of the part]")
     options = parser.parse_args()
     networks = options.networks or PARTS[options.part].networks
     with Worker() as worker:

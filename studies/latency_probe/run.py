@@ -129,7 +129,7 @@ def device_results(name: str, folder: Path, worker: Worker) -> dict[str, Any]:
 def main() -> None:
     """Evaluates all devices, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--compiled", type=Path)
+    parser.add_argument("--compiled", type=Path, help="folder that keeps the compiled networks")
     with tempfile.TemporaryDirectory() as scratch, Worker() as worker:
         folder = parser.parse_args().compiled or Path(scratch)
         results = {name: device_results(name, folder, worker) for name in DEVICES}

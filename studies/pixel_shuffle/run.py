@@ -1,4 +1,4 @@
-"""Measures pixels made row by row on Ethos-U, whose compiler lacks DEPTH_TO_SPACE.
+"""Times pixels produced row by row on Ethos-U, whose compiler leaves DEPTH_TO_SPACE to the CPU.
 
     python -m studies.pixel_shuffle.run
 
@@ -89,8 +89,11 @@ def main() -> None:
 def page(rows: list[Row]) -> str:
     """Returns the text of README.md."""
     lines = [_HEAD]
-    lines += ["| device | networks | time, row by row | the least | the most | ABPN, ms |"]
-    lines += ["|---|---|---|---|---|---|"]
+    lines += [
+        "| device | networks | mean time ratio | smallest ratio | largest ratio "
+        "| ABPN with DEPTH_TO_SPACE, ms | ABPN row by row, ms |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|"]
     for device in DEVICES:
         own = [row for row in rows if row.device == device]
         mean = math.exp(fmean(math.log(row.ratio) for row in own))
@@ -98,27 +101,29 @@ def page(rows: list[Row]) -> str:
         (abpn,) = (row for row in own if row.network == "ABPN")
         lines.append(
             f"| {device} | {len(own)} | {mean:.2f} | {least:.2f} | {most:.2f} "
-            f"| {abpn.operator_ms:.1f} to {abpn.rows_ms:.1f} |"
+            f"| {abpn.operator_ms:.1f} | {abpn.rows_ms:.1f} |"
         )
     return "\n".join([*lines, ""])
 
 
-_HEAD = """# Pixels row by row, on NPUs without DEPTH_TO_SPACE
+_HEAD = """# Pixels produced row by row, on NPUs without DEPTH_TO_SPACE
 
-`python -m studies.pixel_shuffle.run` compiles all of it again; [results.csv](results.csv) has every
-network, and how much of its time is the CPU's.
+`python -m studies.pixel_shuffle.run` compiles all networks again; [results.csv](results.csv) lists
+every network, with the part of its time that the CPU takes.
 
-Arm's compiler for Ethos-U (Vela 5.2) leaves DEPTH_TO_SPACE to the CPU, which takes 6.2 ms for an
-image of 1080 x 1920 at 2 GB/s, if the CPU is that fast: its time may as well be half or double.
-The same image can be made by the NPU alone. Depth_to_space puts the channels of each pixel into a
-block of rows and columns; those of one row of a block lie beside each other, so a convolution that
-makes the channels of that row alone writes rows of the larger image as they are. One convolution
-for each row of a block, joined along the columns: memory then holds the image, and a reshape only
-names it. The compiler lets each convolution write where the concatenation would have, so both
-cost nothing. No arithmetic is added, but 9 channels use as much of the NPU as 16.
+Arm's compiler for Ethos-U (Vela 5.2) leaves DEPTH_TO_SPACE to the CPU. The CPU then takes 6.2 ms
+for an image of 1080 x 1920 pixels if it moves 2 GB/s; this speed is an assumption, and the true
+time may be half or double. The NPU can produce the same image by itself. Depth_to_space moves the
+channels of each pixel to a block of rows and columns. The channels for one row of the block are
+adjacent, so a convolution that computes only these channels writes rows of the larger image
+directly. One such convolution is used for each row of the block, and their results are concatenated
+along the columns. The memory then contains the image, and a reshape only changes its declared
+shape. Concatenation and reshape cost nothing, because the compiler lets each convolution write its
+result in place. No arithmetic is added, but 9 channels occupy the NPU as much as 16.
 
-Published networks of the zoo, x3, 360x640 to 1080x1920, row by row to DEPTH_TO_SPACE; means are
-geometric. No network is left with an operator on the CPU that was there for its pixels.
+The table compares published networks of the zoo, x3, from 360x640 to 1080x1920. Ratios are the time
+with pixels produced row by row divided by the time with DEPTH_TO_SPACE; their mean is geometric.
+With pixels produced row by row, no network has an operator of the pixel shuffle left on the CPU.
 """
 
 if __name__ == "__main__":

@@ -116,27 +116,31 @@ def page(winners: list[Winner], budget: str, images: str) -> str:
     first = winners[0]
     return "\n".join(
         [
-            "# How much of a predicted lead is doubt",
+            "# How much of a winner's lead is due to uncertain latency predictions",
             "",
-            "`python -m studies.predicted_leads.run --budget 30m --data DIR` repeats it; every",
-            "figure is in [results.json](results.json).",
+            "`python -m studies.predicted_leads.run --budget 30m --data DIR` repeats the study;",
+            "all figures are in [results.json](results.json).",
             "",
-            f"Searches of `{SPACE}` on {DEVICE}, {budget} each, {first.steps} steps a candidate,",
-            f"{images}. By `point` a search climbs the score of the predicted latency, by `mean`",
-            "that of its [mean over the interval]"
-            "(../../docs/searching.md#what-of-a-prediction-counts).",
+            f"Searches of `{SPACE}` for {DEVICE}, {budget} each, with {first.steps} training steps",
+            f"for each candidate, {images}. With `--risk point` a search maximizes",
+            "the score at the predicted latency, with `--risk mean` the score at the",
+            "[mean over the interval](../../docs/searching.md#what-of-a-prediction-counts).",
             "",
-            "| seed | `--risk` | trained | winner, dB expected | its ms, predicted | interval, end "
-            "by beginning | that of all trained, median | score / ABPN's at the predictions | "
-            "at the means | at the ends | of the lead is doubt |",
+            "| seed | `--risk` | networks trained | winner: expected PSNR, dB | winner: predicted "
+            "latency (interval), ms | winner: interval width (upper / lower bound) | median "
+            "interval width of all trained networks | score / ABPN's at the predicted latencies | "
+            "score / ABPN's at the mean latencies | score / ABPN's at opposite interval bounds | "
+            "share of the lead due to uncertainty |",
             "|---|---|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
-            f"ABPN is predicted to take {first.abpn_ms:.2f} ms "
+            f"The predicted latency of ABPN is {first.abpn_ms:.2f} ms "
             f"({first.abpn_low_ms:.2f} to {first.abpn_high_ms:.2f}).",
-            "Doubt is what the lead at the predictions, the ratio less 1, has above that at the",
-            "means. At the ends the winner is as slow and ABPN as fast as their intervals allow,",
-            "and the other way round: a lead that stays above 1 holds all over the intervals.",
+            "The lead is the ratio of the scores minus 1. The share due to uncertainty is the part",
+            "of the lead at the predicted latencies that is missing at the mean latencies. At",
+            "opposite interval bounds, the winner is as slow and ABPN as fast as their intervals",
+            "allow, and vice versa: a ratio that stays above 1 holds for all latencies within the",
+            "intervals.",
             "",
             *_comparison(winners),
             "",
@@ -150,10 +154,11 @@ def _comparison(winners: list[Winner]) -> Iterator[str]:
     for seed in dict.fromkeys(w.seed for w in winners):
         point, mean = by_risk[seed, Risk.POINT], by_risk[seed, Risk.MEAN]
         yield (
-            f"Seed {seed}: by `point` {_percent(point.share_of_doubt)} of the winner's lead is "
-            f"doubt, by `mean` {_percent(mean.share_of_doubt)}. At the means the winner by `mean` "
-            f"has {mean.lead.mean / point.lead.mean:.2f} times the score of the one by `point`, "
-            f"at the slow ends {mean.lead.least / point.lead.least:.2f} times."
+            f"Seed {seed}: {_percent(point.share_of_doubt)} of the lead is due to uncertainty with "
+            f"`point`, {_percent(mean.share_of_doubt)} with `mean`. The winner with `mean` has "
+            f"{mean.lead.mean / point.lead.mean:.2f} times the score of the winner with `point` at "
+            f"the mean latencies, and {mean.lead.least / point.lead.least:.2f} times at the "
+            f"unfavourable interval bounds."
         )
 
 
@@ -163,12 +168,12 @@ def _percent(share: float | None) -> str:
 
 def main() -> None:
     """Runs the searches, and writes the results."""
-    parser = argparse.ArgumentParser(description="Searches by the prediction and by its mean.")
-    parser.add_argument("--budget", default="30m", help="of each search [30m]")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", default="30m", help="budget of each search [30m]")
     parser.add_argument("--data", default=EMBEDDED, help="folder of photographs [embedded]")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds [0]")
     parser.add_argument("--steps", type=int, help="gradient steps of each candidate")
-    parser.add_argument("--folder", type=Path, help="where the searches are kept")
+    parser.add_argument("--folder", type=Path, help="keeps the searches there [a temporary folder]")
     args = parser.parse_args()
     data = load_data(args.data, SCALE)
     with tempfile.TemporaryDirectory() as temporary:
@@ -185,7 +190,7 @@ def main() -> None:
     images = (
         "on the embedded photographs"
         if args.data == EMBEDDED
-        else f"on {len(data.training.pairs)} images, {len(data.validation.pairs)} to validate"
+        else f"on {len(data.training.pairs)} images and {len(data.validation.pairs)} for validation"
     )
     text = page(winners, args.budget, images)
     write_text(HERE / "README.md", text)

@@ -31,8 +31,8 @@ def readme(results: dict[str, Any]) -> str:
     lines = [
         "# The networks of the Mobile AI 2021 report, and later ones", "",
         f"{len(done)} of the {len(ZOO)} networks of the zoo and two variants of ABPN at x3, all",
-        "trained with the same recipe: 16 crops of 32x32 LR pixels in each step, L1 loss, one seed.",
-        "Networks of more than 20 GMAC were trained for proportionally fewer steps.",
+        "trained with the same recipe: 16 crops of 32x32 LR pixels in each step, L1 loss, one",
+        "seed. Networks of more than 20 GMAC were trained for proportionally fewer steps.",
         "",
         f"- PSNR and SSIM are on RGB, the mean over all images of {', '.join(tests)}.",
         "- *FP32* is the floating-point network, *PTQ* the same network after post-training",

@@ -86,10 +86,13 @@ def baselines(bench: Bench) -> list[dict[str, Any]]:
 def main() -> None:
     """Trains the systems that are missing, and writes all result files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--test", type=Path, required=True, action="append")
-    parser.add_argument("--device", default="ethos-u85-1024")
-    parser.add_argument("--only", action="append", choices=SYSTEMS, help="may be repeated [all]")
+    parser.add_argument("--data", required=True, help="folder with train and valid")
+    parser.add_argument(
+        "--test", type=Path, required=True, action="append",
+        help="folder of test images, may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--device", default="ethos-u85-1024", help="[ethos-u85-1024]")
+    parser.add_argument("--only", action="append", choices=SYSTEMS, help="repeatable [all]")
     options = parser.parse_args()
     data = load_data(options.data, SCALE)
     tests = load_named_sets(options.test, SCALE)

@@ -114,23 +114,25 @@ def _store(part: str, name: str, row: Speed | Survival) -> None:
 def report(results: dict[str, Any]) -> str:
     """Returns the text of README.md."""
     lines = [
-        "# Many workers",
+        "# Many workers, and workers that are killed",
         "",
-        "`python -m studies.scaling.run` measures this again; all figures are in",
-        "[results.json](results.json). Workers are processes that go through the product's own",
-        "loop, database, locks and files, and train nothing: a training is a sleep. All of them,",
-        "the server and the proxy shared two hyperthreads of one core with other work that took",
-        "most of it: speeds are what that left, not what PostgreSQL or the proxy can do.",
+        "`python -m studies.scaling.run` repeats the measurements; all figures are in",
+        "[results.json](results.json). The workers are processes that use the product's own loop,",
+        "database, locks and files, but sleep instead of training. All workers, the server and the",
+        "proxy shared two hyperthreads of one core with other programs that used most of it. The",
+        "durations therefore do not show what PostgreSQL or the proxy are capable of.",
         "",
     ]
     if "speed" in results:
         lines += [
-            f"## Speed, {SECONDS:g} s a training",
+            f"## Speed with trainings of {SECONDS:g} s",
             "",
-            "The overhead is what a worker does from one training's end to its next one's begin,",
-            "the median: sampling, duplicates, bookkeeping. Space `mobile`, sampler `random`.",
+            "The overhead is the median time between the end of a worker's training and the start",
+            "of its next one: sampling, check for duplicates, storage. The space is `mobile`, the",
+            "sampler `random`.",
             "",
-            "| workers | storage | trials a second | at most | overhead, s | doubled |",
+            "| workers | storage | trials per second | upper limit without overhead | overhead, s "
+            "| networks trained twice |",
             "|---|---|---|---|---|---|",
         ]
         lines += [
@@ -141,15 +143,22 @@ def report(results: dict[str, Any]) -> str:
         lines.append("")
     if "survival" in results:
         lines += [
-            "## Killed with -9, one every few seconds",
+            "## Workers killed by `kill -9` every few seconds",
             "",
-            "Another takes its place at once. PostgreSQL is stopped as by a power cut and started",
-            "again in the middle, and each worker has a folder of its own, as on a machine of its",
-            "own: what a killed one had in hand is noticed by its heartbeat alone. SQLite's two",
-            "share a machine, and a browser reads the dashboard once a second.",
+            "A new worker replaces each killed one at once. PostgreSQL is stopped as by a power",
+            "failure and restarted after half of the trials. Each of its workers has its own",
+            "folder, as on a separate machine: only the missing heartbeat shows that the trial of",
+            "a killed worker was interrupted. The two workers of SQLite share a machine, and a",
+            "browser reads the dashboard once a second.",
             "",
-            "| storage | workers | a kill every, s | budget | trained | killed | run again | lost "
-            "| doubled | left over | s in all |",
+            "- *Repeated*: interrupted trials that were run again. *Lost*: interrupted trials that",
+            "  were not run again.",
+            "- *Doubled*: networks that count more than once, and trials that were run again more",
+            "  than once.",
+            "- *Unfinished*: trials that are still running or waiting at the end.",
+            "",
+            "| storage | workers | seconds between kills | budget, trials | trials trained "
+            "| workers killed | repeated | lost | doubled | unfinished | duration, s |",
             "|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         lines += [
@@ -170,9 +179,16 @@ def main() -> None:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", action="append", choices=("speed", "survival", "sqlite"))
-    parser.add_argument("--workers", type=int, action="append", help="for speed [1 to 64]")
-    parser.add_argument("--trials", type=int, default=TRIALS, help="where workers are killed")
-    parser.add_argument("--kill-every", type=float, default=KILL_EVERY, help="seconds")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        action="append",
+        help="in part speed [1 to 64]",
+    )
+    parser.add_argument("--trials", type=int, default=TRIALS, help="if workers are killed")
+    parser.add_argument(
+        "--kill-every", type=float, default=KILL_EVERY, help="seconds between kills"
+    )
     options = parser.parse_args()
     parts = options.part or ["speed", "survival", "sqlite"]
     with tempfile.TemporaryDirectory() as name:

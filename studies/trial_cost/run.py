@@ -197,25 +197,25 @@ def main() -> None:
 
 def _report(results: dict[str, object]) -> str:
     rows = [
-        ("gradient steps, share of the workers' time after a search's start", "{:.1%}",
+        ("share of gradient steps in the workers' time, after the start of the search", "{:.1%}",
          "gradient_share", "at least 75 %"),
-        ("training loop to bare compiled step, steps a second", "{:.3f}", "loop_to_bare",
-         "at least 0.9"),
-        (f"memory of all processes over the first {WINDOW} of {LATE} trials, MB", "{:.0f}",
+        ("steps per second of the training loop / of the bare compiled step", "{:.3f}",
+         "loop_to_bare", "at least 0.9"),
+        (f"memory of all processes, mean over the first {WINDOW} of {LATE} trials, MB", "{:.0f}",
          f"mb_after_{EARLY}", ""),
-        ("memory over the last as many to that", "{:.3f}",
+        (f"mean memory over the last {WINDOW} trials / over the first {WINDOW}", "{:.3f}",
          "memory_growth", "at most 1.1"),
-        ("`nas --help`, seconds", "{:.2f}", "help_seconds", "under 0.5"),
+        ("duration of `nas --help`, s", "{:.2f}", "help_seconds", "under 0.5"),
     ]  # fmt: skip
     lines = [f"| {text} | {form.format(results[key])} | {goal} |" for text, form, key, goal in rows]
     return "\n".join(
         [
-            "# What a trial costs",
+            "# Cost of a trial",
             "",
-            "`python -m studies.trial_cost.run` measures this again; all figures are in",
-            "[results.json](results.json). The two speeds are taken in turn, block by block.",
+            "`python -m studies.trial_cost.run` repeats the measurements; all figures are in",
+            "[results.json](results.json). The two speeds are measured in alternating blocks.",
             "",
-            "| | measured | goal |",
+            "| quantity | measured | goal |",
             "|---|---|---|",
             *lines,
             "",
