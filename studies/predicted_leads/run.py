@@ -122,9 +122,9 @@ def page(winners: list[Winner], budget: str, images: str) -> str:
             "all figures are in [results.json](results.json).",
             "",
             f"Searches of `{SPACE}` for {DEVICE}, each with a budget of {budget}, with",
-            f"{first.steps} training steps for each candidate,",
-            f"{images}. With `--risk point` a search maximizes",
-            "the score at the predicted latency, with `--risk mean` the score at the",
+            f"{first.steps} training steps for each candidate, {images}.",
+            "With `--risk point` a search maximizes the score at the predicted latency, with",
+            "`--risk mean` the score at the",
             "[mean over the interval](../../docs/searching.md#what-of-a-prediction-counts).",
             "",
             "| seed | `--risk` | networks trained | winner: expected PSNR, dB | winner: predicted "
