@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from search_spaces.errors import NasError
 
 from ..system.passwords import without_passwords
+from ..system.signals import terminable
 from ..system.text import PRINTABLE, visible
 from . import (
     checking,
@@ -89,11 +90,18 @@ def options(
 
 
 def main() -> None:
-    """Runs a command; prints an error as one line and exits with 2 for bad input, else with 1."""
+    """Runs a command; prints an error as one line and exits with 2 for bad input, else with 1.
+
+    SIGTERM ends every command as Ctrl-C does, with 130, so that temporary files are removed here
+    and on devices.
+    """
     _silence_libraries()
     _prepare_streams()
     try:
-        app()
+        with terminable():
+            app()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except NasError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from nas.checking.doctor import attached_devices
-from tests.nas.commands import execute, run, run_json
+from tests.nas.commands import execute, run, run_json, start
 from tests.nas.tiny_model import make_tflite
 
 from .double import DeviceDouble
@@ -54,6 +56,23 @@ def test_a_refusal_is_one_line_and_a_log(place: Path, board: DeviceDouble) -> No
     said = (place / "said.txt").read_text()
     assert said.startswith("INFO: STARTING!\n")
     assert "count=50 curr=5000(all same)" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_leaves_nothing_on_the_board(
+    place: Path, board: DeviceDouble, number: signal.Signals
+) -> None:
+    board.install("--us=5000", "--hang=600")
+    process = start(place, "latency", "measure", "m.tflite", "--device", "board")
+    deadline = time.monotonic() + 120
+    while not board.models():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (130, "")
+    assert board.models() == []
 
 
 def test_a_board_is_not_predicted(place: Path) -> None:
