@@ -289,21 +289,28 @@ def _sampler_seed(study: Study, cores: Cores) -> int:
 
 @contextlib.contextmanager
 def _recording_session(study: Study, worker: str) -> Iterator[None]:
-    """Stores regularly how long this worker has been alive, which counts as the study's time."""
-    started, ended = time.time(), threading.Event()
+    """Stores regularly how long this worker has been alive, which counts as the study's time.
+
+    The monotonic clock measures it: the other one is set while a search runs, by hours or years on
+    machines without a battery for it, and goes on while the machine is suspended.
+    """
+    started, clock, ended = time.time(), time.monotonic(), threading.Event()
 
     def note() -> None:
+        study.note_session(worker, started, time.monotonic() - clock)
+
+    def note_regularly() -> None:
         while not ended.wait(_SESSION_SECONDS):
             # A full disk ends the search with an error when a trial is stored.
             with contextlib.suppress(NasError, OSError, optuna.exceptions.StorageInternalError):
-                study.note_session(worker, started)
+                note()
 
-    study.note_session(worker, started)
-    thread = threading.Thread(target=note, daemon=True)
+    note()
+    thread = threading.Thread(target=note_regularly, daemon=True)
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
-        study.note_session(worker, started)
+        note()

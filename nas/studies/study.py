@@ -191,9 +191,9 @@ class Study:
         """Makes all workers upload the models they train from now on to the store at ``place``."""
         self.optuna.set_user_attr(_ARTIFACTS_KEY, str(place))
 
-    def note_session(self, worker: str, started: float) -> None:
-        """Stores that ``worker`` was alive from ``started`` (seconds of the epoch) until now."""
-        self.optuna.set_user_attr(f"{_SESSION_PREFIX}{worker}", [started, time.time()])
+    def note_session(self, worker: str, started: float, seconds: float) -> None:
+        """Stores that ``worker`` was alive for ``seconds`` from ``started`` (of the epoch) on."""
+        self.optuna.set_user_attr(f"{_SESSION_PREFIX}{worker}", [started, started + seconds])
 
     def name_worker(self, trial: optuna.Trial, worker: str) -> None:
         """Stores the name of the ``worker`` that runs ``trial``, after a first heartbeat.

@@ -52,7 +52,7 @@ def make_study(name: str, trials: int, *, baselines: bool = True, seed: int = 0)
     """
     study = create_study(StudyFolder.named(name), None, _settings(baselines))
     study.set_budget(Budget(trials=trials))
-    study.note_session("worker", time.time() - trials * _SECONDS)
+    study.note_session("worker", time.time() - trials * _SECONDS, trials * _SECONDS)
     random = np.random.default_rng(seed)
     for number in range(2 * baselines):
         _finish_reference(study, number, random)

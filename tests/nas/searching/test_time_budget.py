@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +83,30 @@ def test_what_was_proposed_because_it_fits_is_trained(
     # Once the last one was chosen, less was left than a trial had taken, its choice included.
     assert 10 < SECONDS - (last - 10) < first
     assert f"{SECONDS - last:.0f} s left of 1 min 18 s" in reason
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 2e9])
+def test_a_clock_that_is_set_while_a_search_runs_changes_no_elapsed_time(
+    jump: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = empty_study(DEVICE)
+    evaluator = InstantEvaluator.sleeping(0.0)
+    resources = Resources.deployed(
+        load_space(study.settings.space), load_device(DEVICE), evaluator.data, None
+    )
+    real, began = time.time, time.monotonic()
+
+    def train(*_: object) -> EvaluatedCandidate:
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(InstantEvaluator, "evaluate", train)
+    spent, observer = TimeSpent(study), Reporter(study, Lines())
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(study, Budget(trials=1), Run(0), resources.space, evaluator, observer, spent)
+    assert 0.5 <= study.elapsed_seconds() <= time.monotonic() - began
 
 
 def test_a_network_is_compiled_once_for_its_choice_and_its_trial(
