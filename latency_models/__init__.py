@@ -7,6 +7,7 @@ from .source import (
     LatencySource,
     NeverTaken,
     OperatorLatency,
+    SourceGone,
     UnsupportedOperators,
     WeightGranularity,
 )
@@ -14,5 +15,6 @@ from .worker import Worker, WorkerError
 
 __all__ = [
     "Latency", "LatencyError", "LatencyRequest", "LatencySource", "NeverTaken",
-    "OperatorLatency", "UnsupportedOperators", "WeightGranularity", "Worker", "WorkerError",
+    "OperatorLatency", "SourceGone", "UnsupportedOperators", "WeightGranularity", "Worker",
+    "WorkerError",
 ]  # fmt: skip

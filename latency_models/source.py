@@ -23,6 +23,10 @@ class LatencyError(CandidateError):
     """A source cannot give a trustworthy latency for a model; the message says why."""
 
 
+class SourceGone(LatencyError):
+    """The device is gone and did not return: no network can be measured until it is back."""
+
+
 class NeverTaken(LatencyError):
     """The device does not support the network; another attempt would fail, too."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from latency_models import Latency, LatencyError, LatencyRequest, LatencySource, Worker
+from latency_models import Latency, LatencyError, LatencyRequest, LatencySource, SourceGone, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.measurements import MeasurementOrigin
@@ -54,7 +54,7 @@ class DeviceBench:
         """Measures those of ``graphs`` that the table lacks; returns the rows of all measured ones.
 
         Networks that cannot be measured are left out. ``tell`` is called with a line for each
-        network.
+        network. Raises SourceGone if the device is gone.
         """
         wanted = {graph.hash: graph for graph in graphs}
         with self.table.locked():
@@ -65,6 +65,8 @@ class DeviceBench:
                     continue
                 try:
                     rows.append(self.measure(graph))
+                except SourceGone:
+                    raise
                 except CandidateError as error:
                     tell(f"left out: {error}")
                     continue

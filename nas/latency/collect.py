@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latency_models import LatencySource, Worker
+from latency_models import LatencySource, SourceGone, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.defaults import default_structure
@@ -94,8 +94,9 @@ class Collection:
         """Measures until the table has ``samples`` usable rows, and returns them.
 
         Each row is written before the next measurement; another run continues the table. Raises
-        the last CandidateError after ``_MOST_FAILURES`` failures in a row, and InputError if the
-        table is of another device, input or space, or in use by another process.
+        the last CandidateError after ``_MOST_FAILURES`` failures in a row, SourceGone at once if
+        the device is gone, and InputError if the table is of another device, input or space, or in
+        use by another process.
         """
         with self.table.locked():
             rows = list(self.table.rows())
@@ -104,6 +105,8 @@ class Collection:
                 graph = self._next_network(rows, failures)
                 try:
                     rows.append(self.bench.measure(graph))
+                except SourceGone:
+                    raise
                 except CandidateError as error:
                     failures += 1
                     if failures == _MOST_FAILURES:

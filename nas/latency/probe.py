@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from latency_models import UnsupportedOperators
+from latency_models import SourceGone, UnsupportedOperators
 from latency_models.device import Device
 from latency_models.sources.regression import CostStructure, Engine, Measurement
 from latency_models.sources.regression.defaults import possible_structures
@@ -115,8 +115,8 @@ def run_probe(bench: DeviceBench, design: ProbeDesign, tell: Callable[[str], Non
     """Measures the plan and writes each row to the bench's table before the next measurement.
 
     Another run continues the table. If the device refuses operators, networks with them are
-    replaced by others. Raises CandidateError after ``_MOST_FAILURES`` other failures in a row,
-    or if no network is left.
+    replaced by others. Raises SourceGone at once if the device is gone, and CandidateError
+    after ``_MOST_FAILURES`` other failures in a row, or if no network is left.
     """
     return _ProbeRun(bench, design, tell).run()
 
@@ -165,6 +165,8 @@ class _ProbeRun:
         probe = self.design.pool[place]
         try:
             row = self.bench.measure(probe.graph, probe.input)
+        except SourceGone:
+            raise
         except CandidateError as error:
             self.failed.add(place)
             kinds = error.kinds if isinstance(error, UnsupportedOperators) else ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import DeviceError, DeviceLost
+from .errors import DeviceAway, DeviceError, DeviceLost
 from .server import PROMPT_SECONDS, READY, adb_errors, attached, call_within, client, error_text
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ class Connection:
         return self._serial
 
     def wait(self) -> float:
-        """Waits until the device answers; returns the seconds. DeviceLost if it does not answer."""
+        """Waits until the device answers; returns the seconds. DeviceAway if it does not answer."""
         start = time.monotonic()
         patience = self._reconnect_seconds
         if not self._seen:
             patience = min(patience, _FIRST_SECONDS)
         while (state := self._state()) != READY or not self._answers():
             if time.monotonic() - start > patience:
-                raise DeviceLost(
+                raise DeviceAway(
                     f"device {self.serial} is {state}, for {patience:g} s; plug it in, accept "
                     "this computer's key on its screen, until `adb devices` lists it as 'device'"
                 )
@@ -108,7 +108,7 @@ class Connection:
         """Writes ``data`` to a file in a new folder on the device, and removes both afterwards.
 
         Yields the path. If the device vanishes meanwhile, waits until it is back, so that the next
-        file can be written, and raises DeviceLost.
+        file can be written, and raises DeviceLost, or DeviceAway if it does not return.
         """
         own_folder = f"{folder}/nas-{uuid.uuid4().hex}"
         path = f"{own_folder}/model{suffix}"
@@ -118,8 +118,8 @@ class Connection:
         except DeviceLost as lost:
             try:
                 seconds = self.wait()
-            except DeviceLost as away:
-                raise DeviceLost(f"{lost}; {away}", lost.text) from None
+            except DeviceAway as away:
+                raise DeviceAway(f"{lost}; {away}", lost.text) from None
             raise DeviceLost(f"{lost}; it was back after {seconds:.0f} s", lost.text) from None
         finally:
             with contextlib.suppress(DeviceError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...source import LatencyError, UnsupportedOperators
+from ...source import LatencyError, SourceGone, UnsupportedOperators
 
 _MAX_QUOTED_CHARACTERS = 160
 
@@ -24,6 +24,10 @@ class DeviceError(LatencyError):
 
 class DeviceLost(DeviceError):
     """The device did not answer, or vanished during a command."""
+
+
+class DeviceAway(DeviceLost, SourceGone):
+    """The device did not answer for as long as the connection waits for its return."""
 
 
 class OperatorsOnCpu(DeviceError, UnsupportedOperators):

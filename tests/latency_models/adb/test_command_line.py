@@ -75,6 +75,21 @@ def test_an_interrupted_command_leaves_nothing_on_the_board(
     assert board.models() == []
 
 
+@pytest.mark.parametrize("words", [("probe", "--networks", "3"), ("collect", "--samples", "3")])
+def test_a_board_that_is_gone_ends_a_table_of_measurements_at_once(
+    place: Path, board: DeviceDouble, words: tuple[str, ...]
+) -> None:
+    """Each network would wait for it in vain, and would be replaced by another one."""
+    file = place / "board/device.toml"
+    text = file.read_text().replace("360x640", "24x24")
+    file.write_text(text.replace("[settings.runner]", "reconnect_seconds = 1\n[settings.runner]"))
+    board.unplug()
+    answer = execute(place, "latency", *words, "--device", "board", "--out", "table")
+    assert (answer.code, answer.output) == (1, "")
+    assert "plug it in" in answer.errors
+    assert answer.errors.count("\n") == 1
+
+
 def test_a_board_is_not_predicted(place: Path) -> None:
     answer = execute(place, "latency", "predict", "m.tflite", "--device", "board")
     assert answer.code == 2
