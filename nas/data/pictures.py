@@ -3,7 +3,8 @@
 * The EXIF orientation is applied; other EXIF data are dropped, color profiles are kept.
 * Grey is read as three equal channels and written as grey again.
 * Alpha is enlarged by bicubic interpolation.
-* Of 16 bits per channel the upper 8 are kept, since an INT8 model has 256 levels.
+* Of 16 bits per channel the upper 8 are kept, since an INT8 model has 256 levels. A TIFF of 16 bits
+  may be a negative, whose level 0 is white.
 * Palettes and L*a*b* are converted to RGB; so is CMYK, by its color profile if it has one.
 * Only the first image of an animation or of a TIFF with several pages is read.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from search_spaces import InputError
 from search_spaces.files import require_no_special_file
@@ -80,9 +81,11 @@ def read_picture(path: Path) -> Picture:
     try:
         require_no_special_file(path)
         with Image.open(path) as image:
-            frames = frame_count(image)
+            frames, is_negative = frame_count(image), _is_16_bit_negative(image)
+            _require_interleaved(image)
             image.load()
-            return replace(_decoded(ImageOps.exif_transpose(image)), frames=frames)
+            upright = ImageOps.exif_transpose(image)
+            return replace(_decoded(upright, is_negative=is_negative), frames=frames)
     except (InputError, MemoryError) as error:
         raise type(error)(f"{path}: {error}") from None
     except Exception as error:  # damaged files may raise any exception
@@ -116,6 +119,29 @@ def bits_per_channel(image: Image.Image) -> int:
     layout = tiles[0].args if tiles else ""
     raw_mode = layout[0] if isinstance(layout, tuple) and layout else layout
     return 16 if ";16" in f"{image.mode} {raw_mode}" else 8
+
+
+def _is_16_bit_negative(image: Image.Image) -> bool:
+    """Returns whether level 0 of a 16-bit TIFF is white, which Pillow ignores.
+
+    Pillow inverts such levels itself if they have 8 bits or less.
+    """
+    tags = getattr(image, "tag_v2", {})
+    return image.mode.startswith("I;16") and tags.get(ExifTags.Base.PhotometricInterpretation) == 0
+
+
+def _require_interleaved(image: Image.Image) -> None:
+    """Raises InputError for uncompressed 16-bit planes, of which Pillow reads wrong levels.
+
+    It takes the bytes of a plane for 8-bit levels. Compressed planes are read correctly.
+    """
+    tags, tiles = getattr(image, "tag_v2", {}), getattr(image, "tile", [])
+    is_planar = tags.get(ExifTags.Base.PlanarConfiguration) == 2
+    is_raw = any(tile.codec_name == "raw" for tile in tiles)
+    if is_planar and is_raw and max(tags.get(ExifTags.Base.BitsPerSample, (8,))) > 8:
+        raise InputError(
+            "16-bit color in separate planes cannot be read; save it with interleaved channels"
+        )
 
 
 def enlarged(picture: Picture, scale: int, strips: Iterable[Pixels]) -> Image.Image:
@@ -168,11 +194,12 @@ def write_picture(path: Path, image: Image.Image, profile: bytes | None = None) 
         image.save(temporary, file_format, icc_profile=profile, **settings)
 
 
-def _decoded(image: Image.Image) -> Picture:
+def _decoded(image: Image.Image, *, is_negative: bool) -> Picture:
     if image.mode in {"I", "F"}:
         raise InputError("32-bit levels have no agreed black and white; save it with 8 or 16 bits")
     if image.mode.startswith("I;16"):
         upper = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        upper = 255 - upper if is_negative else upper
         image = _with_profile_of(image, Image.fromarray(upper))
     if image.mode == "CMYK":
         image = _cmyk_to_rgb(image)

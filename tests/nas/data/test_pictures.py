@@ -22,7 +22,7 @@ from nas.data.pictures import (
 from nas.data.pixels import Pixels
 from search_spaces import InputError
 
-from .picture_files import cmyk_profile, png16
+from .picture_files import cmyk_profile, png16, tiff16
 
 HEIGHT, WIDTH = 13, 22
 RGB = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
@@ -78,6 +78,23 @@ def test_16_bit_grey_tiff(tmp_path: Path) -> None:
     picture = read_picture(saved(tmp_path, Image.fromarray(DEEP[..., 0]), "a.tif"))
     np.testing.assert_array_equal(picture.rgb[..., 2], DEEP[..., 0] >> 8)
     assert picture.is_grey
+
+
+def test_a_16_bit_negative_is_inverted(tmp_path: Path) -> None:
+    for photometric, white in ((0, 0), (1, 65_535)):
+        levels = DEEP[..., :1] if white else 65_535 - DEEP[..., :1]
+        (tmp_path / "a.tif").write_bytes(tiff16(levels, photometric=photometric))
+        picture = read_picture(tmp_path / "a.tif")
+        np.testing.assert_array_equal(picture.rgb[..., 2], DEEP[..., 0] >> 8)
+
+
+def test_16_bit_planes_are_refused(tmp_path: Path) -> None:
+    """Pillow reads noise from them without any error."""
+    (tmp_path / "a.tif").write_bytes(tiff16(DEEP[..., :3], photometric=2))
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").rgb, DEEP[..., :3] >> 8)
+    (tmp_path / "a.tif").write_bytes(tiff16(DEEP[..., :3], photometric=2, planar=2))
+    with pytest.raises(InputError, match=r"a\.tif: 16-bit color in separate planes"):
+        read_picture(tmp_path / "a.tif")
 
 
 def test_32_bits_are_refused(tmp_path: Path) -> None:
