@@ -66,7 +66,9 @@ def clips(subject: Subject) -> Iterator[Finding]:
     """Reports operators that clip the output, before or after its DEPTH_TO_SPACE."""
     for operator in subject.model.operators:
         if _is_output_clip(subject, operator):
-            size = "x".join(map(str, operator.outputs[0].shape[1:]))
+            result = operator.outputs[0]
+            sides = zip(result.shape, result.open_sides, strict=True)
+            size = "x".join(["?" if is_open else str(side) for side, is_open in sides][1:])
             what = f"clips at {size}, {_time_share_text(subject, operator)}"
             advice = "leave it out: the output's INT8 range already clips to 0..255"
             yield _finding(Severity.WARNING, Problem.CLIP, subject, operator, what, advice)

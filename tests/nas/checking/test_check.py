@@ -336,6 +336,16 @@ def test_a_clip_on_either_side_of_depth_to_space(bench: Bench, before: bool) -> 
     assert len(report.findings) == 2
 
 
+def test_a_clip_of_an_open_size_names_no_size(bench: Bench) -> None:
+    file = TfliteBuilder()
+    image = file.tensor((1, 1, 1, 12), open_sides=(0, 1, 2))
+    pixels = file.add("DEPTH_TO_SPACE", (image,), (1, 1, 1, 3), "DepthToSpaceOptions", blockSize=2)
+    clipped = file.add("RELU", (pixels,), (1, 1, 1, 3))
+    file.tensors[clipped].shapeSignature = [-1, -1, -1, 3]
+    [found] = of(check_bytes(bench, file.build((image,), (clipped,))), Problem.CLIP)
+    assert found.what.startswith("clips at ?x?x3,")
+
+
 def test_a_relu_between_convolutions_of_the_enlarged_image_is_no_clip(bench: Bench) -> None:
     file = TfliteBuilder()
     last = image = file.tensor((1, 16, 16, 12))
