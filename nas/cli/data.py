@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..data.div2k import SERVER, Subset
+from ..system.text import visible
 from .output import JsonOption, print_json, print_table
 from .progress import progress_bar
 
@@ -131,7 +132,7 @@ def _print(survey: Survey) -> None:
     division = (
         "every tenth image is held out" if len(survey.parts) == 1 else "with a validation part"
     )
-    print(f"{survey.folder}, {division}, at x{survey.scale}:")
+    print(visible(f"{survey.folder}, {division}, at x{survey.scale}:"))
     print_table(
         ("part", "folder", "images", "usable", "HR Mpixels", "smallest", "largest", "LR"),
         [
@@ -147,12 +148,12 @@ def _print(survey: Survey) -> None:
         for kind, count in part.kinds:
             print(f"{part.name}: {count} x {kind}")
         for ending, count in part.other_endings:
-            print(f"{part.name}: {count} x {ending}, not an image for us")
+            print(visible(f"{part.name}: {count} x {ending}, not an image for us"))
         for remark in part.remarks:
-            print(f"{part.name}: {remark}")
+            print(visible(f"{part.name}: {remark}"))
     print(f"fingerprint: {survey.fingerprint or '-'}")
     for problem in survey.problems:
-        print(f"WRONG  {problem.file}: {problem.what}")
+        print(visible(f"WRONG  {problem.file}: {problem.what}"))
 
 
 def _size(size: tuple[int, int] | None) -> str:

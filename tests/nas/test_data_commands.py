@@ -59,6 +59,15 @@ def test_check_exits_with_1_if_something_is_wrong(
     console.refuse(2, "nowhere: no such folder", "data", "check", "nowhere")
 
 
+def test_check_tells_a_file_with_line_ends_in_its_name_in_one_line(
+    console: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photos(Path("photos"), count=3)
+    Path("photos/two\n\x1b[31mlines.png").write_bytes(b"")
+    lines = said(monkeypatch, capsys, 1, "data", "check", "photos").splitlines()
+    assert sum("two\\n\\x1b[31mlines.png: cannot be read" in line for line in lines) == 1
+
+
 def test_the_cache_is_listed_and_cleared(
     console: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
