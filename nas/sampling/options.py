@@ -16,6 +16,7 @@ from ..quality.score import log2_score
 from ..quality_model.features import Features, matrix_of
 from ..quality_model.short_training_model import Gains, StudyGains, StudyMemory
 from .acquisition import FrontPoint, expected_area, expected_improvement
+from .failures import success_probabilities
 from .latency_estimate import EstimatedLatency, LatencyEstimator
 from .problem import SamplingProblem, StudyKnowledge
 from .replay import Draw
@@ -58,8 +59,9 @@ class ImprovementModel:
         """Returns the acquisition value of each option; the highest is the most promising.
 
         It is the expected improvement, in doublings of the best score or as growth of the front's
-        area, times the probability of keeping the latency limit. If that is 0 for all options, it
-        is the negative excess over the limit in doublings.
+        area, times the probabilities of keeping the latency limit and of a training that does not
+        fail. If the former is 0 for all options, it is the negative excess over the limit in
+        doublings.
         """
         if not options:
             return np.zeros(0)
@@ -83,7 +85,9 @@ class ImprovementModel:
         excess = self._excess(options)
         probability = ndtr(-excess / np.maximum(log2_ms_deviation, 1e-6))
         # If no option can keep the limit, the one nearest to it is the best.
-        return np.asarray(improvement * probability if probability.any() else -excess)
+        if not probability.any():
+            return np.asarray(-excess)
+        return np.asarray(improvement * probability * self._success(options))
 
     def gains(self, options: Sequence[Option]) -> Gains:
         """Returns PSNR gains over bicubic enlargement that the study's training would reach."""
@@ -111,6 +115,15 @@ class ImprovementModel:
             known.gain_db(self.problem.bicubic_psnr_db),
             known.pending_features,
             self.memory,
+        )
+
+    def _success(self, options: Sequence[Option]) -> Floats:
+        """Returns for each option the probability that its training does not fail."""
+        known = self.knowledge
+        return success_probabilities(
+            [option.draw.choices for option in options],
+            [row.choices for row in known.trained],
+            known.failed,
         )
 
     def _excess(self, options: Sequence[Option]) -> Floats:

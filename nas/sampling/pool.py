@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from search_spaces import InputSpec, NasError, infer
+from search_spaces import InputSpec, NasError, infer, quantization_groups
 from search_spaces.graph.capacity import IMAGE_VALUES, has_gaps
 
 from ..quality_model.features import Features, features_of
@@ -136,8 +136,9 @@ class _Pool:
                 return None
             self.seen_hashes.add(candidate.hash)
             macs = infer(candidate.deployed, InputSpec.parse(settings.input)).macs
+            quantization_groups(candidate.graph)
             features = features_of(candidate)
-        except NasError:  # refused by the space or for the input size
+        except NasError:  # refused by the space or for the input size, or without an INT8 form
             return None
         is_narrow = features.log_narrowest < math.log2(IMAGE_VALUES)
         return None if is_narrow or has_gaps(candidate.graph) else _Network(drawn, features, macs)

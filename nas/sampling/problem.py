@@ -18,7 +18,7 @@ from ..quality_model.features import Features, features_of, matrix_of
 from ..quality_model.networks import KnownNetworks
 from ..quality_model.short_training_model import GainPrior, shipped_prior
 from ..studies.expectations import Expectations
-from ..studies.record import Result, TrialRecord, pareto_front
+from ..studies.record import Outcome, Result, TrialRecord, pareto_front
 from ..studies.settings import Settings
 from .latency_estimate import LatencyEstimator, LineFeatures, TimedNetwork
 from .replay import Choice, Choices, Draw
@@ -98,6 +98,12 @@ class StudyKnowledge:
     pending: tuple[Features, ...]
     #: hashes of all proposed networks, without references
     proposed: frozenset[str]
+    #: choices of the trials that failed, even of those that failed before they had a network
+    failed: tuple[Choices, ...] = ()
+
+    def is_of_same_trials(self, other: StudyKnowledge) -> bool:
+        """Returns whether both are known from trials with the same records."""
+        return (self.records, self.failed) == (other.records, other.failed)
 
     @cached_property
     def features(self) -> Floats:
@@ -184,6 +190,7 @@ class NetworkMemory:
 
     def knowledge(self, trials: Iterable[StudyTrial]) -> StudyKnowledge:
         """Returns what is known from ``trials``."""
+        trials = tuple(trials)
         with_network = [trial for trial in trials if trial.record.candidate is not None]
         records = tuple(trial.record for trial in with_network)
         known = [
@@ -198,4 +205,5 @@ class NetworkMemory:
         )
         pending = tuple(network.features for trial, network in known if trial.record.running)
         proposed = frozenset(row.candidate or "" for row in records if not row.baseline)
-        return StudyKnowledge(records, trained, pending, proposed)
+        failed = tuple(trial.choices for trial in trials if trial.record.outcome is Outcome.FAILED)
+        return StudyKnowledge(records, trained, pending, proposed, failed)

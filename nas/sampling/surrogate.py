@@ -185,7 +185,7 @@ class SurrogateSampler(BaseSampler):
         the model keeps what it has computed.
         """
         knowledge, latest = self._memory.knowledge(trials), self._latest_model
-        if latest is None or latest.knowledge.records != knowledge.records:
+        if latest is None or not latest.knowledge.is_of_same_trials(knowledge):
             latest = ImprovementModel(self._problem, knowledge, self._gain_memory)
             self._latest_model = latest
         return latest

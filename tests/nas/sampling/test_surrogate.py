@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from latency_models import Latency, LatencyRequest
 from latency_models.device import load_device
@@ -17,9 +18,9 @@ from nas.sampling.surrogate import SurrogateSampler
 from nas.searching.refusals import bottleneck, gaps
 from nas.searching.smallest import smallest_macs
 from nas.studies.budget import Budget
-from nas.studies.record import TrialRecord
+from nas.studies.record import ARCHITECTURE_KEY, CANDIDATE_KEY, OUTCOME_KEY, Outcome, TrialRecord
 from nas.studies.settings import Settings
-from search_spaces import Candidate, Graph, GraphBuilder, infer
+from search_spaces import Candidate, Graph, GraphBuilder, Multiply, infer
 from search_spaces.spaces.asking import Trial
 from search_spaces.spaces.loading import load_space
 from search_spaces.spaces.space import Space
@@ -181,11 +182,60 @@ def now_and_then(trial: Trial, scale: int = 3) -> Graph:
     return net.image(net.conv(features, 3 * scale**2), scale)
 
 
-def test_a_space_that_fails_now_and_then_is_searched() -> None:
-    simulation = replace(simulated(), space=Space.of_function(now_and_then))
+def searched(space: Space) -> Simulation:
+    simulation = replace(simulated(), space=space)
     sampler = simulation.study.sampler
     assert isinstance(sampler, SurrogateSampler)
-    problem = replace(sampler._problem, space=simulation.space)
+    problem = replace(sampler._problem, space=space)
     simulation.study.sampler = SurrogateSampler(problem, records_of, all_fit)
+    return simulation
+
+
+def test_a_space_that_fails_now_and_then_is_searched() -> None:
+    simulation = searched(Space.of_function(now_and_then))
     simulation.run(3)
     assert len(set(networks(simulation))) == 3
+
+
+def deep_or_not(trial: Trial, scale: int = 3) -> Graph:
+    """Deep networks all look better to the sampler than the others, or all look worse."""
+    width = trial.suggest_int("width", 8, 80, step=1)
+    net = GraphBuilder()
+    features = net.conv(net.input, width, relu=True)
+    if trial.suggest_categorical("deep", (True, False)):
+        for _ in range(6):
+            features = net.conv(features, width, relu=True)
+    return net.image(net.conv(features, 3 * scale**2), scale)
+
+
+@pytest.mark.parametrize("has_network", [True, False])
+def test_networks_like_those_that_failed_are_proposed_less(has_network: bool) -> None:
+    """Otherwise a search would end after 20 failures of networks that look best."""
+    simulation = searched(Space.of_function(deep_or_not))
+    study, proposed = simulation.study, list[bool]()
+    for _ in range(6):
+        trial = study.ask()
+        candidate = simulation.space.draw(trial, 3)
+        proposed.append(trial.params["deep"])
+        if has_network:
+            trial.set_user_attr(ARCHITECTURE_KEY, candidate.to_json())
+            trial.set_user_attr(CANDIDATE_KEY, candidate.hash)
+        if proposed[-1] == proposed[0]:
+            trial.set_user_attr(OUTCOME_KEY, Outcome.FAILED)
+        study.tell(trial, state=TrialState.FAIL)
+    assert (not proposed[0]) in proposed
+
+
+def squared(trial: Trial, scale: int = 3) -> Graph:
+    """Some networks multiply features by themselves, which has no INT8 form."""
+    net = GraphBuilder()
+    features = net.conv(net.input, trial.suggest_int("width", 24, 40, step=4), relu=True)
+    if trial.suggest_categorical("square", (True, False)):
+        features = net.add_node(Multiply(), features, features)
+    return net.image(net.conv(features, 3 * scale**2), scale)
+
+
+def test_networks_without_an_int8_form_are_not_proposed() -> None:
+    simulation = searched(Space.of_function(squared))
+    simulation.run(3)
+    assert not any(trial.params["square"] for trial in simulation.study.get_trials())
