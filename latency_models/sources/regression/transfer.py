@@ -38,6 +38,8 @@ _RIDGE = 0.1
 #: Padding of most devices; the donor's padding is included in its predicted times.
 _PADDING = ChannelPadding(16, 16)
 _PRICES = 5
+#: Largest ratio of the times of a kind of operator on two devices that a price may tell.
+_MOST_RATIO = 100.0
 #: Prices of one kind of operator: of its ms by the five prices, of its MACs and of its traffic.
 _PRICES_OF_KIND = 3
 #: Maximum number of iterations; critical path and prices depend on each other if engines overlap.
@@ -168,7 +170,9 @@ def _fit_kind_prices(
     """Fits prices of kinds by non-negative least squares of operators' shares of network times.
 
     The ridge is around the time by the five prices. If a kind has fewer than twice as many
-    operators as prices, only the first price is fitted; of a single operator, none.
+    operators as prices, only the first price is fitted; of a single operator, none. Nor is the
+    first price fitted if the operators cost the donor next to nothing, as those that it fuses:
+    times that are nearly 0 tell nothing of another device.
     """
     import numpy as np
     from scipy.optimize import nnls
@@ -184,10 +188,13 @@ def _fit_kind_prices(
         if alike.sum() < 2:
             continue
         free = _PRICES_OF_KIND if alike.sum() >= 2 * _PRICES_OF_KIND else 1
-        size = np.maximum(np.linalg.norm(columns[alike], axis=0), 1e-12)[:free]
+        own = columns[alike][:, :free]
+        size = np.maximum(np.linalg.norm(own, axis=0), 1e-12)
         total = max(float(np.linalg.norm(shares[alike])), 1e-12)
         expected = np.eye(free)[0] * _RIDGE * size[0] / total
-        design = np.vstack([columns[alike][:, :free] / size, _RIDGE * np.eye(free)])
+        if _MOST_RATIO * size[0] < total:
+            own[:, 0] = 0.0
+        design = np.vstack([own / size, _RIDGE * np.eye(free)])
         prices = nnls(design, np.append(shares[alike] / total, expected))[0] * total / size
         fitted.append(KindPrices(kind, (*prices.tolist(), *[0.0] * (_PRICES_OF_KIND - free))))
     return tuple(fitted)
