@@ -15,6 +15,7 @@ from latency_models import LatencySource, SourceGone, Worker
 from latency_models.device import Device
 from latency_models.sources.regression import Measurement
 from latency_models.sources.regression.defaults import default_structure
+from latency_models.sources.regression.enlargement import name_of
 from latency_models.sources.regression.model import LatencyModel, doubt
 from latency_models.sources.regression.operator_table import OperatorTable
 from latency_models.sources.regression.settings import RegressionSettings
@@ -165,7 +166,7 @@ class Collection:
         kept = tuple(rows[: len(rows) // _REFIT_INTERVAL * _REFIT_INTERVAL])
         structure = default_structure(kept)
         unseen = [
-            any(structure.engine_of(k.kind) is None for k in lowered) for lowered in operators
+            any(structure.engine_of(name_of(k)) is None for k in lowered) for lowered in operators
         ]
         if any(unseen):
             return pool[unseen.index(True)]

@@ -166,9 +166,9 @@ def ethos_u(tables: Path) -> dict[str, Any]:
     results: dict[str, Any] = {}
     shipped = {name: load(f"{name}-regression") for name in COMPILED}
     training = {name: without_cpu_times(rows) for name, (_, rows) in shipped.items()}
-    unseen, sizes = (
+    unseen, sizes, structures = (
         {name: read_table(tables / name / part / TABLE) for name in COMPILED}
-        for part in ("fresh", "sizes")
+        for part in ("fresh", "sizes", "fresh-structures")
     )
     fresh = {name: without_cpu_times(rows) for name, rows in unseen.items()}
     donors: dict[str, Fit] = {
@@ -179,6 +179,7 @@ def ethos_u(tables: Path) -> dict[str, Any]:
             "trained_on": shipped_model(name).networks,
             "model": by_form_figures(name, unseen[name]),
             "own_sizes": by_form_figures(name, sizes[name]),
+            "structures": figures(predictions_without_cpu(shipped_model(name), structures[name])),
             "processor_seconds": processor_seconds(shipped_model(name), unseen[name]),
             "macs_alone": figures(macs_alone(training[name], fresh[name])),
             "from_ten_measurements": transfer_figures(name, training[name], fresh[name], donors),

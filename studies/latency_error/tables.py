@@ -1,17 +1,20 @@
 """Compiles networks for every Ethos-U device, to train and to test the regressions.
 
-    python -m studies.latency_error.tables TABLES train
-    python -m studies.latency_error.tables TABLES fresh
-    python -m studies.latency_error.tables TABLES sizes
+    python -m studies.latency_error.tables TABLES PART [--networks N]
 
-draw different networks at random and write ``TABLES/DEVICE/PART/measurements.csv``. ``train`` has
-networks to learn from: most of ``mobile`` x3, half at 360x640 and half at other sizes, some of
-other spaces and scales. ``fresh`` has other networks of ``mobile`` x3 at 360x640, ``sizes`` some at
-other sizes. Most are written as the devices deploy them, with pixels row by row, a part of them
-with DEPTH_TO_SPACE. A network takes about a third of a second on all devices; rows are written one
-by one, and the same command continues. ``--networks`` compiles fewer. ``ethos_u_training TABLES``
-learns from ``train``, ``ethos_u TABLES`` writes the devices' folders, and ``run --tables TABLES``
-tests on ``fresh`` and ``sizes``.
+draws different networks at random and writes ``TABLES/DEVICE/PART/measurements.csv``. Half of the
+networks to learn from have images of 360x640, half of other sizes. Most are written as the devices
+deploy them, with pixels row by row, a part of them with DEPTH_TO_SPACE. The parts:
+
+* ``train`` and ``more``: networks to learn from, most of ``mobile`` x3, some of other spaces and
+  scales; ``structures``: of the space ``structures.py`` x3; ``scales``: of that space and others
+  at other scales.
+* ``fresh``: networks to test on, of ``mobile`` x3 at 360x640; ``sizes``: at other sizes;
+  ``fresh-structures``: of the space ``structures.py`` x3.
+
+A network takes about a third of a second on all devices; rows are written one by one, and the same
+command continues. ``ethos_u_training TABLES`` learns from the tables, ``ethos_u TABLES`` writes the
+devices' folders, and ``run --tables TABLES`` tests.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ from .tflite_writer import written
 USUAL, SCALE = InputSpec(360, 640), 3
 #: Spaces other than ``mobile``, for networks unlike those of ``mobile``.
 _SPACES = ("anchor", "plain", "residual", "reparam", "grouped")
+_STRUCTURES = str(Path(__file__).parent / "structures.py")
+#: Most multiply-accumulates of a network: the compiler takes minutes for the largest ones.
+_MOST_MACS = 3e10
 #: Number of networks between two lines of progress.
 _PROGRESS_EVERY = 100
 _MOST_PIXELS = 1_000_000
@@ -62,25 +68,29 @@ class Drawing:
     by_operator: float
     #: Share of the networks of other spaces or scales.
     other: float = 0.0
+    #: Space of all networks but those.
+    space: str = "mobile"
 
     def drawn(self) -> Iterator[tuple[Graph, InputSpec]]:
         """Yields different networks with their image sizes, without end."""
         seen: set[str] = set()
         for seed in itertools.count(self.seed):
             chance = random.Random(-seed)
-            space, scale, spec = "mobile", SCALE, USUAL
+            space, scale, spec = self.space, SCALE, USUAL
             if chance.random() < self.sized:
                 spec = self._size(chance)
             if chance.random() < self.other:
-                space = chance.choice(("mobile", *_SPACES))
+                space = chance.choice((self.space, *_SPACES))
                 scale = chance.choice((2, 3, 4))
             by_operator = chance.random() < self.by_operator
             shuffle = PixelShuffle.OPERATOR if by_operator else PixelShuffle.ROWS
             try:
                 drawn = load_space(space).draw(RandomTrial(random.Random(seed)), scale)
                 graph = drawn.shuffled(shuffle).deployed
-                lower(graph, spec)
+                operators = lower(graph, spec)
             except GraphError:
+                continue
+            if sum(operator.macs for operator in operators) > _MOST_MACS and space == _STRUCTURES:
                 continue
             if graph.hash not in seen:
                 seen.add(graph.hash)
@@ -100,8 +110,12 @@ class Drawing:
 
 PARTS = {
     "train": Drawing(12_712, 2_010_000_001, (32, 800), 0.5, 0.2, 0.1),
+    "more": Drawing(4_000, 2_640_000_001, (32, 800), 0.5, 0.2, 0.1),
     "fresh": Drawing(1_000, 2_570_000_001, (360, 360), 0.0, 0.2),
     "sizes": Drawing(400, 2_580_000_001, (64, 720), 1.0, 0.2),
+    "structures": Drawing(3_000, 2_590_000_001, (32, 800), 0.5, 0.2, space=_STRUCTURES),
+    "scales": Drawing(800, 2_620_000_001, (32, 800), 0.5, 0.2, other=1.0, space=_STRUCTURES),
+    "fresh-structures": Drawing(400, 2_600_000_001, (64, 720), 0.5, 0.2, space=_STRUCTURES),
 }
 
 

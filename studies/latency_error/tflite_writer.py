@@ -24,7 +24,7 @@ from search_spaces.graph.operators import Slice
 #: Operators whose output must have the scale of their inputs.
 _KEEPS_SCALE = frozenset({
     "CONCATENATION", "SPLIT", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "RESIZE_NEAREST_NEIGHBOR",
-    "STRIDED_SLICE", "MINIMUM", "RESHAPE",
+    "STRIDED_SLICE", "MINIMUM", "RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D", "TILE", "PAD",
 })  # fmt: skip
 #: Scale and zero point of an operator's output that TFLite prescribes, and those of an image.
 _FIXED = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128), "RELU": (1 / 255, -128)}
@@ -36,7 +36,9 @@ _OPTIONS_ONLY: dict[str, tuple[str | None, dict[str, object]]] = {
     "RELU": (None, {}),
     "TANH": (None, {}),
     "LOGISTIC": (None, {}),
+    "HARD_SWISH": ("HardSwishOptions", {}),
     "MUL": ("MulOptions", {}),
+    "SUB": ("SubOptions", {}),
     "MINIMUM": ("MaximumMinimumOptions", {}),
 }
 
@@ -216,9 +218,8 @@ class _FileWriter:
             case "CONCATENATION":
                 (axis,) = (axis for axis in range(3) if first[axis] != result[axis])
                 emit(kind, inputs, outputs, "ConcatenationOptions", axis=1 + axis)
-            case "RESHAPE":
-                emit(kind, [*inputs, self._integers((1, *result))], outputs, "ReshapeOptions",
-                     newShape=np.array((1, *result), np.int32))  # fmt: skip
+            case "MAX_POOL_2D" | "AVERAGE_POOL_2D" | "MEAN" | "TILE" | "PAD" | "RESHAPE":
+                self._add_other(operator, inputs, outputs)
             case _:
                 if len(inputs) == 1 and kind in ("MINIMUM", "MUL"):
                     scale, zero_point = self._scales[operator.inputs[0].name]
@@ -226,6 +227,29 @@ class _FileWriter:
                     inputs = [*inputs, self._tensor((), value, scale, zero_point)]
                 plain, values = _OPTIONS_ONLY[kind]
                 emit(kind, inputs, outputs, plain, **values)
+
+    def _add_other(self, operator: LoweredOperator, inputs: list[int], outputs: list[int]) -> None:
+        kind, first, result = operator.kind, operator.inputs[0].shape, operator.outputs[0].shape
+        match kind:
+            case "MEAN":
+                axes = self._integers((1, 2))
+                self._emit(kind, [*inputs, axes], outputs, "ReducerOptions", keepDims=True)
+            case "RESHAPE":
+                shape = np.array((1, *result), np.int32)
+                inputs = [*inputs, self._integers(shape)]
+                self._emit(kind, inputs, outputs, "ReshapeOptions", newShape=shape)
+            case "TILE":
+                counts = self._integers((1, 1, 1, result[2] // first[2]))
+                self._emit(kind, [*inputs, counts], outputs, "TileOptions")
+            case "PAD":
+                border = (result[0] - first[0]) // 2
+                sides = self._integers([[0, 0], [border, border], [border, border], [0, 0]])
+                self._emit(kind, [*inputs, sides], outputs, "PadOptions")
+            case _:
+                values = {"padding": schema.Padding.SAME}
+                values |= dict.fromkeys(("strideW", "strideH"), operator.stride)
+                values |= dict.fromkeys(("filterWidth", "filterHeight"), operator.window)
+                self._emit(kind, inputs, outputs, "Pool2DOptions", **values)
 
     def _slice(self, operator: LoweredOperator) -> list[int]:
         """Adds begin, end and strides that select the channels to keep."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from search_spaces import LoweredOperator
+
 from ...tflite.kinds import ACTIVATIONS, ELEMENTWISE
+from .enlargement import kind_of, name_of
 from .measurements import Measurement
 from .operator_table import OperatorTable
 from .physical import least_rows
@@ -17,8 +20,10 @@ from .structure import CostStructure, Engine, Term
 
 #: The engine of operators that the accelerator does not support.
 _CPU = "cpu"
-#: Prices that differ by less than this factor count as equal, since tables round times.
-_EQUAL_PRICE_FACTOR = 1.001
+#: Prices that differ by no more than this part count as equal, since tables round times.
+_PRICE_TOLERANCE = 0.001
+#: Share of the operators of a term that must have an equal price, for the price to be known.
+_EQUAL_SHARE = 0.9
 #: Quantities for terms of a single kind of operator: with MACs, and without.
 _MAC_QUANTITIES = (Quantity.MACS, Quantity.ARITHMETIC, Quantity.OUTPUT, Quantity.PIXELS)
 _OTHER_QUANTITIES = (Quantity.TRAFFIC, Quantity.PIXELS)
@@ -51,13 +56,16 @@ def default_structure(rows: Sequence[Measurement]) -> CostStructure:
                 _engines(rows), apart, paddings=_PADDINGS, stack=_predicted_stack(rows)
             )
         return _most_probable_structure(tuple(rows))
+    engines = _engines_by_factor(rows)
+    every = {name for engine in engines for name in engine.kinds}
+    zero_inserting = {name for name in every if kind_of(name) in _ZERO_INSERTING}
+    computing = {name for name in every if kind_of(name) in computing}
     rest = every - computing
-    engines = _engines(rows)
-    on_cpu = {kind for engine in engines if engine.name == _CPU for kind in engine.kinds}
+    on_cpu = {name for engine in engines if engine.name == _CPU for name in engine.kinds}
     terms = [
-        Term(Quantity.MACS, frozenset(computing - _ZERO_INSERTING - on_cpu)),
-        Term(Quantity.TRAFFIC, frozenset(computing - _ZERO_INSERTING - on_cpu)),
-        Term(Quantity.SPREAD, frozenset(computing & _ZERO_INSERTING - on_cpu)),
+        Term(Quantity.MACS, frozenset(computing - zero_inserting - on_cpu)),
+        Term(Quantity.TRAFFIC, frozenset(computing - zero_inserting - on_cpu)),
+        Term(Quantity.SPREAD, frozenset(zero_inserting - on_cpu)),
         Term(Quantity.TRAFFIC, frozenset(rest - on_cpu)),
         Term(Quantity.KERNEL, frozenset(every - on_cpu)),
         *(_with_common_price(term, rows) for term in (
@@ -136,10 +144,10 @@ def _terms_by_kind(computing: set[str], every: set[str]) -> tuple[Term, ...]:
 
 
 def _with_common_price(term: Term, rows: Sequence[Measurement]) -> Term:
-    """Returns ``term`` with a known price if all of its operators have the same measured price.
+    """Returns ``term`` with a known price if nearly all of its operators have the same one.
 
     A compiler estimates the operators that it leaves to the CPU by a fixed price, which therefore
-    need not be fitted.
+    need not be fitted. Some operators may be bound by another quantity than the others.
     """
     import numpy as np
 
@@ -147,11 +155,13 @@ def _with_common_price(term: Term, rows: Sequence[Measurement]) -> Term:
         return term
     table = OperatorTable.of([row.operators for row in rows])
     units = work(table, term.quantity, ChannelPadding())
-    paid = np.isin(table.kind, sorted(term.kinds)) & (units > 0)
+    paid = table.is_one_of(term.kinds) & (units > 0)
     prices = np.concatenate([row.operators_ms for row in rows])[paid] / units[paid]
-    if not prices.size or prices.max() > prices.min() * _EQUAL_PRICE_FACTOR:
+    if not prices.size:
         return term
-    return replace(term, known_ms=float(f"{np.median(prices):.4g}"))
+    usual = float(np.median(prices))
+    equal = np.abs(prices - usual) <= _PRICE_TOLERANCE * usual
+    return replace(term, known_ms=float(f"{usual:.4g}")) if equal.mean() >= _EQUAL_SHARE else term
 
 
 def _predicted_stack(rows: Sequence[Measurement]) -> str:
@@ -162,12 +172,41 @@ def _predicted_stack(rows: Sequence[Measurement]) -> str:
 
 def _engines(rows: Sequence[Measurement]) -> tuple[Engine, ...]:
     """Assigns each kind to the engine that ran it most often; ``device`` if none is known."""
+    return _engines_of(_most_frequent(rows, _kind))
+
+
+def _engines_by_factor(rows: Sequence[Measurement]) -> tuple[Engine, ...]:
+    """Like ``_engines``, but a kind that runs on several engines is named with its factors."""
+    by_name = _most_frequent(rows, name_of)
+    engines: defaultdict[str, set[str]] = defaultdict(set)
+    for name, engine in by_name.items():
+        engines[kind_of(name)].add(engine)
+    return _engines_of(
+        {
+            name if len(engines[kind_of(name)]) > 1 else kind_of(name): engine
+            for name, engine in by_name.items()
+        }
+    )
+
+
+def _most_frequent(
+    rows: Sequence[Measurement], name: Callable[[LoweredOperator], str]
+) -> dict[str, str]:
+    """Returns for each name the engine that ran its operators most often."""
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         engines = row.engines or ("device",) * len(row.operators)
         for operator, engine in zip(row.operators, engines, strict=True):
-            votes[operator.kind][engine] += 1
-    kinds: defaultdict[str, set[str]] = defaultdict(set)
-    for kind, counts in votes.items():
-        kinds[counts.most_common(1)[0][0]].add(kind)
-    return tuple(Engine(name, frozenset(kinds[name])) for name in sorted(kinds))
+            votes[name(operator)][engine] += 1
+    return {found: counts.most_common(1)[0][0] for found, counts in votes.items()}
+
+
+def _kind(operator: LoweredOperator) -> str:
+    return operator.kind
+
+
+def _engines_of(engine_by_name: dict[str, str]) -> tuple[Engine, ...]:
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for name, engine in engine_by_name.items():
+        names[engine].add(name)
+    return tuple(Engine(engine, frozenset(names[engine])) for engine in sorted(names))

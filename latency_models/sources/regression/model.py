@@ -36,7 +36,6 @@ from .spread import (
     PosteriorIntervals,
     Spread,
     UnseenBound,
-    UsualSizeRadius,
     charged_work,
 )
 from .structure import CostStructure
@@ -143,8 +142,8 @@ class LatencyModel:
         )
 
     def _require_known(self, table: OperatorTable) -> None:
-        kinds = table.kinds[0]
-        unknown = sorted(kind for kind in kinds if self.structure.engine_of(kind) is None)
+        names = table.names[0]
+        unknown = sorted(name for name in names if self.structure.engine_of(name) is None)
         if unknown:
             raise UnsupportedOperators(
                 f"{', '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} never measured on "
@@ -227,7 +226,7 @@ def network_model(
             structure,
             replace(bound, seen=bound.seen | network.seen),
             network.radius,
-            UsualSizeRadius(network.usual_pixels, network.usual_radius),
+            network,
         ),
         tuple(rows),
         Extent(*network.ms),

@@ -6,12 +6,17 @@ dilated 1D convolutions of three taps over the sequence of operators. Its output
 time is that factor times ``work_cycles``, which depend on the operator alone. The factor is the
 mean of an ensemble of networks trained from different initial weights. They are trained on many
 more networks than a table holds; their weights are an NPZ file beside the table.
+
+A second output is the error that the factor is expected to have. It is large for operators whose
+time the trained network could not learn well, and constant for operators of a variant that the
+training data lacks.
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -20,6 +25,7 @@ from search_spaces import InputError
 
 from .operator_features import features
 from .operator_table import OperatorTable, padded_channels
+from .operator_variants import variants
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
     Singles = npt.NDArray[np.float32]
     Integers = npt.NDArray[np.int64]
 
+#: Limits of the logarithm of an operator's expected error, which is relative: 0.1 is about 10 %.
+ERROR_LIMITS = (-6.0, -1.2)
 #: Operators per batch, so that their activations stay in the processor's cache.
 _BATCH_SIZE = 4096
 #: The reference NPU of ``work_cycles``: its multipliers, its memory bandwidth, and the least cycles
@@ -40,7 +48,7 @@ _LEAST_CYCLES = 100
 #: pixel within a stride, in bursts of this many times the bytes needed.
 _BURST = 64
 _TUPLES = ("kinds", "pixels", "ms", "steps")
-_SCALARS = ("cycle_ms", "networks", "radius", "usual_pixels", "usual_radius")
+_SCALARS = ("cycle_ms", "networks", "radius", "unseen_error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +71,22 @@ class OperatorNetwork:
     #: (members, width) and (members,): the output layer, whose softplus is the factor
     factor: Singles
     factor_bias: Singles
+    #: (members, width) and (members,): the second output, logarithms of expected errors
+    error: Singles
+    error_bias: Singles
+    #: (variants,): operators of the training data, see ``operator_variants``
+    variants: Integers
+    #: expected error of operators of other variants
+    unseen_error: float
     #: ms per cycle of ``work_cycles``
     cycle_ms: float
     #: smallest and largest input pixels and ms of the training networks, and their number
     pixels: tuple[float, float]
     ms: tuple[float, float]
     networks: int
-    #: half of the interval, in logarithms, by networks outside the training data: ``usual_radius``
-    #: for images of ``usual_pixels``, the most frequent size there, and ``radius`` for others
+    #: half of the interval, in logarithms, relative to the expected error of a network; by networks
+    #: outside the training data
     radius: float
-    usual_pixels: int
-    usual_radius: float
 
     def __post_init__(self) -> None:
         members, width = self.first_bias.shape
@@ -86,6 +99,8 @@ class OperatorNetwork:
             "last_bias": (members, width),
             "factor": (members, width),
             "factor_bias": (members,),
+            "error": (members, width),
+            "error_bias": (members,),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -94,7 +109,7 @@ class OperatorNetwork:
             raise InputError(
                 f"steps {self.steps} are not one, from 1 on, for each of {layers} layers"
             )
-        positive = {name: getattr(self, name) for name in ("radius", "usual_radius", "cycle_ms")}
+        positive = {name: getattr(self, name) for name in ("radius", "unseen_error", "cycle_ms")}
         if not all(value > 0 for value in positive.values()):
             raise InputError(f"{positive}: must be positive")
 
@@ -134,6 +149,22 @@ class OperatorNetwork:
 
     def operator_ms(self, table: OperatorTable) -> Floats:
         """Returns (operators,): ms of each operator."""
+        return self._outputs(table)[0] * work_cycles(table) * self.cycle_ms
+
+    def expected_errors(self, table: OperatorTable) -> Floats:
+        """Returns (operators,): the expected error of each operator's time, in logarithms.
+
+        That of a network is the mean of its operators' errors, weighted by their times.
+        """
+        import numpy as np
+
+        errors = self._outputs(table)[1]
+        is_seen = np.isin(variants(table, self.kinds), self.variants)
+        return np.where(is_seen, errors, np.maximum(errors, self.unseen_error))
+
+    @lru_cache(maxsize=1)  # noqa: B019 - a predictor lives as long as its process
+    def _outputs(self, table: OperatorTable) -> tuple[Floats, Floats]:
+        """Returns factors and expected errors, (operators,) each; kept for the latest table."""
         import numpy as np
 
         inputs = features(table, self.kinds)
@@ -143,19 +174,19 @@ class OperatorNetwork:
                 f"{inputs.shape[1]}; take that of this version"
             )
         first = np.flatnonzero(np.diff(table.network, prepend=-1))
-        ratio = np.empty(len(table))
+        factors, errors = np.empty(len(table)), np.empty(len(table))
         for begin, end in _batches(first, len(table)):
             inner = first[(first >= begin) & (first < end)] - begin
             part = np.ascontiguousarray(inputs[begin:end])
-            ratio[begin:end] = self._factors(part, inner)
-        return ratio * work_cycles(table) * self.cycle_ms
+            factors[begin:end], errors[begin:end] = self._means(part, inner)
+        return factors, errors
 
-    def _factors(self, inputs: Singles, first: Integers) -> Singles:
-        """Returns (operators,): mean factors of the ensemble; networks begin at ``first``."""
+    def _means(self, inputs: Singles, first: Integers) -> tuple[Singles, Singles]:
+        """Returns mean factors and errors of the ensemble; networks begin at ``first``."""
         import numpy as np
 
         width = self.first_bias.shape[1]
-        factors = np.zeros(len(inputs), np.float32)
+        factors, errors = np.zeros((2, len(inputs)), np.float32)
         for member in range(len(self.first)):
             hidden = _relu(inputs @ self.first[member] + self.first_bias[member])
             for weights, bias, step in zip(
@@ -165,8 +196,10 @@ class OperatorNetwork:
             last = hidden @ self.last[member, :width] + inputs @ self.last[member, width:]
             last = _relu(last + self.last_bias[member])
             factors += np.logaddexp(0, last @ self.factor[member] + self.factor_bias[member])
-        mean: Singles = factors / np.float32(len(self.first))
-        return mean
+            logarithms = last @ self.error[member] + self.error_bias[member]
+            errors += np.exp(np.clip(logarithms, *ERROR_LIMITS))
+        members = np.float32(len(self.first))
+        return factors / members, errors / members
 
 
 def work_cycles(table: OperatorTable) -> Floats:

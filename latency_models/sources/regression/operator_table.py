@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces import LoweredOperator
 
+from .enlargement import ENLARGING, has_factor, with_factor
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OperatorTable:
     """A row for each operator; float64 columns of shape (operators,), bytes as of INT8 tensors."""
 
@@ -88,12 +90,19 @@ class OperatorTable:
     def __len__(self) -> int:
         return len(self.network)
 
-    def is_one_of(self, kinds: Collection[str]) -> Mask:
-        """Returns the mask (operators,) of operators whose kind is one of ``kinds``."""
+    def is_one_of(self, names: Collection[str]) -> Mask:
+        """Returns the mask (operators,) of operators that ``names`` stand for.
+
+        A name is a kind, or a kind with a factor, see ``enlargement``.
+        """
         import numpy as np
 
-        names, places = self.kinds
-        return np.array([name in kinds for name in names], dtype=bool)[places]
+        kinds, places = self.kinds
+        found = np.array([kind in names for kind in kinds], dtype=bool)[places]
+        if any(map(has_factor, names)):
+            own_names, places = self.names
+            found |= np.array([name in names for name in own_names], dtype=bool)[places]
+        return found
 
     @cached_property
     def padded_bytes_in(self) -> Floats:
@@ -114,6 +123,21 @@ class OperatorTable:
         names = tuple(sorted(set(kinds)))
         place = {name: index for index, name in enumerate(names)}
         return names, np.fromiter(map(place.__getitem__, kinds), np.int64, len(kinds))
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, ...], Integers]:
+        """All names with factors, and (operators,): the index of each operator's name."""
+        import numpy as np
+
+        kinds, places = self.kinds
+        factors = np.rint(self.width_out / self.width_in).astype(np.int64)
+        pairs = places * _MOST_FACTORS + np.where(self.is_one_of(ENLARGING), factors, 0)
+        distinct, indices = np.unique(pairs, return_inverse=True)
+        names = []
+        for place, factor in zip(*np.divmod(distinct, _MOST_FACTORS), strict=True):
+            kind = kinds[place]
+            names.append(with_factor(kind, int(factor)) if kind in ENLARGING else kind)
+        return tuple(names), indices
 
     def only(self, networks: Sequence[int]) -> OperatorTable:
         """Returns the rows of ``networks``, numbers in ascending order, renumbered from 0."""
@@ -144,6 +168,8 @@ class OperatorTable:
         return sums
 
 
+#: More than any factor of enlargement.
+_MOST_FACTORS = 1 << 16
 #: NPUs keep channels in blocks of this many.
 _BLOCK = 16
 CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})

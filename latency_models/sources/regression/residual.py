@@ -79,7 +79,7 @@ def fit_residual(physical: Physical, charges: Charges) -> ResidualTrees | None:
     )
     expected = physical.operator_ms(table)
     kinds = tuple(sorted(set(table.kind.tolist())))
-    learned = np.isin(table.kind, sorted(physical.structure.open_kinds))
+    learned = table.is_one_of(physical.structure.open_kinds)
     offset_ms = _NEGLIGIBLE * float(measured[learned].mean())
     ratio = np.log((measured + offset_ms) / (expected + offset_ms))
     # Weighted by the operator's share of its network, whose error is what matters.

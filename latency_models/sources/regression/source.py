@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from search_spaces import InputError
 
 from ...source import INTERVAL, PREDICTED, Latency, LatencyRequest, LatencySource, OperatorLatency
+from .enlargement import name_of
 from .fitted import fit
 from .known import Known
 from .measurements import Measurement, read_measurements
@@ -67,7 +68,7 @@ class RegressionSource(LatencySource):
             OperatorLatency(
                 operator.name,
                 operator.kind,
-                self._structure.engine_of(operator.kind) or "unknown",
+                self._structure.engine_of(name_of(operator)) or "unknown",
                 ms,
             )
             for operator, ms in zip(request.operators, waited, strict=True)

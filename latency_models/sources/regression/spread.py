@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..cpu_fallback import COST_FACTOR
 from .fitted import Fit
+from .operator_network import OperatorNetwork
 from .operator_table import OperatorTable
 from .posterior import WeightedPosterior
 from .structure import CostStructure
@@ -245,24 +246,17 @@ class UnseenBound:
 
 
 @dataclass(frozen=True)
-class UsualSizeRadius:
-    """A radius that applies only to images of ``pixels`` pixels, the usual size."""
-
-    pixels: int
-    radius: float
-
-
-@dataclass(frozen=True)
 class LeftOutErrorIntervals:
     """Intervals by the errors of networks left out of the fit; ``radius`` in logarithms.
 
-    Operators that were never measured widen the interval to their ``bound``.
+    If a trained ``network`` predicts, ``radius`` is relative to the error that it expects of its
+    prediction. Operators that were never measured widen the interval to their ``bound``.
     """
 
     structure: CostStructure
     bound: UnseenBound
     radius: float
-    usual: UsualSizeRadius | None = None
+    network: OperatorNetwork | None = None
 
     @property
     def unseen_method(self) -> str:
@@ -282,7 +276,7 @@ class LeftOutErrorIntervals:
         _, most_ms = self._unseen_ms(table)
         unseen = ~table.is_one_of(self.bound.seen)
         guessed_ms = table.per_network(np.where(unseen, waited_ms, 0.0))
-        ms, spread = table.per_network(waited_ms), np.exp(self._radii(table))
+        ms, spread = table.per_network(waited_ms), np.exp(self._radii(table, waited_ms))
         reasons = _kinds_by_network(table, unseen)
         return Limits(
             np.maximum(ms - guessed_ms, 0.1 * ms) / spread,
@@ -290,14 +284,16 @@ class LeftOutErrorIntervals:
             reasons,
         )
 
-    def _radii(self, table: OperatorTable) -> Floats:
+    def _radii(self, table: OperatorTable, waited_ms: Floats) -> Floats:
         """Returns (networks,): the radius of each network."""
         import numpy as np
 
-        radii = np.full(table.networks, self.radius)
-        if self.usual is not None:
-            radii[table.image_pixels == self.usual.pixels] = self.usual.radius
-        return radii
+        if self.network is None:
+            return np.full(table.networks, self.radius)
+        learned = table.is_one_of(self.structure.open_kinds)
+        errors_ms = np.where(learned, waited_ms * self.network.expected_errors(table), 0.0)
+        total_ms = np.maximum(table.per_network(waited_ms), 1e-9)
+        return self.radius * table.per_network(errors_ms) / total_ms
 
     def _unseen_ms(self, table: OperatorTable) -> tuple[Floats, Floats]:
         """Returns lower and upper bounds (operators,) of operators never measured; 0 for others."""

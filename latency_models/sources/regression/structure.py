@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from search_spaces import InputError
 
+from .enlargement import ENLARGING, has_factor, kind_of
 from .quantities import ChannelPadding, Quantity
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A processing unit of the device, and the TFLite operators that run on it."""
+    """A processing unit of the device, and the TFLite operators that run on it.
+
+    An operator is named by its kind, or by kind and factor as ``enlargement`` describes.
+    """
 
     name: str
     kinds: frozenset[str]
@@ -65,6 +70,7 @@ class CostStructure:
         twice = sorted(kind for kind, count in counts.items() if count > 1)
         if twice:
             raise InputError(f"{', '.join(twice)}: on two engines; an operator runs on one")
+        self._require_factors_fit(counts)
         charged = {kind for term in self.terms for kind in term.kinds}
         unpaid = sorted(set(counts) - charged - self.free)
         if unpaid:
@@ -84,11 +90,24 @@ class CostStructure:
         engine_of = {kind: engine.name for engine in self.engines for kind in engine.kinds}
         object.__setattr__(self, "_engine_of", engine_of)
 
+    def _require_factors_fit(self, names: Collection[str]) -> None:
+        for name in filter(has_factor, names):
+            kind = kind_of(name)
+            if kind not in ENLARGING:
+                raise InputError(f"{name}: {kind} does not enlarge; name it without a factor")
+            if kind in names:
+                raise InputError(f"{kind} is named without a factor and as {name}; choose one")
+            if not self.residual:
+                raise InputError(
+                    f"{name}: only a fit to the times of operators tells factors apart; name it "
+                    f"{kind}, or set residual = true"
+                )
+
     @property
     def open_kinds(self) -> frozenset[str]:
         """Kinds of operators with a price to be fitted."""
         return frozenset(k for term in self.terms if term.known_ms is None for k in term.kinds)
 
-    def engine_of(self, kind: str) -> str | None:
-        """Returns the name of the engine that runs operators of this kind; None if unknown."""
-        return self._engine_of.get(kind)
+    def engine_of(self, name: str) -> str | None:
+        """Returns the engine of operators named ``name``, see ``enlargement``; None if unknown."""
+        return self._engine_of.get(name) or self._engine_of.get(kind_of(name))

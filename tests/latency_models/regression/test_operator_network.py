@@ -16,6 +16,7 @@ from latency_models.sources.regression.model import network_model
 from latency_models.sources.regression.operator_features import features
 from latency_models.sources.regression.operator_network import OperatorNetwork
 from latency_models.sources.regression.operator_table import OperatorTable
+from latency_models.sources.regression.operator_variants import variants
 from search_spaces import InputError, LoweredOperator, lower
 
 from .synthetic import CONV, SPEC, plain
@@ -39,8 +40,9 @@ def random_network(seed: int = 0, width: int = 6) -> OperatorNetwork:
         middle=drawn(2, 3, 3, width, width), middle_bias=drawn(2, 3, width), steps=(1, 2, 4),
         last=drawn(2, width + shown, width), last_bias=drawn(2, width),
         factor=drawn(2, width), factor_bias=drawn(2),
-        cycle_ms=1e-6, pixels=(1e3, 1e6), ms=(0.1, 100.0), networks=10,
-        radius=0.1, usual_pixels=999, usual_radius=0.05,
+        error=drawn(2, width), error_bias=drawn(2) - 3,
+        variants=np.unique(variants(OperatorTable.of(NETWORKS), KINDS)), unseen_error=0.5,
+        cycle_ms=1e-6, pixels=(1e3, 1e6), ms=(0.1, 100.0), networks=10, radius=0.1,
     )  # fmt: skip
 
 
@@ -86,7 +88,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read.operator_ms(table) == pytest.approx(NETWORK.operator_ms(table), rel=0.01)
     assert (read.kinds, read.pixels, read.ms) == (KINDS, NETWORK.pixels, NETWORK.ms)
     assert (read.networks, read.radius, read.cycle_ms) == (10, 0.1, 1e-6)
-    assert (read.steps, read.usual_pixels, read.usual_radius) == ((1, 2, 4), 999, 0.05)
+    assert (read.steps, read.unseen_error, read.variants.tolist()) == (
+        (1, 2, 4), 0.5, NETWORK.variants.tolist(),
+    )  # fmt: skip
+    assert read.expected_errors(table) == pytest.approx(NETWORK.expected_errors(table), rel=0.01)
     read.write(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == data
 
@@ -115,6 +120,10 @@ WRITTEN = _written()
 def test_weights_that_do_not_fit_each_other_are_refused() -> None:
     with pytest.raises(InputError, match="last is of"):
         dataclasses.replace(NETWORK, last=NETWORK.last[:, 1:])
+    with pytest.raises(InputError, match="error is of"):
+        dataclasses.replace(NETWORK, error=NETWORK.error[:, 1:])
+    with pytest.raises(InputError, match="must be positive"):
+        dataclasses.replace(NETWORK, unseen_error=0.0)
     with pytest.raises(InputError, match="must be positive"):
         dataclasses.replace(NETWORK, radius=0.0)
     with pytest.raises(InputError, match="steps"):
@@ -164,12 +173,37 @@ def test_the_interval_grows_beyond_the_sizes_that_were_learned() -> None:
         said = network_model(structure(0.5), rows(), network).predict(NETWORKS[:1])
         return float(said.high_ms[0] / said.low_ms[0])
 
-    assert width((1e3, 1e6)) == pytest.approx(np.exp(0.2))
-    assert width((1e6, 2e6)) > 2
+    assert width((1e6, 2e6)) > 2 * width((1e3, 1e6))
 
 
-def test_images_of_the_usual_size_have_an_interval_of_their_own() -> None:
-    pixels = NETWORKS[0][0].inputs[0].shape[0] * NETWORKS[0][0].inputs[0].shape[1]
-    network = dataclasses.replace(NETWORK, usual_pixels=pixels)
-    said = network_model(structure(0.5), rows(), network).predict(NETWORKS[:1])
-    assert said.high_ms[0] / said.low_ms[0] == pytest.approx(np.exp(0.1))
+@pytest.mark.parametrize("known_ms", [None, 0.5])
+def test_the_interval_is_the_mean_error_of_the_operators_by_their_times(
+    known_ms: float | None,
+) -> None:
+    said = network_model(structure(known_ms), rows(), NETWORK).predict(NETWORKS)
+    errors = NETWORK.expected_errors(said.table)
+    if known_ms is not None:  # what has a settled price has no error
+        errors[said.table.kind != "CONV_2D"] = 0.0
+    mean = said.table.per_network(errors * said.operator_ms) / said.ms
+    assert said.high_ms / said.low_ms == pytest.approx(np.exp(2 * 0.1 * mean))
+
+
+def test_operators_of_a_variant_that_was_never_trained_on_widen_the_interval() -> None:
+    operators = list(NETWORKS[1])
+    place = next(place for place, one in enumerate(operators) if one.kind == "CONV_2D")
+    conv = operators[place]
+    inner, filters = conv.inputs[0].shape[2], conv.outputs[0].shape[2]
+    wide = dataclasses.replace(conv, window=7, weight_bytes=49 * inner * filters + filters)
+    others = [*operators[:place], wide, *operators[place + 1 :]]
+    known, unknown = (
+        NETWORK.expected_errors(OperatorTable.of([network])) for network in (operators, others)
+    )
+    assert known.max() < 0.5
+    assert unknown[place] == pytest.approx(0.5)
+    assert np.delete(unknown, place).max() < 0.5
+    model = network_model(structure(0.5), rows(), NETWORK)
+    ratios = [
+        float(said.high_ms[0] / said.low_ms[0])
+        for said in map(model.predict, ([operators], [others]))
+    ]
+    assert ratios[1] > ratios[0]
