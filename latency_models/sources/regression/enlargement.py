@@ -1,7 +1,7 @@
 """Names of operators by kind and enlargement: some NPUs run an operator for some factors only.
 
 ``RESIZE_BILINEAR x3`` are the operators of the kind ``RESIZE_BILINEAR`` whose output has three
-times the height and width of their input. A name without a factor stands for all factors.
+times the width of their input. A name without a factor stands for all factors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ def name_of(operator: LoweredOperator) -> str:
     """Returns the kind of an operator, with its factor if it is an enlarging kind."""
     if operator.kind not in ENLARGING:
         return operator.kind
-    return with_factor(operator.kind, operator.outputs[0].shape[0] // operator.inputs[0].shape[0])
+    out = operator.outputs[0]
+    read = operator.inputs[0] if operator.inputs else out
+    return with_factor(operator.kind, round(out.shape[1] / read.shape[1]))
 
 
 def with_factor(kind: str, factor: int) -> str:

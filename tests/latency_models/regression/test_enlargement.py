@@ -12,7 +12,16 @@ from latency_models.sources.regression.defaults import default_structure
 from latency_models.sources.regression.enlargement import kind_of, name_of
 from latency_models.sources.regression.model import fit_model
 from latency_models.sources.regression.operator_table import OperatorTable
-from search_spaces import Conv, Graph, GraphBuilder, InputError, Resize, lower
+from search_spaces import (
+    Conv,
+    Graph,
+    GraphBuilder,
+    InputError,
+    LoweredOperator,
+    Resize,
+    Tensor,
+    lower,
+)
 
 from .synthetic import CONV, SPEC, operator_ms
 
@@ -78,6 +87,16 @@ def test_a_kind_on_one_engine_is_named_without_a_factor() -> None:
     structure = default_structure(on_npu)
     assert structure.engine_of(RESIZE) == structure.engine_of(f"{RESIZE} x7") == "npu"
     assert {kind for engine in structure.engines for kind in engine.kinds} == {RESIZE, "CONV_2D"}
+
+
+@pytest.mark.parametrize("sides", [(5, 8), (9, 4), (7, 7), (4, 10), (3, 1000)])
+def test_a_table_and_an_operator_have_the_same_names(sides: tuple[int, int]) -> None:
+    """Operators of other tools resize by any factor; one of constants alone has no input."""
+    before, after = (Tensor(f"of {side}", (6, side, 3)) for side in sides)
+    resize = LoweredOperator(RESIZE, "resize", (before,), (after,))
+    constant = LoweredOperator(RESIZE, "constant", (), (Tensor("constant", (6, 8, 3)),))
+    for operator in (resize, constant):
+        assert OperatorTable.of([[operator]]).names[0] == (name_of(operator),)
 
 
 def test_names_select_their_operators() -> None:
