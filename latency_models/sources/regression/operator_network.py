@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Singles = npt.NDArray[np.float32]
     Integers = npt.NDArray[np.int64]
+    Mask = npt.NDArray[np.bool_]
 
 #: Limits of the logarithm of an operator's expected error, which is relative: 0.1 is about 10 %.
 ERROR_LIMITS = (-6.0, -1.2)
@@ -159,8 +160,13 @@ class OperatorNetwork:
         import numpy as np
 
         errors = self._outputs(table)[1]
-        is_seen = np.isin(variants(table, self.kinds), self.variants)
-        return np.where(is_seen, errors, np.maximum(errors, self.unseen_error))
+        return np.where(self.knows(table), errors, np.maximum(errors, self.unseen_error))
+
+    def knows(self, table: OperatorTable) -> Mask:
+        """Returns the mask (operators,) of operators whose variant the training data has."""
+        import numpy as np
+
+        return np.isin(variants(table, self.kinds), self.variants)
 
     @lru_cache(maxsize=1)  # noqa: B019 - a predictor lives as long as its process
     def _outputs(self, table: OperatorTable) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
 
 #: Part of all networks whose time should lie within the interval.
 COVERAGE = 0.9
@@ -277,7 +278,7 @@ class LeftOutErrorIntervals:
         unseen = ~table.is_one_of(self.bound.seen)
         guessed_ms = table.per_network(np.where(unseen, waited_ms, 0.0))
         ms, spread = table.per_network(waited_ms), np.exp(self._radii(table, waited_ms))
-        reasons = _kinds_by_network(table, unseen)
+        reasons = _kinds_by_network(table, unseen | self._unknown_variants(table, waited_ms))
         return Limits(
             np.maximum(ms - guessed_ms, 0.1 * ms) / spread,
             (ms + table.per_network(most_ms)) * spread,
@@ -295,6 +296,20 @@ class LeftOutErrorIntervals:
         total_ms = np.maximum(table.per_network(waited_ms), 1e-9)
         return self.radius * table.per_network(errors_ms) / total_ms
 
+    def _unknown_variants(self, table: OperatorTable, waited_ms: Floats) -> Mask:
+        """Returns the mask (operators,) of variants unknown to the trained network.
+
+        Those of networks that spend little time in them are left out.
+        """
+        import numpy as np
+
+        if self.network is None:
+            return np.zeros(len(table), bool)
+        unknown = ~self.network.knows(table) & table.is_one_of(self.structure.open_kinds)
+        unknown_ms = table.per_network(np.where(unknown, waited_ms, 0.0))
+        long = unknown_ms >= _MIN_NAMED_SHARE * table.per_network(waited_ms)
+        return np.asarray(unknown & long[table.network])
+
     def _unseen_ms(self, table: OperatorTable) -> tuple[Floats, Floats]:
         """Returns lower and upper bounds (operators,) of operators never measured; 0 for others."""
         import numpy as np
@@ -310,9 +325,7 @@ class LeftOutErrorIntervals:
         return least_ms, most_ms
 
 
-def _kinds_by_network(
-    table: OperatorTable, which: npt.NDArray[np.bool_]
-) -> tuple[tuple[str, ...], ...]:
+def _kinds_by_network(table: OperatorTable, which: Mask) -> tuple[tuple[str, ...], ...]:
     """Returns for each network its kinds of the operators in the mask ``which``, (operators,)."""
     kinds: Sequence[set[str]] = [set() for _ in range(table.networks)]
     for network, kind in zip(

@@ -202,8 +202,8 @@ def test_operators_of_a_variant_that_was_never_trained_on_widen_the_interval() -
     assert unknown[place] == pytest.approx(0.5)
     assert np.delete(unknown, place).max() < 0.5
     model = network_model(structure(0.5), rows(), NETWORK)
-    ratios = [
-        float(said.high_ms[0] / said.low_ms[0])
-        for said in map(model.predict, ([operators], [others]))
-    ]
-    assert ratios[1] > ratios[0]
+    before, after = map(model.predict, ([operators], [others]))
+    assert after.high_ms[0] / after.low_ms[0] > before.high_ms[0] / before.low_ms[0]
+    share = after.operator_ms[place] / after.ms[0]
+    assert before.reasons == ((),)
+    assert after.reasons == (("CONV_2D",) if share >= 0.25 else (),)
