@@ -41,7 +41,7 @@ from .table import require_own_times, require_table_of
 #: File name of the table of a transferred model's donor, next to the device's own table.
 DONOR_TABLE = "donor.csv"
 #: Title of the errors from cross-validation that leaves out structures.
-STRUCTURES = "of structures left out"
+STRUCTURES = "structures left out"
 _FOLDS = 5
 _COMMAND = "nas latency fit"
 _PROGRESS = "{} measurements: fitting the model, and others without parts of the table ..."
@@ -60,7 +60,7 @@ class FitErrors:
     def columns(self) -> dict[str, Accuracy]:
         """Title -> errors; those of structures, which matter most to a search, come first."""
         by_structure = {} if self.structures is None else {STRUCTURES: self.structures}
-        return by_structure | {"of networks left out": self.networks}
+        return by_structure | {"networks left out": self.networks}
 
 
 def fit_folder(
@@ -91,7 +91,10 @@ def fit_folder(
         of_structures(structure, rows, radius),
         accuracy(cross_validate(structure, rows, folds, radius)),
     )
-    method = "networks: each predicted by a model fitted to the four fifths that do not contain it."
+    method = (
+        "networks left out: each is predicted by a model fitted to the four fifths of the table "
+        "that do not contain it."
+    )
     _write(folder, device, settings, _Card(rows, figures, "", method))
     return figures
 
@@ -147,7 +150,7 @@ def transfer_folder(
         }
     )
     origin = f", starting from the model of `{donor.name}` ({donor.stack})"
-    method = "networks: each predicted from that model and the other measurements."
+    method = "networks left out: each is predicted from that model and the other measurements."
     _write(folder, device, settings, _Card(rows, figures, origin, method))
     return figures
 
@@ -196,19 +199,21 @@ class _Card:
             f"`{name}`: a regression on {len(self.rows)} networks measured on `{device.name}` "
             f"({device.stack}) at {device.input}{self.origin}.",
             "",
-            "Errors, by what was left out of the fit:",
+            "Errors for networks that were left out of the fit:",
             "",
             *(
                 [
-                    "- structures, each in turn: a family, all networks with an operator, or all "
-                    "with a residual of some kind; this is closer to the networks of a search;"
+                    "- structures left out: each structure, which is a family, all networks with "
+                    "one operator, or all networks with one kind of residual, is predicted by a "
+                    "model fitted to all other networks; this is closer to the networks of a "
+                    "search."
                 ]
                 if STRUCTURES in columns
                 else []
             ),
             f"- {self.method}",
             "",
-            f"| | {' | '.join(columns)} | |",
+            f"| figure | {' | '.join(columns)} | what is good |",
             f"|---|{'---|' * len(columns)}---|",
             *(
                 f"| {f.title} | {' | '.join(f.text(c) for c in columns.values())} | {f.good} |"
@@ -216,8 +221,8 @@ class _Card:
             ),
             "",
             *([f"Networks of {', '.join(spaces)}.", ""] if spaces else []),
-            f"Operators seen, with their number: {counts}.",
-            "Others are refused, or bounded by their bytes where an engine is known to run them.",
+            f"Number of operators of each kind in the table: {counts}.",
+            "Other kinds are refused, or bounded by their bytes if an engine is known to run them.",
             "",
         ]
         return "\n".join(lines)

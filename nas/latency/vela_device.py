@@ -111,23 +111,23 @@ def _card(device: Device, settings: VelaSettings, clock_hz: float) -> str:
         ("system", f"{settings.system_config}: {clock_hz / 1e6:g} MHz"),
         ("memory mode", settings.memory_mode),
         ("SRAM", sram),
-        ("weights", "one scale a channel"),
+        ("weights", "one scale per channel"),
     )
     lines = [
         f"# {device.title}",
         "",
-        f"Times are those of Arm's compiler, Vela {SUPPORTED}, for one inference at "
-        f"{device.input}. System and memory mode are sections of `{_CONFIG}` beside this card; "
-        "nothing was measured.",
+        f"The times are estimates of Arm's compiler, Vela {SUPPORTED}, for one inference at "
+        f"{device.input}. The system and the memory mode are sections of `{_CONFIG}` in this "
+        "folder. Nothing was measured.",
         "",
         "| setting | value |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows),
         "",
-        "What the NPU leaves to the CPU costs its bytes in and out at "
-        f"**{settings.cpu_bandwidth_gb_per_s:g} GB/s**, or its multiply-accumulates at "
-        f"**{settings.cpu_gmac_per_s:g} GMAC/s** where that takes longer: assumptions, to be "
-        "changed in `device.toml`.",
+        "An operator that the NPU leaves to the CPU takes the time to transfer its input and "
+        f"output bytes at **{settings.cpu_bandwidth_gb_per_s:g} GB/s**, or to do its "
+        f"multiply-accumulates at **{settings.cpu_gmac_per_s:g} GMAC/s**, whichever is longer. "
+        "Both speeds are assumptions, which can be changed in `device.toml`.",
         "",
     ]
     return "\n".join(lines)

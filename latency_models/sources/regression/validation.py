@@ -75,18 +75,18 @@ class Figure:
 FIGURES = (
     Figure("networks", "networks", "", "d"),
     Figure("mape_percent", "mean error", "0 is best, 10 or less is good", ".1f"),
-    Figure("within_5_percent", "within 5 % of what was measured", "100 is best", ".0f"),
+    Figure("within_5_percent", "within 5 % of the measured time", "100 is best", ".0f"),
     Figure(
-        "within_10_percent", "within 10 % of what was measured", "100 is best, 90 is good", ".0f"
+        "within_10_percent", "within 10 % of the measured time", "100 is best, 90 is good", ".0f"
     ),
-    Figure("spearman", "order, Spearman", "1 is that of the times measured, 0.95 is good", ".3f"),
-    Figure("kendall", "order, Kendall", "1 is that of the times measured, 0.8 is good", ".3f"),
+    Figure("spearman", "Spearman correlation", "1 is best (equal order), 0.95 is good", ".3f"),
+    Figure("kendall", "Kendall's tau", "1 is best (equal order), 0.8 is good", ".3f"),
     Figure("largest_error_percent", "largest error", "0 is best", ".0f"),
     Figure(
-        "coverage_percent", "measured inside the interval",
-        f"{COVERAGE:.0%} are meant to be; with fewer it is too narrow", ".0f",
+        "coverage_percent", "coverage of the interval",
+        f"{COVERAGE:.0%} is intended; with less, the interval is too narrow", ".0f",
     ),
-    Figure("width", "the interval's end by its beginning", "1 is best", ".2f"),
+    Figure("width", "interval width (upper / lower bound)", "1 is best", ".2f"),
 )  # fmt: skip
 
 
