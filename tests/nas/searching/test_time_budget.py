@@ -25,8 +25,9 @@ from studies.search_overhead.stand_ins import InstantEvaluator, empty_study, sou
 DEVICE = "ethos-u85-1024"
 
 
-#: Of the whole search: by the package's table of networks, one is chosen so late that this matters.
-SECONDS = 78
+#: Budgets of searches. In one of them at least, a network is chosen so late that this matters; in
+#: which one hangs on the models that come with the package, and on rounding in linear algebra.
+BUDGETS = (78, 90, 102, 114)
 
 
 @dataclass(frozen=True)
@@ -52,37 +53,62 @@ class SlowCompiler(InstantEvaluator):
         return super().evaluate(candidate, 0, lambda _: None)
 
 
+@dataclass(frozen=True)
+class Search:
+    """A search of ``seconds`` by that clock, and why it ended."""
+
+    study: Study
+    evaluator: SlowCompiler
+    seconds: float
+    reason: str
+
+    @property
+    def ends(self) -> list[float]:
+        """When each training ended."""
+        return [end for begin, end in pairwise(self.evaluator.clock) if end - begin == 10]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether less was left when the last network was chosen than the first trial took."""
+        ends = self.ends
+        return len(ends) > 1 and self.seconds - (ends[-1] - 10) < ends[0]
+
+
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, SlowCompiler, str]:
-    """A search of SECONDS by that clock, its trials, and why it ended."""
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """The first search in which a network is chosen late, or the last one."""
+    for seconds in BUDGETS:
+        search = search_of(seconds, tmp_path_factory.mktemp("budget"))
+        if search.is_late:
+            break
+    return search
+
+
+def search_of(seconds: float, folder: Path) -> Search:
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("budget"))
+        patch.chdir(folder)
         study = empty_study(DEVICE)
         evaluator = replace(SlowCompiler.sleeping(0.0), source=source_of(DEVICE))
         patch.setattr("nas.searching.trial.monotonic", lambda: evaluator.clock[-1])
         patch.setattr(Study, "elapsed_seconds", lambda _: evaluator.clock[-1])
         space, device = load_space(study.settings.space), load_device(DEVICE)
         resources = Resources.deployed(space, device, evaluator.data, None)
-        run, budget, observer = Run(0), Budget(seconds=SECONDS), Reporter(study, Lines())
+        run, budget, observer = Run(0), Budget(seconds=seconds), Reporter(study, Lines())
         spent = TimeSpent(study)
         study.optuna.sampler = worker_sampler(
             study, budget, run, resources, evaluator, observer, spent
         )
         reason = run_trials(study, budget, run, resources.space, evaluator, observer, spent)
-        return study, evaluator, reason
+        return Search(study, evaluator, seconds, reason)
 
 
-def test_what_was_proposed_because_it_fits_is_trained(
-    searched: tuple[Study, SlowCompiler, str],
-) -> None:
+def test_what_was_proposed_because_it_fits_is_trained(searched: Search) -> None:
     """However long it took to choose it; so no trial is written that is not trained."""
-    study, evaluator, reason = searched
-    clock = evaluator.clock
-    first, *_, last = ends = [end for begin, end in pairwise(clock) if end - begin == 10]
-    assert [record.outcome for record in study.records()] == [Outcome.TRAINED] * len(ends)
+    first, *_, last = ends = searched.ends
+    assert [one.outcome for one in searched.study.records()] == [Outcome.TRAINED] * len(ends)
     # Once the last one was chosen, less was left than a trial had taken, its choice included.
-    assert 10 < SECONDS - (last - 10) < first
-    assert f"{SECONDS - last:.0f} s left of 1 min 18 s" in reason
+    assert 10 < searched.seconds - (last - 10) < first
+    assert f"{searched.seconds - last:.0f} s left of 1 min" in searched.reason
 
 
 @pytest.mark.parametrize("jump", [-3600.0, 2e9])
@@ -109,11 +135,8 @@ def test_a_clock_that_is_set_while_a_search_runs_changes_no_elapsed_time(
     assert 0.5 <= study.elapsed_seconds() <= time.monotonic() - began
 
 
-def test_a_network_is_compiled_once_for_its_choice_and_its_trial(
-    searched: tuple[Study, SlowCompiler, str],
-) -> None:
-    study, evaluator, _ = searched
-    compiled = evaluator.compiled
-    trained = [record.network.deployed.hash for record in study.records()]
+def test_a_network_is_compiled_once_for_its_choice_and_its_trial(searched: Search) -> None:
+    compiled = searched.evaluator.compiled
+    trained = [record.network.deployed.hash for record in searched.study.records()]
     assert len(compiled) > len(trained)
     assert [compiled.count(name) for name in trained] == [1] * len(trained)
