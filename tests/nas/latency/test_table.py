@@ -253,7 +253,7 @@ def test_progress_and_answers_go_their_own_ways(
     code, printed, errors = console.run_whole(*words)
     assert (code, errors) == (0, "")
     assert "what is good" in printed.splitlines()[0]
-    assert "order, Kendall" in printed
+    assert "Kendall's tau" in printed
 
 
 class Stopped(Rule):
