@@ -34,7 +34,7 @@ The goal that 24 planned networks are as good as 100 random ones is not met.
   space that the operators around it leave. A single operator therefore has a different cost than
   the same operator within a network. Small networks determine every price, but mislead about such
   devices. This is why a compiler is probed with whole networks.
-- The model's trees learn from operators, and 100 networks contain five times as many. Where 24
+- The model's trees learn from operators, and 100 networks contain four times as many. Where 24
   networks are as good as 100 with the times of whole networks, both models are poor.
 - No board was available. Whether small networks are better for a board without such cascades of
   operators is open.
