@@ -162,11 +162,8 @@ def reporting_interruption(table: Path, count: Callable[[], int], samples: int) 
 
     ``count`` returns the number of measurements that ``table`` holds; ``samples`` are wanted.
     """
-    from ..system.signals import terminable
-
     try:
-        with terminable():
-            yield
+        yield
     except KeyboardInterrupt:
         done = count()
         left = max(0, samples - done)

@@ -99,29 +99,27 @@ def train(
     from ..data.named_sets import VALIDATION
     from ..quality.metrics import METRICS, convention
     from ..quality.notes import notes, skipped_as_json
-    from ..system.signals import terminable
 
     reporter = TrainingReporter()
     try:
-        with terminable():
-            outcome = train_at_length(
-                what,
-                data,
-                recipe=recipe,
-                steps=steps,
-                scale=scale,
-                batch=batch,
-                patch=patch,
-                loss=loss,
-                quantize=quantize,
-                teacher=teacher,
-                device=device,
-                test=test or (),
-                seed=seed,
-                folder=out,
-                storage=storage,
-                observer=reporter,
-            )
+        outcome = train_at_length(
+            what,
+            data,
+            recipe=recipe,
+            steps=steps,
+            scale=scale,
+            batch=batch,
+            patch=patch,
+            loss=loss,
+            quantize=quantize,
+            teacher=teacher,
+            device=device,
+            test=test or (),
+            seed=seed,
+            folder=out,
+            storage=storage,
+            observer=reporter,
+        )
     except KeyboardInterrupt:
         reporter.close()
         print("interrupted; the same command goes on from its checkpoint", file=sys.stderr)

@@ -45,11 +45,9 @@ def search(
     The same command continues a study.
     """
     from ..searching.run import run_search
-    from ..system.signals import terminable
 
     options = _search_options(config, given)
-    with terminable():
-        outcome = run_search(options, catch_interrupt=True)
+    outcome = run_search(options, catch_interrupt=True)
     if as_json:
         print_json([finding.row() for finding in outcome.findings])
     else:

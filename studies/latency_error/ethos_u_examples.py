@@ -75,16 +75,15 @@ class Examples:
         """Reads the tables below ``tables``, and those that the devices ship."""
         rows: dict[str, list[Measurement]] = {}
         for name in COMPILED:
-            parts = [read_table(tables / name / part / TABLE) for part in LEFT_OUT]
-            compiled = [row for part in parts for row in part]
+            parts = {part: read_table(tables / name / part / TABLE) for part in LEFT_OUT}
+            compiled = [row for of_part in parts.values() for row in of_part]
             known = {row.name for row in compiled}
             rows[name] = [*compiled, *(row for row in shipped_table(name) if row.name not in known)]
-        first = 0
-        places: dict[str, range] = {}
-        for (part, count), of_part in zip(LEFT_OUT.items(), parts, strict=True):
-            places[part] = range(first, first + count)
+        first, places = 0, dict[str, range]()
+        for part, of_part in parts.items():
+            places[part] = range(first, first + LEFT_OUT[part])
             first += len(of_part)
-        others = first - len(parts[0]) - sum(LEFT_OUT.values()) + LEFT_OUT["train"]
+        others = sum(len(parts[part]) - LEFT_OUT[part] for part in parts if part != "train")
         return cls.of(rows, places, others)
 
     @classmethod
